@@ -1,0 +1,26 @@
+/*
+ * iotkit.h - the extension API, whole: what the published IOT_* functions cannot express.
+ *
+ *   iotkit_errors.h   the error table
+ *   iotkit_core.h     versions, sentences of errors, TLS contexts, threads, log
+ *   iotkit_mqtt.h     an MQTT 3.1.1 client with a readiness face and a blocking face
+ *   iotkit_loop.h     one thread that drives any number of clients
+ *   iotkit_ota.h      a device's OTA channel, and the upgrades (jobs) that arrive on it
+ *   iotkit_file.h     an image file that appears whole under its name or not at all
+ *
+ * Conventions: functions return 0 or a positive result, or a negative IK_E* (iotkit_errors.h). Options structs are
+ * zeroed by the caller, which makes every field its default; strings in them are copied during the call. Unless a
+ * function says otherwise it may be called from any thread, and inside any callback. No lock is held while a callback
+ * runs. Times are milliseconds of any monotonic clock; the blocking functions use iotkit_now_ms().
+ */
+#ifndef IOTKIT_H
+#define IOTKIT_H
+
+#include "iotkit_core.h"
+#include "iotkit_errors.h"
+#include "iotkit_file.h"
+#include "iotkit_loop.h"
+#include "iotkit_mqtt.h"
+#include "iotkit_ota.h"
+
+#endif

@@ -1,0 +1,111 @@
+/*
+ * iotkit_errors.h - every error of the SDK, in one table.
+ *
+ * X(NAME, value, retryable, sentence) makes the C constant IK_E<NAME>, the string code ERR_<NAME> that TypeScript
+ * users see, and the sentence of iotkit_strerror(). Values are part of the ABI: never renumber, only append.
+ * `retryable` is 1 where the same call may succeed later without anything being changed by the caller.
+ * The published IOT_OTA_* and IOT_MQTT_* functions return the published numbers instead (see iot_export_*.h); the
+ * ranges do not overlap, because these start at -1000.
+ */
+#ifndef IOTKIT_ERRORS_H
+#define IOTKIT_ERRORS_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* clang-format off */
+#define IOTKIT_ERROR_MAP(X) \
+  /* arguments and use */ \
+  X(INVALID_ARGUMENT,      -1001, 0, "an argument is missing, of the wrong kind or out of range") \
+  X(TOO_LONG,              -1002, 0, "a string or buffer is longer than its limit") \
+  X(INVALID_STATE,         -1003, 0, "the call is not possible in this state") \
+  X(CLOSED,                -1004, 0, "the object is closed") \
+  X(BUSY,                  -1005, 1, "another call of this kind is running on the object") \
+  X(IN_CALLBACK,           -1006, 0, "the call is not allowed from inside a callback of the same object") \
+  X(ABORTED,               -1007, 0, "the operation was cancelled") \
+  X(INTERRUPTED,           -1008, 1, "the wait was interrupted") \
+  X(TIMEOUT,               -1009, 1, "the operation did not finish in time") \
+  X(AGAIN,                 -1010, 1, "nothing can be done right now") \
+  X(NO_MEMORY,             -1011, 1, "out of memory") \
+  X(QUEUE_FULL,            -1012, 1, "the queue is full") \
+  X(UNSUPPORTED,           -1013, 0, "not supported") \
+  X(INTERNAL,              -1014, 0, "internal error") \
+  X(THREAD,                -1015, 1, "a thread could not be started") \
+  /* network */ \
+  X(RESOLVE,               -1101, 1, "the host name could not be resolved") \
+  X(CONNECT,               -1102, 1, "the connection could not be established") \
+  X(CONNECTION_RESET,      -1103, 1, "the connection was reset by the peer") \
+  X(CONNECTION_CLOSED,     -1104, 1, "the peer closed the connection") \
+  X(NETWORK,               -1105, 1, "network error") \
+  X(CONNECT_TIMEOUT,       -1106, 1, "the connection was not established in time") \
+  X(IDLE_TIMEOUT,          -1107, 1, "no data arrived in time") \
+  X(NOT_CONNECTED,         -1108, 1, "not connected") \
+  X(TOO_SLOW,              -1109, 1, "the transfer is slower than the limit") \
+  /* TLS */ \
+  X(TLS_UNAVAILABLE,       -1201, 0, "no usable OpenSSL was found in the process or on the system") \
+  X(TLS,                   -1202, 1, "TLS error") \
+  X(TLS_CERTIFICATE,       -1203, 0, "the certificate of the server is not trusted") \
+  X(TLS_HOSTNAME,          -1204, 0, "the certificate of the server is for another host name") \
+  X(TLS_EXPIRED,           -1205, 0, "the certificate of the server is expired or not yet valid") \
+  X(TLS_CA,                -1206, 0, "the CA certificates could not be read") \
+  X(TLS_IDENTITY,          -1207, 0, "the client certificate or its key could not be used") \
+  X(TLS_REQUIRED,          -1208, 0, "the policy requires TLS") \
+  X(CRYPTO,                -1209, 0, "a cryptographic operation failed") \
+  /* MQTT */ \
+  X(MQTT_PROTOCOL,         -1301, 1, "the broker violated the MQTT protocol") \
+  X(MQTT_PACKET_TOO_LARGE, -1302, 0, "the MQTT packet is larger than the limit") \
+  X(MQTT_VERSION,          -1303, 0, "the broker refuses this version of MQTT") \
+  X(MQTT_CLIENT_ID,        -1304, 0, "the broker refuses the client identifier") \
+  X(MQTT_UNAVAILABLE,      -1305, 1, "the broker is unavailable") \
+  X(MQTT_CREDENTIALS,      -1306, 0, "the broker refuses the user name or password") \
+  X(MQTT_NOT_AUTHORIZED,   -1307, 0, "the broker does not authorise this client") \
+  X(MQTT_REFUSED,          -1308, 1, "the broker refuses the connection with an unknown code") \
+  X(MQTT_SUBSCRIBE,        -1309, 0, "the broker refuses the subscription") \
+  X(MQTT_TOPIC,            -1310, 0, "the topic name or filter is not valid") \
+  X(MQTT_KEEP_ALIVE,       -1311, 1, "the broker did not answer a ping in time") \
+  /* HTTP */ \
+  X(URL,                   -1401, 0, "the URL is not valid") \
+  X(URL_SCHEME,            -1402, 0, "the URL is neither http nor https") \
+  X(HTTP_PROTOCOL,         -1403, 1, "the server violated HTTP") \
+  X(HTTP_HEAD_TOO_LARGE,   -1404, 0, "the response head is larger than the limit") \
+  X(HTTP_STATUS,           -1405, 0, "the server answered with an error status") \
+  X(HTTP_UNAVAILABLE,      -1406, 1, "the server answered with a temporary error status") \
+  X(HTTP_REDIRECTS,        -1407, 0, "too many redirects") \
+  X(HTTP_INSECURE_REDIRECT,-1408, 0, "a redirect from https to http was refused") \
+  X(HTTP_RANGE,            -1409, 0, "the server answered the range request with another range") \
+  X(HTTP_ENCODING,         -1410, 0, "the server applied a content coding that was not asked for") \
+  X(URL_EXPIRED,           -1411, 0, "the signed URL is expired or refused") \
+  X(HOST_NOT_ALLOWED,      -1412, 0, "the policy does not allow this host") \
+  /* firmware */ \
+  X(NOTICE_JSON,           -1501, 0, "the message is not valid JSON") \
+  X(NOTICE_FIELD,          -1502, 0, "a field of the upgrade notice is missing or not valid") \
+  X(NOTICE_CODE,           -1503, 0, "the platform answered with an error code") \
+  X(SIZE_MISMATCH,         -1504, 0, "the size of the image is not the announced one") \
+  X(DIGEST_MISMATCH,       -1505, 0, "the digest of the image is not the announced one") \
+  X(SIGNATURE,             -1506, 0, "the signature of the image is not valid") \
+  X(DIGEST_METHOD,         -1507, 0, "the digest method is not known") \
+  X(TRUNCATED,             -1508, 1, "the body ended before the announced size") \
+  X(CHANGED,               -1509, 0, "the image on the server changed during the download") \
+  /* files */ \
+  X(FILE,                  -1601, 0, "the file could not be written or read") \
+  X(NO_SPACE,              -1602, 0, "not enough free space") \
+  X(FILE_ACCESS,           -1603, 0, "permission to the file or directory is denied") \
+  X(FILE_NOT_FOUND,        -1604, 0, "the file or its directory does not exist") \
+  X(FILE_LOCKED,           -1605, 1, "another process or download is writing the same file")
+/* clang-format on */
+
+enum iotkit_error {
+#define IOTKIT_ERROR_ENUM(name, value, retryable, sentence) IK_E##name = value,
+  IOTKIT_ERROR_MAP(IOTKIT_ERROR_ENUM)
+#undef IOTKIT_ERROR_ENUM
+      IK_OK = 0
+};
+
+/* What iotkit_detail texts are cut to, the ending NUL included. */
+#define IOTKIT_DETAIL_MAX 256
+
+#ifdef __cplusplus
+}
+#endif
+#endif
