@@ -1,0 +1,22 @@
+/*
+ * codec.h - hex, base64, CRC-16/ARC, constant-time compare.
+ */
+#ifndef IK_CODEC_H
+#define IK_CODEC_H
+
+#include "buf.h"
+
+/* Lower case, `out` gets 2 × len characters and a NUL. */
+void ik_hex_encode(const uint8_t *data, size_t len, char *out);
+/* Either case; exactly 2 × len digits, else false. */
+bool ik_hex_decode(struct ik_str text, uint8_t *out, size_t len);
+/* Standard alphabet with padding (RFC 4648 section 4). Returns bytes written, or -1: malformed or longer than `cap`. */
+ptrdiff_t ik_base64_decode(struct ik_str text, uint8_t *out, size_t cap);
+int ik_base64_encode(const uint8_t *data, size_t len, struct ik_buf *out);
+/* CRC-16/ARC; start with 0. "123456789" → 0xBB3D. */
+uint16_t ik_crc16(uint16_t crc, const void *data, size_t len);
+bool ik_equal_ct(const void *a, const void *b, size_t len);
+/* Overwrites secrets so that the compiler keeps it. */
+void ik_wipe(void *data, size_t len);
+
+#endif

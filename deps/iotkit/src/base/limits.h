@@ -1,0 +1,52 @@
+/*
+ * limits.h - every cap of the SDK in one place. Whatever grows by what a peer or the caller sends is capped here.
+ */
+#ifndef IK_LIMITS_H
+#define IK_LIMITS_H
+
+#define IK_KIB ((size_t)1024)
+#define IK_MIB (1024 * IK_KIB)
+
+/* identity (document 73742 and the published headers) */
+#define IK_PRODUCT_KEY_MAX 20
+#define IK_DEVICE_NAME_MAX 32
+#define IK_DEVICE_SECRET_MAX 64
+#define IK_CLIENT_ID_BASE_MAX 64
+
+/* MQTT */
+#define IK_MQTT_PACKET_DEFAULT (257 * IK_KIB) /* the platform's 256 KiB and its header */
+#define IK_MQTT_PACKET_MAX (16 * IK_MIB)
+#define IK_MQTT_QUEUE_DEFAULT (1 * IK_MIB)
+#define IK_MQTT_IN_FLIGHT_DEFAULT 100
+#define IK_MQTT_SUBSCRIPTIONS_MAX 10000 /* 5 topics for each of 2,000 sub-devices */
+#define IK_MQTT_TOPIC_MAX 65535
+
+/* HTTP */
+#define IK_URL_MAX (8 * IK_KIB)
+#define IK_HOST_MAX 255
+#define IK_HTTP_HEAD_MAX (32 * IK_KIB)
+#define IK_HTTP_HEADERS_MAX 128
+#define IK_HTTP_CHUNK_LINE_MAX 256
+#define IK_HTTP_TRAILER_MAX (8 * IK_KIB)
+#define IK_HTTP_REDIRECTS_DEFAULT 5
+
+/* JSON */
+#define IK_JSON_TEXT_MAX (1 * IK_MIB)
+#define IK_JSON_DEPTH_MAX 32
+#define IK_JSON_NODES_MAX 4096
+
+/* OTA (document 89307) */
+#define IK_VERSION_MAX 64
+#define IK_MODULE_MAX 64
+#define IK_DESC_MAX 1024
+#define IK_NOTICE_MAX (256 * IK_KIB)
+#define IK_DIGEST_SIGN_MAX 1024
+#define IK_IMAGE_MAX ((uint64_t)1 << 50) /* a size above this is a mistake */
+
+/* TLS */
+#define IK_PEM_MAX (4 * IK_MIB)
+
+/* files */
+#define IK_PATH_MAX 4096
+
+#endif
