@@ -1,8 +1,8 @@
 /*
  * json.h - a strict JSON reader (RFC 8259) over a caller's text, and a writer onto an ik_buf.
  *
- * The reader checks the whole text (UTF-8, escapes, numbers, depth, nothing behind the value; duplicate keys are an error) and
- * builds an array of nodes that point into it; the text must outlive the document.
+ * The reader checks the whole text (UTF-8, escapes, numbers, depth, nothing behind the value) and builds an array of nodes
+ * that point into it; the text must outlive the document. Of equal keys the last one counts, as in JavaScript.
  */
 #ifndef IK_JSON_H
 #define IK_JSON_H
