@@ -1,0 +1,199 @@
+// Builds what is missing, and nothing that is current: packages, error table, TypeScript, addon. `npm start` and
+// `npm test` begin with it. Until node_modules is there, it may use nothing but Node's own modules.
+//
+//   node scripts/prepare.mjs [install] [generate] [ts] [native] [--force]     no step named: all of them
+import fs from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { missingPackages } from './lib/installed.mjs';
+import { withLock } from './lib/lock.mjs';
+import { findHeaders } from './lib/node-headers.mjs';
+import { at, root } from './lib/paths.mjs';
+import { isOnPath, npmCommand, run, runBin, StepError } from './lib/run.mjs';
+import { filesUnder, hashOf, isCurrent, setCurrent } from './lib/stamp.mjs';
+
+const OLDEST_NODE = 20;
+const allSteps = ['install', 'generate', 'ts', 'native'];
+
+/** Builds what is missing of `steps`; throws a StepError that says what failed and what to do. */
+export async function prepare(steps = allSteps, { force = false } = {}) {
+  const major = Number(process.versions.node.split('.')[0]);
+  if (major < OLDEST_NODE) {
+    throw new StepError(`Node.js ${OLDEST_NODE} or newer is needed, this is ${process.version}`);
+  }
+  const todo = pending(steps, force);
+  if (todo.length === 0) return;
+  await withLock(
+    at('.cache', 'prepare.lock'),
+    async () => {
+      // Looked at again one by one: another process may have built it while we waited, and a step may outdate a later.
+      for (const step of todo) {
+        if (force || !step.isCurrent()) await step.make();
+      }
+    },
+    (pid) => say(`waiting for another build in this checkout (process ${pid})`),
+  );
+}
+
+const say = (text) => process.stderr.write(`${text}\n`);
+
+function pending(names, force) {
+  const plan = { install: [install], generate: [errorCodes], ts: [errorCodes, ...typescript], native: [addon] };
+  const wanted = new Set([install, ...names.flatMap((name) => plan[name] ?? unknownStep(name))]);
+  return [...wanted].filter((step) => (force && step !== install) || !step.isCurrent());
+}
+
+function unknownStep(name) {
+  throw new StepError(`there is no step ${name}; steps are ${allSteps.join(', ')}`);
+}
+
+// --- packages ---------------------------------------------------------------------------------------------------------
+
+const install = {
+  isCurrent: () => missingPackages().length === 0,
+  async make() {
+    say('installing packages (npm ci)');
+    const [npm, ...args] = npmCommand();
+    const options = { env: { ...process.env, npm_config_audit: 'false', npm_config_fund: 'false' } };
+    const hint = '\n  npm could not install the packages: is the package registry reachable?';
+    try {
+      await run(npm, [...args, 'ci'], options);
+    } catch {
+      say('npm ci failed; trying npm install');
+      await run(npm, [...args, 'install', '--no-save'], { ...options, hint });
+    }
+    const missing = missingPackages();
+    if (missing.length > 0) throw new StepError(`npm left out ${missing.join(', ')}`);
+  },
+};
+
+// --- generated TypeScript ---------------------------------------------------------------------------------------------
+
+const errorCodes = step({
+  name: 'generate',
+  files: () => ['deps/iotkit/include/iotkit_errors.h', 'scripts/gen-errors.mjs'],
+  products: ['lib/generated/error-codes.ts'],
+  make: () => run(process.execPath, [at('scripts/gen-errors.mjs')]),
+});
+
+// --- TypeScript -------------------------------------------------------------------------------------------------------
+
+const typescript = [
+  compile('lib', { project: 'tsconfig.json', sources: ['lib'], from: 'lib', to: 'dist', main: 'index.js' }),
+  compile('platform', {
+    project: 'platform/tsconfig.json',
+    sources: ['platform/src'],
+    from: 'platform/src',
+    to: 'platform/dist',
+    main: 'index.js',
+  }),
+  compile('examples', {
+    project: 'examples/tsconfig.json',
+    sources: ['examples', 'lib', 'platform/src'],
+    from: 'examples',
+    to: 'examples/dist',
+    main: 'main-job/index.js',
+  }),
+];
+
+function compile(name, { project, sources, from, to, main }) {
+  return step({
+    name: `ts-${name}`,
+    files: () => [...filesUnder(sources, /\.(ts|json)$/), 'tsconfig.base.json', project, 'package.json'],
+    also: () => [packageVersion('typescript')],
+    products: [path.posix.join(to, main)],
+    async make() {
+      say(`compiling ${from} to ${to}`);
+      await runBin('typescript/bin/tsc', ['-p', project], { quiet: true });
+      removeOrphans(from, to);
+    },
+  });
+}
+
+// What a deleted source left behind would still be found, run and packed.
+function removeOrphans(from, to) {
+  for (const file of filesUnder([to], /\.(js|d\.ts|js\.map)$/)) {
+    const stem = path.posix.relative(to, file).replace(/\.(js|d\.ts|js\.map)$/, '');
+    if (!fs.existsSync(at(from, `${stem}.ts`))) fs.rmSync(at(file));
+  }
+}
+
+// --- addon ------------------------------------------------------------------------------------------------------------
+
+const addon = step({
+  name: 'native',
+  files: () => [
+    ...filesUnder(['deps/iotkit/src', 'deps/iotkit/include', 'native'], /\.(c|cc|h)$/),
+    'binding.gyp',
+    'sources.json',
+  ],
+  // Not the version of Node: the addon keeps to Node-API, and loads in every one.
+  also: () => [
+    process.platform,
+    process.arch,
+    packageVersion('node-addon-api'),
+    ...['CC', 'CXX', 'CFLAGS', 'CXXFLAGS', 'LDFLAGS'].map((name) => process.env[name] ?? ''),
+  ],
+  products: ['build/Release/iotkit_ota.node'],
+  async make() {
+    checkToolchain();
+    say('compiling the addon (node-gyp)');
+    const nodedir = await findHeaders();
+    const args = ['configure', 'build', '--jobs', 'max', '--loglevel', 'warn', '--silent'];
+    if (nodedir) args.push('--nodedir', nodedir);
+    const hint = nodedir ? '' : '\n  node-gyp had to download the headers of Node.js: is the network reachable?';
+    await runBin('node-gyp/bin/node-gyp.js', args, { quiet: true, hint });
+  },
+});
+
+function checkToolchain() {
+  const tools = [
+    ['a C compiler', process.env.CC?.split(' ')[0] ?? 'cc', 'gcc', 'clang'],
+    ['a C++ compiler', process.env.CXX?.split(' ')[0] ?? 'c++', 'g++', 'clang++'],
+    ['make', process.env.MAKE ?? 'make', 'gmake'],
+    ['python3', process.env.npm_config_python ?? process.env.PYTHON ?? 'python3', 'python'],
+  ];
+  const missing = tools.filter(([, ...names]) => !names.some(isOnPath)).map(([what]) => what);
+  if (missing.length === 0) return;
+  throw new StepError(
+    `the addon is compiled on this machine, and that needs ${missing.join(', ')}, not found on the PATH.\n` +
+      '  Debian, Ubuntu: apt-get install build-essential python3\n' +
+      '  Fedora: dnf install gcc gcc-c++ make python3\n' +
+      '  macOS: xcode-select --install',
+  );
+}
+
+// --- steps ------------------------------------------------------------------------------------------------------------
+
+function step({ name, files, also = () => [], products, make }) {
+  const hash = () => hashOf(files(), also());
+  return {
+    isCurrent: () => isCurrent(name, hash(), products),
+    async make() {
+      const before = hash();
+      await make();
+      setCurrent(name, before);
+    },
+  };
+}
+
+function packageVersion(name) {
+  const file = at('node_modules', name, 'package.json');
+  return fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, 'utf8')).version : 'absent';
+}
+
+/** Runs `main` and, if it fails, says so and sets the exit code. */
+export async function command(main) {
+  try {
+    await main();
+  } catch (error) {
+    say(error instanceof StepError ? `\n${error.message}` : error.stack);
+    process.exitCode = 1;
+  }
+}
+
+if (import.meta.url === pathToFileURL(fs.realpathSync(process.argv[1] ?? root)).href) {
+  const args = process.argv.slice(2);
+  const steps = args.filter((arg) => !arg.startsWith('-'));
+  await command(() => prepare(steps.length > 0 ? steps : allSteps, { force: args.includes('--force') }));
+}
