@@ -81,6 +81,8 @@ enum iotkit_job_state {
 /* Makes a job from a notice's JSON (upgrade or get_reply), as the channel does; for tests and other transports. */
 IOTKIT_API int iotkit_job_parse(const char *json, size_t len, const struct iotkit_fetch_options *options,
                                 iotkit_job_t **out, char *detail);
+/* Makes a READY job of the same notice with the same options, whatever state `job` is in. */
+IOTKIT_API int iotkit_job_dup(const iotkit_job_t *job, iotkit_job_t **out);
 IOTKIT_API iotkit_job_t *iotkit_job_ref(iotkit_job_t *job);
 /* The last reference closes its connection. NULL is allowed. */
 IOTKIT_API void iotkit_job_unref(iotkit_job_t *job);
