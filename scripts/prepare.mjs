@@ -139,10 +139,11 @@ const addon = step({
     checkToolchain();
     say('compiling the addon (node-gyp)');
     const nodedir = await findHeaders();
-    const args = ['configure', 'build', '--jobs', 'max', '--loglevel', 'warn', '--silent'];
-    if (nodedir) args.push('--nodedir', nodedir);
+    // By environment, since node-gyp lets that win over its arguments.
+    const env = nodedir ? { ...process.env, npm_config_nodedir: nodedir } : process.env;
+    const args = ['configure', 'build', '--jobs', 'max', '--loglevel', 'warn'];
     const hint = nodedir ? '' : '\n  node-gyp had to download the headers of Node.js: is the network reachable?';
-    await runBin('node-gyp/bin/node-gyp.js', args, { quiet: true, hint });
+    await runBin('node-gyp/bin/node-gyp.js', args, { quiet: true, env, hint });
   },
 });
 
