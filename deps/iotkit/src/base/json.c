@@ -240,10 +240,10 @@ static int read_document(struct reader *in) {
 }
 
 int ik_json_parse(struct ik_str text, struct ik_json *out, char *detail) {
-  struct reader in = {.start = text.ptr, .at = text.ptr, .end = text.ptr + text.len, .detail = detail};
+  struct reader in = {.doc = out, .detail = detail};
   int rc;
   *out = (struct ik_json){0};
-  in.doc = out;
+  if (text.len == 0) text.ptr = "";
   if (text.len > IK_JSON_TEXT_MAX) {
     ik_detail(detail, "JSON of %zu bytes, the limit is %zu", text.len, IK_JSON_TEXT_MAX);
     return IK_ETOO_LONG;
@@ -252,6 +252,8 @@ int ik_json_parse(struct ik_str text, struct ik_json *out, char *detail) {
     ik_detail(detail, "not UTF-8");
     return IK_ENOTICE_JSON;
   }
+  in.start = in.at = text.ptr;
+  in.end = text.ptr + text.len;
   rc = read_document(&in);
   if (rc == IK_ENO_MEMORY) ik_detail(detail, "out of memory");
   if (rc < 0) ik_json_free(out);

@@ -1,0 +1,140 @@
+/*
+ * url_host.c - the hosts of URLs. Pure.
+ *
+ * Stricter than RFC 3986, which lets any text be a registered name: what is no DNS name and no address is refused, because
+ * resolvers, proxies and allow-lists would each understand something else by it.
+ */
+#include "url_host.h"
+
+#include <string.h>
+
+#define LABEL_MAX 63
+#define NAME_MAX_LEN 253 /* RFC 1035: 255 on the wire */
+
+static bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+static bool is_hex(char c) {
+  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+static bool is_name_char(char c) {
+  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_';
+}
+
+/* Cuts the text before `stop` off *rest; all of it when there is none. */
+static struct ik_str cut(struct ik_str *rest, char stop, bool *stopped) {
+  const char *found = memchr(rest->ptr, stop, rest->len);
+  struct ik_str part = {rest->ptr, found ? (size_t)(found - rest->ptr) : rest->len};
+  size_t used = part.len + (found ? 1 : 0);
+  *stopped = found != NULL;
+  rest->ptr += used;
+  rest->len -= used;
+  return part;
+}
+
+/* Four decimal octets without leading zeros, nothing else. */
+static bool is_ipv4(struct ik_str text) {
+  bool more = true;
+  int octets = 0;
+  while (more) {
+    struct ik_str octet = cut(&text, '.', &more);
+    uint64_t value;
+    if (octet.len > 3 || !ik_str_u64(octet, &value) || value > 255) return false;
+    if (octet.len > 1 && octet.ptr[0] == '0') return false;
+    octets++;
+  }
+  return octets == 4;
+}
+
+/* RFC 4291 section 2.2: groups of hex, at most one "::", the last 32 bits perhaps as IPv4. */
+static bool is_ipv6_text(struct ik_str text) {
+  int groups = 0;
+  bool gap = false;
+  bool more = true;
+  if (text.len < 2) return false;
+  if (text.ptr[0] == ':') {
+    if (text.ptr[1] != ':') return false;
+    gap = true;
+    text = (struct ik_str){text.ptr + 2, text.len - 2};
+    more = text.len > 0;
+  }
+  while (more) {
+    struct ik_str group = cut(&text, ':', &more);
+    if (group.len == 0) {
+      if (gap || groups == 0) return false;
+      gap = true;
+      more = text.len > 0;
+      continue;
+    }
+    if (!more && memchr(group.ptr, '.', group.len)) {
+      if (!is_ipv4(group)) return false;
+      groups += 2;
+      break;
+    }
+    if (group.len > 4) return false;
+    for (size_t i = 0; i < group.len; i++) {
+      if (!is_hex(group.ptr[i])) return false;
+    }
+    groups++;
+    if (more && text.len == 0) return false; /* a single ':' at the end */
+  }
+  return gap ? groups <= 7 : groups == 8;
+}
+
+/* "127.1", "0x7f000001", "2130706433": resolvers take them for addresses, people and allow-lists do not. */
+static bool looks_numeric(struct ik_str label) {
+  size_t i = 0;
+  if (label.len >= 2 && label.ptr[0] == '0' && (label.ptr[1] == 'x' || label.ptr[1] == 'X')) {
+    for (i = 2; i < label.len && is_hex(label.ptr[i]); i++) {
+    }
+    return i == label.len;
+  }
+  while (i < label.len && is_digit(label.ptr[i])) i++;
+  return i == label.len;
+}
+
+static const char *check_name(struct ik_str text) {
+  struct ik_str rest = text;
+  struct ik_str label = {"", 0};
+  bool more = true;
+  if (text.len > NAME_MAX_LEN) return "host name longer than 253 characters";
+  while (more) {
+    label = cut(&rest, '.', &more);
+    if (label.len == 0) return "host name with an empty label";
+    if (label.len > LABEL_MAX) return "host name with a label longer than 63 characters";
+    for (size_t i = 0; i < label.len; i++) {
+      if ((unsigned char)label.ptr[i] >= 0x80) {
+        return "host name with characters beyond ASCII; write it in its xn-- form";
+      }
+      if (!is_name_char(label.ptr[i])) return "host name with a character that none can have";
+    }
+  }
+  if (looks_numeric(label) && !is_ipv4(text)) return "host that is neither a name nor an IPv4 address";
+  return NULL;
+}
+
+const char *ik_url_host(struct ik_str text, char out[IK_HOST_MAX + 1], bool *is_ipv6) {
+  const char *wrong;
+  *is_ipv6 = text.len > 0 && text.ptr[0] == '[';
+  if (text.len == 0) return "no host";
+  if (*is_ipv6) {
+    if (text.ptr[text.len - 1] != ']') return "'[' without ']'";
+    text = (struct ik_str){text.ptr + 1, text.len - 2};
+    /* Zones ("%25eth0") mean something on one machine only; RFC 9844 took them out of URLs. */
+    if (memchr(text.ptr, '%', text.len)) return "IPv6 address with a zone";
+    wrong = text.len <= IK_HOST_MAX && is_ipv6_text(text) ? NULL : "malformed IPv6 address";
+  } else {
+    /* Certificates and SNI carry names without the root's dot. */
+    if (text.ptr[text.len - 1] == '.') text.len--;
+    wrong = text.len > 0 ? check_name(text) : "no host";
+  }
+  if (wrong) return wrong;
+  for (size_t i = 0; i < text.len; i++) {
+    char c = text.ptr[i];
+    out[i] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+  }
+  out[text.len] = '\0';
+  return NULL;
+}
