@@ -1,9 +1,8 @@
 # The shipping build of the addon: node-gyp, prebuildify, installation from source.
-# OpenSSL is not linked and not configured here: src/port/openssl finds it at run time (DESIGN: TLS and digests).
+# OpenSSL is not linked and not configured here: src/port/openssl finds it at run time.
 {
   'target_defaults': {
     'default_configuration': 'Release',
-    'defines': ['_GNU_SOURCE='],
     'cflags': ['-fPIC', '-fvisibility=hidden', '-ffunction-sections', '-fdata-sections', '-Wall', '-Wextra'],
     'cflags_c': ['-std=c11'],
     'cflags_cc': ['-std=c++17', '-fno-exceptions', '-fno-rtti'],
@@ -30,6 +29,7 @@
       'target_name': 'iotkit',
       'type': 'static_library',
       'sources': ["<!@(node -p \"JSON.stringify(require('./sources.json').iotkit).match(/[^\\x22]+\\.c(?=\\x22)/g).join(' ')\")"],
+      'defines': ['_GNU_SOURCE='],
       'include_dirs': ['deps/iotkit/include', 'deps/iotkit/src'],
       'direct_dependent_settings': {'include_dirs': ['deps/iotkit/include']},
     },

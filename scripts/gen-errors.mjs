@@ -11,16 +11,20 @@ const row = /\bX\(\s*(\w+)\s*,\s*(-?\d+)\s*,\s*([01])\s*,\s*((?:"(?:[^"\\]|\\.)*
 /** The rows X(NAME, value, retryable, "sentence") of the table; throws on what has another shape or stands twice. */
 export function parseErrors(text) {
   const macro = /^#define IOTKIT_ERROR_MAP\(X\)((?:.*\\\n)*.*\n)/m.exec(text)?.[1] ?? '';
-  const body = macro.replaceAll('\\\n', '\n').replaceAll(/\/\*[^]*?\*\//g, '');
+  const body = macro.replaceAll('\\\n', '\n').replaceAll(/\/\*[\s\S]*?\*\//g, '');
   const rest = body.replaceAll(row, '').trim();
   if (body.trim() === '' || rest !== '') {
-    throw new StepError(`${header}: expected rows X(NAME, value, 0|1, "sentence"), found: ${rest.split('\n')[0] || 'none'}`);
+    throw new StepError(
+      `${header}: expected rows X(NAME, value, 0|1, "sentence"), found: ${rest.split('\n')[0] || 'none'}`,
+    );
   }
   const errors = [...body.matchAll(row)].map(([, name, value, retryable, literals]) => ({
     code: `ERR_${name}`,
     errno: Number(value),
     retryable: retryable === '1',
-    sentence: [...literals.matchAll(/"(?:[^"\\]|\\.)*"/g)].map(([literal]) => JSON.parse(literal)).join(''),
+    sentence: [...literals.matchAll(/"(?:[^"\\]|\\.)*"/g)]
+      .map(([literal]) => JSON.parse(literal))
+      .join(''),
   }));
   for (const key of ['code', 'errno']) {
     const seen = new Set();

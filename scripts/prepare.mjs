@@ -1,7 +1,7 @@
 // Builds what is missing, and nothing that is current: packages, error table, TypeScript, addon. `npm start` and
 // `npm test` begin with it. Until node_modules is there, it may use nothing but Node's own modules.
 //
-//   node scripts/prepare.mjs [install] [generate] [ts] [native] [--force]     no step named: all of them
+//   node scripts/prepare.mjs [install] [generate] [ts] [native] [bench] [--force]     no step named: all but bench
 import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -38,7 +38,13 @@ export async function prepare(steps = allSteps, { force = false } = {}) {
 const say = (text) => process.stderr.write(`${text}\n`);
 
 function pending(names, force) {
-  const plan = { install: [install], generate: [errorCodes], ts: [errorCodes, ...typescript], native: [addon] };
+  const plan = {
+    install: [install],
+    generate: [errorCodes],
+    ts: [errorCodes, ...typescript],
+    native: [addon],
+    bench: [bench],
+  };
   const wanted = new Set([install, ...names.flatMap((name) => plan[name] ?? unknownStep(name))]);
   return [...wanted].filter((step) => (force && step !== install) || !step.isCurrent());
 }
@@ -47,14 +53,16 @@ function unknownStep(name) {
   throw new StepError(`there is no step ${name}; steps are ${allSteps.join(', ')}`);
 }
 
-// --- packages ---------------------------------------------------------------------------------------------------------
+// --- packages ---
 
 const install = {
   isCurrent: () => missingPackages().length === 0,
   async make() {
     say('installing packages (npm ci)');
     const [npm, ...args] = npmCommand();
-    const options = { env: { ...process.env, npm_config_audit: 'false', npm_config_fund: 'false' } };
+    const options = {
+      env: { ...process.env, npm_config_audit: 'false', npm_config_fund: 'false' },
+    };
     const hint = '\n  npm could not install the packages: is the package registry reachable?';
     try {
       await run(npm, [...args, 'ci'], options);
@@ -67,7 +75,7 @@ const install = {
   },
 };
 
-// --- generated TypeScript ---------------------------------------------------------------------------------------------
+// --- generated TypeScript ---
 
 const errorCodes = step({
   name: 'generate',
@@ -76,10 +84,16 @@ const errorCodes = step({
   make: () => run(process.execPath, [at('scripts/gen-errors.mjs')]),
 });
 
-// --- TypeScript -------------------------------------------------------------------------------------------------------
+// --- TypeScript ---
 
 const typescript = [
-  compile('lib', { project: 'tsconfig.json', sources: ['lib'], from: 'lib', to: 'dist', main: 'index.js' }),
+  compile('lib', {
+    project: 'tsconfig.json',
+    sources: ['lib'],
+    from: 'lib',
+    to: 'dist',
+    main: 'index.js',
+  }),
   compile('platform', {
     project: 'platform/tsconfig.json',
     sources: ['platform/src'],
@@ -96,10 +110,24 @@ const typescript = [
   }),
 ];
 
+// Only `npm run bench` needs it.
+const bench = compile('bench', {
+  project: 'bench/tsconfig.json',
+  sources: ['bench', 'lib', 'platform/src', 'test/support'],
+  from: '.',
+  to: 'bench/dist',
+  main: 'bench/index.js',
+});
+
 function compile(name, { project, sources, from, to, main }) {
   return step({
     name: `ts-${name}`,
-    files: () => [...filesUnder(sources, /\.(ts|json)$/), 'tsconfig.base.json', project, 'package.json'],
+    files: () => [
+      ...filesUnder(sources, /\.(ts|json)$/),
+      'tsconfig.base.json',
+      project,
+      'package.json',
+    ],
     also: () => [packageVersion('typescript')],
     products: [path.posix.join(to, main)],
     async make() {
@@ -118,7 +146,7 @@ function removeOrphans(from, to) {
   }
 }
 
-// --- addon ------------------------------------------------------------------------------------------------------------
+// --- addon ---
 
 const addon = step({
   name: 'native',
@@ -142,7 +170,9 @@ const addon = step({
     // By environment, since node-gyp lets that win over its arguments.
     const env = nodedir ? { ...process.env, npm_config_nodedir: nodedir } : process.env;
     const args = ['configure', 'build', '--jobs', 'max', '--loglevel', 'warn'];
-    const hint = nodedir ? '' : '\n  node-gyp had to download the headers of Node.js: is the network reachable?';
+    const hint = nodedir
+      ? ''
+      : '\n  node-gyp had to download the headers of Node.js: is the network reachable?';
     await runBin('node-gyp/bin/node-gyp.js', args, { quiet: true, env, hint });
   },
 });
@@ -164,7 +194,7 @@ function checkToolchain() {
   );
 }
 
-// --- steps ------------------------------------------------------------------------------------------------------------
+// --- steps ---
 
 function step({ name, files, also = () => [], products, make }) {
   const hash = () => hashOf(files(), also());
@@ -196,5 +226,7 @@ export async function command(main) {
 if (import.meta.url === pathToFileURL(fs.realpathSync(process.argv[1] ?? root)).href) {
   const args = process.argv.slice(2);
   const steps = args.filter((arg) => !arg.startsWith('-'));
-  await command(() => prepare(steps.length > 0 ? steps : allSteps, { force: args.includes('--force') }));
+  await command(() =>
+    prepare(steps.length > 0 ? steps : allSteps, { force: args.includes('--force') }),
+  );
 }

@@ -9,8 +9,13 @@ export function missingPackages() {
   const present = read('node_modules', '.package-lock.json');
   if (!present) return ['node_modules'];
   return Object.entries(wanted.packages)
-    .filter(([folder, entry]) => folder.includes('node_modules/') && !entry.link && !isSkippable(entry))
-    .filter(([folder, entry]) => present.packages[folder]?.version !== entry.version || !fs.existsSync(at(folder)))
+    .filter(
+      ([folder, entry]) => folder.includes('node_modules/') && !entry.link && !isSkippable(entry),
+    )
+    .filter(
+      ([folder, entry]) =>
+        present.packages[folder]?.version !== entry.version || !fs.existsSync(at(folder)),
+    )
     .map(([folder]) => folder);
 }
 

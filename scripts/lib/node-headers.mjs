@@ -2,8 +2,8 @@
 // the one this Node was installed with, or one made from the package node-api-headers, which is all a Node-API addon
 // needs. node-gyp wants a folder with include/node/{node_api.h,common.gypi,config.gypi}.
 import fs from 'node:fs';
-import path from 'node:path';
 import { createRequire } from 'node:module';
+import path from 'node:path';
 import { at } from './paths.mjs';
 
 /** The folder for node-gyp's --nodedir, or undefined if node-gyp has to download headers. */
@@ -14,7 +14,9 @@ export async function findHeaders() {
 }
 
 const isComplete = (folder) =>
-  ['node_api.h', 'common.gypi'].every((name) => fs.existsSync(path.join(folder, 'include', 'node', name)));
+  ['node_api.h', 'common.gypi'].every((name) =>
+    fs.existsSync(path.join(folder, 'include', 'node', name)),
+  );
 
 // node-gyp reads common.gypi for the flags of the runtime. A Node-API addon needs none of V8's, only what this says.
 const commonGypi = `{
@@ -25,7 +27,7 @@ const commonGypi = `{
       'Debug': { 'defines': ['DEBUG', '_DEBUG'], 'cflags': ['-g', '-O0'] },
       'Release': { 'cflags': ['-O3'] },
     },
-    'defines': ['_LARGEFILE_SOURCE', '_FILE_OFFSET_BITS=64'],
+    'defines': ['_FILE_OFFSET_BITS=64'],
     'cflags': ['-pthread', '-fPIC'],
     'ldflags': ['-pthread'],
   },

@@ -10,13 +10,23 @@ export class StepError extends Error {}
  * Runs a command in the repository and resolves when it ended well. With `quiet` its output is kept back and only shown
  * when it fails.
  */
-export function run(command, args, { quiet = false, env = process.env, cwd = root, hint = '' } = {}) {
+export function run(
+  command,
+  args,
+  { quiet = false, env = process.env, cwd = root, hint = '' } = {},
+) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, env, stdio: quiet ? ['ignore', 'pipe', 'pipe'] : 'inherit' });
+    const child = spawn(command, args, {
+      cwd,
+      env,
+      stdio: quiet ? ['ignore', 'pipe', 'pipe'] : 'inherit',
+    });
     const output = [];
     child.stdout?.on('data', (chunk) => output.push(chunk));
     child.stderr?.on('data', (chunk) => output.push(chunk));
-    child.on('error', (error) => reject(new StepError(`cannot run ${command}: ${error.message}${hint}`)));
+    child.on('error', (error) =>
+      reject(new StepError(`cannot run ${command}: ${error.message}${hint}`)),
+    );
     child.on('close', (code, signal) => {
       const text = Buffer.concat(output).toString();
       if (code === 0) return resolve(text);
@@ -28,7 +38,8 @@ export function run(command, args, { quiet = false, env = process.env, cwd = roo
 }
 
 /** Runs a script of an installed package with this Node.js. */
-export const runBin = (script, args, options) => run(process.execPath, [at('node_modules', script), ...args], options);
+export const runBin = (script, args, options) =>
+  run(process.execPath, [at('node_modules', script), ...args], options);
 
 /** Whether a program is on the PATH. */
 export function isOnPath(program) {

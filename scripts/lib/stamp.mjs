@@ -16,7 +16,8 @@ export function filesUnder(folders, pattern) {
       return;
     }
     for (const name of fs.readdirSync(at(relative))) {
-      if (name !== 'node_modules' && name !== 'dist' && !name.startsWith('.')) walk(path.posix.join(relative, name));
+      if (name !== 'node_modules' && name !== 'dist' && !name.startsWith('.'))
+        walk(path.posix.join(relative, name));
     }
   };
   for (const folder of folders) walk(folder);

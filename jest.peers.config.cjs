@@ -1,0 +1,14 @@
+'use strict';
+
+// `npm run test:peers`: against a real mosquitto and a real nginx, which have to be installed.
+const { projects, ...config } = require('./jest.config.cjs');
+
+/** @type {import('jest').Config} */
+module.exports = {
+  ...config,
+  testTimeout: 120_000,
+  maxWorkers: 1,
+  projects: [
+    { ...projects[0], displayName: 'peers', testMatch: ['<rootDir>/test/peers/**/*.test.ts'] },
+  ],
+};

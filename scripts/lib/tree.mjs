@@ -1,0 +1,63 @@
+// The files of the repository, as git sees them: tracked, or new and not ignored.
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import { at, root } from './paths.mjs';
+
+/** Paths relative to the repository, sorted; only those that exist. */
+export function repositoryFiles(pattern = /./) {
+  const list = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '-z'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  return [...new Set(list.split('\0'))]
+    .filter((file) => file && pattern.test(file) && fs.existsSync(at(file)))
+    .sort();
+}
+
+export const read = (file) => fs.readFileSync(at(file), 'utf8');
+
+/** C or TypeScript text with comments, and string and character literals where asked, replaced by blanks. */
+export function withoutComments(text, { strings = false } = {}) {
+  const blank = (match) => match.replace(/[^\n]/g, ' ');
+  const token =
+    /\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\[\s\S])*`/g;
+  return text.replace(token, (match) => (match.startsWith('/') || strings ? blank(match) : match));
+}
+
+export const lineOf = (text, index) => text.slice(0, index).split('\n').length;
+
+/**
+ * The first cycle of a graph given as node → nodes, as the path that closes it; or undefined.
+ * @param {Map<string, Iterable<string>>} graph
+ */
+export function findCycle(graph) {
+  const done = new Set();
+  const path = [];
+  const visit = (node) => {
+    if (done.has(node)) return undefined;
+    const start = path.indexOf(node);
+    if (start >= 0) return [...path.slice(start), node];
+    path.push(node);
+    for (const next of graph.get(node) ?? []) {
+      const cycle = visit(next);
+      if (cycle) return cycle;
+    }
+    path.pop();
+    done.add(node);
+    return undefined;
+  };
+  for (const node of graph.keys()) {
+    const cycle = visit(node);
+    if (cycle) return cycle;
+  }
+  return undefined;
+}
+
+/** Prints what a check found and sets the exit code. */
+export function report(title, problems, count) {
+  for (const problem of problems) console.error(problem);
+  console.log(
+    `${title}: ${problems.length === 0 ? `${count} files, nothing found` : `${problems.length} problems`}`,
+  );
+  if (problems.length > 0) process.exitCode = 1;
+}
