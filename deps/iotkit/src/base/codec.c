@@ -34,7 +34,8 @@ bool ik_hex_decode(struct ik_str text, uint8_t *out, size_t len) {
   return true;
 }
 
-static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char base64_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 static int base64_value(char c) {
   if (c >= 'A' && c <= 'Z') return c - 'A';
@@ -101,8 +102,8 @@ int ik_base64_encode(const uint8_t *data, size_t len, struct ik_buf *out) {
 uint16_t ik_crc16(uint16_t crc, const void *data, size_t len) {
   /* The reflected polynomial 0xA001, four bits at a step. */
   static const uint16_t table[16] = {
-    0x0000, 0xcc01, 0xd801, 0x1400, 0xf001, 0x3c00, 0x2800, 0xe401,
-    0xa001, 0x6c00, 0x7800, 0xb401, 0x5000, 0x9c01, 0x8801, 0x4400,
+      0x0000, 0xcc01, 0xd801, 0x1400, 0xf001, 0x3c00, 0x2800, 0xe401,
+      0xa001, 0x6c00, 0x7800, 0xb401, 0x5000, 0x9c01, 0x8801, 0x4400,
   };
   const uint8_t *bytes = data;
   unsigned value = crc;
@@ -118,11 +119,13 @@ bool ik_equal_ct(const void *a, const void *b, size_t len) {
   const volatile uint8_t *x = a;
   const volatile uint8_t *y = b;
   unsigned different = 0;
-  for (size_t i = 0; i < len; i++) different |= (unsigned)(x[i] ^ y[i]);
+  for (size_t i = 0; i < len; i++)
+    different |= (unsigned)(x[i] ^ y[i]);
   return different == 0;
 }
 
 void ik_wipe(void *data, size_t len) {
   volatile uint8_t *bytes = data;
-  for (size_t i = 0; i < len; i++) bytes[i] = 0;
+  for (size_t i = 0; i < len; i++)
+    bytes[i] = 0;
 }

@@ -99,7 +99,8 @@ static int read_string(struct reader *in, struct ik_str *out) {
 
 static size_t skip_digits(struct reader *in) {
   const char *first = in->at;
-  while (!at_end(in) && *in->at >= '0' && *in->at <= '9') in->at++;
+  while (!at_end(in) && *in->at >= '0' && *in->at <= '9')
+    in->at++;
   return (size_t)(in->at - first);
 }
 
@@ -158,13 +159,19 @@ static int open_level(struct reader *in, uint32_t node) {
 
 static enum ik_json_type type_of(char first) {
   switch (first) {
-  case '{': return IK_JSON_OBJECT;
-  case '[': return IK_JSON_ARRAY;
-  case '"': return IK_JSON_STRING;
+  case '{':
+    return IK_JSON_OBJECT;
+  case '[':
+    return IK_JSON_ARRAY;
+  case '"':
+    return IK_JSON_STRING;
   case 't':
-  case 'f': return IK_JSON_BOOL;
-  case 'n': return IK_JSON_NULL;
-  default: return IK_JSON_NUMBER;
+  case 'f':
+    return IK_JSON_BOOL;
+  case 'n':
+    return IK_JSON_NULL;
+  default:
+    return IK_JSON_NUMBER;
   }
 }
 
@@ -284,7 +291,8 @@ const struct ik_json_node *ik_json_get(const struct ik_json *json,
   const struct ik_json_node *found = NULL;
   struct ik_str name = ik_str(key);
   if (!object || object->type != IK_JSON_OBJECT) return NULL;
-  for (const struct ik_json_node *at = ik_json_first(json, object); at; at = ik_json_next(json, at)) {
+  for (const struct ik_json_node *at = ik_json_first(json, object); at;
+       at = ik_json_next(json, at)) {
     if (ik_json_text_eq(at->key, name)) found = at;
   }
   return found;

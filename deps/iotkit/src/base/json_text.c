@@ -147,14 +147,22 @@ bool ik_json_u64(const struct ik_json_node *node, uint64_t *out) {
 /* The letter of a two-character escape, 'u' for a \u00XX, 0: written as it is. */
 static char escape_letter(unsigned char c) {
   switch (c) {
-  case '"': return '"';
-  case '\\': return '\\';
-  case '\b': return 'b';
-  case '\f': return 'f';
-  case '\n': return 'n';
-  case '\r': return 'r';
-  case '\t': return 't';
-  default: return c < 0x20 ? 'u' : '\0';
+  case '"':
+    return '"';
+  case '\\':
+    return '\\';
+  case '\b':
+    return 'b';
+  case '\f':
+    return 'f';
+  case '\n':
+    return 'n';
+  case '\r':
+    return 'r';
+  case '\t':
+    return 't';
+  default:
+    return c < 0x20 ? 'u' : '\0';
   }
 }
 

@@ -33,7 +33,8 @@ static bool is_blank(char c) {
 }
 
 struct ik_str ik_str_trim(struct ik_str s) {
-  while (s.len > 0 && is_blank(s.ptr[s.len - 1])) s.len--;
+  while (s.len > 0 && is_blank(s.ptr[s.len - 1]))
+    s.len--;
   while (s.len > 0 && is_blank(s.ptr[0])) {
     s.ptr++;
     s.len--;
@@ -86,7 +87,8 @@ static void drop_halved(char *text, size_t len) {
   size_t start = len;
   size_t need;
   unsigned char lead;
-  while (start > 0 && len - start < 4 && ((unsigned char)text[start - 1] & 0xc0) == 0x80) start--;
+  while (start > 0 && len - start < 4 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
+    start--;
   if (start == 0) return;
   lead = (unsigned char)text[start - 1];
   need = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;

@@ -34,7 +34,8 @@ static bool is_scheme_char(char c) {
 /* The text before the first of `stops`; *rest begins at that character. */
 static struct ik_str cut_before(struct ik_str *rest, const char *stops) {
   struct ik_str part = {rest->ptr, 0};
-  while (part.len < rest->len && !strchr(stops, rest->ptr[part.len])) part.len++;
+  while (part.len < rest->len && !strchr(stops, rest->ptr[part.len]))
+    part.len++;
   rest->ptr += part.len;
   rest->len -= part.len;
   return part;
@@ -57,7 +58,8 @@ static void split_target(struct ik_str rest, struct parts *parts) {
 static struct parts split(struct ik_str rest) {
   struct parts parts = {0};
   size_t n = 0;
-  while (n < rest.len && is_scheme_char(rest.ptr[n])) n++;
+  while (n < rest.len && is_scheme_char(rest.ptr[n]))
+    n++;
   if (n > 0 && n < rest.len && rest.ptr[n] == ':' && is_alpha(rest.ptr[0])) {
     parts.has_scheme = true;
     parts.scheme = (struct ik_str){rest.ptr, n};
@@ -107,7 +109,8 @@ static int check_scheme(const struct parts *parts, bool *https, char *detail) {
 static const char *take_port(struct ik_str *host, uint16_t *port) {
   size_t at = host->len;
   uint64_t value;
-  while (at > 0 && host->ptr[at - 1] >= '0' && host->ptr[at - 1] <= '9') at--;
+  while (at > 0 && host->ptr[at - 1] >= '0' && host->ptr[at - 1] <= '9')
+    at--;
   if (at == 0 || host->ptr[at - 1] != ':') {
     const char *colon = memchr(host->ptr, ':', host->len);
     return colon && host->ptr[0] != '[' ? "malformed port" : NULL;
@@ -175,13 +178,13 @@ static size_t remove_dot_segments(char *path, size_t len) {
   while (from < len) {
     size_t next = from + 1;
     size_t segment;
-    while (next < len && path[next] != '/') next++;
+    while (next < len && path[next] != '/')
+      next++;
     segment = next - from - 1; /* without the leading '/' */
     if (segment == 1 && path[from + 1] == '.') {
       if (next == len) path[to++] = '/';
     } else if (segment == 2 && path[from + 1] == '.' && path[from + 2] == '.') {
-      while (to > 0 && path[--to] != '/') {
-      }
+      while (to > 0 && path[--to] != '/') {}
       if (next == len) path[to++] = '/';
     } else {
       memmove(path + to, path + from, segment + 1);
@@ -249,8 +252,9 @@ int ik_url_parse(struct ik_str text, struct ik_url *out, char *detail) {
   if (rc < 0) return rc;
   rc = write_url(&parts, &url);
   if (rc < 0) {
-    ik_detail(detail, rc == IK_ETOO_LONG ? "URL longer than %zu bytes once encoded"
-                                         : "out of memory (URL of up to %zu bytes)",
+    ik_detail(detail,
+              rc == IK_ETOO_LONG ? "URL longer than %zu bytes once encoded"
+                                 : "out of memory (URL of up to %zu bytes)",
               IK_URL_MAX);
     ik_url_free(&url);
     return rc;
@@ -265,7 +269,8 @@ static int append(struct ik_buf *buf, struct ik_str text) {
 
 /* Up to the last '/' of the base's path (RFC 3986 section 5.2.3). */
 static struct ik_str directory_of(struct ik_str path) {
-  while (path.len > 0 && path.ptr[path.len - 1] != '/') path.len--;
+  while (path.len > 0 && path.ptr[path.len - 1] != '/')
+    path.len--;
   return path;
 }
 
@@ -304,8 +309,9 @@ int ik_url_resolve(const struct ik_url *base, struct ik_str reference, struct ik
     struct ik_str whole = {(const char *)ik_buf_ptr(&text), ik_buf_size(&text)};
     rc = ik_url_parse(whole, out, detail);
   } else {
-    ik_detail(detail, rc == IK_ETOO_LONG ? "redirect target longer than %zu bytes"
-                                         : "out of memory (redirect target of up to %zu bytes)",
+    ik_detail(detail,
+              rc == IK_ETOO_LONG ? "redirect target longer than %zu bytes"
+                                 : "out of memory (redirect target of up to %zu bytes)",
               IK_URL_MAX);
   }
   ik_buf_free(&text);

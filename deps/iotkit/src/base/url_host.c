@@ -87,11 +87,11 @@ static bool is_ipv6_text(struct ik_str text) {
 static bool looks_numeric(struct ik_str label) {
   size_t i = 0;
   if (label.len >= 2 && label.ptr[0] == '0' && (label.ptr[1] == 'x' || label.ptr[1] == 'X')) {
-    for (i = 2; i < label.len && is_hex(label.ptr[i]); i++) {
-    }
+    for (i = 2; i < label.len && is_hex(label.ptr[i]); i++) {}
     return i == label.len;
   }
-  while (i < label.len && is_digit(label.ptr[i])) i++;
+  while (i < label.len && is_digit(label.ptr[i]))
+    i++;
   return i == label.len;
 }
 
@@ -111,7 +111,8 @@ static const char *check_name(struct ik_str text) {
       if (!is_name_char(label.ptr[i])) return "host name with a character that none can have";
     }
   }
-  if (looks_numeric(label) && !is_ipv4(text)) return "host that is neither a name nor an IPv4 address";
+  if (looks_numeric(label) && !is_ipv4(text))
+    return "host that is neither a name nor an IPv4 address";
   return NULL;
 }
 
