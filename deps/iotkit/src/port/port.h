@@ -69,6 +69,8 @@ struct ik_poller_event {
   int ready;
 };
 int ik_poller_wait(struct ik_poller *poller, struct ik_poller_event *events, size_t cap, uint32_t timeout_ms);
+/* A descriptor that is readable while any of its descriptors is ready; -1 where the system has no such thing. */
+int ik_poller_fd(const struct ik_poller *poller);
 
 /* ---- name resolution ---- */
 
@@ -82,6 +84,9 @@ struct ik_address {
 
 /* True, without blocking, when `host` is an IPv4 or IPv6 literal. */
 bool ik_address_parse(const char *host, uint16_t port, struct ik_address *out);
+/* "127.0.0.1:80", "[::1]:80" */
+#define IK_ADDRESS_TEXT_MAX 72
+void ik_address_text(const struct ik_address *address, char out[IK_ADDRESS_TEXT_MAX]);
 
 /*
  * A lookup runs on a detached thread of its own; cancelling never waits for it. Poll `fd` for reading, then take `result`:

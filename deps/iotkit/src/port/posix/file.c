@@ -1,0 +1,203 @@
+/*
+ * file.c - files by position. A handle is one descriptor, owned by who opened it; closing also ends its lock.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../base/limits.h"
+#include "posix.h"
+
+#define LOCK_TRIES 16
+
+struct ik_osfile {
+  int fd;
+  char path[]; /* for texts of errors */
+};
+
+int ik_posix_file_error(int error) {
+  switch (error) {
+  case ENOSPC:
+#if defined(EDQUOT)
+  case EDQUOT:
+#endif
+    return IK_ENO_SPACE;
+  case EACCES:
+  case EPERM:
+  case EROFS:
+    return IK_EFILE_ACCESS;
+  case ENOENT:
+  case ENOTDIR:
+    return IK_EFILE_NOT_FOUND;
+  case ENOMEM:
+    return IK_ENO_MEMORY;
+  default:
+    return IK_EFILE;
+  }
+}
+
+static int fail(const char *verb, const char *path, int error, char *detail) {
+  char text[IK_ERRNO_TEXT_MAX];
+  ik_detail(detail, "cannot %s %s: %s", verb, path, ik_posix_errno_text(error, text));
+  return ik_posix_file_error(error);
+}
+
+static int open_flags(int flags) {
+  /* O_NONBLOCK: a FIFO in the place of a file must not stop the thread; regular files and disks do not heed it. */
+  int os = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  if ((flags & IK_OSFILE_READ) && (flags & IK_OSFILE_WRITE))
+    os |= O_RDWR;
+  else
+    os |= (flags & IK_OSFILE_WRITE) ? O_WRONLY : O_RDONLY;
+  if (flags & IK_OSFILE_CREATE) os |= O_CREAT | O_NOFOLLOW;
+  return os;
+}
+
+static int open_path(const char *path, int flags, uint32_t mode, int *out, char *detail) {
+  struct stat st;
+  int fd;
+  do {
+    fd = open(path, open_flags(flags), (mode_t)mode);
+  } while (fd < 0 && errno == EINTR);
+  if (fd < 0) {
+    if (errno != ELOOP || !(flags & IK_OSFILE_CREATE)) return fail("open", path, errno, detail);
+    ik_detail(detail, "cannot open %s: it is a symbolic link", path);
+    return IK_EFILE_ACCESS;
+  }
+  if (fstat(fd, &st) != 0 || S_ISDIR(st.st_mode) || S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)) {
+    close(fd);
+    ik_detail(detail, "cannot open %s: it is neither a file nor a device", path);
+    return IK_EFILE;
+  }
+  *out = fd;
+  return 0;
+}
+
+/* False: between opening and locking, its last holder renamed or removed it; what is locked then is another file. */
+static bool is_still_at(int fd, const char *path) {
+  struct stat held, there;
+  if (fstat(fd, &held) != 0 || lstat(path, &there) != 0) return false;
+  return held.st_dev == there.st_dev && held.st_ino == there.st_ino;
+}
+
+static int open_locked(const char *path, int flags, uint32_t mode, int *out, char *detail) {
+  for (int i = 0; i < LOCK_TRIES; i++) {
+    int rc = open_path(path, flags, mode, out, detail);
+    if (rc != 0) return rc;
+    if (flock(*out, LOCK_EX | LOCK_NB) != 0) {
+      int error = errno;
+      close(*out);
+      if (error != EWOULDBLOCK) return fail("lock", path, error, detail);
+      break;
+    }
+    if (!(flags & IK_OSFILE_CREATE) || is_still_at(*out, path)) return 0;
+    close(*out);
+  }
+  ik_detail(detail, "%s is being written by another process or download", path);
+  return IK_EFILE_LOCKED;
+}
+
+int ik_osfile_open(const char *path, int flags, uint32_t mode, struct ik_osfile **out,
+                   char *detail) {
+  int fd, rc;
+  struct stat st;
+  struct ik_osfile *file;
+
+  *out = NULL;
+  size_t len = strnlen(path, IK_PATH_MAX);
+  if (len == 0 || len == IK_PATH_MAX) {
+    ik_detail(detail, len == 0 ? "the path is empty" : "the path is too long");
+    return IK_EINVALID_ARGUMENT;
+  }
+  rc = (flags & IK_OSFILE_LOCK) ? open_locked(path, flags, mode, &fd, detail)
+                                : open_path(path, flags, mode, &fd, detail);
+  if (rc != 0) return rc;
+  /* Emptied after it is locked, not by O_TRUNC: it may be another writer's until then. */
+  if ((flags & IK_OSFILE_TRUNCATE) && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+      ftruncate(fd, 0) != 0) {
+    rc = fail("empty", path, errno, detail);
+    close(fd);
+    return rc;
+  }
+  file = malloc(sizeof *file + len + 1);
+  if (file == NULL) {
+    close(fd);
+    return IK_ENO_MEMORY;
+  }
+  file->fd = fd;
+  memcpy(file->path, path, len + 1);
+  *out = file;
+  return 0;
+}
+
+void ik_osfile_close(struct ik_osfile *file) {
+  if (file == NULL) return;
+  close(file->fd);
+  free(file);
+}
+
+int64_t ik_osfile_read(struct ik_osfile *file, uint64_t offset, void *buf, size_t len,
+                       char *detail) {
+  uint8_t *to = buf;
+  size_t done = 0;
+  while (done < len) {
+    ssize_t n = pread(file->fd, to + done, len - done, (off_t)(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail("read", file->path, errno, detail);
+    if (n == 0) break;
+    done += (size_t)n;
+  }
+  return (int64_t)done;
+}
+
+int ik_osfile_write(struct ik_osfile *file, uint64_t offset, const void *data, size_t len,
+                    char *detail) {
+  const uint8_t *from = data;
+  size_t done = 0;
+  while (done < len) {
+    ssize_t n = pwrite(file->fd, from + done, len - done, (off_t)(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return fail("write", file->path, n < 0 ? errno : ENOSPC, detail);
+    done += (size_t)n;
+  }
+  return 0;
+}
+
+int ik_osfile_truncate(struct ik_osfile *file, uint64_t size, char *detail) {
+  int rc;
+  do {
+    rc = ftruncate(file->fd, (off_t)size);
+  } while (rc != 0 && errno == EINTR);
+  return rc == 0 ? 0 : fail("resize", file->path, errno, detail);
+}
+
+static int flush(int fd) {
+#if defined(F_FULLFSYNC)
+  /* fsync() leaves it in the drive's cache there. */
+  if (fcntl(fd, F_FULLFSYNC) == 0) return 0;
+#endif
+  return fsync(fd);
+}
+
+int ik_osfile_sync(struct ik_osfile *file, char *detail) {
+  int rc;
+  do {
+    rc = flush(file->fd);
+  } while (rc != 0 && errno == EINTR);
+  if (rc == 0 || errno == EINVAL) return 0; /* EINVAL: a device that keeps nothing back */
+  return fail("sync", file->path, errno, detail);
+}
+
+int ik_osfile_copy_owner(struct ik_osfile *file, const char *from_path) {
+  struct stat from;
+  if (stat(from_path, &from) != 0) return ik_posix_file_error(errno);
+  if (!S_ISREG(from.st_mode)) return IK_EINVALID_ARGUMENT;
+  mode_t mode = from.st_mode & 07777;
+  /* Who runs with another's rights must be owned by that one: without the owner no set-id bits. */
+  if (fchown(file->fd, from.st_uid, from.st_gid) != 0) mode &= 0777;
+  return fchmod(file->fd, mode) == 0 ? 0 : ik_posix_file_error(errno);
+}

@@ -1,0 +1,234 @@
+/*
+ * lookup.c - name resolution by getaddrinfo() on detached threads, at most WORKERS_MAX at a time in the process.
+ *
+ * A lookup has two holders: its owner, and the queue or the worker that has taken it. The last to let go frees it, so
+ * cancelling never waits for a resolver that is stuck. The queue and the number of workers are the only state of the
+ * process; workers end when the queue is empty.
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../base/limits.h"
+#include "address.h"
+#include "posix.h"
+
+#define WORKERS_MAX 8
+/* Resolver modules (NSS) are known to want much more than the least a thread may have. */
+#define WORKER_STACK ((size_t)256 * 1024)
+
+struct ik_lookup {
+  struct ik_lookup *next, *prev; /* in the queue; under `lock` */
+  bool queued;                   /* under `lock` */
+  atomic_int holders;
+  atomic_bool done; /* what follows is final */
+  struct ik_wake *wake;
+  int result; /* number of addresses, or IK_E* */
+  struct ik_address addresses[IK_ADDRESSES_MAX];
+  char detail[IOTKIT_DETAIL_MAX];
+  uint16_t port;
+  char host[IK_HOST_MAX + 1];
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct ik_lookup *queue_head, *queue_tail;
+static unsigned worker_count;
+
+static void release(struct ik_lookup *lookup) {
+  if (atomic_fetch_sub_explicit(&lookup->holders, 1, memory_order_acq_rel) != 1) return;
+  ik_wake_free(lookup->wake);
+  free(lookup);
+}
+
+/* ---- the queue, under `lock` ---- */
+
+static void push(struct ik_lookup *lookup) {
+  lookup->queued = true;
+  lookup->prev = queue_tail;
+  lookup->next = NULL;
+  if (queue_tail != NULL)
+    queue_tail->next = lookup;
+  else
+    queue_head = lookup;
+  queue_tail = lookup;
+}
+
+static void take_out(struct ik_lookup *lookup) {
+  lookup->queued = false;
+  if (lookup->prev != NULL)
+    lookup->prev->next = lookup->next;
+  else
+    queue_head = lookup->next;
+  if (lookup->next != NULL)
+    lookup->next->prev = lookup->prev;
+  else
+    queue_tail = lookup->prev;
+}
+
+/* ---- resolving ---- */
+
+/* Alternates families, beginning with the one the system prefers, so that a dead family costs one head start only. */
+static int interleave(const struct addrinfo *list, uint16_t port,
+                      struct ik_address out[IK_ADDRESSES_MAX]) {
+  struct ik_address found[2 * IK_ADDRESSES_MAX];
+  size_t count = 0, used = 0, at[2] = {0, 0};
+  for (; list != NULL && count < 2 * IK_ADDRESSES_MAX; list = list->ai_next)
+    if (list->ai_addr != NULL && ik_posix_address(list->ai_addr, port, &found[count])) count++;
+  if (count == 0) return 0;
+  const uint8_t families[2] = {found[0].family, found[0].family == 4 ? 6 : 4};
+  while (used < IK_ADDRESSES_MAX && (at[0] < count || at[1] < count)) {
+    for (size_t f = 0; f < 2 && used < IK_ADDRESSES_MAX; f++) {
+      while (at[f] < count && found[at[f]].family != families[f])
+        at[f]++;
+      if (at[f] < count) out[used++] = found[at[f]++];
+    }
+  }
+  return (int)used;
+}
+
+static int resolve_error(struct ik_lookup *lookup, int rc, int error) {
+  char text[IK_ERRNO_TEXT_MAX];
+  const char *reason = rc == EAI_SYSTEM ? ik_posix_errno_text(error, text) : gai_strerror(rc);
+  ik_detail(lookup->detail, "cannot resolve %s: %s", lookup->host, reason);
+  return rc == EAI_MEMORY ? IK_ENO_MEMORY : IK_ERESOLVE;
+}
+
+static void resolve(struct ik_lookup *lookup) {
+  struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+  struct addrinfo *list = NULL;
+  int rc = getaddrinfo(lookup->host, NULL, &hints, &list);
+  if (rc != 0) {
+    lookup->result = resolve_error(lookup, rc, errno);
+    return;
+  }
+  lookup->result = interleave(list, lookup->port, lookup->addresses);
+  freeaddrinfo(list);
+  if (lookup->result == 0) {
+    ik_detail(lookup->detail, "cannot resolve %s: it has no address", lookup->host);
+    lookup->result = IK_ERESOLVE;
+  }
+}
+
+static struct ik_lookup *next_or_end(void) {
+  pthread_mutex_lock(&lock);
+  struct ik_lookup *lookup = queue_head;
+  if (lookup != NULL)
+    take_out(lookup);
+  else
+    worker_count--;
+  pthread_mutex_unlock(&lock);
+  return lookup;
+}
+
+static void finish(struct ik_lookup *lookup) {
+  atomic_store_explicit(&lookup->done, true, memory_order_release);
+  ik_wake_signal(lookup->wake);
+}
+
+static void work(void *arg) {
+  struct ik_lookup *lookup;
+  (void)arg;
+  while ((lookup = next_or_end()) != NULL) {
+    resolve(lookup);
+    finish(lookup);
+    release(lookup);
+  }
+}
+
+/* ---- the owner's side ---- */
+
+/* Nobody is left to work and nobody can be started: every waiting lookup must hear of it. */
+static void fail_all_queued(int error) {
+  for (;;) {
+    pthread_mutex_lock(&lock);
+    struct ik_lookup *lookup = queue_head;
+    if (lookup != NULL) take_out(lookup);
+    pthread_mutex_unlock(&lock);
+    if (lookup == NULL) return;
+    ik_detail(lookup->detail, "cannot resolve %s: %s", lookup->host, "no thread could be started");
+    lookup->result = error;
+    finish(lookup);
+    release(lookup);
+  }
+}
+
+static void hand_over(struct ik_lookup *lookup) {
+  bool start, deserted;
+  atomic_fetch_add_explicit(&lookup->holders, 1, memory_order_relaxed);
+  pthread_mutex_lock(&lock);
+  push(lookup);
+  start = worker_count < WORKERS_MAX;
+  if (start) worker_count++;
+  pthread_mutex_unlock(&lock);
+  if (!start) return;
+
+  int rc = ik_thread_detached("iotkit-dns", WORKER_STACK, work, NULL);
+  if (rc == 0) return;
+  pthread_mutex_lock(&lock);
+  worker_count--;
+  deserted = worker_count == 0;
+  pthread_mutex_unlock(&lock);
+  if (deserted) fail_all_queued(rc);
+}
+
+static int new_lookup(const char *host, uint16_t port, struct ik_lookup **out) {
+  struct ik_lookup *lookup = calloc(1, sizeof *lookup);
+  if (lookup == NULL) return IK_ENO_MEMORY;
+  int rc = ik_wake_new(&lookup->wake);
+  if (rc != 0) {
+    free(lookup);
+    return rc;
+  }
+  atomic_init(&lookup->holders, 1);
+  atomic_init(&lookup->done, false);
+  lookup->port = port;
+  memcpy(lookup->host, host, strlen(host));
+  *out = lookup;
+  return 0;
+}
+
+int ik_lookup_start(const char *host, uint16_t port, struct ik_lookup **out) {
+  struct ik_lookup *lookup;
+  *out = NULL;
+  if (host == NULL || host[0] == '\0') return IK_EINVALID_ARGUMENT;
+  if (strlen(host) > IK_HOST_MAX) return IK_ETOO_LONG;
+  int rc = new_lookup(host, port, &lookup);
+  if (rc != 0) return rc;
+  if (ik_address_parse(host, port, &lookup->addresses[0])) {
+    lookup->result = 1;
+    finish(lookup);
+  } else {
+    hand_over(lookup);
+  }
+  *out = lookup;
+  return 0;
+}
+
+int ik_lookup_fd(const struct ik_lookup *lookup) {
+  return ik_wake_fd(lookup->wake);
+}
+
+int ik_lookup_result(struct ik_lookup *lookup, struct ik_address *out, size_t cap, char *detail) {
+  if (!atomic_load_explicit(&lookup->done, memory_order_acquire)) return IK_EAGAIN;
+  if (lookup->result < 0) {
+    ik_detail(detail, "%s", lookup->detail);
+    return lookup->result;
+  }
+  size_t count = (size_t)lookup->result < cap ? (size_t)lookup->result : cap;
+  memcpy(out, lookup->addresses, count * sizeof *out);
+  return (int)count;
+}
+
+void ik_lookup_free(struct ik_lookup *lookup) {
+  bool was_queued;
+  if (lookup == NULL) return;
+  pthread_mutex_lock(&lock);
+  was_queued = lookup->queued;
+  if (was_queued) take_out(lookup);
+  pthread_mutex_unlock(&lock);
+  if (was_queued) release(lookup); /* for the queue */
+  release(lookup);
+}
