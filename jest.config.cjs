@@ -3,7 +3,6 @@
 // Swc strips the types (tsc checks them in `npm run check`). What a project may not set for itself stands at the top.
 const common = {
   testEnvironment: 'node',
-  extensionsToTreatAsEsm: [],
   transform: {
     '^.+\\.ts$': [
       '@swc/jest',
@@ -15,7 +14,6 @@ const common = {
       },
     ],
   },
-  modulePathIgnorePatterns: ['<rootDir>/build', '<rootDir>/prebuilds'],
 };
 
 /** @type {import('jest').Config} */
@@ -28,18 +26,21 @@ module.exports = {
       ...common,
       displayName: 'unit',
       rootDir: __dirname,
+      roots: ['<rootDir>/lib', '<rootDir>/test'],
       testMatch: ['<rootDir>/test/unit/**/*.test.ts'],
     },
     {
       ...common,
       displayName: 'integration',
       rootDir: __dirname,
+      roots: ['<rootDir>/lib', '<rootDir>/test'],
       testMatch: ['<rootDir>/test/{integration,parity,lifecycle}/**/*.test.ts'],
     },
     {
       ...common,
       displayName: 'platform',
       rootDir: __dirname,
+      roots: ['<rootDir>/platform/src', '<rootDir>/platform/test'],
       testMatch: ['<rootDir>/platform/test/**/*.test.ts'],
     },
   ],

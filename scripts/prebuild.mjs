@@ -31,6 +31,7 @@ await command(async () => {
       env: nodedir ? { ...process.env, npm_config_nodedir: nodedir } : process.env,
     },
   );
+  fs.rmSync(copy, { recursive: true });
   for (const folder of fs.readdirSync(at('prebuilds'))) {
     for (const name of fs.readdirSync(at('prebuilds', folder))) {
       console.log(
