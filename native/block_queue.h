@@ -1,0 +1,58 @@
+// block_queue.h - buffers on their way between two threads.
+#ifndef IOTKIT_NATIVE_BLOCK_QUEUE_H
+#define IOTKIT_NATIVE_BLOCK_QUEUE_H
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+
+namespace iotkit {
+
+// A buffer, and the piece of the image in it. Does not own the memory.
+struct Block {
+  uint8_t *data = nullptr;
+  size_t capacity = 0;
+  size_t length = 0;
+  uint64_t offset = 0;
+  uint32_t id = 0;
+};
+
+// Any thread. Bounded by the number of blocks there are.
+class BlockQueue final {
+ public:
+  void Push(const Block &block) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    blocks_.push_back(block);
+    changed_.notify_one();
+  }
+
+  // Waits for a block. false: the queue is closed and empty.
+  bool Pop(Block *out) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [this] { return closed_ || !blocks_.empty(); });
+    if (blocks_.empty()) return false;
+    *out = blocks_.front();
+    blocks_.pop_front();
+    return true;
+  }
+
+  // What is in the queue is still handed out, unless it is dropped.
+  void Close(bool drop) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    closed_ = true;
+    if (drop) blocks_.clear();
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Block> blocks_;
+  bool closed_ = false;
+};
+
+} // namespace iotkit
+
+#endif

@@ -1,0 +1,57 @@
+// chunk_transfer.h - a download into buffers that JavaScript lends.
+#ifndef IOTKIT_NATIVE_CHUNK_TRANSFER_H
+#define IOTKIT_NATIVE_CHUNK_TRANSFER_H
+
+#include <deque>
+#include <unordered_map>
+
+#include "transfer.h"
+
+namespace iotkit {
+
+// JavaScript lends ArrayBuffers, the receiving thread fills them, the sink thread digests them, take() gives them back in
+// order. No copy, and back-pressure for free: nothing lent, nothing read. A lent buffer is kept alive here until it has
+// been given back or the threads are joined. While nobody waits in take(), it neither keeps the process alive nor itself
+// from being collected.
+class ChunkTransfer final : public Transfer {
+ public:
+  ChunkTransfer(Addon *addon, iotkit_job_t *job);
+
+  // JS thread. false: the buffer has no memory (it was detached).
+  bool Lend(Napi::ArrayBuffer buffer);
+  // on_chunk(errno, detail, buffer, length) once: a chunk, or without a buffer the end. false: one is waiting already.
+  bool Take(Napi::Function on_chunk);
+  // Ends it; on_end() once it has ended. Also by the finalizer, with no function.
+  void Close(Napi::Function on_end);
+
+ private:
+  int OpenSink(std::string *detail) override;
+  int CommitSink(std::string *detail) override;
+  void DiscardSink() override;
+  int Consume(const Block &block, std::string *detail) override;
+  void DeliverNews(Napi::Env env) override;
+  void DeliverEnd(Napi::Env env, int error, const std::string &detail) override;
+  void ReleaseValues() override;
+
+  bool PopReady(Block *out);
+  void AnswerNext(Napi::Env env);
+
+  std::mutex ready_mutex_;
+  std::deque<Block> ready_;
+  bool wanted_ = false;      // somebody waits in take()
+  uint64_t next_offset_ = 0; // sink thread
+
+  // JS thread.
+  std::unordered_map<uint32_t, Napi::Reference<Napi::ArrayBuffer>> lent_;
+  uint32_t last_id_ = 0;
+  Napi::FunctionReference on_chunk_;
+  Napi::FunctionReference on_end_;
+  bool closing_ = false;
+  bool at_end_ = false;
+  int end_error_ = 0;
+  std::string end_detail_;
+};
+
+} // namespace iotkit
+
+#endif

@@ -1,0 +1,47 @@
+// downloads.h - running transfers, as lib/ sees them.
+#ifndef IOTKIT_NATIVE_DOWNLOADS_H
+#define IOTKIT_NATIVE_DOWNLOADS_H
+
+#include <napi.h>
+
+#include <memory>
+
+namespace iotkit {
+
+class Addon;
+class ChunkTransfer;
+class FileTransfer;
+
+// JS thread only. abort(): the end is told to onEnd. Dropping it changes nothing: the download goes on to its end.
+class FileDownload final : public Napi::ObjectWrap<FileDownload> {
+ public:
+  explicit FileDownload(const Napi::CallbackInfo &info) : Napi::ObjectWrap<FileDownload>(info) {}
+  static void Define(Napi::Env env, Addon *addon);
+  static Napi::Value Start(Napi::Env env, std::shared_ptr<FileTransfer> transfer);
+
+ private:
+  void Abort(const Napi::CallbackInfo &info);
+
+  std::shared_ptr<FileTransfer> transfer_;
+};
+
+// JS thread only. Dropping it ends the transfer: nobody can take its chunks any more.
+//   lend(arrayBuffer) → boolean   take(onChunk) → boolean   close(onEnd)
+class ChunkDownload final : public Napi::ObjectWrap<ChunkDownload> {
+ public:
+  explicit ChunkDownload(const Napi::CallbackInfo &info) : Napi::ObjectWrap<ChunkDownload>(info) {}
+  ~ChunkDownload() override;
+  static void Define(Napi::Env env, Addon *addon);
+  static Napi::Value Start(Napi::Env env, std::shared_ptr<ChunkTransfer> transfer);
+
+ private:
+  Napi::Value Lend(const Napi::CallbackInfo &info);
+  Napi::Value Take(const Napi::CallbackInfo &info);
+  void Close(const Napi::CallbackInfo &info);
+
+  std::shared_ptr<ChunkTransfer> transfer_;
+};
+
+} // namespace iotkit
+
+#endif

@@ -1,0 +1,65 @@
+#include "runtime.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+
+namespace iotkit {
+
+namespace {
+
+// Enough for OpenSSL's deepest handshake; only touched pages cost memory.
+constexpr size_t kStackBytes = 512 * 1024;
+// How long process exit waits for threads. Only a disk that does not answer takes longer, and is then left behind.
+constexpr std::chrono::milliseconds kExitWait{2000};
+
+struct ThreadStart {
+  void (*run)(void *);
+  void *arg;
+};
+
+} // namespace
+
+Runtime &Runtime::Get() {
+  static Runtime *const runtime = new Runtime;
+  return *runtime;
+}
+
+int Runtime::StartThread(iotkit_thread_t **out, const char *name, void (*run)(void *), void *arg) {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    // OpenSSL's exit handler must be there first: handlers run in reverse, and ours ends the threads that use it.
+    iotkit_tls_source();
+    std::atexit(Stop);
+  });
+  auto start = std::make_unique<ThreadStart>(ThreadStart{run, arg});
+  counters.threads++;
+  int rc = iotkit_thread_start(out, name, kStackBytes, RunThread, start.get());
+  if (rc < 0) {
+    counters.threads--;
+  } else {
+    start.release();
+  }
+  return rc;
+}
+
+void Runtime::RunThread(void *arg) {
+  std::unique_ptr<ThreadStart> start(static_cast<ThreadStart *>(arg));
+  start->run(start->arg);
+  Runtime &runtime = Get();
+  std::lock_guard<std::mutex> lock(runtime.exit_mutex_);
+  runtime.counters.threads--;
+  runtime.thread_ended_.notify_all();
+}
+
+// process.exit() in the main thread runs no cleanup hooks, but it runs exit handlers.
+void Runtime::Stop() {
+  Runtime &runtime = Get();
+  runtime.slots.AbortAll();
+  runtime.io.Interrupt();
+  std::unique_lock<std::mutex> lock(runtime.exit_mutex_);
+  runtime.thread_ended_.wait_for(lock, kExitWait, [&] { return runtime.counters.threads == 0; });
+}
+
+} // namespace iotkit
