@@ -1,0 +1,56 @@
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { freePorts, type Running, runWell, start } from './process';
+
+const mosquittoPath = [
+  '/usr/sbin/mosquitto',
+  '/usr/local/sbin/mosquitto',
+  '/usr/bin/mosquitto',
+].find((file) => existsSync(file));
+
+export interface MosquittoOptions {
+  /** Where it keeps its configuration and password file. */
+  readonly directory: string;
+  /** PEM texts. */
+  readonly key: string;
+  readonly cert: string;
+  /** Who may connect. */
+  readonly users: ReadonlyArray<{ readonly username: string; readonly password: string }>;
+}
+
+export interface Mosquitto extends Running {
+  readonly port: number;
+}
+
+/** A real mosquitto on loopback: TLS only, nobody without a password. */
+export async function startMosquitto(options: MosquittoOptions): Promise<Mosquitto> {
+  if (mosquittoPath === undefined) {
+    throw new Error('mosquitto is not installed: apt-get install mosquitto');
+  }
+  const { directory } = options;
+  await mkdir(directory, { recursive: true });
+  const [port] = (await freePorts(1)) as [number];
+  const file = (name: string): string => path.join(directory, name);
+  await writeFile(file('key.pem'), options.key, { mode: 0o600 });
+  await writeFile(file('cert.pem'), options.cert);
+  await writeFile(file('passwords'), '', { mode: 0o600 });
+  for (const { username, password } of options.users) {
+    await runWell('mosquitto_passwd', ['-b', file('passwords'), username, password]);
+  }
+  await writeFile(
+    file('mosquitto.conf'),
+    `${process.getuid?.() === 0 ? 'user root\n' : ''}listener ${port} 127.0.0.1
+certfile ${file('cert.pem')}
+keyfile ${file('key.pem')}
+allow_anonymous false
+password_file ${file('passwords')}
+log_dest stderr
+log_type all
+`,
+  );
+  const running = await start(mosquittoPath, ['-c', file('mosquitto.conf')], {
+    ready: /mosquitto version \S+ running/,
+  });
+  return { ...running, port };
+}
