@@ -1,19 +1,22 @@
 'use strict';
 
 // Swc strips the types (tsc checks them in `npm run check`). What a project may not set for itself stands at the top.
+const swc = [
+  '@swc/jest',
+  {
+    swcrc: false,
+    sourceMaps: 'inline',
+    module: { type: 'commonjs' },
+    jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
+  },
+];
+
 const common = {
   testEnvironment: 'node',
-  transform: {
-    '^.+\\.ts$': [
-      '@swc/jest',
-      {
-        swcrc: false,
-        sourceMaps: 'inline',
-        module: { type: 'commonjs' },
-        jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
-      },
-    ],
-  },
+  // The platform's broker is published as ES modules alone, which jest loads only when compiled.
+  transform: { '^.+\\.ts$': swc, '/node_modules/aedes/.+\\.js$': swc },
+  transformIgnorePatterns: ['/node_modules/(?!aedes/)'],
+  moduleNameMapper: { '^iotkit-ota-platform$': '<rootDir>/platform/src/index.ts' },
 };
 
 /** @type {import('jest').Config} */

@@ -1,0 +1,205 @@
+import type { Readable } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
+import { invalid, PlatformError } from '../errors';
+import type { Fault } from '../fault-types';
+import type { Platform } from '../platform';
+import type {
+  Device,
+  DeviceKey,
+  DeviceOptions,
+  FirmwareOptions,
+  SignMethod,
+  UpgradeOptions,
+} from '../types';
+import type { EventStreams } from './event-stream';
+import {
+  deviceBody,
+  deviceParams,
+  faultBody,
+  firmwareQuery,
+  idParams,
+  selectionBody,
+  upgradeBody,
+} from './schemas';
+
+interface Id {
+  readonly id: string;
+}
+
+interface FirmwareQuery {
+  readonly productKey: string;
+  readonly version: string;
+  readonly module?: string;
+  readonly signMethod?: SignMethod;
+  readonly sourceVersions?: string;
+  readonly isDiff?: 'true' | 'false';
+  readonly extData?: string;
+}
+
+type Selection = { readonly devices?: readonly string[] } | null;
+
+export function addRoutes(app: FastifyInstance, platform: Platform, streams: EventStreams): void {
+  addStatus(app, platform, streams);
+  addDevices(app, platform);
+  addFirmware(app, platform);
+  addUpgrades(app, platform);
+  addFaults(app, platform);
+}
+
+function addStatus(app: FastifyInstance, platform: Platform, streams: EventStreams): void {
+  app.get('/api/status', async () => {
+    const devices = platform.devices.list();
+    const upgrades = platform.upgrades.list();
+    return {
+      ports: platform.ports,
+      firmwareUrl: platform.firmwareUrl,
+      devices: { total: devices.length, online: devices.filter(({ online }) => online).length },
+      firmware: platform.firmware.list().length,
+      upgrades: {
+        total: upgrades.length,
+        unfinished: upgrades.filter(({ settled }) => !settled).length,
+      },
+      faults: platform.faults.list().length,
+    };
+  });
+  app.get('/api/events', (_request, reply) => {
+    reply.hijack();
+    streams.serve(reply.raw);
+  });
+}
+
+function addDevices(app: FastifyInstance, platform: Platform): void {
+  app.get('/api/devices', async () => ({ devices: platform.devices.list().map(withoutSecret) }));
+  // The one answer that carries the secret.
+  app.post<{ Body: DeviceOptions }>(
+    '/api/devices',
+    { schema: { body: deviceBody } },
+    async (request, reply) => {
+      const device = await platform.devices.add(request.body);
+      return reply.code(201).send(device);
+    },
+  );
+  const options = { schema: { params: deviceParams } };
+  app.get<{ Params: DeviceKey }>(
+    '/api/devices/:productKey/:deviceName',
+    options,
+    async (request) => {
+      const { productKey, deviceName } = request.params;
+      const device = platform.devices.get(request.params);
+      if (device !== undefined) return withoutSecret(device);
+      throw new PlatformError(
+        'ERR_DEVICE_UNKNOWN',
+        `there is no device ${deviceName}&${productKey}`,
+      );
+    },
+  );
+  app.delete<{ Params: DeviceKey }>(
+    '/api/devices/:productKey/:deviceName',
+    options,
+    async (request, reply) => {
+      await platform.devices.remove(request.params);
+      return reply.code(204).send();
+    },
+  );
+}
+
+function addFirmware(app: FastifyInstance, platform: Platform): void {
+  app.get('/api/firmware', async () => ({ firmware: platform.firmware.list() }));
+  app.post<{ Querystring: FirmwareQuery; Body: Readable }>(
+    '/api/firmware',
+    // The body is a stream: its limit is the store's.
+    { schema: { querystring: firmwareQuery }, bodyLimit: Number.MAX_SAFE_INTEGER },
+    async (request, reply) => {
+      if (request.headers['content-type'] !== 'application/octet-stream') {
+        throw invalid('the image must be sent as application/octet-stream');
+      }
+      const options = firmwareOptions(request.query, request.body);
+      return reply.code(201).send(await platform.firmware.add(options));
+    },
+  );
+  const options = { schema: { params: idParams } };
+  app.get<{ Params: Id }>('/api/firmware/:id', options, async (request) =>
+    platform.firmware.expect(request.params.id),
+  );
+  app.delete<{ Params: Id }>('/api/firmware/:id', options, async (request, reply) => {
+    await platform.firmware.remove(request.params.id);
+    return reply.code(204).send();
+  });
+}
+
+function addUpgrades(app: FastifyInstance, platform: Platform): void {
+  app.get('/api/upgrades', async () => ({ upgrades: platform.upgrades.list() }));
+  app.post<{ Body: UpgradeOptions }>(
+    '/api/upgrades',
+    { schema: { body: upgradeBody } },
+    async (request, reply) => reply.code(201).send(await platform.upgrades.start(request.body)),
+  );
+  app.get<{ Params: Id }>(
+    '/api/upgrades/:id',
+    { schema: { params: idParams } },
+    async (request) => {
+      const upgrade = platform.upgrades.get(request.params.id);
+      if (upgrade !== undefined) return upgrade;
+      throw new PlatformError('ERR_UPGRADE_UNKNOWN', `there is no upgrade ${request.params.id}`);
+    },
+  );
+  const schema = { params: idParams, body: selectionBody };
+  app.post<{ Params: Id; Body: Selection }>(
+    '/api/upgrades/:id/confirm',
+    { schema },
+    async (request) => platform.upgrades.confirm(request.params.id, request.body?.devices),
+  );
+  app.post<{ Params: Id; Body: Selection }>(
+    '/api/upgrades/:id/cancel',
+    { schema },
+    async (request) => platform.upgrades.cancel(request.params.id, request.body?.devices),
+  );
+}
+
+function addFaults(app: FastifyInstance, platform: Platform): void {
+  app.get('/api/faults', async () => ({ faults: platform.faults.list() }));
+  app.post<{ Body: Fault }>(
+    '/api/faults',
+    { schema: { body: faultBody } },
+    async (request, reply) => reply.code(201).send({ id: platform.faults.set(request.body) }),
+  );
+  app.delete('/api/faults', async (_request, reply) => {
+    platform.faults.clear();
+    return reply.code(204).send();
+  });
+  app.delete<{ Params: Id }>(
+    '/api/faults/:id',
+    { schema: { params: idParams } },
+    async (request, reply) => {
+      platform.faults.remove(request.params.id);
+      return reply.code(204).send();
+    },
+  );
+}
+
+function withoutSecret({ deviceSecret: _, ...device }: Device): Omit<Device, 'deviceSecret'> {
+  return device;
+}
+
+function firmwareOptions(query: FirmwareQuery, stream: Readable): FirmwareOptions {
+  const { sourceVersions, isDiff, extData, ...rest } = query;
+  return {
+    ...rest,
+    stream,
+    ...(sourceVersions !== undefined && { sourceVersions: sourceVersions.split(',') }),
+    ...(isDiff === 'true' && { isDiff: true }),
+    ...(extData !== undefined && { extData: parseExtData(extData) }),
+  };
+}
+
+function parseExtData(text: string): Record<string, string> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      return value as Record<string, string>;
+    }
+  } catch {
+    // The same error as for JSON that is no object.
+  }
+  throw invalid('extData must be a JSON object of strings');
+}

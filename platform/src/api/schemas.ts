@@ -1,0 +1,64 @@
+import { FAULT_KINDS } from '../faults';
+
+/** JSON schemas of what the operator API takes. What they let through is checked again inside. */
+
+const name = { type: 'string', minLength: 1, maxLength: 64 } as const;
+const names = { type: 'array', items: name, minItems: 1, maxItems: 10_000 } as const;
+
+function object(properties: object, required: readonly string[] = []) {
+  return { type: 'object', additionalProperties: false, properties, required } as const;
+}
+
+export const deviceBody = object({ productKey: name, deviceName: name, deviceSecret: name }, [
+  'productKey',
+  'deviceName',
+]);
+
+export const deviceParams = object({ productKey: name, deviceName: name }, [
+  'productKey',
+  'deviceName',
+]);
+
+export const idParams = object({ id: name }, ['id']);
+
+export const firmwareQuery = object(
+  {
+    productKey: name,
+    version: name,
+    module: name,
+    signMethod: { enum: ['MD5', 'SHA256'] },
+    /** Versions, separated by commas. */
+    sourceVersions: { type: 'string', minLength: 1, maxLength: 4096 },
+    isDiff: { enum: ['true', 'false'] },
+    /** A JSON object of strings. */
+    extData: { type: 'string', maxLength: 65_536 },
+  },
+  ['productKey', 'version'],
+);
+
+export const upgradeBody = object(
+  {
+    firmwareId: name,
+    devices: names,
+    timeoutMinutes: { type: 'integer', minimum: 1, maximum: 1440 },
+    requireConfirmation: { type: 'boolean' },
+    retry: object(
+      { attempts: { enum: [1, 2, 5] }, delayMinutes: { enum: [0, 10, 30, 60, 1440] } },
+      ['attempts', 'delayMinutes'],
+    ),
+    delivery: { enum: ['push', 'pull'] },
+  },
+  ['firmwareId', 'devices'],
+);
+
+/** Devices of an upgrade; without them, all. */
+export const selectionBody = {
+  anyOf: [object({ devices: names }), { type: 'null' }],
+} as const;
+
+/** The members of each kind are checked where faults are set. */
+export const faultBody = {
+  type: 'object',
+  properties: { kind: { enum: FAULT_KINDS } },
+  required: ['kind'],
+} as const;

@@ -1,0 +1,272 @@
+import type { Socket } from 'node:net';
+import type { Aedes, Client, ConnectPacket, PublishPacket, Subscription } from 'aedes';
+import { parseUpstream } from '../engine/topics';
+import { messageOf } from '../errors';
+import type { Events } from '../events';
+import type { Faults } from '../faults';
+import { deviceId } from '../names';
+import type { DeviceKey } from '../types';
+import { type ClientId, parseClientId, parseUsername, REFUSED, Refusal, verify } from './auth';
+import type { Broker, BrokerListener } from './broker';
+import { filterMatches, isOwnTopic, MAX_MESSAGE_BYTES, topicFlaw } from './permissions';
+
+interface Parts {
+  readonly events: Events;
+  readonly faults: Faults;
+  readonly listener: BrokerListener;
+  readonly secretOf: (key: DeviceKey) => string | undefined;
+  readonly keepAliveSeconds: { readonly min: number; readonly max: number };
+}
+
+/** A connection on its way in, or a device's when it is `key`ed. */
+interface Session {
+  readonly client: Client;
+  readonly isTls: boolean;
+  clientId: string;
+  keepAliveSeconds: number;
+  key?: DeviceKey;
+}
+
+/** Messages to the platform go here and never to a subscriber: devices cannot name this branch. */
+const PLATFORM_BRANCH = '$platform';
+/** Room for the topic and the fixed part of a packet over its payload. */
+const MAX_PACKET_BYTES = MAX_MESSAGE_BYTES + 1024;
+
+/** What is looked at of aedes' parser to stop an oversized packet before it is all in memory. */
+interface Parsing {
+  readonly _parser?: { readonly packet?: { readonly length?: number } };
+}
+
+/**
+ * The broker in this process. A connection is known by its device, not by its client id: that holds
+ * the sessions together and lets a second connection of a device end the first.
+ */
+export class EmbeddedBroker implements Broker {
+  readonly knowsConnections = true;
+  readonly #parts: Parts;
+  #aedes!: Aedes;
+  readonly #sessions = new WeakMap<Client, Session>();
+  readonly #online = new Map<string, Session>();
+  /** Filters of each device, kept over a connection's end if its session is. */
+  readonly #filters = new Map<string, Set<string>>();
+
+  private constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  static async open(parts: Parts): Promise<EmbeddedBroker> {
+    const { Aedes } = await import('aedes');
+    const broker = new EmbeddedBroker(parts);
+    broker.#aedes = await Aedes.createBroker({
+      maxClientsIdLength: 256,
+      preConnect: (client, packet, done) => done(null, broker.#preConnect(client, packet)),
+      authenticate: (client, username, password, done) => {
+        const refusal = broker.#authenticate(client, username, password);
+        done(refusal ?? null, refusal === undefined);
+      },
+      authorizePublish: (client, packet, done) => done(broker.#authorizePublish(client, packet)),
+      authorizeSubscribe: (client, subscription, done) =>
+        done(null, broker.#maySubscribe(client, subscription) ? subscription : null),
+    });
+    broker.#listen();
+    return broker;
+  }
+
+  /** Takes a new connection of a listener over. */
+  accept(socket: Socket, isTls: boolean): void {
+    socket.setNoDelay(true);
+    const client = this.#aedes.handle(socket);
+    this.#sessions.set(client, { client, isTls, clientId: '', keepAliveSeconds: 0 });
+    const { _parser: parser } = client as Parsing;
+    socket.on('readable', () => {
+      if ((parser?.packet?.length ?? 0) <= MAX_PACKET_BYTES) return;
+      this.#complain(client, '', 'a packet is larger than the platform allows');
+      client.close();
+    });
+  }
+
+  isOnline(key: DeviceKey): boolean {
+    return this.#online.has(deviceId(key));
+  }
+
+  canReceive(key: DeviceKey, topic: string): boolean {
+    const filters = this.#filters.get(deviceId(key)) ?? [];
+    return this.isOnline(key) && [...filters].some((filter) => filterMatches(filter, topic));
+  }
+
+  publish(topic: string, payload: string | Buffer, qos: 0 | 1): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const packet = { cmd: 'publish', topic, payload, qos, retain: false, dup: false } as const;
+      this.#aedes.publish(packet, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
+  disconnect(key: DeviceKey): void {
+    this.#online.get(deviceId(key))?.client.close();
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => this.#aedes.close(resolve));
+  }
+
+  #listen(): void {
+    const { listener } = this.#parts;
+    const aedes = this.#aedes;
+    aedes.on('clientReady', (client) => this.#connected(client));
+    aedes.on('clientDisconnect', (client) => this.#disconnected(client));
+    aedes.on('subscribe', (subscriptions, client) => this.#subscribed(client, subscriptions));
+    aedes.on('unsubscribe', (filters, client) => {
+      for (const filter of filters) this.#filters.get(client.id)?.delete(filter);
+    });
+    aedes.on('publish', ({ topic, payload }, client) => {
+      if (client === null || !topic.startsWith(PLATFORM_BRANCH)) return;
+      listener.message(topic.slice(PLATFORM_BRANCH.length), Buffer.from(payload as Buffer));
+    });
+    for (const event of ['clientError', 'connectionError'] as const) {
+      aedes.on(event, (client, error) => {
+        if (error instanceof Refusal) return;
+        this.#complain(client, '', messageOf(error));
+      });
+    }
+    (aedes as NodeJS.EventEmitter).on('error', (error: unknown) => {
+      this.#parts.events.emit('bad-message', { topic: '', reason: messageOf(error) });
+    });
+  }
+
+  /** Remembers what `authenticate` is not told; the broker's name for the connection is its device. */
+  #preConnect(client: Client, packet: ConnectPacket): boolean {
+    const session = this.#sessions.get(client);
+    if (session === undefined) return false;
+    session.clientId = packet.clientId;
+    session.keepAliveSeconds = packet.keepalive ?? 0;
+    packet.clientId = packet.username || packet.clientId || '-';
+    return true;
+  }
+
+  #authenticate(
+    client: Client,
+    username: string | undefined,
+    password: Buffer | undefined,
+  ): Refusal | undefined {
+    const session = this.#sessions.get(client) as Session;
+    try {
+      session.key = this.#identify(session, username, password);
+      if (client.clean) this.#filters.delete(deviceId(session.key));
+      return undefined;
+    } catch (error) {
+      const refusal =
+        error instanceof Refusal ? error : new Refusal(REFUSED.unavailable, messageOf(error));
+      const { returnCode, message: reason } = refusal;
+      this.#parts.events.emit('device-refused', { clientId: session.clientId, returnCode, reason });
+      return refusal;
+    }
+  }
+
+  #identify(
+    session: Session,
+    username: string | undefined,
+    password: Buffer | undefined,
+  ): DeviceKey {
+    const { faults, keepAliveSeconds, secretOf } = this.#parts;
+    const clientId = parseClientId(session.clientId);
+    const key = parseUsername(username);
+    const [fault] = faults.strike(['mqtt-refuse'], { deviceName: key.deviceName }, 1);
+    if (fault !== undefined) throw new Refusal(fault.returnCode, 'refused on request (fault)');
+    verify(key, secretOf(key), clientId, password);
+    checkSecureMode(clientId, session.isTls);
+    const { min, max } = keepAliveSeconds;
+    if (session.keepAliveSeconds < min || session.keepAliveSeconds > max) {
+      const text = `keep-alive must be ${min}-${max} s, not ${session.keepAliveSeconds}`;
+      throw new Refusal(REFUSED.notAuthorized, text);
+    }
+    return key;
+  }
+
+  #authorizePublish(client: Client | null, packet: PublishPacket): Error | null {
+    if (client === null) return null;
+    const key = this.#sessions.get(client)?.key;
+    const flaw = key === undefined ? 'not signed in' : publishFlaw(key, packet);
+    if (key === undefined || flaw !== undefined) {
+      this.#complain(client, packet.topic, flaw ?? '');
+      return new Refusal(REFUSED.notAuthorized, flaw ?? '');
+    }
+    const { faults } = this.#parts;
+    const { deviceName } = key;
+    if (faults.strike(['mqtt-drop'], { deviceName, on: 'publish' }).length > 0) {
+      return new Refusal(REFUSED.unavailable, 'dropped on request (fault)');
+    }
+    // At QoS 0 the broker does all it does at QoS 1 but to acknowledge.
+    if (packet.qos === 1 && faults.strike(['mqtt-no-puback'], { deviceName }).length > 0) {
+      packet.qos = 0;
+    }
+    packet.retain = false;
+    if (parseUpstream(packet.topic) !== undefined) packet.topic = PLATFORM_BRANCH + packet.topic;
+    return null;
+  }
+
+  #maySubscribe(client: Client, { topic, qos }: Subscription): boolean {
+    const key = this.#sessions.get(client)?.key;
+    const flaw =
+      topicFlaw(topic) ??
+      (qos > 1 ? 'QoS 2 is not supported' : undefined) ??
+      (key !== undefined && isOwnTopic(key, topic) ? undefined : 'not a topic of this device');
+    if (flaw !== undefined) this.#complain(client, topic, flaw);
+    return flaw === undefined;
+  }
+
+  #connected(client: Client): void {
+    const session = this.#sessions.get(client);
+    if (session?.key === undefined) return;
+    const { key } = session;
+    this.#online.set(deviceId(key), session);
+    this.#parts.listener.connected(key);
+    const occasion = { deviceName: key.deviceName, on: 'connect' } as const;
+    if (this.#parts.faults.strike(['mqtt-drop'], occasion).length > 0) client.close();
+    else if (!client.clean) this.#parts.listener.subscribed(key);
+  }
+
+  #disconnected(client: Client): void {
+    const session = this.#sessions.get(client);
+    if (session?.key === undefined) return;
+    const id = deviceId(session.key);
+    if (this.#online.get(id) !== session) return;
+    this.#online.delete(id);
+    if (client.clean) this.#filters.delete(id);
+    this.#parts.listener.disconnected(session.key);
+  }
+
+  #subscribed(client: Client, subscriptions: readonly Subscription[]): void {
+    const key = this.#sessions.get(client)?.key;
+    if (key === undefined) return;
+    const id = deviceId(key);
+    const filters = this.#filters.get(id) ?? new Set();
+    this.#filters.set(id, filters);
+    const granted = subscriptions.filter(({ qos }) => (qos as number) <= 1);
+    for (const { topic } of granted) filters.add(topic);
+    const upgrade = `/ota/device/upgrade/${key.productKey}/${key.deviceName}`;
+    const covers = granted.some(({ topic }) => filterMatches(topic, upgrade));
+    if (covers && this.isOnline(key)) this.#parts.listener.subscribed(key);
+  }
+
+  #complain(client: Client, topic: string, reason: string): void {
+    const clientId = this.#sessions.get(client)?.clientId ?? '';
+    this.#parts.events.emit('bad-message', { topic, reason, clientId });
+  }
+}
+
+/** What is wrong with a message of a device; undefined when nothing is. */
+function publishFlaw(key: DeviceKey, packet: PublishPacket): string | undefined {
+  if (packet.qos > 1) return 'QoS 2 is not supported';
+  if (packet.payload.length > MAX_MESSAGE_BYTES) return 'the message is over 256 KiB';
+  return (
+    topicFlaw(packet.topic) ??
+    (isOwnTopic(key, packet.topic) ? undefined : 'not a topic of this device')
+  );
+}
+
+function checkSecureMode({ parameters }: ClientId, isTls: boolean): void {
+  const wanted = isTls ? '2' : '3';
+  if (parameters.securemode === wanted) return;
+  const text = `securemode must be ${wanted} on this listener`;
+  throw new Refusal(REFUSED.notAuthorized, text);
+}
