@@ -1,0 +1,241 @@
+/*
+ * stream.c - a non-blocking byte stream over TCP or TLS: struct ik_transport on the port.
+ *
+ * Stages: OPENING → HANDSHAKE (TLS only) → OPEN; FAILED from the first two. Owns, in this order of time: the opening, the
+ * socket, the TLS connection; holds a reference to the TLS context. close() frees whatever there is at any stage.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../base/limits.h"
+#include "iotkit_mqtt.h"
+#include "opening.h"
+#include "transport.h"
+
+enum stage { STAGE_OPENING, STAGE_HANDSHAKE, STAGE_OPEN, STAGE_FAILED };
+
+struct stream {
+  struct ik_transport base; /* first: the caller holds this */
+  enum stage stage;
+  struct ik_opening *opening; /* OPENING only */
+  int fd;                     /* -1: none yet */
+  iotkit_tls_t *tls;          /* NULL: plain TCP */
+  struct ik_tls_conn *conn;
+  bool stepped; /* open() was called */
+  uint64_t end_ms;
+  uint32_t timeout_ms;
+  int read_wants; /* what the last read and write that had to wait want of the descriptor */
+  int write_wants;
+  int error;       /* FAILED: why */
+  int write_error; /* OPEN: writing is over, but what the peer had sent may still be read */
+  bool read_since; /* a read brought bytes since write_error was last answered */
+  uint16_t port;
+  char host[IK_HOST_MAX + 1];
+};
+
+static struct stream *from(struct ik_transport *transport) {
+  return (struct stream *)transport;
+}
+
+static const struct stream *from_const(const struct ik_transport *transport) {
+  return (const struct stream *)transport;
+}
+
+/* ---- opening ---- */
+
+static int begin_tls(struct stream *stream, char *detail) {
+  stream->stage = STAGE_HANDSHAKE;
+  return ik_tls_conn_new(stream->tls, stream->fd, stream->host, &stream->conn, detail);
+}
+
+static int step_opening(struct stream *stream, uint64_t now_ms, char *detail) {
+  int rc = ik_opening_step(stream->opening, now_ms, detail);
+  if (rc < 0) return rc;
+  stream->fd = rc;
+  ik_opening_free(stream->opening);
+  stream->opening = NULL;
+  if (stream->tls != NULL) return begin_tls(stream, detail);
+  stream->stage = STAGE_OPEN;
+  return 0;
+}
+
+static int step_handshake(struct stream *stream, char *detail) {
+  int rc = ik_tls_conn_handshake(stream->conn, detail);
+  if (rc == 0) stream->stage = STAGE_OPEN;
+  return rc;
+}
+
+static int time_out(struct stream *stream, char *detail) {
+  char state[IOTKIT_DETAIL_MAX] = "the TLS handshake is not finished";
+  if (stream->opening != NULL) ik_opening_describe(stream->opening, state);
+  ik_detail(detail, "no connection to %.100s:%u within %u ms: %.120s", stream->host, stream->port,
+            (unsigned)stream->timeout_ms, state);
+  return IK_ECONNECT_TIMEOUT;
+}
+
+static int stream_open(struct ik_transport *transport, uint64_t now_ms, char *detail) {
+  struct stream *stream = from(transport);
+  int rc = 0;
+  stream->stepped = true;
+  if (stream->stage == STAGE_FAILED) return stream->error;
+  if (stream->stage == STAGE_OPENING) rc = step_opening(stream, now_ms, detail);
+  if (rc == 0 && stream->stage == STAGE_HANDSHAKE) rc = step_handshake(stream, detail);
+  if (rc == IK_EAGAIN && now_ms >= stream->end_ms) rc = time_out(stream, detail);
+  if (rc != 0 && rc != IK_EAGAIN) {
+    stream->stage = STAGE_FAILED;
+    stream->error = rc;
+  }
+  return rc;
+}
+
+/* ---- bytes ---- */
+
+static void name_error(const struct stream *stream, ptrdiff_t error, char *detail) {
+  ik_detail(detail, "%.120s:%u: %s", stream->host, stream->port, iotkit_strerror((int)error));
+}
+
+static ptrdiff_t stream_read(struct ik_transport *transport, void *buf, size_t len, char *detail) {
+  struct stream *stream = from(transport);
+  ptrdiff_t n;
+  if (stream->stage != STAGE_OPEN) return IK_EINVALID_STATE;
+  if (stream->conn != NULL) {
+    n = ik_tls_conn_read(stream->conn, buf, len, detail);
+    if (n == IK_EAGAIN) stream->read_wants = ik_tls_conn_wants(stream->conn);
+  } else {
+    n = ik_tcp_read(stream->fd, buf, len);
+    /* The write has taken the reset off the socket; what is left looks like an orderly end and is none. */
+    if (n == 0 && stream->write_error != 0) n = stream->write_error;
+    if (n < 0 && n != IK_EAGAIN) name_error(stream, n, detail);
+  }
+  if (n > 0) stream->read_since = true;
+  return n;
+}
+
+/*
+ * A write that meets a reset must not hide what the peer said before it went (an answer that refuses the request, say):
+ * the first is answered with "not now", and so are later ones as long as reads bring bytes.
+ */
+static ptrdiff_t put_off(struct stream *stream, int error) {
+  bool first = stream->write_error == 0;
+  stream->write_error = error;
+  if (!first && !stream->read_since) return error;
+  stream->read_since = false;
+  stream->write_wants = IOTKIT_READ;
+  return IK_EAGAIN;
+}
+
+static ptrdiff_t stream_write(struct ik_transport *transport, const void *data, size_t len,
+                              char *detail) {
+  struct stream *stream = from(transport);
+  ptrdiff_t n;
+  if (stream->stage != STAGE_OPEN) return IK_EINVALID_STATE;
+  if (len == 0) return 0;
+  if (stream->write_error != 0) {
+    n = stream->write_error;
+  } else if (stream->conn != NULL) {
+    n = ik_tls_conn_write(stream->conn, data, len, detail);
+    if (n == IK_EAGAIN) stream->write_wants = ik_tls_conn_wants(stream->conn);
+  } else {
+    n = ik_tcp_write(stream->fd, data, len);
+    if (n == IK_EAGAIN) stream->write_wants = IOTKIT_WRITE;
+  }
+  if (n >= 0 || n == IK_EAGAIN) return n;
+  if (n == IK_ECONNECTION_RESET) n = put_off(stream, (int)n);
+  if (n != IK_EAGAIN) name_error(stream, n, detail);
+  return n;
+}
+
+/* ---- waiting ---- */
+
+static int stream_fd(const struct ik_transport *transport) {
+  const struct stream *stream = from_const(transport);
+  if (stream->stage == STAGE_OPENING) return ik_opening_fd(stream->opening);
+  return stream->stage == STAGE_FAILED ? -1 : stream->fd;
+}
+
+static int stream_interest(const struct ik_transport *transport, int want) {
+  const struct stream *stream = from_const(transport);
+  int interest = 0;
+  switch (stream->stage) {
+  case STAGE_OPENING:
+    return ik_opening_interest(stream->opening);
+  case STAGE_HANDSHAKE:
+    return ik_tls_conn_wants(stream->conn);
+  case STAGE_FAILED:
+    return 0;
+  case STAGE_OPEN:
+    break;
+  }
+  if (want & IOTKIT_READ) interest |= stream->read_wants;
+  if (want & IOTKIT_WRITE) interest |= stream->write_wants;
+  if ((want & IOTKIT_READ) && stream->conn != NULL && ik_tls_conn_pending(stream->conn))
+    interest |= IK_PENDING;
+  return interest;
+}
+
+static uint64_t stream_deadline(const struct ik_transport *transport) {
+  const struct stream *stream = from_const(transport);
+  if (!stream->stepped) return 0;
+  if (stream->stage == STAGE_OPEN || stream->stage == STAGE_FAILED) return UINT64_MAX;
+  uint64_t next =
+      stream->stage == STAGE_OPENING ? ik_opening_deadline(stream->opening) : UINT64_MAX;
+  return next < stream->end_ms ? next : stream->end_ms;
+}
+
+static void stream_close(struct ik_transport *transport) {
+  struct stream *stream = from(transport);
+  if (stream->conn != NULL) {
+    if (stream->stage == STAGE_OPEN) ik_tls_conn_shutdown(stream->conn);
+    ik_tls_conn_free(stream->conn);
+  }
+  ik_opening_free(stream->opening);
+  ik_tcp_close(stream->fd);
+  iotkit_tls_unref(stream->tls);
+  free(stream);
+}
+
+static const struct ik_transport_ops stream_ops = {
+    .open = stream_open,
+    .read = stream_read,
+    .write = stream_write,
+    .fd = stream_fd,
+    .interest = stream_interest,
+    .deadline = stream_deadline,
+    .close = stream_close,
+};
+
+static int check_dial(const struct ik_dial *dial, char *detail) {
+  size_t len = dial->host == NULL ? 0 : strnlen(dial->host, IK_HOST_MAX + 1);
+  if (len > 0 && len <= IK_HOST_MAX && dial->port != 0) return 0;
+  ik_detail(detail, "%s",
+            dial->port == 0 ? "the port is 0"
+            : len == 0      ? "the host is empty"
+                            : "the host is too long");
+  return len > IK_HOST_MAX ? IK_ETOO_LONG : IK_EINVALID_ARGUMENT;
+}
+
+int ik_net_dial(void *ctx, const struct ik_dial *dial, uint64_t now_ms, struct ik_transport **out,
+                char *detail) {
+  (void)ctx;
+  *out = NULL;
+  int rc = check_dial(dial, detail);
+  if (rc != 0) return rc;
+  struct stream *stream = calloc(1, sizeof *stream);
+  if (stream == NULL) return IK_ENO_MEMORY;
+  stream->base.ops = &stream_ops;
+  stream->fd = -1;
+  stream->port = dial->port;
+  stream->timeout_ms = dial->timeout_ms;
+  stream->end_ms = now_ms + dial->timeout_ms;
+  stream->read_wants = IOTKIT_READ;
+  stream->write_wants = IOTKIT_WRITE;
+  memcpy(stream->host, dial->host, strlen(dial->host));
+  rc = ik_opening_new(stream->host, dial->port, &stream->opening, detail);
+  if (rc != 0) {
+    free(stream);
+    return rc;
+  }
+  stream->tls = iotkit_tls_ref(dial->tls);
+  *out = &stream->base;
+  return 0;
+}

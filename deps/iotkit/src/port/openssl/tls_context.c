@@ -1,0 +1,293 @@
+/*
+ * tls_context.c - what to trust and who we are, parsed once for any number of connections.
+ *
+ * Counted by references, atomically; the last unref frees. Connections of many threads share the SSL_CTX, which OpenSSL
+ * locks by itself; the kept session has a lock of its own.
+ */
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../base/limits.h"
+#include "tls.h"
+
+/* Four records: fewer system calls for a download; freed again while nothing is half read. */
+#define READ_BUFFER ((size_t)64 * 1024)
+
+struct iotkit_tls {
+  atomic_int refs;
+  const struct ik_openssl *openssl;
+  SSL_CTX *ctx;
+  char *cert_name; /* owned; NULL: the host's name */
+  struct ik_mutex *lock;
+  SSL_SESSION *session; /* under `lock`; the last one, NULL: none */
+  char session_name[IK_HOST_MAX + 1];
+};
+
+static BIO *open_pem(const struct ik_openssl *o, const char *pem, size_t len) {
+  if (len == 0) len = strnlen(pem, IK_PEM_MAX + 1);
+  return len > IK_PEM_MAX ? NULL : o->BIO_new_mem_buf(pem, (int)len);
+}
+
+static bool is_end_of_pem(const struct ik_openssl *o, unsigned long error) {
+  return ik_openssl_error_lib(o, error) == IK_ERR_LIB_PEM &&
+         ik_openssl_error_reason(o, error) == IK_PEM_R_NO_START_LINE;
+}
+
+/* Never asks a terminal, which is what OpenSSL does when it is given no function. */
+static int give_passphrase(char *buf, int size, int writing, void *ctx) {
+  const char *passphrase = ctx;
+  (void)writing;
+  if (passphrase == NULL) return -1;
+  size_t len = strlen(passphrase);
+  if (size < 0 || len > (size_t)size) return -1;
+  memcpy(buf, passphrase, len);
+  return (int)len;
+}
+
+/* ---- trust ---- */
+
+static int add_certificates(struct iotkit_tls *tls, BIO *bio, char *detail) {
+  const struct ik_openssl *o = tls->openssl;
+  X509_STORE *store = o->SSL_CTX_get_cert_store(tls->ctx);
+  size_t count = 0;
+  X509 *cert;
+  while ((cert = o->PEM_read_bio_X509(bio, NULL, give_passphrase, NULL)) != NULL) {
+    int added = o->X509_STORE_add_cert(store, cert);
+    o->X509_free(cert);
+    if (added != 1) return IK_ENO_MEMORY;
+    count++;
+  }
+  unsigned long error = o->ERR_peek_last_error();
+  if (!is_end_of_pem(o, error)) {
+    ik_detail(detail, "CA certificate %zu: %s", count + 1, ik_openssl_error_text(o, error));
+    return IK_ETLS_CA;
+  }
+  if (count == 0) {
+    ik_detail(detail, "the CA option holds no certificate in PEM format");
+    return IK_ETLS_CA;
+  }
+  return 0;
+}
+
+static int trust_given(struct iotkit_tls *tls, const struct iotkit_tls_options *options,
+                       char *detail) {
+  BIO *bio = open_pem(tls->openssl, options->ca, options->ca_len);
+  if (bio == NULL) {
+    ik_detail(detail, "the CA certificates are longer than %zu bytes", IK_PEM_MAX);
+    return IK_ETLS_CA;
+  }
+  int rc = add_certificates(tls, bio, detail);
+  tls->openssl->BIO_free(bio);
+  return rc;
+}
+
+/*
+ * The places compiled into an OpenSSL that came with the program (Node's for one) exist on no machine but the one that built
+ * it, so the usual bundles are tried besides; not where the user has said by environment what to trust.
+ */
+static int trust_system(struct iotkit_tls *tls) {
+  static const char *const bundles[] = {
+      "/etc/ssl/certs/ca-certificates.crt",                /* Debian, Alpine, Arch */
+      "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", /* Fedora, RHEL */
+      "/etc/pki/tls/certs/ca-bundle.crt",
+      "/etc/ssl/ca-bundle.pem", /* SUSE */
+      "/etc/ssl/cert.pem",      /* macOS, BSD */
+  };
+  const struct ik_openssl *o = tls->openssl;
+  if (o->SSL_CTX_set_default_verify_paths(tls->ctx) != 1) return IK_ENO_MEMORY;
+  if (getenv("SSL_CERT_FILE") != NULL || getenv("SSL_CERT_DIR") != NULL) return 0;
+  if (strcmp(iotkit_tls_source(), "process") != 0) return 0;
+  for (size_t i = 0; i < sizeof bundles / sizeof bundles[0]; i++)
+    if (access(bundles[i], R_OK) == 0 &&
+        o->SSL_CTX_load_verify_locations(tls->ctx, bundles[i], NULL) == 1)
+      break;
+  return 0;
+}
+
+/* ---- identity ---- */
+
+static int identity_error(const struct ik_openssl *o, const char *what, char *detail) {
+  ik_detail(detail, "%s: %s", what, ik_openssl_error_text(o, o->ERR_peek_last_error()));
+  return IK_ETLS_IDENTITY;
+}
+
+static int use_certificates(struct iotkit_tls *tls, BIO *bio, char *detail) {
+  const struct ik_openssl *o = tls->openssl;
+  X509 *cert = o->PEM_read_bio_X509(bio, NULL, give_passphrase, NULL);
+  if (cert == NULL) return identity_error(o, "client certificate", detail);
+  int used = o->SSL_CTX_use_certificate(tls->ctx, cert);
+  o->X509_free(cert);
+  if (used != 1) return identity_error(o, "client certificate", detail);
+  while ((cert = o->PEM_read_bio_X509(bio, NULL, give_passphrase, NULL)) != NULL) {
+    /* The context owns it from here on. */
+    if (o->SSL_CTX_ctrl(tls->ctx, IK_SSL_CTRL_EXTRA_CHAIN_CERT, 0, cert) != 1) {
+      o->X509_free(cert);
+      return identity_error(o, "chain of the client certificate", detail);
+    }
+  }
+  if (!is_end_of_pem(o, o->ERR_peek_last_error()))
+    return identity_error(o, "chain of the client certificate", detail);
+  return 0;
+}
+
+static int use_key(struct iotkit_tls *tls, BIO *bio, const char *passphrase, char *detail) {
+  const struct ik_openssl *o = tls->openssl;
+  char *secret = (char *)(uintptr_t)passphrase; /* only read, see give_passphrase */
+  EVP_PKEY *key = o->PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, secret);
+  if (key == NULL) return identity_error(o, "client key", detail);
+  int used = o->SSL_CTX_use_PrivateKey(tls->ctx, key);
+  o->EVP_PKEY_free(key);
+  if (used != 1 || o->SSL_CTX_check_private_key(tls->ctx) != 1)
+    return identity_error(o, "client key", detail);
+  return 0;
+}
+
+static int set_identity(struct iotkit_tls *tls, const struct iotkit_tls_options *options,
+                        char *detail) {
+  const struct ik_openssl *o = tls->openssl;
+  if (options->cert == NULL || options->key == NULL) {
+    ik_detail(detail, "a client %s was given without a %s",
+              options->cert != NULL ? "certificate" : "key",
+              options->cert != NULL ? "key" : "certificate");
+    return IK_ETLS_IDENTITY;
+  }
+  BIO *cert = open_pem(o, options->cert, options->cert_len);
+  BIO *key = open_pem(o, options->key, options->key_len);
+  int rc = IK_ETLS_IDENTITY;
+  if (cert == NULL || key == NULL)
+    ik_detail(detail, "client certificate or key is longer than %zu bytes", IK_PEM_MAX);
+  else if ((rc = use_certificates(tls, cert, detail)) == 0)
+    rc = use_key(tls, key, options->passphrase, detail);
+  if (cert != NULL) o->BIO_free(cert);
+  if (key != NULL) o->BIO_free(key);
+  return rc;
+}
+
+/* ---- the context ---- */
+
+static int open_context(struct iotkit_tls *tls) {
+  const struct ik_openssl *o = tls->openssl;
+  const long mode = IK_SSL_MODE_ENABLE_PARTIAL_WRITE | IK_SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                    IK_SSL_MODE_RELEASE_BUFFERS;
+  tls->ctx = o->SSL_CTX_new(o->TLS_client_method());
+  if (tls->ctx == NULL) return IK_ENO_MEMORY;
+  if (o->SSL_CTX_ctrl(tls->ctx, IK_SSL_CTRL_SET_MIN_PROTO_VERSION, IK_TLS1_2_VERSION, NULL) != 1)
+    return IK_ETLS;
+  o->SSL_CTX_ctrl(tls->ctx, IK_SSL_CTRL_MODE, mode, NULL);
+  o->SSL_CTX_ctrl(tls->ctx, IK_SSL_CTRL_SET_READ_AHEAD, 1, NULL);
+  o->SSL_CTX_set_default_read_buffer_len(tls->ctx, READ_BUFFER);
+  o->SSL_CTX_set_verify(tls->ctx, IK_SSL_VERIFY_PEER, NULL);
+  o->SSL_CTX_ctrl(tls->ctx, IK_SSL_CTRL_SET_SESS_CACHE_MODE,
+                  IK_SSL_SESS_CACHE_CLIENT | IK_SSL_SESS_CACHE_NO_INTERNAL, NULL);
+  o->SSL_CTX_sess_set_new_cb(tls->ctx, ik_tls_conn_new_session);
+  return 0;
+}
+
+static int fill_context(struct iotkit_tls *tls, const struct iotkit_tls_options *options,
+                        char *detail) {
+  int rc = open_context(tls);
+  if (rc != 0) return rc;
+  rc = options->ca != NULL ? trust_given(tls, options, detail) : trust_system(tls);
+  if (rc == 0 && (options->cert != NULL || options->key != NULL))
+    rc = set_identity(tls, options, detail);
+  if (rc == 0 && options->cert_name != NULL) {
+    tls->cert_name = ik_str_dup(ik_str(options->cert_name));
+    if (tls->cert_name == NULL) rc = IK_ENO_MEMORY;
+  }
+  return rc;
+}
+
+int iotkit_tls_new(const struct iotkit_tls_options *options, iotkit_tls_t **out, char *detail) {
+  static const struct iotkit_tls_options defaults;
+  if (out == NULL) return IK_EINVALID_ARGUMENT;
+  *out = NULL;
+  ik_detail(detail, "%s", "");
+  if (options == NULL) options = &defaults;
+  if (options->cert_name != NULL) {
+    size_t len = strlen(options->cert_name);
+    if (len == 0 || len > IK_HOST_MAX) return len == 0 ? IK_EINVALID_ARGUMENT : IK_ETOO_LONG;
+  }
+  const struct ik_openssl *o = ik_openssl();
+  if (o == NULL) {
+    ik_detail(detail,
+              "neither this program nor the system has OpenSSL 1.1.1 or later (libssl.so.3)");
+    return IK_ETLS_UNAVAILABLE;
+  }
+  struct iotkit_tls *tls = calloc(1, sizeof *tls);
+  if (tls == NULL) return IK_ENO_MEMORY;
+  atomic_init(&tls->refs, 1);
+  tls->openssl = o;
+  tls->lock = ik_mutex_new();
+  /* The calling thread may be the runtime's own: its error queue is left as it was. */
+  o->ERR_set_mark();
+  int rc = tls->lock == NULL ? IK_ENO_MEMORY : fill_context(tls, options, detail);
+  o->ERR_pop_to_mark();
+  if (rc != 0) {
+    iotkit_tls_unref(tls);
+    return rc;
+  }
+  *out = tls;
+  return 0;
+}
+
+iotkit_tls_t *iotkit_tls_ref(iotkit_tls_t *tls) {
+  if (tls != NULL) atomic_fetch_add_explicit(&tls->refs, 1, memory_order_relaxed);
+  return tls;
+}
+
+void iotkit_tls_unref(iotkit_tls_t *tls) {
+  if (tls == NULL || atomic_fetch_sub_explicit(&tls->refs, 1, memory_order_acq_rel) != 1) return;
+  if (tls->session != NULL) tls->openssl->SSL_SESSION_free(tls->session);
+  if (tls->ctx != NULL) tls->openssl->SSL_CTX_free(tls->ctx);
+  ik_mutex_free(tls->lock);
+  free(tls->cert_name);
+  free(tls);
+}
+
+const char *ik_tls_cert_name(const iotkit_tls_t *tls) {
+  return tls->cert_name;
+}
+
+/* ---- sessions ---- */
+
+static void use_session(struct iotkit_tls *tls, SSL *ssl, const char *name) {
+  const struct ik_openssl *o = tls->openssl;
+  SSL_SESSION *used_up = NULL;
+  ik_mutex_lock(tls->lock);
+  if (tls->session != NULL && strcmp(tls->session_name, name) == 0) {
+    o->SSL_set_session(ssl, tls->session);
+    /* A TLS 1.3 ticket is for one connection (RFC 8446, C.4); each connection brings new ones. */
+    if (o->SSL_SESSION_get_protocol_version(tls->session) >= IK_TLS1_3_VERSION) {
+      used_up = tls->session;
+      tls->session = NULL;
+    }
+  }
+  ik_mutex_unlock(tls->lock);
+  if (used_up != NULL) o->SSL_SESSION_free(used_up);
+}
+
+SSL *ik_tls_new_ssl(iotkit_tls_t *tls, const char *name) {
+  SSL *ssl = tls->openssl->SSL_new(tls->ctx);
+  if (ssl != NULL) use_session(tls, ssl, name);
+  return ssl;
+}
+
+static void replace_session(struct iotkit_tls *tls, const char *name, SSL_SESSION *session) {
+  ik_mutex_lock(tls->lock);
+  SSL_SESSION *old = tls->session;
+  tls->session = session;
+  memcpy(tls->session_name, name, strlen(name) + 1);
+  ik_mutex_unlock(tls->lock);
+  if (old != NULL) tls->openssl->SSL_SESSION_free(old);
+}
+
+void ik_tls_keep_session(iotkit_tls_t *tls, const char *name, SSL_SESSION *session) {
+  replace_session(tls, name, session);
+}
+
+void ik_tls_drop_session(iotkit_tls_t *tls) {
+  replace_session(tls, "", NULL);
+}
