@@ -1,0 +1,16 @@
+/*
+ * session_out.h - the sending half of a session, for session.c.
+ */
+#ifndef IK_MQTT_SESSION_OUT_H
+#define IK_MQTT_SESSION_OUT_H
+
+#include "session.h"
+
+/* Moves what waits into `out`, as far as the queue's limit and the phase allow. */
+int ik_mqtt_session_pump(struct ik_mqtt_session *session);
+/* After CONNACK: asks for every subscription that the broker does not hold. */
+int ik_mqtt_session_restore(struct ik_mqtt_session *session, bool session_present);
+/* Frees a request that stands in no list any more, and its identifier. */
+void ik_mqtt_session_free_request(struct ik_mqtt_session *session, struct ik_mqtt_request *request);
+
+#endif
