@@ -3,16 +3,18 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { at, root } from './paths.mjs';
 
-/** Paths relative to the repository, sorted; only those that exist. */
+/** Paths relative to the repository, sorted; only regular files that exist. */
 export function repositoryFiles(pattern = /./) {
   const list = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '-z'], {
     cwd: root,
     encoding: 'utf8',
   });
   return [...new Set(list.split('\0'))]
-    .filter((file) => file && pattern.test(file) && fs.existsSync(at(file)))
+    .filter((file) => file && pattern.test(file) && isFile(file))
     .sort();
 }
+
+const isFile = (file) => fs.lstatSync(at(file), { throwIfNoEntry: false })?.isFile() ?? false;
 
 export const read = (file) => fs.readFileSync(at(file), 'utf8');
 
