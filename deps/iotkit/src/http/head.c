@@ -235,7 +235,8 @@ int ik_http_head_framing(const struct ik_http_head *head, enum ik_http_framing *
     return 0;
   }
   *framing = chunked ? IK_HTTP_CHUNKED : has_length ? IK_HTTP_LENGTH : IK_HTTP_UNTIL_CLOSE;
-  return check_content_coding(head, detail);
+  /* How the page of an error is coded does not matter. */
+  return head->status < 300 ? check_content_coding(head, detail) : 0;
 }
 
 bool ik_http_head_keep_alive(const struct ik_http_head *head) {
