@@ -1,0 +1,19 @@
+/*
+ * ota.h - the inside of a channel, for iot_ota.c and the tests.
+ */
+#ifndef IK_API_OTA_H
+#define IK_API_OTA_H
+
+#include "iotkit_ota.h"
+#include "net/transport.h"
+#include "ota/messages.h"
+
+/* For the jobs to come: another way to open connections. Before the client is stepped. */
+void ik_ota_set_dial(iotkit_ota_t *ota, ik_dial_fn dial, void *ctx);
+/* As iotkit_ota_report_version, to the topic of IK_OTA_INFORM or IK_OTA_REQUEST and for any text of 1-64 bytes. */
+int ik_ota_publish_version(iotkit_ota_t *ota, enum ik_ota_topic topic, const char *version,
+                           const char *module);
+/* Whether the calling thread is inside a callback of this channel. */
+bool ik_ota_in_callback(const iotkit_ota_t *ota);
+
+#endif
