@@ -7,7 +7,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 
 const root = path.dirname(__dirname);
-const isCheckout = fs.existsSync(path.join(root, 'lib', 'index.ts'));
+const isCheckout = fs.existsSync(path.join(root, 'tsconfig.base.json')); // not packed
 
 if (!isCheckout) {
   const loader = path.join(path.dirname(require.resolve('node-gyp-build/package.json')), 'bin.js');
