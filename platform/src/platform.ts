@@ -160,7 +160,10 @@ export class Platform {
   async #open(options: PlatformOptions): Promise<void> {
     const { clock } = this.#settings;
     const stateDir = await this.#openDirectory(options.stateDir);
-    const state = await State.open(join(stateDir, 'db'));
+    const database = join(stateDir, 'db');
+    // It holds the devices' secrets.
+    await mkdir(database, { recursive: true, mode: 0o700 });
+    const state = await State.open(database);
     this.#cleanups.push(() => state.close());
     const identity = options.tls ?? (await localIdentity(stateDir, this.#names()));
     const urlKey = await keptSecret(join(stateDir, 'url-key'), () =>

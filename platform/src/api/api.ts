@@ -3,9 +3,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import { PlatformError } from '../errors';
 import type { Events } from '../events';
-import type { Platform } from '../platform';
 import { EventStreams } from './event-stream';
 import { addRoutes } from './routes';
+import type { Served } from './served';
 
 const MAX_JSON_BYTES = 4 * 1024 * 1024;
 
@@ -19,7 +19,7 @@ export class Api {
     this.#streams = streams;
   }
 
-  static async open(platform: Platform, events: Events): Promise<Api> {
+  static async open(platform: Served, events: Events): Promise<Api> {
     const app = Fastify({
       bodyLimit: MAX_JSON_BYTES,
       // Listeners are opened elsewhere, for two of them share these routes.

@@ -2,7 +2,6 @@ import type { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { invalid, PlatformError } from '../errors';
 import type { Fault } from '../fault-types';
-import type { Platform } from '../platform';
 import type {
   Device,
   DeviceKey,
@@ -21,6 +20,7 @@ import {
   selectionBody,
   upgradeBody,
 } from './schemas';
+import type { Served } from './served';
 
 interface Id {
   readonly id: string;
@@ -38,7 +38,7 @@ interface FirmwareQuery {
 
 type Selection = { readonly devices?: readonly string[] } | null;
 
-export function addRoutes(app: FastifyInstance, platform: Platform, streams: EventStreams): void {
+export function addRoutes(app: FastifyInstance, platform: Served, streams: EventStreams): void {
   addStatus(app, platform, streams);
   addDevices(app, platform);
   addFirmware(app, platform);
@@ -46,7 +46,7 @@ export function addRoutes(app: FastifyInstance, platform: Platform, streams: Eve
   addFaults(app, platform);
 }
 
-function addStatus(app: FastifyInstance, platform: Platform, streams: EventStreams): void {
+function addStatus(app: FastifyInstance, platform: Served, streams: EventStreams): void {
   app.get('/api/status', async () => {
     const devices = platform.devices.list();
     const upgrades = platform.upgrades.list();
@@ -68,7 +68,7 @@ function addStatus(app: FastifyInstance, platform: Platform, streams: EventStrea
   });
 }
 
-function addDevices(app: FastifyInstance, platform: Platform): void {
+function addDevices(app: FastifyInstance, platform: Served): void {
   app.get('/api/devices', async () => ({ devices: platform.devices.list().map(withoutSecret) }));
   // The one answer that carries the secret.
   app.post<{ Body: DeviceOptions }>(
@@ -103,7 +103,7 @@ function addDevices(app: FastifyInstance, platform: Platform): void {
   );
 }
 
-function addFirmware(app: FastifyInstance, platform: Platform): void {
+function addFirmware(app: FastifyInstance, platform: Served): void {
   app.get('/api/firmware', async () => ({ firmware: platform.firmware.list() }));
   app.post<{ Querystring: FirmwareQuery; Body: Readable }>(
     '/api/firmware',
@@ -127,7 +127,7 @@ function addFirmware(app: FastifyInstance, platform: Platform): void {
   });
 }
 
-function addUpgrades(app: FastifyInstance, platform: Platform): void {
+function addUpgrades(app: FastifyInstance, platform: Served): void {
   app.get('/api/upgrades', async () => ({ upgrades: platform.upgrades.list() }));
   app.post<{ Body: UpgradeOptions }>(
     '/api/upgrades',
@@ -156,7 +156,7 @@ function addUpgrades(app: FastifyInstance, platform: Platform): void {
   );
 }
 
-function addFaults(app: FastifyInstance, platform: Platform): void {
+function addFaults(app: FastifyInstance, platform: Served): void {
   app.get('/api/faults', async () => ({ faults: platform.faults.list() }));
   app.post<{ Body: Fault }>(
     '/api/faults',
