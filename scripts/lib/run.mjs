@@ -31,11 +31,13 @@ export function run(
       const text = Buffer.concat(output).toString();
       if (code === 0) return resolve(text);
       process.stderr.write(text);
-      const line = [path.basename(command), ...args];
-      reject(new StepError(`${line.join(' ')} ended with ${signal ?? `exit code ${code}`}${hint}`));
+      const line = shorten([path.basename(command), ...args].join(' '));
+      reject(new StepError(`${line} ended with ${signal ?? `exit code ${code}`}${hint}`));
     });
   });
 }
+
+const shorten = (text) => (text.length > 120 ? `${text.slice(0, 120)} …` : text);
 
 /** Runs a script of an installed package with this Node.js. */
 export const runBin = (script, args, options) =>
