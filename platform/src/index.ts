@@ -4,7 +4,9 @@
  *
  * @packageDocumentation
  */
+
 export { type HmacMethod, type SignIn, signIn } from './broker/auth';
+export { localIdentity } from './ca';
 export { type Clock, ManualClock, systemClock, type Timer } from './clock';
 export type { Devices } from './devices';
 export type { Upgrades } from './engine/upgrades';
