@@ -25,6 +25,8 @@ interface Session {
   clientId: string;
   keepAliveSeconds: number;
   key?: DeviceKey;
+  /** The CONNACK is on its way: messages may follow it. */
+  isReady: boolean;
 }
 
 /** Messages to the platform go here and never to a subscriber: devices cannot name this branch. */
@@ -76,7 +78,13 @@ export class EmbeddedBroker implements Broker {
   accept(socket: Socket, isTls: boolean): void {
     socket.setNoDelay(true);
     const client = this.#aedes.handle(socket);
-    this.#sessions.set(client, { client, isTls, clientId: '', keepAliveSeconds: 0 });
+    this.#sessions.set(client, {
+      client,
+      isTls,
+      clientId: '',
+      keepAliveSeconds: 0,
+      isReady: false,
+    });
     const { _parser: parser } = client as Parsing;
     socket.on('readable', () => {
       if ((parser?.packet?.length ?? 0) <= MAX_PACKET_BYTES) return;
@@ -86,7 +94,7 @@ export class EmbeddedBroker implements Broker {
   }
 
   isOnline(key: DeviceKey): boolean {
-    return this.#online.has(deviceId(key));
+    return this.#online.get(deviceId(key))?.isReady === true;
   }
 
   canReceive(key: DeviceKey, topic: string): boolean {
@@ -112,6 +120,10 @@ export class EmbeddedBroker implements Broker {
   #listen(): void {
     const { listener } = this.#parts;
     const aedes = this.#aedes;
+    aedes.on('client', (client) => {
+      const session = this.#sessions.get(client);
+      if (session?.key !== undefined) this.#online.set(deviceId(session.key), session);
+    });
     aedes.on('clientReady', (client) => this.#connected(client));
     aedes.on('clientDisconnect', (client) => this.#disconnected(client));
     aedes.on('subscribe', (subscriptions, client) => this.#subscribed(client, subscriptions));
@@ -218,10 +230,12 @@ export class EmbeddedBroker implements Broker {
     const session = this.#sessions.get(client);
     if (session?.key === undefined) return;
     const { key } = session;
-    this.#online.set(deviceId(key), session);
+    session.isReady = true;
     this.#parts.listener.connected(key);
     const occasion = { deviceName: key.deviceName, on: 'connect' } as const;
-    if (this.#parts.faults.strike(['mqtt-drop'], occasion).length > 0) client.close();
+    const isDropped = this.#parts.faults.strike(['mqtt-drop'], occasion).length > 0;
+    // The device may have been removed since it signed in.
+    if (isDropped || this.#parts.secretOf(key) === undefined) client.close();
     else if (!client.clean) this.#parts.listener.subscribed(key);
   }
 
@@ -232,7 +246,7 @@ export class EmbeddedBroker implements Broker {
     if (this.#online.get(id) !== session) return;
     this.#online.delete(id);
     if (client.clean) this.#filters.delete(id);
-    this.#parts.listener.disconnected(session.key);
+    if (session.isReady) this.#parts.listener.disconnected(session.key);
   }
 
   #subscribed(client: Client, subscriptions: readonly Subscription[]): void {
