@@ -1,0 +1,142 @@
+/** What the addon exports: native/ in TypeScript. Arguments are checked by lib/ before they get here. */
+
+export interface Failure {
+  readonly errno: number;
+  readonly detail: string;
+}
+
+declare const tlsBrand: unique symbol;
+
+/** A TLS context; opaque. */
+export interface NativeTls {
+  readonly [tlsBrand]: never;
+}
+
+export interface NativeTlsOptions {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+  readonly passphrase: string;
+  readonly certName: string;
+}
+
+/** Numbers of 0 and absent values are the defaults of the C SDK. */
+export interface NativeFetchOptions {
+  readonly tls: NativeTls | undefined;
+  readonly connectTimeoutMs: number;
+  readonly responseTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly lowSpeedBytes: number;
+  readonly lowSpeedMs: number;
+  readonly maxRetries: number;
+  readonly retryMinMs: number;
+  readonly retryMaxMs: number;
+  readonly maxRedirects: number;
+  readonly httpsOnly: boolean;
+}
+
+export interface NativeDeviceOptions {
+  readonly productKey: string;
+  readonly deviceName: string;
+  readonly deviceSecret: string;
+  readonly clientId: string;
+  readonly signMethod: number;
+  readonly timestamp: number;
+  readonly host: string;
+  readonly port: number;
+  readonly tls: NativeTls | undefined;
+  readonly cleanSession: boolean;
+  readonly keepAliveS: number;
+  readonly connectTimeoutMs: number;
+  readonly reconnectMinMs: number;
+  readonly reconnectMaxMs: number;
+  readonly fetch: NativeFetchOptions;
+}
+
+export interface NativeUpgradeInfo {
+  readonly id: string;
+  readonly module: string;
+  readonly version: string;
+  readonly url: string;
+  readonly size: number;
+  readonly digestMethod: 'md5' | 'sha256';
+  readonly digest: string;
+  readonly digestSign: string;
+  readonly isDiff: boolean;
+  readonly extData: string;
+}
+
+export interface NativeFileDownload {
+  abort(): void;
+}
+
+export interface NativeChunkDownload {
+  /** false: the buffer was not taken, because it has no memory. */
+  lend(buffer: ArrayBuffer): boolean;
+  /** Once: a chunk, or without a buffer the end. false: one is waiting already. */
+  take(
+    onChunk: (errno: number, detail: string, buffer?: ArrayBuffer, length?: number) => void,
+  ): boolean;
+  close(onEnd: () => void): void;
+}
+
+export interface NativeJob {
+  readonly info: NativeUpgradeInfo;
+  download(
+    path: string,
+    onProgress: (received: number) => void,
+    onEnd: (errno: number, detail: string) => void,
+  ): NativeFileDownload | Failure;
+  chunks(): NativeChunkDownload | Failure;
+}
+
+export interface NativeDevice {
+  /** The packet id, or a negative error. */
+  reportVersion(version: string, module: string): number;
+  reportProgress(step: number, desc: string, module: string): number;
+  /** The request's id, or a negative error. */
+  request(module: string): string | number;
+  close(): void;
+  ref(): void;
+  unref(): void;
+}
+
+/** The arguments of onEvent; the first says which. */
+export type NativeEvent =
+  | [
+      kind: 1,
+      state: number,
+      errno: number,
+      detail: string,
+      connects: number,
+      sessionPresent: boolean,
+    ]
+  | [kind: 2, packetId: number, errno: number, detail: string]
+  | [kind: 3, job: NativeJob]
+  | [kind: 4, errno: number, detail: string]
+  | [kind: 5, requestId: string]
+  | [kind: 6];
+
+export interface NativeStats {
+  readonly environments: number;
+  readonly devices: number;
+  readonly jobs: number;
+  readonly transfers: number;
+  readonly waiting: number;
+  readonly threads: number;
+  readonly lent: number;
+  readonly holds: number;
+}
+
+export interface Binding {
+  readonly version: string;
+  openDevice(
+    options: NativeDeviceOptions,
+    onEvent: (...event: NativeEvent) => void,
+  ): NativeDevice | Failure;
+  parseJob(json: string, fetch: NativeFetchOptions): NativeJob | Failure;
+  createTls(options: NativeTlsOptions): NativeTls | Failure;
+  tlsSource(): string | null;
+  setMaxDownloads(count: number): void;
+  stats(): NativeStats;
+}

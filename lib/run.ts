@@ -1,0 +1,119 @@
+import { publish } from './diagnostics';
+import { IotkitError } from './errors';
+import { type Progress, ProgressMeter, type ProgressViews } from './progress';
+import type { Reporter } from './reporter';
+import { whenAborted } from './signals';
+import type { Upgrade } from './upgrade';
+
+/** What a consumption needs to know. */
+export interface RunOptions {
+  readonly upgrade: Upgrade;
+  readonly path: string | undefined;
+  readonly reporter: Reporter | undefined;
+  readonly views: ProgressViews;
+  readonly onProgress: ((progress: Progress) => void) | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly onEnd: (run: Run) => void;
+}
+
+/** One consumption of an upgrade, from its beginning to its one outcome: progress, reports, cancelling. */
+export class Run {
+  /** The outcome; a rejection that nobody looks at is none. */
+  readonly outcome: Promise<void>;
+  readonly upgrade: Upgrade;
+
+  readonly #options: RunOptions;
+  readonly #meter: ProgressMeter;
+  readonly #stopListening: () => void;
+  #settle: (failure: { readonly reason: unknown } | undefined) => void = () => {};
+  #stop: (() => void) | undefined;
+  #cancelled: { readonly reason: unknown } | undefined;
+  #failure: { readonly reason: unknown } | undefined;
+  #ended = false;
+  #received = 0;
+
+  constructor(options: RunOptions) {
+    this.upgrade = options.upgrade;
+    this.#options = options;
+    this.outcome = new Promise((resolve, reject) => {
+      this.#settle = (failure) => (failure === undefined ? resolve() : reject(failure.reason));
+    });
+    this.outcome.catch(() => {});
+    this.#meter = new ProgressMeter(options.upgrade.size, (progress) => {
+      options.views.emit(progress);
+      options.onProgress?.(progress);
+    });
+    this.#stopListening = whenAborted(options.signal, () => this.cancel(options.signal?.reason));
+  }
+
+  /** It runs; `stop` ends it natively, which `fail` must follow. */
+  start(stop: () => void): void {
+    this.#stop = stop;
+    publish('downloadStart', { upgrade: this.upgrade, path: this.#options.path });
+    this.#options.reporter?.start();
+    this.#guard(() => this.#meter.update(0, true));
+    if (this.#cancelled !== undefined) stop();
+  }
+
+  /** Whether the outcome is still open. */
+  get running(): boolean {
+    return !this.#ended;
+  }
+
+  received(bytes: number): void {
+    if (this.#ended) return;
+    this.#received = bytes;
+    this.#options.reporter?.update(bytes);
+    this.#guard(() => this.#meter.update(bytes));
+  }
+
+  /** Ends it with `reason`. */
+  cancel(reason: unknown): void {
+    if (this.#ended || this.#cancelled !== undefined) return;
+    this.#cancelled = { reason };
+    this.#stop?.();
+  }
+
+  /** Every byte is where it should be, and verified. */
+  succeed(): void {
+    if (this.#ended) return;
+    this.#received = this.upgrade.size;
+    this.#options.reporter?.succeed();
+    this.#guard(() => this.#meter.update(this.upgrade.size, true));
+    this.#end();
+  }
+
+  /** Returns what to throw: the reason if it was cancelled. */
+  fail(error: unknown): unknown {
+    if (this.#ended) return this.#failure?.reason ?? error;
+    const left = IotkitError.is(error) && error.code === 'ERR_ABORTED';
+    // Whoever cancels knows it: the platform is told of failures only.
+    if (this.#cancelled === undefined && !left) this.#options.reporter?.fail(error);
+    this.#failure = this.#cancelled ?? { reason: error };
+    this.#end();
+    return this.#failure.reason;
+  }
+
+  // What the user's onProgress throws cancels the download, which then rejects with it.
+  #guard(emit: () => void): void {
+    try {
+      emit();
+    } catch (error) {
+      this.cancel(error);
+    }
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#stopListening();
+    this.#options.views.end();
+    this.#options.onEnd(this);
+    publish('downloadEnd', {
+      upgrade: this.upgrade,
+      path: this.#options.path,
+      received: this.#received,
+      error: this.#failure?.reason,
+    });
+    this.#settle(this.#failure);
+  }
+}
