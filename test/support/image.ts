@@ -19,3 +19,8 @@ export function imageOf(size: number, seed = 1): Buffer {
 export function sha256(data: Uint8Array): string {
   return createHash('sha256').update(data).digest('hex');
 }
+
+/** Lower-case hex. */
+export function md5(data: Uint8Array): string {
+  return createHash('md5').update(data).digest('hex');
+}

@@ -19,11 +19,16 @@ export interface NginxOptions {
   readonly cert: string;
   /** Further directives for the server. */
   readonly server?: string;
+  /** Plain and TLS. Default: any free ones. */
+  readonly ports?: readonly [number, number];
 }
 
 export interface Nginx extends Running {
   readonly httpUrl: string;
   readonly httpsUrl: string;
+  readonly ports: readonly [number, number];
+  /** Where each finished request has a line. */
+  readonly accessLog: string;
 }
 
 /** A real nginx on loopback, one worker, plain and over TLS. */
@@ -31,22 +36,27 @@ export async function startNginx(options: NginxOptions): Promise<Nginx> {
   if (nginxPath === undefined) throw new Error('nginx is not installed: apt-get install nginx');
   const { directory } = options;
   await mkdir(directory, { recursive: true });
-  const [httpPort, httpsPort] = (await freePorts(2)) as [number, number];
+  const ports = options.ports ?? ((await freePorts(2)) as [number, number]);
   await writeFile(path.join(directory, 'key.pem'), options.key, { mode: 0o600 });
   await writeFile(path.join(directory, 'cert.pem'), options.cert);
   const file = path.join(directory, 'nginx.conf');
-  await writeFile(file, configuration(options, httpPort, httpsPort));
+  await writeFile(file, configuration(options, ports));
   const running = await start(nginxPath, ['-p', directory, '-c', file, '-e', 'stderr'], {
     ready: /start worker process \d+/,
   });
   return {
     ...running,
-    httpUrl: `http://127.0.0.1:${httpPort}`,
-    httpsUrl: `https://127.0.0.1:${httpsPort}`,
+    httpUrl: `http://127.0.0.1:${ports[0]}`,
+    httpsUrl: `https://127.0.0.1:${ports[1]}`,
+    ports,
+    accessLog: path.join(directory, 'access.log'),
   };
 }
 
-function configuration(options: NginxOptions, httpPort: number, httpsPort: number): string {
+function configuration(
+  options: NginxOptions,
+  [httpPort, httpsPort]: readonly [number, number],
+): string {
   const { directory, root, server = '' } = options;
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((kind) => `  ${kind}_temp_path ${directory}/${kind};`)

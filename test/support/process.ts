@@ -7,8 +7,8 @@ export interface Running {
   readonly pid: number;
   /** All it has written so far. */
   readonly output: () => string;
-  /** Ends it by SIGTERM; resolves when it is gone. */
-  readonly stop: () => Promise<void>;
+  /** Ends it by a signal, SIGTERM unless another is given; resolves when it is gone. */
+  readonly stop: (signal?: NodeJS.Signals) => Promise<void>;
 }
 
 export interface RunningOptions {
@@ -34,7 +34,7 @@ export async function start(
   return {
     pid: child.pid as number,
     output: output.text,
-    stop: () => stop(child),
+    stop: (signal = 'SIGTERM') => stop(child, signal),
   };
 }
 
@@ -113,9 +113,9 @@ function becomesReady(
   });
 }
 
-async function stop(child: ChildProcess): Promise<void> {
+async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const closed = once(child, 'close');
-  child.kill('SIGTERM');
+  child.kill(signal);
   await closed;
 }

@@ -1,0 +1,83 @@
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { imageOf } from '../support/image';
+import { startOrigin } from '../support/origin';
+import { World } from '../support/world';
+
+const image = imageOf(5_000_011);
+
+test('chunks are the image, byte for byte', async () => {
+  await using world = await World.open();
+  const { upgrade } = await world.announce(image);
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of upgrade) chunks.push(chunk);
+  expect(chunks.length).toBeGreaterThan(1);
+  expect(image.equals(Buffer.concat(chunks))).toBe(true);
+});
+
+test('recycled chunks are the image, each until the next is asked for', async () => {
+  await using world = await World.open();
+  const { upgrade } = await world.announce(image);
+  const copies: Buffer[] = [];
+  const memory = new Set<ArrayBufferLike>();
+  for await (const chunk of upgrade.chunks({ recycle: true })) {
+    copies.push(Buffer.from(chunk));
+    memory.add(chunk.buffer);
+  }
+  expect(image.equals(Buffer.concat(copies))).toBe(true);
+  expect(memory.size).toBeLessThan(copies.length);
+});
+
+test('a web stream carries the image', async () => {
+  await using world = await World.open();
+  const { upgrade } = await world.announce(image);
+  expect(image.equals(await buffer(upgrade.stream()))).toBe(true);
+});
+
+test('a Node.js stream carries the image', async () => {
+  await using world = await World.open();
+  const { upgrade } = await world.announce(image);
+  expect(image.equals(await buffer(Readable.from(upgrade)))).toBe(true);
+});
+
+test('a corrupted image ends the loop with an error, after which nobody may take it for complete', async () => {
+  await using world = await World.open({ faults: [{ kind: 'http-corrupt', offset: 4_999_999 }] });
+  const { upgrade, upgradeId } = await world.announce(image);
+  const loop = async (): Promise<void> => {
+    for await (const _ of upgrade);
+  };
+  await expect(loop()).rejects.toMatchObject({ code: 'ERR_DIGEST_MISMATCH' });
+  expect(await world.outcome(upgradeId)).toMatchObject({ state: 'failed', step: -3 });
+});
+
+test('a slow consumer stops the server: memory does not grow', async () => {
+  const big = imageOf(64 * 1024 * 1024);
+  // What two kernels and the lent buffers hold; far below the image.
+  const inFlight = 24 * 1024 * 1024;
+  const origin = await startOrigin(big);
+  await using world = await World.open({ firmwareBaseUrl: origin.url });
+  try {
+    const { upgrade } = await world.announce(big);
+    const chunks = upgrade.chunks({ recycle: true })[Symbol.asyncIterator]();
+    let received = (await chunks.next()).value?.length ?? 0;
+    const slow = await origin.next();
+
+    // While this consumer does nothing, another device gets the whole image from the same server.
+    const other = await world.announce(big, {
+      deviceName: 'other',
+      firmware: { version: '2.0.1' },
+    });
+    await other.upgrade.download(world.path('firmware.bin'));
+    const quick = await origin.next();
+    expect(quick.taken()).toBe(big.length);
+    expect(slow.taken() - received).toBeLessThan(inFlight);
+
+    for (let chunk = await chunks.next(); !chunk.done; chunk = await chunks.next()) {
+      received += chunk.value.length;
+      expect(slow.taken() - received).toBeLessThan(inFlight);
+    }
+    expect(received).toBe(big.length);
+  } finally {
+    await origin.close();
+  }
+});

@@ -1,0 +1,146 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import {
+  channelNames,
+  connect,
+  type Device,
+  type IotkitError,
+  type RefusedEvent,
+} from 'iotkit-ota';
+import { localIdentity } from 'iotkit-ota-platform';
+import { imageOf } from '../support/image';
+import { addonThreads } from '../support/threads';
+import { World } from '../support/world';
+
+/** Why the next message to a device is refused by it. */
+function nextRefusal(device: Device): Promise<IotkitError> {
+  return new Promise((resolve) => {
+    const listen = (message: unknown): void => {
+      const event = message as RefusedEvent;
+      if (event.device !== device) return;
+      unsubscribe(channelNames.refused, listen);
+      resolve(event.error);
+    };
+    subscribe(channelNames.refused, listen);
+  });
+}
+
+describe('a connection is refused', () => {
+  test('with a wrong secret', async () => {
+    await using world = await World.open();
+    const key = await world.register();
+    const refused = world.platform.waitFor('device-refused');
+    const attempt = world.connect({ ...key, deviceSecret: 'not-the-secret' });
+    await expect(attempt).rejects.toMatchObject({
+      name: 'IotkitError',
+      code: 'ERR_MQTT_CREDENTIALS',
+      retryable: false,
+    });
+    await expect(attempt).rejects.not.toThrow('not-the-secret');
+    expect((await refused).returnCode).toBe(4);
+    expect(addonThreads()).toEqual([]);
+  });
+
+  test('for a device that is not registered', async () => {
+    await using world = await World.open();
+    const stranger = { productKey: 'a1World', deviceName: 'stranger', deviceSecret: 'secret' };
+    await expect(world.connect(stranger)).rejects.toMatchObject({ code: 'ERR_MQTT_CREDENTIALS' });
+  });
+
+  test('by a server whose CA is not trusted', async () => {
+    await using world = await World.open();
+    await using other = await World.open();
+    const attempt = world.connect(await world.register(), {
+      tls: { ca: other.platform.ca },
+    });
+    await expect(attempt).rejects.toMatchObject({ code: 'ERR_TLS_CERTIFICATE' });
+  });
+
+  test('by a server with the certificate of another host', async () => {
+    const directory = await mkdtemp(path.join(tmpdir(), 'iotkit-ota-test-'));
+    try {
+      const tls = await localIdentity(directory, ['other.example']);
+      await using world = await World.open({ tls });
+      const attempt = world.connect(await world.register());
+      await expect(attempt).rejects.toMatchObject({ code: 'ERR_TLS_HOSTNAME' });
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
+  test('where nobody listens', async () => {
+    const world = await World.open();
+    const address = world.address();
+    const key = await world.register();
+    await world[Symbol.asyncDispose]();
+    const { productKey, deviceName, deviceSecret } = key;
+    const attempt = connect({
+      productKey,
+      deviceName,
+      deviceSecret,
+      ...address,
+      connectTimeout: 100,
+    });
+    await expect(attempt).rejects.toMatchObject({ code: 'ERR_CONNECT', retryable: true });
+  });
+});
+
+describe('a firmware server is refused', () => {
+  test('when its certificate is of a CA that is not trusted', async () => {
+    await using world = await World.open();
+    await using other = await World.open();
+    const { upgrade, upgradeId } = await world.announce(imageOf(1000), {
+      connect: { fetch: { ca: other.platform.ca } },
+    });
+    await expect(upgrade.download(world.path('firmware.bin'))).rejects.toMatchObject({
+      code: 'ERR_TLS_CERTIFICATE',
+    });
+    expect(await world.files()).toEqual([]);
+    expect(await world.outcome(upgradeId)).toMatchObject({ state: 'failed', step: -2 });
+  });
+});
+
+describe('a notice is refused and the platform told', () => {
+  const notices = [
+    { name: 'text that is not JSON', payload: '{"code":"1000","data":{', code: 'ERR_NOTICE_JSON' },
+    { name: 'no data', payload: '{"code":"1000","id":1}', code: 'ERR_NOTICE_FIELD' },
+    { name: 'an error code', payload: '{"code":"500","id":1,"data":{}}', code: 'ERR_NOTICE_CODE' },
+  ];
+  const patches = [
+    { name: 'no url', data: { url: null }, code: 'ERR_NOTICE_FIELD' },
+    { name: 'a url that is none', data: { url: 'http://' }, code: 'ERR_URL' },
+    { name: 'a url of another kind', data: { url: 'ftp://127.0.0.1/f' }, code: 'ERR_URL_SCHEME' },
+    { name: 'no version', data: { version: null }, code: 'ERR_NOTICE_FIELD' },
+    { name: 'a negative size', data: { size: -1 }, code: 'ERR_NOTICE_FIELD' },
+    { name: 'a fractional size', data: { size: 1.5 }, code: 'ERR_NOTICE_FIELD' },
+    { name: 'an unknown digest method', data: { signMethod: 'CRC32' }, code: 'ERR_DIGEST_METHOD' },
+    { name: 'a digest of the wrong length', data: { sign: 'abcd' }, code: 'ERR_NOTICE_FIELD' },
+    { name: 'no digest', data: { sign: null, md5: null }, code: 'ERR_NOTICE_FIELD' },
+  ];
+  const cases = [
+    ...notices.map(({ payload, ...rest }) => ({
+      ...rest,
+      fault: { kind: 'notice-malformed' as const, payload },
+    })),
+    ...patches.map(({ data, ...rest }) => ({
+      ...rest,
+      fault: { kind: 'notice-patch' as const, data },
+    })),
+  ];
+
+  test.each(cases)('$name: $code, step -1', async ({ fault, code }) => {
+    await using world = await World.open({ faults: [fault] });
+    const device = await world.connect(await world.register());
+    await device.ota.reportVersion('1.0.0');
+    const refused = nextRefusal(device);
+    const firmware = await world.store(imageOf(1000));
+    const { id } = await world.platform.upgrades.start({
+      firmwareId: firmware.id,
+      devices: ['lamp'],
+    });
+    expect((await refused).code).toBe(code);
+    expect(await world.outcome(id)).toMatchObject({ state: 'failed', step: -1 });
+  });
+});
