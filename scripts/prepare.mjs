@@ -177,7 +177,9 @@ const addon = step({
       : '\n  node-gyp had to download the headers of Node.js: is the network reachable?';
     await runBin('node-gyp/bin/node-gyp.js', args, { quiet: true, env, hint });
     // The linker leaves names open that the runtime provides, and so also one that nobody does.
-    await run(process.execPath, ['-e', `require(${JSON.stringify(at(addonFile))})`], { quiet: true });
+    await run(process.execPath, ['-e', `require(${JSON.stringify(at(addonFile))})`], {
+      quiet: true,
+    });
   },
 });
 
