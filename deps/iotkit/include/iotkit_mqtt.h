@@ -31,7 +31,8 @@ enum iotkit_mqtt_event_type {
   IOTKIT_MQTT_EVENT_SUBSCRIBED,   /* `packet_id`; `error` IK_EMQTT_SUBSCRIBE when refused; `qos` as granted */
   IOTKIT_MQTT_EVENT_UNSUBSCRIBED, /* `packet_id` */
   IOTKIT_MQTT_EVENT_PUBLISHED,    /* `packet_id` of a QoS 1 publish was acknowledged; or `error`: it was given up */
-  IOTKIT_MQTT_EVENT_MESSAGE       /* `message`, which no subscription's handler took */
+  IOTKIT_MQTT_EVENT_MESSAGE,      /* `message`, which no subscription's handler took */
+  IOTKIT_MQTT_EVENT_SKIPPED       /* a message above max_packet was skipped and acknowledged; `error`, `detail`, `qos` */
 };
 
 struct iotkit_mqtt_message {

@@ -215,9 +215,15 @@ static int on_publish(struct ik_mqtt_session *session, const struct ik_mqtt_pack
   return 1;
 }
 
+static int stray(const struct ik_mqtt_packet *packet, struct ik_mqtt_happening *out) {
+  out->type = IK_MQTT_STRAY;
+  out->packet_id = packet->packet_id;
+  return 1;
+}
+
 static int on_puback(struct ik_mqtt_session *session, const struct ik_mqtt_packet *packet,
                      struct ik_mqtt_happening *out) {
-  if (!ik_mqtt_flights_done(&session->flights, packet->packet_id)) return 0;
+  if (!ik_mqtt_flights_done(&session->flights, packet->packet_id)) return stray(packet, out);
   ik_mqtt_idset_remove(&session->ids, packet->packet_id);
   out->type = IK_MQTT_PUBLISHED;
   out->packet_id = packet->packet_id;
@@ -235,7 +241,7 @@ static int on_suback(struct ik_mqtt_session *session, const struct ik_mqtt_packe
     return violation(detail, "SUBACK with a wrong number of return codes");
   struct ik_mqtt_request *request =
       ik_mqtt_requests_take(&session->pending, IK_MQTT_SUBSCRIBE, packet->packet_id);
-  if (!request) return 0;
+  if (!request) return stray(packet, out);
   const struct ik_str filter = ik_mqtt_request_filter(request);
   const bool refused = packet->codes[0] == IK_MQTT_SUBACK_FAILURE;
   struct ik_mqtt_sub *sub = ik_mqtt_subs_find(&session->subs, filter);
@@ -256,7 +262,7 @@ static int on_unsuback(struct ik_mqtt_session *session, const struct ik_mqtt_pac
                        struct ik_mqtt_happening *out) {
   struct ik_mqtt_request *request =
       ik_mqtt_requests_take(&session->pending, IK_MQTT_UNSUBSCRIBE, packet->packet_id);
-  if (!request) return 0;
+  if (!request) return stray(packet, out);
   tell_request(request, out);
   ik_mqtt_session_free_request(session, request);
   const int rc = ik_mqtt_session_pump(session);
@@ -290,7 +296,7 @@ static int on_packet(struct ik_mqtt_session *session, const struct ik_mqtt_packe
     session->ping_sent = false;
     return 0;
   default:
-    return 0; /* PUBREC, PUBCOMP: nothing of ours has QoS 2, so they answer nothing */
+    return stray(packet, out); /* PUBREC, PUBCOMP: nothing of ours has QoS 2 */
   }
 }
 

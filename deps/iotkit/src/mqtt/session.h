@@ -63,7 +63,8 @@ enum ik_mqtt_happening_type {
   IK_MQTT_TOO_LARGE,    /* a message of `size` bytes was skipped; likewise */
   IK_MQTT_PUBLISHED,    /* packet_id; error */
   IK_MQTT_SUBSCRIBED,   /* packet_id, qos as granted; error */
-  IK_MQTT_UNSUBSCRIBED  /* packet_id; error */
+  IK_MQTT_UNSUBSCRIBED, /* packet_id; error */
+  IK_MQTT_STRAY         /* an acknowledgement (packet_id) that answers nothing was ignored; for the log */
 };
 
 struct ik_mqtt_happening {

@@ -1,0 +1,76 @@
+/*
+ * mqtt_yield.c - the blocking face: step, then wait for the descriptor, the next deadline or another thread's word.
+ */
+#include "mqtt_client.h"
+
+static int ensure_wake(iotkit_mqtt_t *client) {
+  struct ik_wake *wake = NULL;
+  if (client->yield_wake) return 0; /* set by a stepping thread, and this is one */
+  const int rc = ik_wake_new(&wake);
+  if (rc < 0) return rc;
+  ik_mutex_lock(client->mutex);
+  client->yield_wake = wake;
+  ik_mutex_unlock(client->mutex);
+  return 0;
+}
+
+static uint32_t until(uint64_t when_ms, uint64_t now_ms) {
+  if (when_ms <= now_ms) return 0;
+  return when_ms - now_ms >= UINT32_MAX ? UINT32_MAX - 1 : (uint32_t)(when_ms - now_ms);
+}
+
+/* What ends the yield: 1: something was handled; 0: nothing yet; or an error. Sets when to look again. */
+static int outcome(iotkit_mqtt_t *client, uint64_t handled, uint64_t *next_ms) {
+  int rc = client->handled != handled;
+  ik_mutex_lock(client->mutex);
+  *next_ms = ik_mqtt_next_ms(client);
+  if (client->state == IOTKIT_MQTT_CLOSED)
+    rc = IK_ECLOSED;
+  else if (client->interrupted)
+    rc = IK_EINTERRUPTED;
+  client->interrupted = false;
+  client->armed = rc == 0;
+  ik_mutex_unlock(client->mutex);
+  return rc;
+}
+
+static int wait_ready(iotkit_mqtt_t *client, uint32_t timeout_ms) {
+  struct ik_pollfd fds[2] = {
+      {.fd = client->interest ? client->fd : -1, .interest = client->interest},
+      {.fd = ik_wake_fd(client->yield_wake), .interest = IOTKIT_READ}};
+  const int rc = ik_port_poll(fds, 2, timeout_ms);
+  if (rc >= 0 && fds[1].ready) ik_wake_clear(client->yield_wake);
+  return rc;
+}
+
+static int yield(iotkit_mqtt_t *client, uint32_t timeout_ms) {
+  const uint64_t handled = client->handled;
+  uint64_t now_ms = ik_port_now_ms();
+  const uint64_t end_ms = now_ms + timeout_ms;
+  uint64_t next_ms;
+  int rc = ensure_wake(client);
+  while (rc >= 0) {
+    ik_mqtt_run(client, now_ms);
+    rc = outcome(client, handled, &next_ms);
+    if (rc || now_ms >= end_ms) return rc < 0 ? rc : 0;
+    rc = wait_ready(client, until(next_ms < end_ms ? next_ms : end_ms, now_ms));
+    now_ms = ik_port_now_ms();
+  }
+  return rc;
+}
+
+int iotkit_mqtt_yield(iotkit_mqtt_t *client, uint32_t timeout_ms) {
+  int rc = ik_mqtt_enter(client);
+  if (rc < 0) return rc;
+  rc = yield(client, timeout_ms);
+  ik_mqtt_leave(client);
+  return rc;
+}
+
+void iotkit_mqtt_interrupt(iotkit_mqtt_t *client) {
+  if (!client) return;
+  ik_mutex_lock(client->mutex);
+  client->interrupted = true;
+  if (client->yield_wake) ik_wake_signal(client->yield_wake);
+  ik_mutex_unlock(client->mutex);
+}
