@@ -117,8 +117,8 @@ export class Device {
   }
 
   /**
-   * Sends what is queued, then DISCONNECT, and closes the connection. Downloads that run are cancelled and what waits is
-   * rejected with `ERR_CLOSED`. Resolves when the connection is gone, at most 2 s later. May be called again.
+   * Sends what is queued, then DISCONNECT, and closes the connection. Downloads that run are cancelled and what waits
+   * is rejected with `ERR_CLOSED`. Resolves when the connection is gone, at most 2 s later. May be called again.
    */
   async close(): Promise<void> {
     if (this.state !== 'closing' && this.state !== 'closed') {

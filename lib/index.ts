@@ -1,5 +1,7 @@
 export { connect } from './connect';
 export type { Device, DeviceState, StateChange, StatesOptions } from './device';
+export { channelNames } from './diagnostics';
+export { type ErrorCode, type InvalidArgument, IotkitError } from './errors';
 export type {
   DeviceEvent,
   DownloadEndEvent,
@@ -7,10 +9,7 @@ export type {
   RefusedEvent,
   StateEvent,
   UpgradeEvent,
-} from './diagnostics';
-export { channelNames } from './diagnostics';
-export type { ErrorCode, InvalidArgument } from './errors';
-export { IotkitError } from './errors';
+} from './events';
 export type {
   ConnectOptions,
   FetchOptions,
@@ -26,7 +25,6 @@ export type {
   ReportVersionOptions,
   UpgradesOptions,
 } from './ota';
-export type { Stats } from './process';
-export { setMaxDownloads, stats, tlsSource } from './process';
+export { type Stats, setMaxDownloads, stats, tlsSource } from './process';
 export type { Progress } from './progress';
 export type { ChunksOptions, DownloadOptions, ProgressOptions, Upgrade } from './upgrade';

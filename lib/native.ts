@@ -20,7 +20,8 @@ function load(): Binding {
   } catch {
     const message =
       `iotkit-ota has no addon for ${process.platform}-${process.arch} that loads here. With a C and C++ compiler, ` +
-      'make and python3 at hand, `npm rebuild iotkit-ota` compiles it (npm 11 and newer: approve its install script first).';
+      'make and python3 at hand, `npm rebuild iotkit-ota` compiles it (npm 11 and newer: approve its install script ' +
+      'first).';
     throw Object.assign(new Error(message, { cause: first }), { code: 'ERR_ADDON_NOT_FOUND' });
   }
 }

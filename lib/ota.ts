@@ -7,7 +7,6 @@ import {
   text,
 } from './arguments';
 import type { NativeDevice, NativeJob } from './binding';
-import type { Device } from './device';
 import { publish } from './diagnostics';
 import { IotkitError } from './errors';
 import { Feed } from './feed';
@@ -44,6 +43,12 @@ export interface CheckOptions {
   readonly signal?: AbortSignal;
 }
 
+/** The device, as far as its OTA channel needs it. */
+export interface OtaHost {
+  /** Keeps the process alive until `operation` has settled. */
+  holdWhile<T>(operation: Promise<T>): Promise<T>;
+}
+
 /** A waiting reportVersion or check. */
 interface Waiter<T> {
   readonly resolve: (value: T) => void;
@@ -73,7 +78,7 @@ function checkModule(value: string | undefined): string {
 
 /** The firmware updates of a device: `device.ota`. */
 export class Ota {
-  readonly #device: Device;
+  readonly #device: OtaHost;
   readonly #native: NativeDevice;
   readonly #reports = new Map<number, Waiter<void>>();
   /** Sent, by request id. */
@@ -90,14 +95,14 @@ export class Ota {
   #closed: IotkitError | undefined;
 
   /** @internal */
-  constructor(device: Device, native: NativeDevice) {
+  constructor(device: OtaHost, native: NativeDevice) {
     this.#device = device;
     this.#native = native;
   }
 
   /**
-   * Tells the platform which version runs: once after each start, for each module, and again after an update, which is
-   * what ends it. Resolves when the platform has acknowledged; a drop in between does not matter.
+   * Tells the platform which version runs: once after each start, for each module, and again after an update, which
+   * is what ends it. Resolves when the platform has acknowledged; a drop in between does not matter.
    *
    * @param version 1-64 letters, digits, `.`, `-`, `_`.
    * @throws {@link InvalidArgument}; {@link IotkitError} `ERR_CLOSED`, `ERR_QUEUE_FULL`; the signal's reason.
@@ -136,7 +141,8 @@ export class Ota {
 
   /**
    * The upgrades that the platform announces, as they come. One that comes before anybody asks waits here; of several
-   * for one module that nobody has taken, the newest counts. Several iterations share them. Ends when the device closes.
+   * for one module that nobody has taken, the newest counts. Several iterations share them. Ends when the device
+   * closes.
    *
    * @throws {@link InvalidArgument}
    *
@@ -162,7 +168,8 @@ export class Ota {
    * Asks the platform whether there is an upgrade for a module.
    *
    * @returns the upgrade, or undefined: there is none.
-   * @throws {@link InvalidArgument}; {@link IotkitError} `ERR_TIMEOUT`, `ERR_NOTICE_CODE`, `ERR_CLOSED`; the signal's reason.
+   * @throws {@link InvalidArgument}; {@link IotkitError} `ERR_TIMEOUT`, `ERR_NOTICE_CODE`, `ERR_CLOSED`; the signal's
+   *   reason.
    */
   async check(options?: CheckOptions): Promise<Upgrade | undefined> {
     const given = checkOptions('options', options, ['module', 'timeout', 'signal']);
@@ -249,7 +256,7 @@ export class Ota {
       return;
     }
     // The platform repeats a notice until it sees progress; what is being consumed is not news.
-    if ([...this.#runs].some((run) => run.upgrade.isSame(upgrade))) return;
+    if ([...this.#runs].some((run) => upgrade.isSame(run.upgrade))) return;
     const key = upgrade.module ?? '';
     this.#waiting.delete(key);
     if (this.#waiting.size >= MAX_WAITING_UPGRADES) this.#dropOldest();

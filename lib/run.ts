@@ -3,11 +3,18 @@ import { IotkitError } from './errors';
 import { type Progress, ProgressMeter, type ProgressViews } from './progress';
 import type { Reporter } from './reporter';
 import { whenAborted } from './signals';
-import type { Upgrade } from './upgrade';
+
+/** What is consumed: an Upgrade, as far as a run needs to know it. */
+export interface Announced {
+  readonly module: string | undefined;
+  readonly version: string;
+  readonly size: number;
+  readonly digest: string;
+}
 
 /** What a consumption needs to know. */
 export interface RunOptions {
-  readonly upgrade: Upgrade;
+  readonly upgrade: Announced;
   readonly path: string | undefined;
   readonly reporter: Reporter | undefined;
   readonly views: ProgressViews;
@@ -20,7 +27,7 @@ export interface RunOptions {
 export class Run {
   /** The outcome; a rejection that nobody looks at is none. */
   readonly outcome: Promise<void>;
-  readonly upgrade: Upgrade;
+  readonly upgrade: Announced;
 
   readonly #options: RunOptions;
   readonly #meter: ProgressMeter;

@@ -11,10 +11,9 @@ import {
 import type { NativeChunkDownload, NativeJob } from './binding';
 import { IotkitError } from './errors';
 import { unwrap } from './native';
-import type { Ota } from './ota';
 import { type Progress, ProgressViews } from './progress';
 import { Reporter } from './reporter';
-import { Run } from './run';
+import { type Announced, Run } from './run';
 
 export interface DownloadOptions {
   /** Cancels the download: it rejects with the signal's reason and leaves no file. */
@@ -27,8 +26,8 @@ export interface DownloadOptions {
 
 export interface ChunksOptions extends DownloadOptions {
   /**
-   * `true`: a chunk is valid until the next one is asked for, and its memory is used again. Default `false`: each chunk has
-   * memory of its own.
+   * `true`: a chunk is valid until the next one is asked for, and its memory is used again. Default `false`: each
+   * chunk has memory of its own.
    */
   readonly recycle?: boolean;
   /** Upper bound of a chunk, bytes, 4,096-16,777,216. Default 262,144. */
@@ -38,6 +37,14 @@ export interface ChunksOptions extends DownloadOptions {
 export interface ProgressOptions {
   /** Ends the iteration by throwing its reason; the download goes on. */
   readonly signal?: AbortSignal;
+}
+
+/** The OTA channel, as far as its upgrades need it. */
+export interface UpgradeHost {
+  /** Throws if it is closed. */
+  onRunStart(run: Run): void;
+  onRunEnd(run: Run): void;
+  sendStep(module: string, step: number, desc: string): void;
 }
 
 const DEFAULT_CHUNK_SIZE = 256 * 1024;
@@ -73,16 +80,16 @@ export class Upgrade {
   readonly extData: Readonly<Record<string, unknown>>;
 
   readonly #job: NativeJob;
-  readonly #ota: Ota;
+  readonly #host: UpgradeHost;
   readonly #url: string;
   readonly #views = new ProgressViews();
   #run: Run | undefined;
 
   /** @internal */
-  constructor(job: NativeJob, ota: Ota) {
+  constructor(job: NativeJob, host: UpgradeHost) {
     const { info } = job;
     this.#job = job;
-    this.#ota = ota;
+    this.#host = host;
     this.#url = info.url;
     this.id = info.id;
     this.version = info.version;
@@ -167,7 +174,8 @@ export class Upgrade {
   }
 
   /**
-   * The image as a web stream of bytes; {@link Upgrade.chunks} for those who need one. Cancelling it cancels the download.
+   * The image as a web stream of bytes; {@link Upgrade.chunks} for those who need one. Cancelling it cancels the
+   * download.
    *
    * @throws {@link InvalidArgument}; the stream errors with what chunks() throws.
    */
@@ -195,7 +203,8 @@ export class Upgrade {
   }
 
   /**
-   * The outcome of the running consumption, else of the last one: resolves if the image was complete and the announced one.
+   * The outcome of the running consumption, else of the last one: resolves if the image was complete and the announced
+   * one.
    *
    * @throws {@link IotkitError} why it was not, such as `ERR_DIGEST_MISMATCH`; `ERR_INVALID_STATE` if none was begun.
    */
@@ -242,7 +251,7 @@ export class Upgrade {
   }
 
   /** @internal Whether `other` announces the same image for the same module. */
-  isSame(other: Upgrade): boolean {
+  isSame(other: Announced): boolean {
     return (
       this.module === other.module &&
       this.version === other.version &&
@@ -260,7 +269,7 @@ export class Upgrade {
       throw new IotkitError('ERR_BUSY', 'the upgrade is being downloaded already');
     }
     const module = this.module ?? '';
-    const send = (step: number, desc: string) => this.#ota.sendStep(module, step, desc);
+    const send = (step: number, desc: string) => this.#host.sendStep(module, step, desc);
     const run = new Run({
       upgrade: this,
       path,
@@ -268,9 +277,9 @@ export class Upgrade {
       views: this.#views,
       onProgress,
       signal,
-      onEnd: (ended) => this.#ota.onRunEnd(ended),
+      onEnd: (ended) => this.#host.onRunEnd(ended),
     });
-    this.#ota.onRunStart(run);
+    this.#host.onRunStart(run);
     this.#run = run;
     return run;
   }
