@@ -3,7 +3,17 @@
 {
   'target_defaults': {
     'default_configuration': 'Release',
-    'cflags': ['-fPIC', '-fvisibility=hidden', '-ffunction-sections', '-fdata-sections', '-Wall', '-Wextra'],
+    'cflags': [
+      '-fPIC',
+      '-fvisibility=hidden',
+      '-ffunction-sections',
+      '-fdata-sections',
+      # Nothing unwinds these frames.
+      '-fno-asynchronous-unwind-tables',
+      '-fno-unwind-tables',
+      '-Wall',
+      '-Wextra',
+    ],
     'cflags_c': ['-std=c11'],
     'cflags_cc': ['-std=c++17', '-fno-exceptions', '-fno-rtti'],
     'configurations': {
@@ -39,6 +49,8 @@
       'sources': ["<!@(node -p \"require('./sources.json').native.join(' ')\")"],
       'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],
       'defines': ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS'],
+      # Small before fast: the shim hands things over, the work is done in the target above.
+      'configurations': {'Release': {'cflags!': ['-O2', '-O3'], 'cflags': ['-Os']}},
       'conditions': [
         ['OS=="linux"', {
           'libraries': ['-ldl'],
@@ -47,6 +59,7 @@
             '-static-libgcc',
             # What the static libraries define stays inside: no symbol of ours or of libstdc++ meets the runtime's.
             '-Wl,--exclude-libs,ALL',
+            '-Wl,--version-script=<(module_root_dir)/native/addon.map',
             '-Wl,--gc-sections',
             '-Wl,--as-needed',
             '-Wl,-z,relro,-z,now',

@@ -153,7 +153,7 @@ const addonFile = 'build/Release/iotkit_ota.node';
 const addon = step({
   name: 'native',
   files: () => [
-    ...filesUnder(['deps/iotkit/src', 'deps/iotkit/include', 'native'], /\.(c|cc|h)$/),
+    ...filesUnder(['deps/iotkit/src', 'deps/iotkit/include', 'native'], /\.(c|cc|h|map)$/),
     'binding.gyp',
     'sources.json',
   ],
