@@ -17,6 +17,8 @@ export interface Provisioning extends Required<DeviceOptions> {
 }
 
 const PRODUCT_KEY = 'a1MainJob';
+/** How long the fault `slow` makes the download take. */
+const SLOW_SECONDS = 10;
 const DEVICE_NAME = 'device-1';
 
 /** The cloud's side of the job: a platform on loopback, and the operator who uses it. */
@@ -150,7 +152,9 @@ function faultsOf({ fault }: JobOptions, { size }: Firmware): Fault[] {
     case 'short':
       return [{ kind: 'http-short-length', missingBytes: Math.min(size, 100) }];
     case 'corrupt':
-      return [{ kind: 'http-corrupt', offset: size >> 1 }];
+      return [{ kind: 'http-corrupt', offset: Math.floor(size / 2) }];
+    case 'slow':
+      return [{ kind: 'http-slow', bytesPerSecond: Math.ceil(size / SLOW_SECONDS) }];
     default:
       return [];
   }

@@ -19,8 +19,15 @@ export interface JobOptions {
   readonly to: string;
 }
 
-/** Faults to show what a failure looks like, by the exit code they lead to. */
-export const faultNames = ['wrong-secret', 'bad-notice', 'not-found', 'short', 'corrupt'] as const;
+/** Faults to show what a failure looks like. */
+export const faultNames = [
+  'wrong-secret',
+  'bad-notice',
+  'not-found',
+  'short',
+  'corrupt',
+  'slow',
+] as const;
 export type FaultName = (typeof faultNames)[number];
 
 export const help = `Updates the firmware of one device, end to end, over real sockets of this machine.

@@ -3,10 +3,11 @@ import { addonThreads, downloadThreads } from '../support/threads';
 import { World } from '../support/world';
 
 const image = imageOf(4_000_037);
-const stall = { kind: 'http-stall', afterBytes: 2_000_000 } as const;
+/** Progress is told every 100 ms: slow enough for it to be told in the middle. */
+const slow = { kind: 'http-slow', bytesPerSecond: 4_000_000 } as const;
 
 test('a download aborted half way leaves no file and no thread', async () => {
-  await using world = await World.open({ faults: [stall] });
+  await using world = await World.open({ faults: [slow] });
   const { upgrade } = await world.announce(image);
   const abort = new AbortController();
   const reason = new Error('the user has changed their mind');
@@ -40,7 +41,7 @@ test('a signal that is aborted already keeps a download from starting', async ()
 });
 
 test('leaving a loop over chunks ends the download', async () => {
-  await using world = await World.open({ faults: [stall] });
+  await using world = await World.open({ faults: [slow] });
   const { upgrade } = await world.announce(image);
   const ended = world.platform.waitFor('download');
   for await (const chunk of upgrade) {
@@ -52,7 +53,7 @@ test('leaving a loop over chunks ends the download', async () => {
 });
 
 test('closing the device ends its download and every thread', async () => {
-  await using world = await World.open({ faults: [stall] });
+  await using world = await World.open({ faults: [slow] });
   const { device, upgrade } = await world.announce(image);
   expect(addonThreads()).toEqual(['iotkit-io']);
   const download = upgrade.download(world.path('firmware.bin'), {
