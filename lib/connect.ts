@@ -14,7 +14,8 @@ import { tlsContext } from './trust';
  * @throws {@link InvalidArgument}, as a rejection, before anything is sent.
  * @throws {@link IotkitError} `ERR_MQTT_CREDENTIALS`, `ERR_MQTT_NOT_AUTHORIZED`, `ERR_TLS_CERTIFICATE`,
  *   `ERR_TLS_HOSTNAME`, `ERR_TLS_EXPIRED`, `ERR_TLS_CA`, `ERR_TLS_IDENTITY`, `ERR_TLS_UNAVAILABLE` at once;
- *   `ERR_RESOLVE`, `ERR_CONNECT`, `ERR_CONNECT_TIMEOUT`, `ERR_CONNECTION_CLOSED` and other network errors after `connectTimeout`.
+ *   `ERR_RESOLVE`, `ERR_CONNECT`, `ERR_CONNECT_TIMEOUT`, `ERR_CONNECTION_CLOSED` and other network errors after
+ *   `connectTimeout`.
  *
  * @example
  * await using device = await connect({ productKey, deviceName, deviceSecret, region: 'cn-shanghai' });

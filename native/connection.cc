@@ -272,7 +272,8 @@ void Connection::OnMqtt(void *ctx, iotkit_mqtt_t * /*client*/, const iotkit_mqtt
     self->Push(std::move(published));
     break;
   }
-  case IOTKIT_MQTT_EVENT_SUBSCRIBED: {
+  case IOTKIT_MQTT_EVENT_SUBSCRIBED:
+  case IOTKIT_MQTT_EVENT_SKIPPED: {
     if (event->error == 0) break;
     Event refused(DeviceEvent::kRefused, event->error);
     refused.text = event->detail;
