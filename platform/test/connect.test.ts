@@ -27,6 +27,10 @@ async function codeOf(options: IClientOptions, url = platform.mqttsUrl): Promise
   return 0;
 }
 
+function closeOf({ client }: TestDevice): Promise<void> {
+  return new Promise((resolve) => client.once('close', () => resolve()));
+}
+
 describe('signing in', () => {
   const methods: HmacMethod[] = ['hmacmd5', 'hmacsha1', 'hmacsha256'];
 
@@ -110,7 +114,7 @@ describe('a connection', () => {
 
   test('gives way to a second one of the same device, whatever its client id', async () => {
     const first = await TestDevice.connect(platform, device);
-    const dropped = new Promise((resolve) => first.client.once('close', resolve));
+    const dropped = closeOf(first);
     const again = signIn(device, { clientId: 'other', timestamp: '1' });
     const second = await TestDevice.connect(platform, device, again);
     await dropped;
@@ -143,7 +147,7 @@ describe('a connection', () => {
   ] as const)('is ended for publishing to %s', async (_, topic, qos) => {
     const lamp = await TestDevice.connect(platform, device);
     const complaint = platform.waitFor('bad-message');
-    const closed = new Promise((resolve) => lamp.client.once('close', resolve));
+    const closed = closeOf(lamp);
     lamp.client.publish(topic, '{}', { qos });
     expect(await complaint).toMatchObject({ topic });
     await closed;
@@ -154,7 +158,7 @@ describe('a connection', () => {
     const topic = `/${PRODUCT}/lamp/user/x`;
     await lamp.client.publishAsync(topic, Buffer.alloc(256 * 1024), { qos: 1 });
     const complaint = platform.waitFor('bad-message');
-    const closed = new Promise((resolve) => lamp.client.once('close', resolve));
+    const closed = closeOf(lamp);
     lamp.client.publish(topic, Buffer.alloc(4 * 1024 * 1024), { qos: 1 });
     expect(await complaint).toMatchObject({ reason: expect.stringMatching(/larger/) });
     await closed;
@@ -172,7 +176,7 @@ describe('a connection', () => {
 
   test('is ended when its device is removed', async () => {
     const lamp = await TestDevice.connect(platform, device);
-    const closed = new Promise((resolve) => lamp.client.once('close', resolve));
+    const closed = closeOf(lamp);
     await platform.devices.remove(device);
     await closed;
     expect(await codeOf(signIn(device))).toBe(4);

@@ -36,25 +36,33 @@ export function download(
     const open = secure ? httpsRequest : httpRequest;
     const request = open(url, { method, headers, agent, ...(secure && { ca: platform.ca }) });
     signal?.addEventListener('abort', () => request.destroy(new Error('aborted')));
-    request.once('error', reject);
+    let error: Error | undefined;
+    // Without an effect once there is an answer.
+    request.on('error', (reason) => {
+      error ??= reason;
+      reject(reason);
+    });
     request.once('response', (response) => {
       const chunks: Buffer[] = [];
       let received = 0;
-      let error: Error | undefined;
       response.on('data', (chunk: Buffer) => {
         chunks.push(chunk);
         received += chunk.length;
         onData?.(received);
       });
-      response.on('error', (reason) => {
-        error = reason;
-      });
-      response.once('close', () =>
-        resolve({
-          status: response.statusCode ?? 0,
-          headers: response.headers,
-          body: Buffer.concat(chunks),
-          ...(error !== undefined && { error }),
+      resolve(
+        new Promise((settle) => {
+          response.on('error', (reason) => {
+            error ??= reason;
+          });
+          response.once('close', () =>
+            settle({
+              status: response.statusCode ?? 0,
+              headers: response.headers,
+              body: Buffer.concat(chunks),
+              ...(error !== undefined && { error }),
+            }),
+          );
         }),
       );
     });
