@@ -1,0 +1,201 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Device, Platform } from '../src/index';
+import { atEnd } from './support/clean-up';
+import { PRODUCT, TestDevice } from './support/device';
+import { bytes, download, sha256 } from './support/download';
+import { temporaryFolder } from './support/start';
+
+const root = join(__dirname, '..', '..');
+/** Compiled beside the sources, so that it finds its packages. */
+let compiled: string;
+let stateDir: string;
+let environment: NodeJS.ProcessEnv;
+
+interface Ended {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+function runProgram(program: string, args: readonly string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    execFile(program, args, { env: environment }, (error, out, err) => {
+      resolve({ code: error === null ? 0 : Number(error.code), out, err });
+    });
+  });
+}
+
+function cli(...args: string[]): Promise<Ended> {
+  return runProgram(process.execPath, [join(compiled, 'cli.js'), ...args]);
+}
+
+/** Runs a command that must succeed and gives its JSON. */
+async function json<T>(...args: string[]): Promise<T> {
+  const { code, out, err } = await cli(...args, '--json');
+  expect([code, err]).toEqual([0, '']);
+  return JSON.parse(out) as T;
+}
+
+/** Starts `serve` and resolves with what it printed when it is ready. */
+async function serve(...args: string[]): Promise<{ child: ChildProcess; printed: string[] }> {
+  const ports = ['mqtt', 'mqtts', 'http', 'https'].flatMap((name) => [`--${name}-port`, '0']);
+  const child = spawn(process.execPath, [join(compiled, 'cli.js'), 'serve', ...ports, ...args], {
+    env: environment,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  atEnd(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  });
+  const printed: string[] = [];
+  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
+  await new Promise<void>((resolve, reject) => {
+    lines.on('line', (line) => {
+      printed.push(line);
+      if (line === 'ready') resolve();
+    });
+    child.once('exit', (code) => reject(new Error(`serve ended with ${code}`)));
+  });
+  return { child, printed };
+}
+
+beforeAll(async () => {
+  const cache = join(root, 'platform', '.cache');
+  await mkdir(cache, { recursive: true });
+  compiled = mkdtempSync(join(cache, 'cli-'));
+  environment = { ...process.env };
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  const { code, out } = await runProgram(process.execPath, [
+    tsc,
+    ...['-p', join(root, 'platform'), '--outDir', compiled],
+    ...['--tsBuildInfoFile', join(compiled, 'tsbuildinfo')],
+  ]);
+  if (code !== 0) throw new Error(out);
+}, 120_000);
+
+afterAll(() => rmSync(compiled, { recursive: true, force: true }));
+
+beforeEach(async () => {
+  stateDir = await temporaryFolder();
+  environment = { ...process.env, IOTKIT_PLATFORM_STATE_DIR: stateDir };
+});
+
+test('an operator with a shell upgrades a device', async () => {
+  const { child, printed } = await serve();
+  const address = (name: string) =>
+    printed
+      .find((line) => line.startsWith(`${name} `))
+      ?.split(/ +/)
+      .at(-1) ?? '';
+  expect(address('operator')).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/api$/);
+  expect(address('CA')).toBe(join(stateDir, 'ca.pem'));
+  expect((await stat(address('token'))).mode & 0o777).toBe(0o600);
+  expect((await stat(join(stateDir, 'ca-key.pem'))).mode & 0o777).toBe(0o600);
+
+  const device = await json<Device>('device', 'add', PRODUCT, 'lamp');
+  const ca = await readFile(address('CA'), 'utf8');
+  const url =
+    printed
+      .find((line) => line.startsWith('mqtt, TLS'))
+      ?.split(/ +/)
+      .at(-1) ?? '';
+  const lamp = await TestDevice.connect({ ca } as Platform, device, { url });
+  await lamp.subscribe();
+  await lamp.inform('1.0.0');
+
+  const image = bytes(2_000_000);
+  const file = join(stateDir, 'image.bin');
+  await writeFile(file, image);
+  const firmware = await json<{ id: string }>('firmware', 'add', PRODUCT, '2.0.0', file);
+  expect(firmware).toMatchObject({ size: image.length, sha256: sha256(image) });
+  expect((await cli('firmware', 'list')).out).toContain(firmware.id);
+
+  const waiting = cli('upgrade', 'start', firmware.id, 'lamp', '--timeout', '5', '--wait');
+  const { data } = await lamp.notice();
+  expect((await download({ ca }, data.url)).body.equals(image)).toBe(true);
+  await lamp.progress(100);
+  await lamp.inform('2.0.0');
+  const ended = await waiting;
+  expect([ended.code, ended.err]).toEqual([0, '']);
+  expect(ended.out).toMatch(/lamp +succeeded +100 +version-reported/);
+
+  const [upgrade] = await json<{ id: string }[]>('upgrade', 'status');
+  expect((await cli('upgrade', 'status', upgrade?.id ?? '')).out).toContain('succeeded');
+  expect((await cli('device', 'list')).out).toMatch(/lamp +yes +default=2\.0\.0/);
+  expect((await cli('status')).out).toMatch(/devices +total=1 online=1/);
+  await lamp.disconnect();
+  expect((await cli('device', 'remove', PRODUCT, 'lamp')).code).toBe(0);
+
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  expect(await exited).toEqual([0, null]);
+  const after = await cli('status');
+  expect(after).toMatchObject({ code: 3, err: expect.stringContaining('no platform serves') });
+});
+
+test('a failure is told by words and exit code', async () => {
+  await serve('--quiet');
+  expect(await cli('device', 'add', PRODUCT, 'lamp')).toMatchObject({ code: 0 });
+  expect(await cli('device', 'add', PRODUCT, 'lamp')).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('ERR_DEVICE_EXISTS'),
+  });
+  expect(await cli('upgrade', 'status', 'x')).toMatchObject({ code: 1 });
+  expect(await cli('firmware', 'add', PRODUCT, '1', '/nowhere')).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('/nowhere'),
+  });
+  for (const args of [
+    [],
+    ['frobnicate'],
+    ['device', 'add'],
+    ['upgrade', 'start', 'x', 'y', '--timeout', 'z'],
+  ]) {
+    expect((await cli(...args)).code).toBe(2);
+  }
+  expect(await cli('--help')).toMatchObject({
+    code: 0,
+    out: expect.stringContaining('Exit codes'),
+  });
+  environment.IOTKIT_PLATFORM_TOKEN = 'wrong';
+  expect(await cli('status')).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('ERR_UNAUTHORIZED'),
+  });
+  expect((await cli('status', '--url', 'http://127.0.0.1:9')).code).toBe(3);
+});
+
+test('an upgrade that is waited for and does not succeed has a code of its own', async () => {
+  await serve('--quiet');
+  await cli('device', 'add', PRODUCT, 'lamp');
+  const file = join(stateDir, 'image.bin');
+  await writeFile(file, bytes(10));
+  const { id } = await json<{ id: string }>('firmware', 'add', PRODUCT, '2.0.0', file);
+  const started = await cli('upgrade', 'start', id, 'lamp');
+  expect(started.out).toContain('pending');
+  const conflict = await cli('upgrade', 'start', id, 'lamp', '--wait');
+  expect(conflict).toMatchObject({ code: 4, out: expect.stringContaining('conflict') });
+  const [first] = await json<{ id: string }[]>('upgrade', 'status');
+  expect((await cli('upgrade', 'cancel', first?.id ?? '')).out).toContain('cancelled');
+});
+
+test('serve says why it cannot', async () => {
+  await serve('--quiet');
+  expect(await cli('serve', '--http-port', '0', '--https-port', '0')).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('ERR_STATE_LOCKED'),
+  });
+  environment.IOTKIT_PLATFORM_STATE_DIR = await temporaryFolder();
+  expect(await cli('serve', '--broker', 'mqtt://127.0.0.1:9', '--http-port', '0')).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/ERR_BROKER|ERR_LISTEN/),
+  });
+  expect(await cli('serve', '--tls-cert', '/nowhere')).toMatchObject({ code: 1 });
+});
