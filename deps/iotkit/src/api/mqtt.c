@@ -263,6 +263,7 @@ int iotkit_mqtt_publish(iotkit_mqtt_t *client, const char *topic, const void *pa
 int iotkit_mqtt_subscribe(iotkit_mqtt_t *client, const char *filter, uint8_t qos,
                           iotkit_mqtt_message_fn handler, void *ctx) {
   if (!client || !filter) return IK_EINVALID_ARGUMENT;
+  if (qos == 2) return IK_EUNSUPPORTED;
   ik_mutex_lock(client->mutex);
   int rc = IK_ECLOSED;
   if (accepts(client))

@@ -211,7 +211,7 @@ static int on_publish(struct ik_mqtt_session *session, const struct ik_mqtt_pack
   if (!packet->too_large) return 1;
   out->error = IK_EMQTT_PACKET_TOO_LARGE;
   ik_detail(detail, "a message of %zu bytes was skipped, the limit is %zu", packet->size,
-            session->max_packet);
+            session->reader.max_packet);
   return 1;
 }
 

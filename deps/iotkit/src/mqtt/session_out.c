@@ -120,7 +120,6 @@ static int ask(struct ik_mqtt_session *session, struct ik_mqtt_sub *sub) {
 static int subscribe_check(const struct ik_mqtt_session *session, struct ik_str filter,
                            uint8_t qos) {
   if (qos > 2) return IK_EINVALID_ARGUMENT;
-  if (qos == 2) return IK_EUNSUPPORTED;
   if (!ik_mqtt_topic_filter_valid(filter)) return IK_EMQTT_TOPIC;
   return IK_MQTT_HEADER_MAX + 5 + filter.len > session->max_packet ? IK_EMQTT_PACKET_TOO_LARGE : 0;
 }
