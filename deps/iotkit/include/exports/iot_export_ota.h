@@ -51,9 +51,9 @@ typedef enum {
 
 /* Steps of IOT_OTA_ReportProgress: 0 to 100 percent, or why the upgrade failed. */
 typedef enum {
-  IOT_OTAP_BURN_FAILED = -4,   /* writing to flash */
-  IOT_OTAP_CHECK_FALIED = -3,  /* verification; the published name is misspelt */
-  IOT_OTAP_FETCH_FAILED = -2,  /* download */
+  IOT_OTAP_BURN_FAILED = -4,  /* writing to flash */
+  IOT_OTAP_CHECK_FALIED = -3, /* verification; the published name is misspelt */
+  IOT_OTAP_FETCH_FAILED = -2, /* download */
   IOT_OTAP_GENERAL_FAILED = -1,
   IOT_OTAP_FETCH_PERCENTAGE_MIN = 0,
   IOT_OTAP_FETCH_PERCENTAGE_MAX = 100
@@ -61,22 +61,22 @@ typedef enum {
 
 /* What IOT_OTA_Ioctl gets or does, and what `buf` must be. A number is a uint32_t at an address that is a multiple of 4. */
 typedef enum {
-  IOT_OTAG_COTA_CONFIG_ID = 0,  /* of configurations; char ** that is set to new memory */
-  IOT_OTAG_COTA_CONFIG_SIZE,    /* number; 0 when no configuration was announced */
-  IOT_OTAG_COTA_SIGN,           /* char ** */
-  IOT_OTAG_COTA_SIGN_METHOD,    /* char ** */
-  IOT_OTAG_COTA_URL,            /* char ** */
-  IOT_OTAG_COTA_GETTYPE,        /* char ** */
-  IOT_OTAG_OTA_TYPE,            /* number: IOT_OTA_Type_t of the fetch under way */
-  IOT_OTAG_FETCHED_SIZE,        /* number, or uint64_t with a length of 8: bytes fetched */
-  IOT_OTAG_FILE_SIZE,           /* number, or uint64_t with a length of 8: bytes announced */
-  IOT_OTAG_MD5SUM,              /* text of 32 hexadecimal digits; an error when another digest was announced */
-  IOT_OTAG_VERSION,             /* text; OTA_VERSION_LEN_MAX bytes hold it */
-  IOT_OTAG_CHECK_FIRMWARE,      /* number: 1 when the fetched image is the announced one, else 0 */
-  IOT_OTAG_CHECK_CONFIG,        /* number: the same of a configuration */
-  IOT_OTAG_RESET_FETCHED_SIZE,  /* begins again: the next byte fetched is the image's first; `buf` is not touched */
-  IOT_OTAG_MODULE,              /* text: the module of the upgrade, "" is the default one (3.2) */
-  IOT_OTAG_RESET_STATE          /* forgets the upgrade; `buf` is not touched (3.2) */
+  IOT_OTAG_COTA_CONFIG_ID = 0, /* of configurations; char ** that is set to new memory */
+  IOT_OTAG_COTA_CONFIG_SIZE,   /* number; 0 when no configuration was announced */
+  IOT_OTAG_COTA_SIGN,          /* char ** */
+  IOT_OTAG_COTA_SIGN_METHOD,   /* char ** */
+  IOT_OTAG_COTA_URL,           /* char ** */
+  IOT_OTAG_COTA_GETTYPE,       /* char ** */
+  IOT_OTAG_OTA_TYPE,           /* number: IOT_OTA_Type_t of the fetch under way */
+  IOT_OTAG_FETCHED_SIZE,       /* number, or uint64_t with a length of 8: bytes fetched */
+  IOT_OTAG_FILE_SIZE,          /* number, or uint64_t with a length of 8: bytes announced */
+  IOT_OTAG_MD5SUM,  /* text of 32 hexadecimal digits; an error when another digest was announced */
+  IOT_OTAG_VERSION, /* text; OTA_VERSION_LEN_MAX bytes hold it */
+  IOT_OTAG_CHECK_FIRMWARE, /* number: 1 when the fetched image is the announced one, else 0 */
+  IOT_OTAG_CHECK_CONFIG,   /* number: the same of a configuration */
+  IOT_OTAG_RESET_FETCHED_SIZE, /* begins again: the next byte fetched is the image's first; `buf` is not touched */
+  IOT_OTAG_MODULE,     /* text: the module of the upgrade, "" is the default one (3.2) */
+  IOT_OTAG_RESET_STATE /* forgets the upgrade; `buf` is not touched (3.2) */
 } IOT_OTA_CmdType_t;
 
 /* Channels of signals and of images; one of each exists. */

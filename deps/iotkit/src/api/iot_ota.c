@@ -1,0 +1,456 @@
+/*
+ * iot_ota.c - IOT_OTA_*, the published functions, over a channel and its jobs.
+ *
+ * A handle owns one channel, the job that is fetched or was, and the newest one that waits behind it. The mutex guards them; it
+ * is held during no callback, no fetch and no publish. A fetch works on its own reference of the job, so that Ioctl may
+ * replace it meanwhile; only Deinit waits for a fetch to return.
+ */
+#include "iot_export_ota.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/iot_mqtt.h"
+#include "api/job.h"
+#include "api/mqtt_client.h"
+#include "api/ota.h"
+#include "base/codec.h"
+#include "base/limits.h"
+#include "iotkit_ota.h"
+#include "port/port.h"
+
+#define GENERAL_ERROR                                                                              \
+  (-1) /* what failing functions return where the published ones do; GetLastError says more */
+
+struct iot_ota {
+  iotkit_mqtt_t *client; /* borrowed */
+  iotkit_ota_t *channel;
+  struct ik_mutex *mutex;
+  struct ik_cond *cond;  /* a fetch returned */
+  IOT_OTA_State_t state; /* INITED, FETCHING, FETCHED */
+  int last_error;
+  iotkit_job_t *job;  /* NULL while INITED */
+  iotkit_job_t *next; /* announced meanwhile; NULL: none */
+  bool in_fetch;
+  bool end_seen; /* FETCHED, and the program has been told: the next job may take its place */
+  bool begun;    /* the first bytes were reported */
+  uint64_t not_counted; /* bytes fetched before RESET_FETCHED_SIZE, in state FETCHED */
+  int (*on_pushed)(void *context);
+};
+
+/* Sets the last error and gives back what the function returns. */
+static int fail(struct iot_ota *ota, int returned, int error) {
+  ik_mutex_lock(ota->mutex);
+  ota->last_error = error;
+  ik_mutex_unlock(ota->mutex);
+  return returned;
+}
+
+/* ---- jobs; with the mutex held ---- */
+
+static void set_state(struct iot_ota *ota, IOT_OTA_State_t state) {
+  if (ota->state == IOT_OTAS_FETCHING && state != IOT_OTAS_FETCHING) {
+    ik_mqtt_fetching(ota->client, -1);
+  }
+  if (ota->state != IOT_OTAS_FETCHING && state == IOT_OTAS_FETCHING) {
+    ik_mqtt_fetching(ota->client, 1);
+  }
+  ota->state = state;
+}
+
+/* Takes over the job. */
+static void start_job(struct iot_ota *ota, iotkit_job_t *job) {
+  if (ota->job != NULL) iotkit_job_abort(ota->job);
+  iotkit_job_unref(ota->job);
+  ota->job = job;
+  ota->end_seen = false;
+  ota->begun = false;
+  ota->not_counted = 0;
+  set_state(ota, IOT_OTAS_FETCHING);
+}
+
+static void end_job(struct iot_ota *ota) {
+  ota->end_seen = false;
+  set_state(ota, IOT_OTAS_FETCHED);
+}
+
+/* The job that waited takes the place of one whose end was seen. */
+static void promote(struct iot_ota *ota) {
+  if (ota->next == NULL || ota->state != IOT_OTAS_FETCHED || !ota->end_seen) return;
+  iotkit_job_t *job = ota->next;
+  ota->next = NULL;
+  start_job(ota, job);
+}
+
+/* A newer notice replaces one that waits, or of which nothing was fetched; else it waits itself. */
+static void take_job(struct iot_ota *ota, iotkit_job_t *job) {
+  if (ota->state == IOT_OTAS_UNINITED) {
+    iotkit_job_unref(job);
+    return;
+  }
+  bool untouched = ota->state == IOT_OTAS_FETCHING && !ota->in_fetch &&
+                   iotkit_job_get_state(ota->job) == IOTKIT_JOB_READY;
+  if (ota->state == IOT_OTAS_INITED || untouched) {
+    start_job(ota, job);
+    return;
+  }
+  iotkit_job_unref(ota->next);
+  ota->next = job;
+  promote(ota);
+}
+
+/* ---- callbacks of the channel ---- */
+
+static void on_upgrade(void *ctx, iotkit_ota_t *channel, iotkit_job_t *job) {
+  struct iot_ota *ota = ctx;
+  (void)channel;
+  ik_job_set_no_rewind(job);
+  ik_mutex_lock(ota->mutex);
+  take_job(ota, job);
+  int (*on_pushed)(void *context) = ota->on_pushed;
+  ik_mutex_unlock(ota->mutex);
+  if (on_pushed != NULL) on_pushed(ota);
+}
+
+static void on_refused(void *ctx, iotkit_ota_t *channel, int error, const char *detail) {
+  (void)channel;
+  (void)detail;
+  fail(ctx, 0, error == IK_ENO_MEMORY ? IOT_OTAE_NOMEM : IOT_OTAE_GENERAL);
+}
+
+/* ---- life ---- */
+
+static void free_handle(struct iot_ota *ota) {
+  iotkit_job_unref(ota->job);
+  iotkit_job_unref(ota->next);
+  ik_cond_free(ota->cond);
+  ik_mutex_free(ota->mutex);
+  free(ota);
+}
+
+void *IOT_OTA_Init(const char *product_key, const char *device_name, void *ch_signal) {
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  iotkit_mqtt_t *client = ik_iot_mqtt_client(ch_signal);
+  if (product_key == NULL || device_name == NULL || client == NULL) return NULL;
+  struct iot_ota *ota = calloc(1, sizeof(*ota));
+  if (ota == NULL) return NULL;
+  ota->client = client;
+  ota->state = IOT_OTAS_INITED;
+  ota->mutex = ik_mutex_new();
+  ota->cond = ik_cond_new();
+  const struct iotkit_ota_options options = {
+      .product_key = product_key,
+      .device_name = device_name,
+      .on_upgrade = on_upgrade,
+      .on_refused = on_refused,
+      .ctx = ota,
+  };
+  int rc = ota->mutex != NULL && ota->cond != NULL ? 0 : IK_ENO_MEMORY;
+  if (rc == 0) rc = iotkit_ota_new(client, &options, &ota->channel, detail);
+  if (rc == 0) return ota;
+  ik_log(IOTKIT_LOG_ERROR, "IOT_OTA_Init: %s: %s", iotkit_strerror(rc), detail);
+  free_handle(ota);
+  return NULL;
+}
+
+int IOT_OTA_Deinit(void *handle) {
+  struct iot_ota *ota = handle;
+  if (ota == NULL) return IOT_OTAE_INVALID_PARAM;
+  if (ik_ota_in_callback(ota->channel)) {
+    return fail(ota, IOT_OTAE_INVALID_STATE, IOT_OTAE_INVALID_STATE);
+  }
+  ik_mutex_lock(ota->mutex);
+  set_state(ota, IOT_OTAS_UNINITED);
+  if (ota->job != NULL) iotkit_job_abort(ota->job);
+  while (ota->in_fetch)
+    ik_cond_wait(ota->cond, ota->mutex, UINT64_MAX);
+  ik_mutex_unlock(ota->mutex);
+  iotkit_ota_free(ota->channel);
+  free_handle(ota);
+  return 0;
+}
+
+int IOT_OTA_SetOnPushedCallback(void *handle, int (*on_pushed)(void *context)) {
+  struct iot_ota *ota = handle;
+  if (ota == NULL) return IOT_OTAE_INVALID_PARAM;
+  ik_mutex_lock(ota->mutex);
+  ota->on_pushed = on_pushed;
+  ik_mutex_unlock(ota->mutex);
+  return 0;
+}
+
+int IOT_OTA_GetLastError(void *handle) {
+  struct iot_ota *ota = handle;
+  if (ota == NULL) return IOT_OTAE_INVALID_PARAM;
+  ik_mutex_lock(ota->mutex);
+  int error = ota->last_error;
+  ik_mutex_unlock(ota->mutex);
+  return error;
+}
+
+/* ---- reports ---- */
+
+static int publish_version(struct iot_ota *ota, enum ik_ota_topic topic, const char *version) {
+  size_t len = strlen(version);
+  if (len < 1 || len > IK_VERSION_MAX) return fail(ota, GENERAL_ERROR, IOT_OTAE_INVALID_PARAM);
+  int rc = ik_ota_publish_version(ota->channel, topic, version, NULL);
+  if (rc >= 0) return 0;
+  return fail(ota, GENERAL_ERROR,
+              rc == IK_EINVALID_ARGUMENT ? IOT_OTAE_INVALID_PARAM : IOT_OTAE_OSC_FAILED);
+}
+
+int IOT_OTA_ReportVersion(void *handle, const char *version) {
+  if (handle == NULL || version == NULL) return IOT_OTAE_INVALID_PARAM;
+  return publish_version(handle, IK_OTA_INFORM, version);
+}
+
+int iotx_req_image(void *handle, const char *version) {
+  struct iot_ota *ota = handle;
+  if (ota == NULL || version == NULL) return IOT_OTAE_INVALID_PARAM;
+  if (IOT_OTA_IsFetching(ota)) return fail(ota, GENERAL_ERROR, IOT_OTAE_INVALID_STATE);
+  return publish_version(ota, IK_OTA_REQUEST, version);
+}
+
+int iotx_ota_get_config(void *handle, const char *configScope, const char *getType,
+                        const char *attributeKeys) {
+  if (handle == NULL || configScope == NULL || getType == NULL || attributeKeys == NULL) {
+    return IOT_OTAE_INVALID_PARAM;
+  }
+  return fail(handle, GENERAL_ERROR, IOT_OTAE_GENERAL);
+}
+
+/* Progress belongs to the module of the upgrade. */
+static int report_progress(struct iot_ota *ota, int step, const char *msg) {
+  ik_mutex_lock(ota->mutex);
+  iotkit_job_t *job = iotkit_job_ref(ota->job);
+  ik_mutex_unlock(ota->mutex);
+  const char *module = job != NULL ? iotkit_job_upgrade(job)->module : NULL;
+  int rc = iotkit_ota_report_progress(ota->channel, step, msg, module);
+  iotkit_job_unref(job);
+  return rc;
+}
+
+int IOT_OTA_ReportProgress(void *handle, IOT_OTA_Progress_t progress, const char *msg) {
+  struct iot_ota *ota = handle;
+  if (ota == NULL) return IOT_OTAE_INVALID_PARAM;
+  int step = (int)progress;
+  if (step < IOT_OTAP_BURN_FAILED || step > IOT_OTAP_FETCH_PERCENTAGE_MAX) {
+    return fail(ota, GENERAL_ERROR, IOT_OTAE_INVALID_PARAM);
+  }
+  int rc = report_progress(ota, step, msg);
+  if (rc >= 0) return 0;
+  if (rc == IK_ETOO_LONG) return fail(ota, IOT_OTAE_STR_TOO_LONG, IOT_OTAE_STR_TOO_LONG);
+  if (rc == IK_EINVALID_ARGUMENT) return fail(ota, GENERAL_ERROR, IOT_OTAE_INVALID_PARAM);
+  return fail(ota, IOT_OTAE_OSC_FAILED, IOT_OTAE_OSC_FAILED);
+}
+
+/* ---- fetching ---- */
+
+int IOT_OTA_IsFetching(void *handle) {
+  struct iot_ota *ota = handle;
+  if (ota == NULL) return 0;
+  ik_mutex_lock(ota->mutex);
+  promote(ota);
+  bool fetching = ota->state == IOT_OTAS_FETCHING;
+  if (ota->state == IOT_OTAS_FETCHED) ota->end_seen = true;
+  ik_mutex_unlock(ota->mutex);
+  return fetching ? 1 : 0;
+}
+
+int IOT_OTA_IsFetchFinish(void *handle) {
+  struct iot_ota *ota = handle;
+  if (ota == NULL) return 0;
+  ik_mutex_lock(ota->mutex);
+  bool finished = ota->state == IOT_OTAS_FETCHED;
+  ik_mutex_unlock(ota->mutex);
+  return finished ? 1 : 0;
+}
+
+/* The job to fetch, with a reference; NULL: there is none. */
+static iotkit_job_t *enter_fetch(struct iot_ota *ota) {
+  iotkit_job_t *job = NULL;
+  ik_mutex_lock(ota->mutex);
+  if (ota->state == IOT_OTAS_FETCHING && !ota->in_fetch) {
+    job = iotkit_job_ref(ota->job);
+    ota->in_fetch = true;
+  } else {
+    ota->last_error = IOT_OTAE_INVALID_STATE;
+  }
+  ik_mutex_unlock(ota->mutex);
+  return job;
+}
+
+/* What FetchYield returns for the result of the job; *first: these are the first bytes of it. */
+static int leave_fetch(struct iot_ota *ota, const iotkit_job_t *job, int64_t result, bool *first) {
+  *first = false;
+  ik_mutex_lock(ota->mutex);
+  if (job != ota->job || ota->state != IOT_OTAS_FETCHING) {
+    result =
+        0; /* begun again, or forgotten, while it was being fetched: these bytes belong to nothing */
+  } else if (result < 0 && iotkit_job_get_state(job) == IOTKIT_JOB_FAILED) {
+    ota->last_error = IOT_OTAE_FETCH_FAILED;
+    end_job(ota);
+    result = GENERAL_ERROR;
+  } else if (result < 0) {
+    result = 0;
+  } else {
+    *first = result > 0 && !ota->begun;
+    if (*first) ota->begun = true;
+    if (iotkit_job_get_state(job) == IOTKIT_JOB_FETCHED) end_job(ota);
+  }
+  ik_mutex_unlock(ota->mutex);
+  return (int)result;
+}
+
+/* From here on Deinit may free the handle. */
+static void end_fetch(struct iot_ota *ota) {
+  ik_mutex_lock(ota->mutex);
+  ota->in_fetch = false;
+  ik_cond_broadcast(ota->cond);
+  ik_mutex_unlock(ota->mutex);
+}
+
+static void log_failure(const iotkit_job_t *job) {
+  char detail[IOTKIT_DETAIL_MAX];
+  int error = iotkit_job_error(job, detail);
+  ik_log(IOTKIT_LOG_ERROR, "ota: download failed: %s: %s", iotkit_error_name(error), detail);
+}
+
+int IOT_OTA_FetchYield(void *handle, char *buf, uint32_t buf_len, uint32_t timeout_s) {
+  struct iot_ota *ota = handle;
+  if (ota == NULL || buf == NULL || buf_len == 0) return IOT_OTAE_INVALID_PARAM;
+  iotkit_job_t *job = enter_fetch(ota);
+  if (job == NULL) return IOT_OTAE_INVALID_STATE;
+  size_t len = buf_len < INT_MAX ? buf_len : INT_MAX;
+  uint32_t timeout_ms = timeout_s < UINT32_MAX / 1000 ? timeout_s * 1000 : UINT32_MAX - 1;
+  int64_t result = iotkit_job_fetch(job, buf, len, timeout_ms, NULL);
+  bool failed = result < 0 && iotkit_job_get_state(job) == IOTKIT_JOB_FAILED;
+  bool first;
+  int returned = leave_fetch(ota, job, result, &first);
+  if (failed && returned < 0) log_failure(job);
+  /* The report that moves the platform's job on to upgrading. */
+  if (first) report_progress(ota, 0, "download begins");
+  iotkit_job_unref(job);
+  end_fetch(ota);
+  return returned;
+}
+
+/* ---- Ioctl; with the mutex held, returning 0 or the last error ---- */
+
+static bool is_number(const void *buf, size_t len) {
+  return len == sizeof(uint32_t) && (uintptr_t)buf % sizeof(uint32_t) == 0;
+}
+
+static int put_u32(void *buf, size_t len, uint32_t value) {
+  if (!is_number(buf, len)) return IOT_OTAE_INVALID_PARAM;
+  memcpy(buf, &value, sizeof(value));
+  return 0;
+}
+
+/* A size: 4 bytes if it fits, or 8. */
+static int put_size(void *buf, size_t len, uint64_t value) {
+  if (len == sizeof(uint64_t) && (uintptr_t)buf % sizeof(uint32_t) == 0) {
+    memcpy(buf, &value, sizeof(value));
+    return 0;
+  }
+  if (value > UINT32_MAX) return IOT_OTAE_INVALID_PARAM;
+  return put_u32(buf, len, (uint32_t)value);
+}
+
+static int put_text(char *buf, size_t len, const char *text) {
+  size_t n = strlen(text);
+  memset(buf, 0, len);
+  memcpy(buf, text, n < len ? n : len - 1);
+  return 0;
+}
+
+static int put_md5(char *buf, size_t len, const struct iotkit_upgrade *upgrade) {
+  char text[2 * IOTKIT_DIGEST_MAX + 1];
+  memset(buf, 0, len);
+  if (upgrade->digest_method != IOTKIT_DIGEST_MD5) return IOT_OTAE_GENERAL;
+  ik_hex_encode(upgrade->digest, 16, text);
+  return put_text(buf, len, text);
+}
+
+static int check_firmware(struct iot_ota *ota, void *buf, size_t len) {
+  if (!is_number(buf, len)) return IOT_OTAE_INVALID_PARAM;
+  if (ota->state != IOT_OTAS_FETCHED) return IOT_OTAE_INVALID_STATE;
+  ota->end_seen = true;
+  return put_u32(buf, len, iotkit_job_check(ota->job) == 0 ? 1 : 0);
+}
+
+/* While fetching the image begins again; an ended fetch stays ended, only its count is reset. */
+static int reset_fetched_size(struct iot_ota *ota) {
+  iotkit_job_t *again;
+  if (ota->state != IOT_OTAS_FETCHING) {
+    ota->not_counted = iotkit_job_received(ota->job);
+    return 0;
+  }
+  if (iotkit_job_dup(ota->job, &again) != 0) return IOT_OTAE_NOMEM;
+  start_job(ota, again);
+  return 0;
+}
+
+static int reset_state(struct iot_ota *ota) {
+  iotkit_job_abort(ota->job);
+  iotkit_job_unref(ota->job);
+  ota->job = NULL;
+  set_state(ota, IOT_OTAS_INITED);
+  if (ota->next != NULL) {
+    iotkit_job_t *job = ota->next;
+    ota->next = NULL;
+    start_job(ota, job);
+  }
+  return 0;
+}
+
+static int ioctl(struct iot_ota *ota, IOT_OTA_CmdType_t type, void *buf, size_t len) {
+  const struct iotkit_upgrade *upgrade = iotkit_job_upgrade(ota->job);
+  switch (type) {
+  case IOT_OTAG_COTA_CONFIG_SIZE:
+    return put_u32(buf, len, 0);
+  case IOT_OTAG_OTA_TYPE:
+    return put_u32(buf, len, ota->state == IOT_OTAS_FETCHING ? IOT_OTAT_FOTA : IOT_OTAT_NONE);
+  case IOT_OTAG_FETCHED_SIZE:
+    return put_size(buf, len, iotkit_job_received(ota->job) - ota->not_counted);
+  case IOT_OTAG_FILE_SIZE:
+    return put_size(buf, len, upgrade->size);
+  case IOT_OTAG_MD5SUM:
+    return put_md5(buf, len, upgrade);
+  case IOT_OTAG_VERSION:
+    return put_text(buf, len, upgrade->version);
+  case IOT_OTAG_MODULE:
+    return put_text(buf, len, upgrade->module);
+  case IOT_OTAG_CHECK_FIRMWARE:
+    return check_firmware(ota, buf, len);
+  case IOT_OTAG_CHECK_CONFIG:
+    return is_number(buf, len) ? IOT_OTAE_INVALID_STATE : IOT_OTAE_INVALID_PARAM;
+  case IOT_OTAG_RESET_FETCHED_SIZE:
+    return reset_fetched_size(ota);
+  case IOT_OTAG_RESET_STATE:
+    return reset_state(ota);
+  case IOT_OTAG_COTA_CONFIG_ID: /* no configuration was announced */
+  case IOT_OTAG_COTA_SIGN:
+  case IOT_OTAG_COTA_SIGN_METHOD:
+  case IOT_OTAG_COTA_URL:
+  case IOT_OTAG_COTA_GETTYPE:
+    break;
+  }
+  return IOT_OTAE_INVALID_PARAM;
+}
+
+int IOT_OTA_Ioctl(void *handle, IOT_OTA_CmdType_t type, void *buf, size_t buf_len) {
+  struct iot_ota *ota = handle;
+  if (ota == NULL || buf == NULL || buf_len == 0) return IOT_OTAE_INVALID_PARAM;
+  ik_mutex_lock(ota->mutex);
+  int error = IOT_OTAE_INVALID_STATE;
+  int returned = IOT_OTAE_INVALID_STATE;
+  if (ota->state != IOT_OTAS_INITED) {
+    error = ioctl(ota, type, buf, buf_len);
+    returned = error == 0 ? 0 : GENERAL_ERROR;
+  }
+  if (error != 0) ota->last_error = error;
+  ik_mutex_unlock(ota->mutex);
+  return returned;
+}
