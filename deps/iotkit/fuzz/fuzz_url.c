@@ -1,5 +1,6 @@
 /*
- * URLs: the input is "base\nreference" or one URL. What is accepted is fit for a request line, and parses again to itself.
+ * URLs: the input is "base\nreference" or one URL. What is accepted is fit for a request line, and
+ * parses again to itself.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,9 @@
 /*
  * iot_import.h - the HAL_* functions that programs written for the published SDK call.
  *
- * The SDK brings them all and calls none of them itself; a program may define those marked "weak" and its definition counts.
- * Buffers of the Get functions have the sizes stated here, the ending NUL included.
+ * The SDK brings them all and calls none of them itself; a program may define those marked "weak"
+ * and its definition counts. Buffers of the Get functions have the sizes stated here, the ending
+ * NUL included.
  */
 #ifndef IOT_IMPORT_H
 #define IOT_IMPORT_H
@@ -51,7 +52,7 @@ extern "C" {
 #define PID_STR_MAXLEN (64)
 #define MID_STR_MAXLEN (64)
 
-#define PLATFORM_WAIT_INFINITE (~0)
+#define PLATFORM_WAIT_INFINITE (~0u)
 
 /* ---- memory: malloc, realloc, calloc and free of libc ---- */
 
@@ -114,20 +115,25 @@ typedef struct _hal_os_thread {
   char *name;        /* at most 15 characters count; NULL: none */
 } hal_os_thread_param_t;
 
-/* 0, or -1. `params` and `stack_used` may be NULL. The handle is given back with HAL_ThreadDetach or HAL_ThreadDelete. */
+/*
+ * 0, or -1. `params` and `stack_used` may be NULL. The handle is given back with HAL_ThreadDetach
+ * or HAL_ThreadDelete.
+ */
 DLL_HAL_API int HAL_ThreadCreate(_OU_ void **thread_handle, _IN_ void *(*work_routine)(void *),
                                  _IN_ void *arg, _IN_ hal_os_thread_param_t *params,
                                  _OU_ int *stack_used);
 DLL_HAL_API void HAL_ThreadDetach(_IN_ void *thread_handle);
 /*
- * Waits for the routine to return; ask it to before. It is never killed, for it may hold a lock. From the thread itself,
- * or with NULL, it returns at once, and the thread ends when its routine returns.
+ * Waits for the routine to return; ask it to before. It is never killed, for it may hold a lock.
+ * From the thread itself, or with NULL, it returns at once, and the thread ends when its routine
+ * returns.
  */
 DLL_HAL_API void HAL_ThreadDelete(_IN_ void *thread_handle);
 
 /*
  * ---- identity: one for the process, kept in memory ----
- * Set returns the length, or -1 (NULL or too long; the old one stays). Get returns the length, 0 when none was set.
+ * Set returns the length, or -1 (NULL or too long; the old one stays). Get returns the length, 0
+ * when none was set.
  */
 DLL_HAL_API int HAL_SetProductKey(_IN_ char *product_key);
 DLL_HAL_API int HAL_SetDeviceName(_IN_ char *device_name);
@@ -147,8 +153,9 @@ DLL_HAL_API int HAL_GetPartnerID(_OU_ char *pid_str);
 DLL_HAL_API int HAL_GetModuleID(_OU_ char *mid_str);
 
 /*
- * Writing the image into a system partition. As long as the program defines no others, Start does nothing, Write and Stop
- * return -1: an image that is kept nowhere must not look like one that was written.
+ * Writing the image into a system partition. As long as the program defines no others, Start does
+ * nothing, Write and Stop return -1: an image that is kept nowhere must not look like one that was
+ * written.
  */
 DLL_HAL_API void HAL_Firmware_Persistence_Start(void);
 DLL_HAL_API int HAL_Firmware_Persistence_Write(_IN_ char *buffer, _IN_ uint32_t length);

@@ -84,7 +84,10 @@ static void big_endian(void **state) {
   ik_buf_free(&buf);
 }
 
-/* Any mix of calls against a plain array; also that a queue of small size never grows its block without end. */
+/*
+ * Any mix of calls against a plain array; also that a queue of small size never grows its block
+ * without end.
+ */
 static void random_calls_equal_a_model(void **state) {
   struct rng rng = rng_start("buf");
   enum { MAX = 3000 };
@@ -198,7 +201,10 @@ static void utf8_table(void **state) {
   assert_false(VALID("\xf0\x9f\x98 "));
 }
 
-/* Every code point, encoded the long way here, is valid exactly when it is no surrogate; and no proper prefix of it is. */
+/*
+ * Every code point, encoded the long way here, is valid exactly when it is no surrogate; and no
+ * proper prefix of it is.
+ */
 static void utf8_every_code_point(void **state) {
   (void)state;
   for (uint32_t code = 0x80; code <= 0x10ffff; code++) {

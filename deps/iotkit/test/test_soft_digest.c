@@ -1,4 +1,6 @@
-/* MD5, SHA-1, SHA-256 and HMAC in plain C: published vectors, and OpenSSL where the tests have it. */
+/*
+ * MD5, SHA-1, SHA-256 and HMAC in plain C: published vectors, and OpenSSL where the tests have it.
+ */
 #include <string.h>
 
 #ifdef IK_OPENSSL_LINKED
@@ -78,7 +80,10 @@ static void million_times_a(void **state) {
   }
 }
 
-/* RFC 2202 (MD5, SHA-1) and RFC 4231 (SHA-256): cases 1, 2, 3 and 6, the key longer than a block among them. */
+/*
+ * RFC 2202 (MD5, SHA-1) and RFC 4231 (SHA-256): cases 1, 2, 3 and 6, the key longer than a block
+ * among them.
+ */
 static void hmac_of_rfc2202_and_rfc4231(void **state) {
   uint8_t b0b[20], aa[131], dd[50], out[IK_SOFT_MAX];
   static const char hi[] = "Hi There", what[] = "what do ya want for nothing?";

@@ -1,9 +1,9 @@
 /*
  * file.c - an image file that appears whole under its name or not at all.
  *
- * The part is created, locked, then emptied, in this order: emptying first would destroy the work of whoever holds the
- * lock. It keeps its lock until it is renamed or removed. iotkit_file_t is owned by the caller between open and
- * commit or discard, which free it.
+ * The part is created, locked, then emptied, in this order: emptying first would destroy the work
+ * of whoever holds the lock. It keeps its lock until it is renamed or removed. iotkit_file_t is
+ * owned by the caller between open and commit or discard, which free it.
  */
 #include "iotkit_file.h"
 

@@ -1,6 +1,6 @@
 /*
- * hal.c - HAL_*: memory, text, time, mutexes and semaphores over libc and the port. Handles belong to the caller, from
- * Create to Destroy. Nothing in the SDK calls these.
+ * hal.c - HAL_*: memory, text, time, mutexes and semaphores over libc and the port. Handles belong
+ * to the caller, from Create to Destroy. Nothing in the SDK calls these.
  */
 #include "iot_import.h"
 
@@ -119,7 +119,7 @@ void HAL_SemaphorePost(void *handle) {
 
 int HAL_SemaphoreWait(void *handle, uint32_t timeout_ms) {
   struct semaphore *sem = handle;
-  bool for_ever = timeout_ms == (uint32_t)PLATFORM_WAIT_INFINITE;
+  bool for_ever = timeout_ms == PLATFORM_WAIT_INFINITE;
   uint64_t deadline;
   bool taken;
   if (!sem) return -1;

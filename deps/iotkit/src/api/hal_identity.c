@@ -1,6 +1,7 @@
 /*
- * hal_identity.c - the identity that HAL_Set* keep and HAL_Get* give: the only state of the process in this SDK, because
- * these functions have no handle. Guarded by a flag that is held for one short copy at a time.
+ * hal_identity.c - the identity that HAL_Set* keep and HAL_Get* give: the only state of the process
+ * in this SDK, because these functions have no handle. Guarded by a flag that is held for one short
+ * copy at a time.
  */
 #include "iot_import.h"
 

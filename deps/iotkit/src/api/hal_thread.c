@@ -1,6 +1,7 @@
 /*
- * hal_thread.c - HAL_Thread*. A thread's record has two owners, the thread and the handle; the last one to let go frees it.
- * The thread itself is detached, so that a handle may be given back in any way, or from the thread itself.
+ * hal_thread.c - HAL_Thread*. A thread's record has two owners, the thread and the handle; the last
+ * one to let go frees it. The thread itself is detached, so that a handle may be given back in any
+ * way, or from the thread itself.
  */
 #include "iot_import.h"
 

@@ -1,5 +1,6 @@
 /*
- * hal_weak.c - HAL functions that only the program can fill with life. Each stands until the program defines its own.
+ * hal_weak.c - HAL functions that only the program can fill with life. Each stands until the
+ * program defines its own.
  */
 #include "iot_import.h"
 

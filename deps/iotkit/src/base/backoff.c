@@ -1,5 +1,6 @@
 /*
- * backoff.c - exponential back-off with full jitter. Pure: no clock, the caller brings the random bits.
+ * backoff.c - exponential back-off with full jitter. Pure: no clock, the caller brings the random
+ * bits.
  */
 #include "backoff.h"
 
@@ -17,6 +18,9 @@ uint32_t ik_backoff_next(struct ik_backoff *backoff, uint32_t random) {
   uint64_t shortest = backoff->min_ms / 2;
   if (longest > backoff->max_ms) longest = backoff->max_ms;
   if (backoff->failures < UINT32_MAX) backoff->failures++;
-  /* Spread over the whole span; lifting short draws to the floor would send half of a fleet back at the same moment. */
+  /*
+   * Spread over the whole span; lifting short draws to the floor would send half of a fleet back at
+   * the same moment.
+   */
   return (uint32_t)(shortest + (random * (longest - shortest + 1) >> 32));
 }

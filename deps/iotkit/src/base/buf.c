@@ -1,8 +1,9 @@
 /*
  * buf.c - the growable buffer and string slices.
  *
- * An ik_buf owns one heap block, made at the first byte and freed by ik_buf_free. Content only moves when room is needed,
- * so pointers from ik_buf_ptr hold until the next call that adds bytes. One thread at a time per buffer.
+ * An ik_buf owns one heap block, made at the first byte and freed by ik_buf_free. Content only
+ * moves when room is needed, so pointers from ik_buf_ptr hold until the next call that adds bytes.
+ * One thread at a time per buffer.
  */
 #include "buf.h"
 
@@ -46,7 +47,10 @@ static void move_to_front(struct ik_buf *buf) {
   buf->len = size;
 }
 
-/* The block becomes at least `need` bytes; twice the old where that is more, so that appending stays linear. */
+/*
+ * The block becomes at least `need` bytes; twice the old where that is more, so that appending
+ * stays linear.
+ */
 static int grow(struct ik_buf *buf, size_t need) {
   size_t cap = buf->cap < FIRST_CAP / 2 ? FIRST_CAP : buf->cap * 2;
   size_t size = ik_buf_size(buf);
@@ -68,7 +72,10 @@ static int make_room(struct ik_buf *buf, size_t more, size_t spare) {
   if (more > buf->max - size || size + more > SIZE_MAX - spare) return IK_ETOO_LONG;
   need = size + more + spare;
   if (buf->cap - buf->len >= more + spare) return 0;
-  /* Moving pays when at least half of what is used is free again; otherwise a slow reader would make it quadratic. */
+  /*
+   * Moving pays when at least half of what is used is free again; otherwise a slow reader would
+   * make it quadratic.
+   */
   if (need <= buf->cap && buf->pos >= size) {
     move_to_front(buf);
     return 0;

@@ -25,17 +25,21 @@ void ik_buf_free(struct ik_buf *buf);
 void ik_buf_clear(struct ik_buf *buf);
 const uint8_t *ik_buf_ptr(const struct ik_buf *buf);
 size_t ik_buf_size(const struct ik_buf *buf);
-/* Makes room for `more` bytes behind the content; *room points there. IK_ETOO_LONG beyond the maximum, IK_ENO_MEMORY. */
+/*
+ * Makes room for `more` bytes behind the content; *room points there. IK_ETOO_LONG beyond the
+ * maximum, IK_ENO_MEMORY.
+ */
 int ik_buf_reserve(struct ik_buf *buf, size_t more, uint8_t **room);
 /* `n` bytes of the reserved room were written. */
 void ik_buf_commit(struct ik_buf *buf, size_t n);
-/* `n` bytes of the content are done with. When it becomes empty, memory beyond 4 KiB is given back. */
+/* `n` bytes of the content are done with. Once empty, memory beyond 4 KiB is given back. */
 void ik_buf_consume(struct ik_buf *buf, size_t n);
 int ik_buf_append(struct ik_buf *buf, const void *data, size_t len);
 int ik_buf_append_str(struct ik_buf *buf, const char *text);
 int ik_buf_append_u8(struct ik_buf *buf, uint8_t value);
 int ik_buf_append_u16be(struct ik_buf *buf, uint16_t value);
-int ik_buf_printf(struct ik_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int ik_buf_printf(struct ik_buf *buf, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* A piece of text somebody else owns; not NUL-terminated. */
 struct ik_str {
@@ -53,7 +57,10 @@ bool ik_str_u64(struct ik_str s, uint64_t *out);
 bool ik_str_hex_u64(struct ik_str s, uint64_t *out);
 /* A NUL-terminated copy, NULL when out of memory. */
 char *ik_str_dup(struct ik_str s);
-/* snprintf into a fixed buffer, always terminated, cut at the end; for detail texts. `out` may be NULL. */
+/*
+ * snprintf into IOTKIT_DETAIL_MAX bytes, always terminated, cut between characters; for detail
+ * texts. `out` may be NULL.
+ */
 void ik_detail(char *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Valid UTF-8 without surrogates and beyond-plane code points. */
 bool ik_utf8_valid(const uint8_t *data, size_t len);

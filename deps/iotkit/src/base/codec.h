@@ -10,7 +10,10 @@
 void ik_hex_encode(const uint8_t *data, size_t len, char *out);
 /* Either case; exactly 2 × len digits, else false. */
 bool ik_hex_decode(struct ik_str text, uint8_t *out, size_t len);
-/* Standard alphabet with padding (RFC 4648 section 4). Returns bytes written, or -1: malformed or longer than `cap`. */
+/*
+ * Standard alphabet with padding (RFC 4648 section 4). Returns bytes written, or -1: malformed or
+ * longer than `cap`.
+ */
 ptrdiff_t ik_base64_decode(struct ik_str text, uint8_t *out, size_t cap);
 int ik_base64_encode(const uint8_t *data, size_t len, struct ik_buf *out);
 /* CRC-16/ARC; start with 0. "123456789" → 0xBB3D. */

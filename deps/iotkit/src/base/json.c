@@ -1,8 +1,9 @@
 /*
  * json.c - the JSON reader.
  *
- * One pass over the text, without recursion: the open arrays and objects lie on a stack of IK_JSON_DEPTH_MAX levels. The
- * document owns its nodes only; their texts point into the caller's. Strings are checked while reading and decoded on demand.
+ * One pass over the text, without recursion: the open arrays and objects lie on a stack of
+ * IK_JSON_DEPTH_MAX levels. The document owns its nodes only; their texts point into the caller's.
+ * Strings are checked while reading and decoded on demand.
  */
 #include "json.h"
 
@@ -207,7 +208,9 @@ static int read_value(struct reader *in, struct ik_str key) {
   return read_text(in, type, &in->doc->nodes[index].text);
 }
 
-/* Closes what ends here. Afterwards either all is closed, or `at` is where the next member begins. */
+/*
+ * Closes what ends here. Afterwards either all is closed, or `at` is where the next member begins.
+ */
 static int read_between(struct reader *in) {
   while (in->depth > 0) {
     struct level *level = &in->levels[in->depth - 1];

@@ -1,5 +1,6 @@
 /*
- * json_text.c - strings in JSON: decoding what the reader has checked, and writing. Decoded texts belong to the caller.
+ * json_text.c - strings in JSON: decoding what the reader has checked, and writing. Decoded texts
+ * belong to the caller.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /*
- * json_text.h - the inside of JSON strings: escapes. Shared by reader and writer; of no use outside base.
+ * json_text.h - the inside of JSON strings: escapes. Shared by reader and writer; of no use outside
+ * base.
  */
 #ifndef IK_JSON_TEXT_H
 #define IK_JSON_TEXT_H
@@ -7,8 +8,9 @@
 #include "buf.h"
 
 /*
- * Decodes the escape at the start of `text` (a backslash) into at most 4 bytes of UTF-8; a surrogate pair is one escape.
- * Returns how much of the text it takes, 0: malformed or a lone surrogate. `len` may be NULL.
+ * Decodes the escape at the start of `text` (a backslash) into at most 4 bytes of UTF-8; a
+ * surrogate pair is one escape. Returns how much of the text it takes, 0: malformed or a lone
+ * surrogate. `len` may be NULL.
  */
 size_t ik_json_unescape(struct ik_str text, char utf8[4], size_t *len);
 /* Whether raw string text, once decoded, is `plain`. */

@@ -1,5 +1,6 @@
 /*
- * limits.h - every cap of the SDK in one place. Whatever grows by what a peer or the caller sends is capped here.
+ * limits.h - every cap of the SDK in one place. Whatever grows by what a peer or the caller sends
+ * is capped here.
  */
 #ifndef IK_LIMITS_H
 #define IK_LIMITS_H

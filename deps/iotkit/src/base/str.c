@@ -82,7 +82,10 @@ char *ik_str_dup(struct ik_str s) {
   return copy;
 }
 
-/* Takes away a code point that the cut at the end of `text` has halved: details become JavaScript strings. */
+/*
+ * Takes away a code point that the cut at the end of `text` has halved: details become JavaScript
+ * strings.
+ */
 static void drop_halved(char *text, size_t len) {
   size_t start = len;
   size_t need;

@@ -1,8 +1,8 @@
 /*
  * url.c - parsing http and https URLs, resolving redirect targets.
  *
- * A text is split without copying (struct parts), then each part is checked and written in its normal form. What comes out
- * parses again to the same URL. On failure nothing is owned.
+ * A text is split without copying (struct parts), then each part is checked and written in its
+ * normal form. What comes out parses again to the same URL. On failure nothing is owned.
  */
 #include "url.h"
 
@@ -74,7 +74,9 @@ static struct parts split(struct ik_str rest) {
   return parts;
 }
 
-/* Length and characters, before anything is looked at. Spaces around a URL were never part of it. */
+/*
+ * Length and characters, before anything is looked at. Spaces around a URL were never part of it.
+ */
 static int check_text(struct ik_str *text, char *detail) {
   if (text->len == 0) text->ptr = "";
   if (text->len > IK_URL_MAX) {
@@ -105,7 +107,9 @@ static int check_scheme(const struct parts *parts, bool *https, char *detail) {
   return IK_EURL_SCHEME;
 }
 
-/* Splits ":port" off the authority. Nothing behind the colon means the default, as RFC 3986 has it. */
+/*
+ * Splits ":port" off the authority. Nothing behind the colon means the default, as RFC 3986 has it.
+ */
 static const char *take_port(struct ik_str *host, uint16_t *port) {
   size_t at = host->len;
   uint64_t value;
@@ -128,9 +132,15 @@ static int read_authority(struct ik_str text, struct ik_url *out, char *detail) 
   struct ik_str host = text;
   const char *wrong = NULL;
   out->port = out->https ? 443 : 80;
-  /* Some programs take '\' for '/', others for part of the name: whoever checked this URL may have seen another host. */
+  /*
+   * Some programs take '\' for '/', others for part of the name: whoever checked this URL may have
+   * seen another host.
+   */
   if (text.len > 0 && memchr(text.ptr, '\\', text.len)) wrong = "'\\' in the host";
-  /* Credentials would end up in logs and redirects; and "name@" is how one host is dressed up as another. */
+  /*
+   * Credentials would end up in logs and redirects; and "name@" is how one host is dressed up as
+   * another.
+   */
   if (!wrong && text.len > 0 && memchr(text.ptr, '@', text.len)) wrong = "user name or password";
   /* The colons inside "[::1]" are no port's. */
   if (!wrong && !(text.len > 0 && text.ptr[0] == '[' && text.ptr[text.len - 1] == ']')) {
@@ -149,7 +159,10 @@ static int write_authority(const struct ik_url *url, struct ik_buf *out) {
   return rc;
 }
 
-/* What RFC 3986 allows nowhere in a path or query, and is sent %-encoded; "[" and "]" go through, as everywhere. */
+/*
+ * What RFC 3986 allows nowhere in a path or query, and is sent %-encoded; "[" and "]" go through,
+ * as everywhere.
+ */
 static bool must_encode(unsigned char c) {
   return c <= 0x20 || c >= 0x7f || strchr("\"<>\\^`{|}", c);
 }

@@ -1,5 +1,5 @@
 /*
- * url.h - http, https URLs as a client needs them (RFC 3986), and the resolving of redirect targets.
+ * url.h - http and https URLs as a client needs them (RFC 3986), and redirect targets.
  */
 #ifndef IK_URL_H
 #define IK_URL_H
@@ -12,18 +12,23 @@ struct ik_url {
   bool host_is_ipv6;          /* written in brackets; `host` is without them */
   uint16_t port;              /* the scheme's default where none is written */
   char host[IK_HOST_MAX + 1]; /* lower case */
-  char *authority;            /* owned: for the Host header: host, brackets, ":port" unless default */
-  char *target;               /* owned: path and query, at least "/"; no fragment; bytes a request line can't carry are %-encoded */
+  char *authority;            /* owned; for Host: host, brackets, ":port" unless default */
+  char *target;               /* owned; path and query, at least "/", %-encoded where needed */
 };
 
 /*
- * Parses an absolute URL of at most IK_URL_MAX bytes. Refused: other schemes (IK_EURL_SCHEME), userinfo, empty or
- * malformed hosts, bad ports, control characters (IK_EURL). `detail` (may be NULL) says what, never with the query.
- * On success the caller frees with ik_url_free; on failure nothing is owned.
+ * Parses an absolute URL of at most IK_URL_MAX bytes, also once it is encoded (IK_ETOO_LONG).
+ * Refused: other schemes (IK_EURL_SCHEME), userinfo, empty or malformed hosts, bad ports, control
+ * characters (IK_EURL). Normalised: spaces around it, case of scheme and host, a host's last dot,
+ * the default port, dot segments; the fragment is dropped; what RFC 3986 allows nowhere in a path or
+ * query is %-encoded, what is %-encoded already stays as it is. `detail` (may be NULL) says what is
+ * wrong, never with the query. On success the caller frees with ik_url_free; on failure nothing is
+ * owned.
  */
 int ik_url_parse(struct ik_str text, struct ik_url *out, char *detail);
-/* `reference` of a Location header relative to `base` (RFC 3986 section 5.2, dot segments removed). */
-int ik_url_resolve(const struct ik_url *base, struct ik_str reference, struct ik_url *out, char *detail);
+/* `reference` of a Location header relative to `base` (RFC 3986 section 5.2). */
+int ik_url_resolve(const struct ik_url *base, struct ik_str reference, struct ik_url *out,
+                   char *detail);
 void ik_url_free(struct ik_url *url);
 
 #endif

@@ -1,8 +1,9 @@
 /*
  * url_host.c - the hosts of URLs. Pure.
  *
- * Stricter than RFC 3986, which lets any text be a registered name: what is no DNS name and no address is refused, because
- * resolvers, proxies and allow-lists would each understand something else by it.
+ * Stricter than RFC 3986, which lets any text be a registered name: what is no DNS name and no
+ * address is refused, because resolvers, proxies and allow-lists would each understand something
+ * else by it.
  */
 #include "url_host.h"
 
@@ -83,7 +84,10 @@ static bool is_ipv6_text(struct ik_str text) {
   return gap ? groups <= 7 : groups == 8;
 }
 
-/* "127.1", "0x7f000001", "2130706433": resolvers take them for addresses, people and allow-lists do not. */
+/*
+ * "127.1", "0x7f000001", "2130706433": resolvers take them for addresses, people and allow-lists do
+ * not.
+ */
 static bool looks_numeric(struct ik_str label) {
   size_t i = 0;
   if (label.len >= 2 && label.ptr[0] == '0' && (label.ptr[1] == 'x' || label.ptr[1] == 'X')) {

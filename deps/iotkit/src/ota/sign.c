@@ -1,5 +1,6 @@
 /*
- * sign.c - sign-in strings. No state; the secret is only read, and what is derived from it on the stack is wiped.
+ * sign.c - sign-in strings. No state; the secret is only read, and what is derived from it on the
+ * stack is wiped.
  */
 #include "sign.h"
 

@@ -1,5 +1,6 @@
 /*
- * sign.h - the strings a device signs in with (document 73742), and those of the published IOT_SetupConnInfo.
+ * sign.h - the strings a device signs in with (document 73742), and those of the published
+ * IOT_SetupConnInfo.
  */
 #ifndef IK_SIGN_H
 #define IK_SIGN_H
@@ -11,11 +12,17 @@
 int ik_sign_device(const struct iotkit_sign_options *options, struct iotkit_sign *out,
                    char *detail);
 
-/* What is signed: the keys in the order of the alphabet, each followed by its value. timestamp 0: none. Pure. */
+/*
+ * What is signed: the keys in the order of the alphabet, each followed by its value. timestamp 0:
+ * none. Pure.
+ */
 int ik_sign_content(const char *client_id, const char *device_name, const char *product_key,
                     uint64_t timestamp, struct ik_buf *out);
 
-/* The published SDK's sign-in: always "{pk}.{dn}", a fixed timestamp in 2050, and fields that say what the SDK can. */
+/*
+ * The published SDK's sign-in: always "{pk}.{dn}", a fixed timestamp in 2050, and fields that say
+ * what the SDK can.
+ */
 #define IK_SIGN_VENDOR_TIMESTAMP UINT64_C(2524608000000)
 #define IK_SIGN_PARTNER_ID_MAX 64
 
@@ -35,7 +42,10 @@ struct ik_sign_vendor {
   char password[65]; /* lower-case hex */
 };
 
-/* Errors: IK_EINVALID_ARGUMENT, IK_ETOO_LONG, with `detail` (may be NULL) naming the field; on error `out` is empty. */
+/*
+ * Errors: IK_EINVALID_ARGUMENT, IK_ETOO_LONG, with `detail` (may be NULL) naming the field; on
+ * error `out` is empty.
+ */
 int ik_sign_vendor(const struct ik_sign_vendor_options *options, struct ik_sign_vendor *out,
                    char *detail);
 

@@ -1,6 +1,7 @@
 /*
- * json_cases.h - texts that a JSON reader must take (Y) or must refuse (N), after the names of Nicolas Seriot's
- * JSONTestSuite, and what this reader decides where RFC 8259 leaves the choice (the cases named i_).
+ * json_cases.h - texts that a JSON reader must take (Y) or must refuse (N), after the names of
+ * Nicolas Seriot's JSONTestSuite, and what this reader decides where RFC 8259 leaves the choice
+ * (the cases named i_).
  */
 #ifndef TEST_SUPPORT_JSON_CASES_H
 #define TEST_SUPPORT_JSON_CASES_H
@@ -316,7 +317,10 @@ static const struct json_case json_cases[] = {
     I_YES("number_neg_int_huge_exp", "[-1e+9999]"),
     I_YES("number_too_big_pos_int", "[100000000000000000000]"),
     I_YES("number_very_big_negative_int", "[-237462374673276894279832749832423479823246327846]"),
-    /* What is not Unicode text is refused: it would have to be passed on as something else than was sent. */
+    /*
+     * What is not Unicode text is refused: it would have to be passed on as something else than was
+     * sent.
+     */
     I_NO("object_key_lone_2nd_surrogate", "{\"\\uDFAA\":0}"),
     I_NO("string_1st_surrogate_but_2nd_missing", "[\"\\uDADA\"]"),
     I_NO("string_1st_valid_surrogate_2nd_invalid", "[\"\\uD888\\u1234\"]"),

@@ -1,5 +1,6 @@
 /*
- * rng.h - numbers for randomised tests, repeatable: the seed is printed, and IOTKIT_TEST_SEED sets it.
+ * rng.h - numbers for randomised tests, repeatable: the seed is printed, and IOTKIT_TEST_SEED sets
+ * it.
  */
 #ifndef TEST_SUPPORT_RNG_H
 #define TEST_SUPPORT_RNG_H

@@ -1,6 +1,6 @@
 /*
- * soft_digest.c - cutting input into blocks, padding, HMAC. State lives in the caller's struct; copies with key material
- * are wiped here.
+ * soft_digest.c - cutting input into blocks, padding, HMAC. State lives in the caller's struct;
+ * copies with key material are wiped here.
  */
 #include "soft_digest.h"
 

@@ -1,7 +1,9 @@
 /*
- * soft_digest.h - MD5 (RFC 1321), SHA-1 and SHA-256 (FIPS 180-4) and HMAC (RFC 2104) in plain C, for a process without OpenSSL.
+ * soft_digest.h - MD5 (RFC 1321), SHA-1 and SHA-256 (FIPS 180-4) and HMAC (RFC 2104) in plain C,
+ * for a process without OpenSSL.
  *
- * A digest is a plain struct: no allocation, nothing to free; assigning it copies the state. One thread at a time.
+ * A digest is a plain struct: no allocation, nothing to free; assigning it copies the state. One
+ * thread at a time.
  */
 #ifndef IK_SOFT_DIGEST_H
 #define IK_SOFT_DIGEST_H
@@ -23,7 +25,9 @@ struct ik_soft_digest {
 
 void ik_soft_digest_init(struct ik_soft_digest *digest, enum ik_soft_method method);
 void ik_soft_digest_update(struct ik_soft_digest *digest, const void *data, size_t len);
-/* Returns the length, 16, 20 or 32, and wipes the state. For the value so far, call it on a copy. */
+/*
+ * Returns the length, 16, 20 or 32, and wipes the state. For the value so far, call it on a copy.
+ */
 size_t ik_soft_digest_final(struct ik_soft_digest *digest, uint8_t out[IK_SOFT_MAX]);
 /* Returns the length. Keys longer than a block are hashed first. */
 size_t ik_soft_hmac(enum ik_soft_method method, const void *key, size_t key_len, const void *data,

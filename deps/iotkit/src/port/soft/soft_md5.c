@@ -1,10 +1,13 @@
 /*
- * soft_md5.c - the compression function of MD5 (RFC 1321), all 64 steps written out: each waits for the one before, and
- * constants in the code save it a load.
+ * soft_md5.c - the compression function of MD5 (RFC 1321), all 64 steps written out: each waits for
+ * the one before, and constants in the code save it a load.
  */
 #include "soft_blocks.h"
 
-/* The same functions as in the RFC in fewer operations, or in such that do not wait for b, which is ready last. */
+/*
+ * The same functions as in the RFC in fewer operations, or in such that do not wait for b, which is
+ * ready last.
+ */
 #define F(b, c, d) ((d) ^ ((b) & ((c) ^ (d))))
 #define G(b, c, d) (((d) & (b)) | (~(d) & (c)))
 #define H(b, c, d) ((b) ^ ((c) ^ (d)))

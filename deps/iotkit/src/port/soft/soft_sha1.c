@@ -1,6 +1,7 @@
 /*
- * soft_sha1.c - the compression function of SHA-1 (FIPS 180-4), for sign-in strings of old devices only. The variables
- * change their roles instead of their values: five rounds bring each back to its place.
+ * soft_sha1.c - the compression function of SHA-1 (FIPS 180-4), for sign-in strings of old devices
+ * only. The variables change their roles instead of their values: five rounds bring each back to
+ * its place.
  */
 #include "soft_blocks.h"
 

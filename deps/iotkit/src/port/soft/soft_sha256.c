@@ -1,6 +1,6 @@
 /*
- * soft_sha256.c - the compression function of SHA-256 (FIPS 180-4). The variables change their roles instead of their
- * values: eight rounds bring each back to its place.
+ * soft_sha256.c - the compression function of SHA-256 (FIPS 180-4). The variables change their
+ * roles instead of their values: eight rounds bring each back to its place.
  */
 #include "soft_blocks.h"
 
