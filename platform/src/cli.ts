@@ -14,7 +14,6 @@ import {
   upgradeStart,
   upgradeStatus,
 } from './cli/commands';
-import { serve } from './cli/serve';
 import { messageOf, PlatformError } from './errors';
 
 const EXIT = { failed: 1, usage: 2, unreachable: 3, upgradeFailed: 4 } as const;
@@ -63,7 +62,11 @@ function addServe(program: Command): void {
     .option('--tls-ca <file>', 'PEM of what clients have to trust (default: --tls-cert)')
     .option('--signing-key <file>', 'PEM RSA-2048 key that signs the digests in notices')
     .option('--quiet', 'do not print events')
-    .action(serve);
+    .action(async (options) => {
+      // What only a platform needs is not loaded for the commands that ask one.
+      const { serve } = await import('./cli/serve.js');
+      await serve(options);
+    });
 }
 
 function addDevice(command: Command): void {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from './clock';
 import { invalid, PlatformError } from './errors';
-import { checkDeviceKey, deviceId, moduleKey } from './names';
+import { checkDeviceKey, deviceId, moduleKey, reportedVersion } from './names';
 import type { State } from './state';
 import type { Device, DeviceKey, DeviceOptions } from './types';
 
@@ -74,7 +74,7 @@ export class Devices {
   /** @internal Keeps what a device reported. */
   setVersion(key: DeviceKey, module: string | undefined, version: string): void {
     const { online: _, ...device } = this.#expect(key);
-    if (device.versions[moduleKey(module)] === version) return;
+    if (reportedVersion(device, module) === version) return;
     this.#store({ ...device, versions: { ...device.versions, [moduleKey(module)]: version } });
   }
 

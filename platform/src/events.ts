@@ -18,8 +18,15 @@ export class Events {
     event: Omit<PlatformEvents[Name], 'time'>,
   ): void {
     const stamped = { type: name, time: this.#clock.now(), ...event };
-    this.#emitter.emit(name, stamped);
-    this.#emitter.emit('any', stamped);
+    try {
+      this.#emitter.emit(name, stamped);
+      this.#emitter.emit('any', stamped);
+    } catch (error) {
+      // A listener's mistake must not stop what is being told half-way: it is thrown a turn later.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 
   on<Name extends PlatformEventName>(

@@ -136,11 +136,10 @@ function fits(fault: Fault, occasion: Occasion): boolean {
 }
 
 function check(fault: Fault): void {
-  const required = REQUIRED[fault.kind] as readonly string[] | undefined;
-  if (required === undefined) {
+  if (!Object.hasOwn(REQUIRED, fault.kind)) {
     throw invalid(`fault.kind must be one of ${FAULT_KINDS.join(', ')}`);
   }
-  for (const name of required) {
+  for (const name of REQUIRED[fault.kind]) {
     if (!(name in fault)) throw invalid(`a fault of kind ${fault.kind} needs ${name}`);
   }
   for (const [name, value] of Object.entries(fault)) checkMember(name, value);

@@ -17,6 +17,8 @@ export interface Listener {
 }
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** An upload takes as long as it takes; heads are still timed. */
+const HTTP = { requestTimeout: 0 } as const;
 
 export function listenTcp(
   host: string,
@@ -39,7 +41,7 @@ export function listenTls(
 }
 
 export function listenHttp(host: string, port: number, handle: RequestListener): Promise<Listener> {
-  return listen(createHttpServer(handle), host, port);
+  return listen(createHttpServer(HTTP, handle), host, port);
 }
 
 export function listenHttps(
@@ -48,7 +50,7 @@ export function listenHttps(
   identity: TlsIdentity,
   handle: RequestListener,
 ): Promise<Listener> {
-  const server = createHttpsServer(tlsOptions(identity), handle);
+  const server = createHttpsServer({ ...tlsOptions(identity), ...HTTP }, handle);
   server.on('tlsClientError', () => undefined);
   return listen(server, host, port);
 }

@@ -35,6 +35,18 @@ export function normalModule(module: string | undefined): string | undefined {
   return module === DEFAULT_MODULE || module === '' ? undefined : module;
 }
 
+/** The version a device last reported of a module; undefined when it has reported none. */
+export function reportedVersion(
+  device: { readonly versions: Readonly<Record<string, string>> } | undefined,
+  module: string | undefined,
+): string | undefined {
+  const key = moduleKey(module);
+  // Devices choose the names: "constructor" is one.
+  return device !== undefined && Object.hasOwn(device.versions, key)
+    ? device.versions[key]
+    : undefined;
+}
+
 /** Key of a module in `Device.versions`. */
 export function moduleKey(module: string | undefined): string {
   return module ?? DEFAULT_MODULE;

@@ -74,6 +74,8 @@ describe('signing in', () => {
     expect(await codeOf({ ...good, clientId: `${'x'.repeat(65)}|securemode=2|` })).toBe(2);
     expect(await codeOf({ ...good, clientId: 'x|securemode=2,signmethod=rot13|' })).toBe(2);
     expect(await codeOf({ ...good, clientId: 'x|securemode|' })).toBe(2);
+    const inherited = 'x|securemode=2,signmethod=constructor|';
+    expect(await codeOf({ ...good, clientId: inherited })).toBe(2);
   });
 
   test('securemode must be that of the listener', async () => {

@@ -1,5 +1,4 @@
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { Aedes } from 'aedes';
 import { type Device, Platform } from '../src/index';
 import { atEnd } from './support/clean-up';

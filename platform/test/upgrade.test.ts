@@ -161,6 +161,19 @@ describe('delivery', () => {
     await lamp.notice();
   });
 
+  test('a module may have any name, and counts when it was reported', async () => {
+    const platform = await startPlatform();
+    const lamp = await readyDevice(platform);
+    for (const module of ['constructor', '__proto__']) {
+      const firmware = await addFirmware(platform, { module });
+      await platform.upgrades.start({ firmwareId: firmware.id, devices: ['lamp'] });
+      await lamp.settle();
+      expect(lamp.unread).toBe(0);
+      await lamp.inform('1.0.0', module);
+      expect((await lamp.notice()).data.module).toBe(module);
+    }
+  });
+
   test('only source versions that fit are pushed to', async () => {
     const platform = await startPlatform();
     const lamp = await readyDevice(platform, 'lamp', '1.0.0');

@@ -67,7 +67,7 @@ export function parseUsername(username: string | undefined): DeviceKey {
 /** Which hash a client id asks for; without the parameter it is MD5. Throws a Refusal. */
 export function methodOf({ parameters }: ClientId): HmacMethod {
   const name = (parameters.signmethod ?? 'hmacmd5').toLowerCase();
-  if (name in HASHES) return name as HmacMethod;
+  if (Object.hasOwn(HASHES, name)) return name as HmacMethod;
   throw new Refusal(REFUSED.identifier, 'signmethod must be hmacmd5, hmacsha1 or hmacsha256');
 }
 

@@ -69,9 +69,15 @@ export class ApiClient {
         done(null, chunk);
       },
     });
+    let unreadable: Error | undefined;
+    stream.once('error', (error) => {
+      unreadable = error;
+    });
     // A refusal may come before the end of the upload, and counts more than the broken pipe.
-    const sending = pipeline(stream, counter, request).catch((error: unknown) => error);
-    const answer = await Promise.race([response, sending.then(() => response)]);
+    pipeline(stream, counter, request).catch(() => undefined);
+    const answer = await response.catch((error: unknown) => {
+      throw unreadable ?? error;
+    });
     return parse<T>(answer, await read(answer));
   }
 

@@ -7,7 +7,7 @@ import type { Events } from '../events';
 import type { NoticeFault } from '../fault-types';
 import type { Faults } from '../faults';
 import type { FirmwareStore } from '../firmware/store';
-import { deviceId, moduleKey } from '../names';
+import { deviceId, reportedVersion } from '../names';
 import type { DeviceKey } from '../types';
 import type { Jobs, Task } from './jobs';
 import {
@@ -236,7 +236,7 @@ export class Engine implements BrokerListener {
   /** Whether the device has reported a version the firmware may be installed over. */
   #fits(task: Task): boolean {
     const { devices, firmware, jobs } = this.#parts;
-    const version = devices.get(task)?.versions[moduleKey(task.module)];
+    const version = reportedVersion(devices.get(task), task.module);
     if (version === undefined) return false;
     const { sourceVersions } = firmware.expect(jobs.job(task.upgradeId).firmwareId);
     return sourceVersions === undefined || sourceVersions.includes(version);

@@ -2,7 +2,7 @@ import type { Devices } from '../devices';
 import { invalid, PlatformError } from '../errors';
 import type { Events } from '../events';
 import type { FirmwareStore } from '../firmware/store';
-import { checkDeviceKey, deviceId, moduleKey } from '../names';
+import { checkDeviceKey, deviceId, reportedVersion } from '../names';
 import type { State } from '../state';
 import type { DeviceKey, Firmware, Upgrade, UpgradeOptions } from '../types';
 import type { Engine } from './engine';
@@ -150,8 +150,7 @@ export class Upgrades {
   }
 
   #hasVersion(task: Task, image: Firmware): boolean {
-    const device = this.#parts.devices.get(task);
-    return device?.versions[moduleKey(image.module)] === image.version;
+    return reportedVersion(this.#parts.devices.get(task), image.module) === image.version;
   }
 
   #select(id: string, devices: readonly string[] | undefined): Task[] {
