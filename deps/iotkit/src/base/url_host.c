@@ -137,8 +137,8 @@ const char *ik_url_host(struct ik_str text, char out[IK_HOST_MAX + 1], bool *is_
   }
   if (wrong) return wrong;
   for (size_t i = 0; i < text.len; i++) {
-    char c = text.ptr[i];
-    out[i] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+    out[i] = text.ptr[i];
+    if (out[i] >= 'A' && out[i] <= 'Z') out[i] |= 0x20;
   }
   out[text.len] = '\0';
   return NULL;
