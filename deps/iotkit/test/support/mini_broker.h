@@ -1,0 +1,36 @@
+/*
+ * mini_broker.h - an MQTT 3.1.1 broker for one client at a time on 127.0.0.1, with its packets written by hand.
+ *
+ * It accepts every CONNECT, SUBSCRIBE and UNSUBSCRIBE, acknowledges QoS 1, keeps what it gets, and sends what a test tells it to.
+ */
+#ifndef TEST_MINI_BROKER_H
+#define TEST_MINI_BROKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mini_broker;
+
+struct mini_broker *mini_broker_start(void);
+uint16_t mini_broker_port(const struct mini_broker *broker);
+/* Ends it, waits for its thread, frees. */
+void mini_broker_stop(struct mini_broker *broker);
+
+/* Sends a message to the client that is connected; false: there is none. */
+bool mini_broker_publish(struct mini_broker *broker, const char *topic, const char *payload,
+                         unsigned qos, bool dup);
+/* Cuts the connection. */
+void mini_broker_drop(struct mini_broker *broker);
+
+/* Waits for the `index`-th message on the topic, TEST_LIMIT_MS at most; its payload as a string, its QoS. */
+bool mini_broker_wait(struct mini_broker *broker, const char *topic, unsigned index, char *payload,
+                      size_t cap, unsigned *qos);
+/* How many came on the topic so far. */
+unsigned mini_broker_count(struct mini_broker *broker, const char *topic);
+/* Whether the filter is subscribed, and with which QoS. */
+bool mini_broker_subscribed(struct mini_broker *broker, const char *filter, unsigned *qos);
+/* Waits until it is not (any more). */
+bool mini_broker_wait_unsubscribed(struct mini_broker *broker, const char *filter);
+
+#endif
