@@ -4,7 +4,7 @@ import { type Device, Platform } from '../src/index';
 import { atEnd } from './support/clean-up';
 import { PRODUCT, TestDevice } from './support/device';
 import { bytes, download } from './support/download';
-import { startPlatform } from './support/start';
+import { startPlatform, temporaryFolder } from './support/start';
 
 const image = bytes(50_000);
 
@@ -68,6 +68,28 @@ test('a notice that found nobody is sent again with the next version report', as
   await platform.upgrades.start({ firmwareId: firmware.id, devices: ['lamp'] });
   const again = await ready(platform, device, url);
   expect((await again.notice()).data.version).toBe('2');
+});
+
+test('a restart reaches the devices that stayed connected', async () => {
+  const url = await startBroker();
+  const stateDir = await temporaryFolder();
+  const before = await startPlatform({ broker: { url }, stateDir });
+  const device = await before.devices.add({ productKey: PRODUCT, deviceName: 'lamp' });
+  const lamp = await ready(before, device, url);
+  const firmware = await before.firmware.add({ productKey: PRODUCT, version: '2', data: image });
+  const { id } = await before.upgrades.start({
+    firmwareId: firmware.id,
+    devices: ['lamp'],
+    requireConfirmation: true,
+  });
+  await before.close();
+  const after = await startPlatform({ broker: { url }, stateDir });
+  await after.upgrades.confirm(id);
+  expect((await lamp.notice()).data.version).toBe('2');
+  await after.close();
+  // What was pushed may have been lost in between: it is sent again.
+  await startPlatform({ broker: { url }, stateDir });
+  expect((await lamp.notice()).data.version).toBe('2');
 });
 
 test('the legacy request does not make the platform answer itself', async () => {

@@ -12,6 +12,8 @@ interface Parts {
   readonly events: Events;
   readonly listener: BrokerListener;
   readonly isRegistered: (key: DeviceKey) => boolean;
+  /** Whether the device has ever reported a version, also before a restart. */
+  readonly wasHeard: (key: DeviceKey) => boolean;
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -62,7 +64,7 @@ export class ExternalBroker implements Broker {
   }
 
   isOnline(key: DeviceKey): boolean {
-    return this.#heard.has(deviceId(key));
+    return this.#heard.has(deviceId(key)) || this.#parts.wasHeard(key);
   }
 
   canReceive(key: DeviceKey, _topic: string): boolean {

@@ -69,8 +69,11 @@ export class Engine implements BrokerListener {
     this.#nextNoticeId = Math.floor(parts.clock.now() / 1000);
   }
 
+  /** Takes up work on a broker; devices whose connections it does not see may be there already. */
   attach(broker: Broker): void {
     this.broker = broker;
+    if (broker.knowsConnections) return;
+    for (const task of this.#parts.jobs.unfinished()) this.deliver(task);
   }
 
   connected(key: DeviceKey): void {

@@ -125,6 +125,11 @@ export class Jobs {
     return [...this.#active.values()].filter((task) => deviceId(task) === deviceId(key));
   }
 
+  /** Every unfinished task. */
+  unfinished(): Task[] {
+    return [...this.#active.values()];
+  }
+
   uses(firmwareId: string): boolean {
     return [...this.#active.values()].some(
       (task) => this.job(task.upgradeId).firmwareId === firmwareId,
