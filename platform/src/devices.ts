@@ -71,6 +71,11 @@ export class Devices {
     await this.#state.flush();
   }
 
+  /** @internal Whether the device has ever reported a version; asks nobody else. */
+  hasReported(key: DeviceKey): boolean {
+    return Object.keys(this.#devices.get(deviceId(key))?.versions ?? {}).length > 0;
+  }
+
   /** @internal Keeps what a device reported. */
   setVersion(key: DeviceKey, module: string | undefined, version: string): void {
     const { online: _, ...device } = this.#expect(key);

@@ -278,7 +278,7 @@ export class Platform {
         events,
         listener: engine,
         isRegistered: (key) => this.devices.get(key) !== undefined,
-        wasHeard: (key) => Object.keys(this.devices.get(key)?.versions ?? {}).length > 0,
+        wasHeard: (key) => this.devices.hasReported(key),
       });
       this.#attach(engine, broker);
       return;
