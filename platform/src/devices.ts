@@ -10,6 +10,8 @@ type StoredDevice = Omit<Device, 'online'>;
 /** What the registry asks of the rest of the platform. */
 export interface DeviceHooks {
   readonly isOnline: (key: DeviceKey) => boolean;
+  /** Ends the device's connection; throws where that cannot be done. */
+  readonly disconnect: (key: DeviceKey) => void;
   /** Called before a device is taken away; ends its upgrades and its connection. */
   readonly removing: (key: DeviceKey) => void;
 }
@@ -69,6 +71,14 @@ export class Devices {
     this.#devices.delete(deviceId(device));
     this.#state.remove('device', deviceId(device));
     await this.#state.flush();
+  }
+
+  /**
+   * Ends a device's connection as a failing network would; without one, nothing happens.
+   * Throws ERR_DEVICE_UNKNOWN, and ERR_FAULT_UNSUPPORTED on an external broker.
+   */
+  disconnect(key: DeviceKey): void {
+    this.#hooks.disconnect(this.#expect(key));
   }
 
   /** @internal Whether the device has ever reported a version; asks nobody else. */

@@ -195,6 +195,11 @@ export class Platform {
     const jobs = new Jobs(state, clock, events, (task) => engine?.deliver(task));
     const devices = new Devices(state, clock, {
       isOnline: (key) => engine?.broker?.isOnline(key) ?? false,
+      disconnect: (key) => {
+        const reason = this.#unsupported('mqtt-drop', options);
+        if (reason !== undefined) throw new PlatformError('ERR_FAULT_UNSUPPORTED', reason);
+        engine?.broker?.disconnect(key);
+      },
       removing: (key) => {
         for (const task of jobs.activeOf(key)) jobs.move(task, 'cancelled', 'device-removed');
         engine?.broker?.disconnect(key);

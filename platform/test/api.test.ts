@@ -85,6 +85,9 @@ test('the operator does a whole upgrade with it', async () => {
     firmware: 1,
     upgrades: { total: 1, unfinished: 0 },
   });
+  const gone = platform.waitFor('device-disconnected');
+  expect((await call('POST', `/devices/${PRODUCT}/lamp/disconnect`)).status).toBe(204);
+  expect(await gone).toMatchObject({ deviceName: 'lamp' });
   expect((await call('DELETE', `/firmware/${firmwareId}`)).status).toBe(204);
   expect((await call('DELETE', `/devices/${PRODUCT}/fan`)).status).toBe(204);
   expect(platform.devices.list()).toHaveLength(1);

@@ -132,6 +132,10 @@ test('a broker that cannot be joined, or is asked to misbehave, is an error', as
   await expect(wrong).rejects.toMatchObject({ code: 'ERR_BROKER' });
   await expect(wrong).rejects.not.toThrow('hunter2');
   const platform = await startPlatform({ broker: { url } });
+  const device = await platform.devices.add({ productKey: PRODUCT, deviceName: 'lamp' });
+  expect(() => platform.devices.disconnect(device)).toThrow(
+    expect.objectContaining({ code: 'ERR_FAULT_UNSUPPORTED' }),
+  );
   expect(() => platform.faults.set({ kind: 'mqtt-no-puback' })).toThrow(
     expect.objectContaining({ code: 'ERR_FAULT_UNSUPPORTED' }),
   );

@@ -93,6 +93,14 @@ function addDevices(app: FastifyInstance, platform: Served): void {
       );
     },
   );
+  app.post<{ Params: DeviceKey }>(
+    '/api/devices/:productKey/:deviceName/disconnect',
+    options,
+    async (request, reply) => {
+      platform.devices.disconnect(request.params);
+      return reply.code(204).send();
+    },
+  );
   app.delete<{ Params: DeviceKey }>(
     '/api/devices/:productKey/:deviceName',
     options,

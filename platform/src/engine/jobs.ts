@@ -62,8 +62,8 @@ export class Jobs {
   readonly #due: (task: Task) => void;
   readonly #jobs = new Map<string, Job>();
   readonly #tasks = new Map<string, Task[]>();
-  /** The one unfinished task of a device's module. */
-  readonly #active = new Map<string, Task>();
+  /** The one unfinished task of each module of a device, by device. */
+  readonly #active = new Map<string, Map<string, Task>>();
   readonly #timers = new Map<Task, Timer>();
 
   constructor(state: State, clock: Clock, events: Events, due: (task: Task) => void) {
@@ -82,7 +82,7 @@ export class Jobs {
     for (const task of await this.#state.load<Task>('task')) {
       this.#tasks.get(task.upgradeId)?.push(task);
       if (isFinal(task.state)) continue;
-      this.#active.set(slot(task, task.module), task);
+      this.#occupy(task);
       this.#arm(task);
     }
   }
@@ -118,22 +118,20 @@ export class Jobs {
   }
 
   active(key: DeviceKey, module: string | undefined): Task | undefined {
-    return this.#active.get(slot(key, module));
+    return this.#active.get(deviceId(key))?.get(moduleKey(module));
   }
 
   activeOf(key: DeviceKey): Task[] {
-    return [...this.#active.values()].filter((task) => deviceId(task) === deviceId(key));
+    return [...(this.#active.get(deviceId(key))?.values() ?? [])];
   }
 
   /** Every unfinished task. */
   unfinished(): Task[] {
-    return [...this.#active.values()];
+    return [...this.#active.values()].flatMap((tasks) => [...tasks.values()]);
   }
 
   uses(firmwareId: string): boolean {
-    return [...this.#active.values()].some(
-      (task) => this.job(task.upgradeId).firmwareId === firmwareId,
-    );
+    return this.unfinished().some((task) => this.job(task.upgradeId).firmwareId === firmwareId);
   }
 
   get(id: string): Upgrade | undefined {
@@ -181,12 +179,10 @@ export class Jobs {
   }
 
   #enter(task: Task): void {
-    const place = slot(task, task.module);
-    if (this.#active.has(place)) {
+    if (this.active(task, task.module) !== undefined) {
       this.#record(task, 'failed', 'conflict', {});
       return;
     }
-    this.#active.set(place, task);
     this.#record(task, task.state, 'created', {});
   }
 
@@ -207,9 +203,8 @@ export class Jobs {
       task.retries++;
       task.notBefore = now + retry.delayMinutes * MINUTE_MS;
     }
-    const place = slot(task, task.module);
-    if (!isFinal(state)) this.#active.set(place, task);
-    else if (this.#active.get(place) === task) this.#active.delete(place);
+    if (isFinal(state)) this.#vacate(task);
+    else this.#occupy(task);
     this.#arm(task);
     this.#save(task);
     this.#events.emit('task-changed', { upgradeId: task.upgradeId, task: toPublic(task) });
@@ -220,8 +215,22 @@ export class Jobs {
     const retry: RetryPolicy | undefined = this.job(task.upgradeId).retry;
     if (retry === undefined || task.retries >= retry.attempts) return;
     // A listener of the failure may have given the place to another upgrade.
-    if (this.#active.has(slot(task, task.module))) return;
+    if (this.active(task, task.module) !== undefined) return;
     this.#record(task, 'pending', 'retry', {});
+  }
+
+  #occupy(task: Task): void {
+    const id = deviceId(task);
+    const tasks = this.#active.get(id) ?? new Map<string, Task>();
+    this.#active.set(id, tasks.set(moduleKey(task.module), task));
+  }
+
+  /** A task that failed as a conflict never had the place. */
+  #vacate(task: Task): void {
+    if (this.active(task, task.module) !== task) return;
+    const tasks = this.#active.get(deviceId(task));
+    tasks?.delete(moduleKey(task.module));
+    if (tasks?.size === 0) this.#active.delete(deviceId(task));
   }
 
   #arm(task: Task): void {
@@ -240,10 +249,6 @@ export class Jobs {
   #save(task: Task): void {
     this.#state.put('task', `${task.upgradeId}/${deviceId(task)}`, task);
   }
-}
-
-function slot(key: DeviceKey, module: string | undefined): string {
-  return `${deviceId(key)}/${moduleKey(module)}`;
 }
 
 /** Ids sort in the order of creation, so that a restart lists upgrades as before. */
