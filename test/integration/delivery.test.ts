@@ -16,9 +16,9 @@ test('a device that is offline at the start of the job gets the notice when it c
 
   const device = await world.connect(key);
   const upgrade = nextUpgrade(device);
-  await device.ota.reportVersion('1.0.0');
+  await world.report(device, '1.0.0');
   await (await upgrade).download(world.path('firmware.bin'));
-  await device.ota.reportVersion('2.0.0');
+  await world.report(device, '2.0.0');
 
   expect((await world.outcome(id)).state).toBe('succeeded');
   expect(image.equals(await readFile(world.path('firmware.bin')))).toBe(true);
@@ -53,8 +53,8 @@ test('a module is upgraded besides the default one', async () => {
   await using world = await World.open();
   const key = await world.register();
   const device = await world.connect(key);
-  await device.ota.reportVersion('1.0.0');
-  await device.ota.reportVersion('0.9.0', { module: 'MCU' });
+  await world.report(device, '1.0.0');
+  await world.report(device, '0.9.0', { module: 'MCU' });
   expect(world.platform.devices.get(key)?.versions).toEqual({ default: '1.0.0', MCU: '0.9.0' });
 
   const announced = nextUpgrade(device);
@@ -68,9 +68,9 @@ test('a module is upgraded besides the default one', async () => {
 
   await upgrade.download(world.path('mcu.bin'));
   // Another module's version says nothing about this upgrade.
-  await device.ota.reportVersion('1.1.0');
+  await world.report(device, '1.1.0');
   expect(world.platform.upgrades.get(id)?.settled).toBe(false);
-  await device.ota.reportVersion('1.1.0', { module: 'MCU' });
+  await world.report(device, '1.1.0', { module: 'MCU' });
   expect((await world.outcome(id)).state).toBe('succeeded');
 });
 
@@ -109,7 +109,7 @@ test('a download goes on where the connection broke', async () => {
 test('a device asks for its upgrade where the platform does not push', async () => {
   await using world = await World.open();
   const device = await world.connect(await world.register());
-  await device.ota.reportVersion('1.0.0');
+  await world.report(device, '1.0.0');
   expect(await device.ota.check()).toBeUndefined();
 
   const firmware = await world.store(image);
@@ -120,6 +120,6 @@ test('a device asks for its upgrade where the platform does not push', async () 
   });
   const upgrade = await device.ota.check();
   await upgrade?.download(world.path('firmware.bin'));
-  await device.ota.reportVersion('2.0.0');
+  await world.report(device, '2.0.0');
   expect((await world.outcome(id)).state).toBe('succeeded');
 });

@@ -76,21 +76,27 @@ const cases: readonly Case[] = [
     step: -3,
   },
   {
-    name: 'a body that stalls',
-    faults: [{ kind: 'http-stall', afterBytes: 300_000 }],
+    name: 'a body that stalls, and again when it is resumed',
+    faults: [
+      { kind: 'http-stall', afterBytes: 300_000, times: 1 },
+      { kind: 'http-stall', afterBytes: 0, skip: 1 },
+    ],
     code: 'ERR_IDLE_TIMEOUT',
     step: -2,
   },
   {
     name: 'a server that never answers',
     faults: [{ kind: 'http-no-answer' }],
-    code: 'ERR_TIMEOUT',
+    code: 'ERR_IDLE_TIMEOUT',
     step: -2,
   },
   {
-    name: 'a connection that breaks',
-    faults: [{ kind: 'http-drop', afterBytes: 300_000 }],
-    code: 'ERR_CONNECTION_RESET',
+    name: 'a connection that breaks, and again when it is resumed',
+    faults: [
+      { kind: 'http-drop', afterBytes: 300_000, times: 1 },
+      { kind: 'http-drop', afterBytes: 0, skip: 1 },
+    ],
+    code: 'ERR_CONNECTION_CLOSED',
     step: -2,
   },
   {

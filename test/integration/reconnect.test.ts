@@ -7,7 +7,7 @@ test('a dropped device comes back with its subscriptions', async () => {
   await using world = await World.open();
   const { platform } = world;
   const device = await world.connect(await world.register(), quick);
-  await device.ota.reportVersion('1.0.0');
+  await world.report(device, '1.0.0');
 
   const dropped = platform.waitFor('device-disconnected');
   const back = platform.waitFor('device-connected');
@@ -28,18 +28,17 @@ test('a report whose acknowledgement got lost is sent again after the reconnect'
   const { platform } = world;
   const key = await world.register();
   const device = await world.connect(key, quick);
-  const reported: string[] = [];
-  platform.on('version-reported', ({ version }) => reported.push(version));
-
   platform.faults.set({ kind: 'mqtt-no-puback', times: 1 });
   const first = platform.waitFor('version-reported');
   const report = device.ota.reportVersion('1.0.0');
   await first;
   platform.faults.set({ kind: 'mqtt-drop', on: 'publish', times: 1 });
-  const second = platform.waitFor('version-reported', ({ version }) => version === '1.0.0');
-  const progress = device.ota.reportVersion('1.0.0', { module: 'MCU' });
+  const second = platform.waitFor('version-reported', (event) => event.module === undefined);
+  const module = platform.waitFor('version-reported', (event) => event.module === 'MCU');
+  const other = device.ota.reportVersion('1.0.0', { module: 'MCU' });
   await second;
-  await Promise.all([report, progress]);
+  await Promise.all([report, other]);
+  await module;
   expect(platform.devices.get(key)?.versions).toEqual({ default: '1.0.0', MCU: '1.0.0' });
 });
 
@@ -47,7 +46,7 @@ test('a device with a persistent session gets the notice it has missed, once', a
   await using world = await World.open();
   const key = await world.register();
   const before = await world.connect(key, { cleanSession: false });
-  await before.ota.reportVersion('1.0.0');
+  await world.report(before, '1.0.0');
   await before.close();
 
   const firmware = await world.store(imageOf(1000));
@@ -63,7 +62,7 @@ test('a device with a persistent session gets the notice it has missed, once', a
   const after = await world.connect(key, { cleanSession: false });
   const upgrade = await nextUpgrade(after);
   await upgrade.download(world.path('firmware.bin'));
-  await after.ota.reportVersion('2.0.0');
+  await world.report(after, '2.0.0');
   expect((await world.outcome(id)).state).toBe('succeeded');
   expect(notices).toBe(1);
 });

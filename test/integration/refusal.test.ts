@@ -106,7 +106,6 @@ describe('a notice is refused and the platform told', () => {
   const notices = [
     { name: 'text that is not JSON', payload: '{"code":"1000","data":{', code: 'ERR_NOTICE_JSON' },
     { name: 'no data', payload: '{"code":"1000","id":1}', code: 'ERR_NOTICE_FIELD' },
-    { name: 'an error code', payload: '{"code":"500","id":1,"data":{}}', code: 'ERR_NOTICE_CODE' },
   ];
   const patches = [
     { name: 'no url', data: { url: null }, code: 'ERR_NOTICE_FIELD' },
@@ -133,7 +132,7 @@ describe('a notice is refused and the platform told', () => {
   test.each(cases)('$name: $code, step -1', async ({ fault, code }) => {
     await using world = await World.open({ faults: [fault] });
     const device = await world.connect(await world.register());
-    await device.ota.reportVersion('1.0.0');
+    await world.report(device, '1.0.0');
     const refused = nextRefusal(device);
     const firmware = await world.store(imageOf(1000));
     const { id } = await world.platform.upgrades.start({
@@ -143,4 +142,21 @@ describe('a notice is refused and the platform told', () => {
     expect((await refused).code).toBe(code);
     expect(await world.outcome(id)).toMatchObject({ state: 'failed', step: -1 });
   });
+});
+
+test('an error of the platform in place of a notice is no failed upgrade', async () => {
+  const payload = '{"code":"500","id":1,"data":{}}';
+  await using world = await World.open({ faults: [{ kind: 'notice-malformed', payload }] });
+  const device = await world.connect(await world.register());
+  await world.report(device, '1.0.0');
+  const refused = nextRefusal(device);
+  const firmware = await world.store(imageOf(1000));
+  const { id } = await world.platform.upgrades.start({
+    firmwareId: firmware.id,
+    devices: ['lamp'],
+  });
+  expect((await refused).code).toBe('ERR_NOTICE_CODE');
+  // Whatever the device had to say about it would have come before this.
+  await world.report(device, '1.0.0', { module: 'MCU' });
+  expect(world.platform.upgrades.get(id)?.tasks[0]?.state).toBe('pushed');
 });

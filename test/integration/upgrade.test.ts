@@ -12,7 +12,9 @@ test.each(['SHA256', 'MD5'] as const)(
     const { platform } = world;
 
     const device = await world.connect(key);
-    await device.ota.reportVersion('1.0.0');
+    const reported = platform.waitFor('version-reported');
+    await world.report(device, '1.0.0');
+    await reported;
     expect(platform.devices.get(key)?.versions).toEqual({ default: '1.0.0' });
 
     const firmware = await world.store(image, { signMethod, extData: { key1: 'value1' } });
@@ -34,7 +36,7 @@ test.each(['SHA256', 'MD5'] as const)(
 
     await device.close();
     const restarted = await world.connect(key);
-    await restarted.ota.reportVersion('2.0.0');
+    await world.report(restarted, '2.0.0');
     const task = await world.outcome(id);
     expect(task.state).toBe('succeeded');
     expect(statesOf(task)).toEqual(['pending', 'pushed', 'upgrading', 'succeeded']);

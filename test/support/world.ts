@@ -1,7 +1,13 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type ConnectOptions, connect, type Device, type Upgrade } from 'iotkit-ota';
+import {
+  type ConnectOptions,
+  connect,
+  type Device,
+  type ReportVersionOptions,
+  type Upgrade,
+} from 'iotkit-ota';
 import {
   type DeviceKey,
   type Firmware,
@@ -89,7 +95,7 @@ export class World implements AsyncDisposable {
     } = {},
   ): Promise<Announced> {
     const device = await this.connect(await this.register(deviceName), connectOptions);
-    await device.ota.reportVersion('1.0.0');
+    await this.report(device, '1.0.0');
     const firmware = await this.store(data, firmwareOptions);
     const upgrade = nextUpgrade(device);
     const { id } = await this.platform.upgrades.start({
@@ -97,6 +103,17 @@ export class World implements AsyncDisposable {
       devices: [deviceName],
     });
     return { device, upgrade: await upgrade, upgradeId: id, firmware };
+  }
+
+  /** Reports a version and waits until the platform has heard it, which may be after its acknowledgement. */
+  async report(device: Device, version: string, options: ReportVersionOptions = {}): Promise<void> {
+    const { deviceName } = device;
+    const heard = this.platform.waitFor(
+      'version-reported',
+      (event) => event.deviceName === deviceName && event.version === version,
+    );
+    await device.ota.reportVersion(version, options);
+    await heard;
   }
 
   /** The only task of an upgrade, once it is final. */
