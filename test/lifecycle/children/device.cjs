@@ -187,7 +187,8 @@ const scenarios = {
     })();
     await until(() => stats().transfers === 0 && threads().length === 1);
     say({ threads: threads(), lent: stats().lent });
-    // Its upgrade is free again.
+    // Its upgrade is free again, once JavaScript has been told.
+    await upgrade.verify().catch((error) => say({ code: error.code }));
     const { value } = await upgrade.chunks({ chunkSize: 4096 }).next();
     say({ again: value.length > 0 });
     await device.close();
