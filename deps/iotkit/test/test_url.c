@@ -291,6 +291,12 @@ static void limits(void **state) {
   assert_int_equal(ik_url_parse((struct ik_str){text, IK_URL_MAX / 2 + 1}, &url, detail),
                    IK_ETOO_LONG);
   assert_null(url.target);
+  /* The target alone would fit; the URL to it would not parse again. */
+  memset(text + head, ' ', sizeof text - head);
+  text[head + (IK_URL_MAX - 2) / 3] = 'z';
+  struct ik_str spaces = {text, head + (IK_URL_MAX - 2) / 3 + 1};
+  assert_int_equal(ik_url_parse(spaces, &url, detail), IK_ETOO_LONG);
+  assert_non_null(strstr(detail, "encoded"));
   /* Names: 253 characters, labels of 63. */
   memset(text, 'a', sizeof text);
   memcpy(text, "http://", 7);

@@ -49,7 +49,7 @@ static int check_path(const char *path, char *detail) {
   return 0;
 }
 
-static char *directory_of(const char *path) {
+static char *parent_of(const char *path) {
   const char *slash = strrchr(path, '/');
   if (!slash) return ik_str_dup(IK_STR("."));
   return ik_str_dup((struct ik_str){path, slash == path ? 1 : (size_t)(slash - path)});
@@ -109,7 +109,7 @@ int iotkit_file_open(const char *path, const struct iotkit_file_options *options
   if (!file) return IK_ENO_MEMORY;
   file->path = ik_str_dup(ik_str(path));
   file->part = part_of(path);
-  file->directory = directory_of(path);
+  file->directory = parent_of(path);
   rc = IK_ENO_MEMORY;
   if (file->path && file->part && file->directory) rc = open_part(file, options, detail);
   if (rc < 0) {

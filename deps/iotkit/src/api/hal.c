@@ -1,6 +1,6 @@
 /*
  * hal.c - HAL_*: memory, text, time, mutexes and semaphores over libc and the port. Handles belong
- * to the caller, from Create to Destroy. Nothing in the SDK calls these.
+ * to the caller, from Create to Destroy.
  */
 #include "iot_import.h"
 

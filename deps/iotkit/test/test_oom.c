@@ -1,0 +1,193 @@
+/*
+ * Out of memory at every place: each scenario runs with its first allocation failing, then its
+ * second, and so on, until it passes. Each failed run must say IK_ENO_MEMORY and leave no block
+ * behind. For that the sources under test are compiled into this file, with its allocator.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static unsigned budget; /* allocations before the one that fails */
+static int live;
+
+static bool may_allocate(void) {
+  if (budget == 0) return false;
+  budget--;
+  return true;
+}
+
+static void *counted(void *block) {
+  if (block) live++;
+  return block;
+}
+
+static void *oom_malloc(size_t size) {
+  return may_allocate() ? counted(malloc(size)) : NULL;
+}
+
+static void *oom_calloc(size_t count, size_t size) {
+  return may_allocate() ? counted(calloc(count, size)) : NULL;
+}
+
+static void *oom_realloc(void *block, size_t size) {
+  if (!may_allocate()) return NULL;
+  return block ? realloc(block, size) : counted(malloc(size));
+}
+
+static void oom_free(void *block) {
+  if (block) live--;
+  free(block);
+}
+
+#define malloc oom_malloc
+#define calloc oom_calloc
+#define realloc oom_realloc
+#define free oom_free
+#include "api/file.c"
+#include "base/buf.c"
+#include "base/codec.c"
+#include "base/json.c"
+#include "base/json_text.c"
+#include "base/str.c"
+#include "base/url.c"
+#include "ota/sign.c"
+
+/* Behind them, because its macros have names of theirs. */
+#include "support/cm.h"
+
+/* Runs `scenario` until nothing fails in it any more; says how many allocations that takes. */
+static unsigned torture(int (*scenario)(void)) {
+  for (unsigned n = 0; n < 1000; n++) {
+    int rc;
+    budget = n;
+    live = 0;
+    rc = scenario();
+    if (live != 0) fail_msg("allocation %u fails: %d blocks are left", n, live);
+    if (rc == 0) return n;
+    if (rc != IK_ENO_MEMORY) fail_msg("allocation %u fails: %d", n, rc);
+  }
+  fail_msg("it never passes");
+  return 0;
+}
+
+static int append_a_lot(void) {
+  struct ik_buf buf;
+  uint8_t piece[300] = {0};
+  int rc = 0;
+  ik_buf_init(&buf, 1 << 20);
+  for (int i = 0; rc == 0 && i < 100; i++) {
+    size_t before = ik_buf_size(&buf);
+    rc = ik_buf_append(&buf, piece, sizeof piece);
+    if (rc < 0 && ik_buf_size(&buf) != before) rc = -1;
+    if (rc == 0) rc = ik_buf_printf(&buf, "%d", i);
+  }
+  ik_buf_free(&buf);
+  return rc;
+}
+
+static int read_json(void) {
+  static const char text[] =
+      "{\"a\":[0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9],"
+      "\"b\":\"\\u0041text\"}";
+  struct ik_json json;
+  char *string = NULL;
+  int rc = ik_json_parse(IK_STR(text), &json, NULL);
+  if (rc == 0) {
+    rc = ik_json_string(ik_json_get(&json, ik_json_root(&json), "b"), 100, &string, NULL);
+    free(string);
+  } else if (json.nodes) {
+    rc = -1;
+  }
+  ik_json_free(&json);
+  return rc;
+}
+
+static int write_json(void) {
+  struct ik_buf buf;
+  int rc;
+  ik_buf_init(&buf, 4096);
+  rc = ik_json_write_member(&buf, "key", IK_STR("a text that is longer than\nthe first block"));
+  if (rc == 0) rc = ik_base64_encode((const uint8_t *)"some bytes", 10, &buf);
+  ik_buf_free(&buf);
+  return rc;
+}
+
+static int parse_url(void) {
+  struct ik_url url, target;
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  int rc = ik_url_parse(IK_STR("https://[::1]:8443/a b?c"), &url, detail);
+  if (rc == 0) rc = ik_url_resolve(&url, IK_STR("../d"), &target, detail);
+  if (rc == 0) ik_url_free(&target);
+  if (rc < 0 && !strstr(detail, "memory")) rc = -1;
+  ik_url_free(&url);
+  return rc;
+}
+
+static int sign_in(void) {
+  const struct iotkit_sign_options device = {
+      .product_key = "pk", .device_name = "dn", .device_secret = "ds", .timestamp = 1};
+  const struct ik_sign_vendor_options vendor = {
+      .product_key = "pk", .device_name = "dn", .device_secret = "ds"};
+  struct iotkit_sign sign;
+  struct ik_sign_vendor vendor_sign;
+  int rc = ik_sign_device(&device, &sign, NULL);
+  if (rc < 0) return sign.client_id[0] || sign.username[0] ? -1 : rc; /* nothing half made */
+  rc = ik_sign_vendor(&vendor, &vendor_sign, NULL);
+  return rc < 0 && vendor_sign.client_id[0] ? -1 : rc;
+}
+
+static char image[64];
+
+static int write_file(void) {
+  iotkit_file_t *file = NULL;
+  int rc = iotkit_file_open(image, NULL, &file, NULL);
+  if (rc < 0) return file ? -1 : rc;
+  rc = iotkit_file_write(file, 0, "x", 1, NULL);
+  if (rc < 0) {
+    iotkit_file_discard(file);
+    return rc;
+  }
+  return iotkit_file_commit(file, 1, NULL);
+}
+
+static void buffers(void **state) {
+  (void)state;
+  assert_in_range(torture(append_a_lot), 5, 20);
+}
+
+static void json(void **state) {
+  (void)state;
+  assert_int_equal(torture(read_json), 3); /* 32 nodes, 64 nodes, the string */
+  assert_int_equal(torture(write_json), 1);
+}
+
+static void urls(void **state) {
+  (void)state;
+  /* Twice buffer, authority, target; once the composed text. */
+  assert_int_equal(torture(parse_url), 7);
+}
+
+static void sign_ins(void **state) {
+  (void)state;
+  assert_int_equal(torture(sign_in), 2);
+}
+
+static void files(void **state) {
+  char directory[] = "/tmp/iotkit-oom-XXXXXX";
+  (void)state;
+  assert_non_null(mkdtemp(directory));
+  snprintf(image, sizeof image, "%s/image", directory);
+  assert_true(torture(write_file) >= 5);
+  assert_int_equal(remove(image), 0);
+  assert_int_equal(rmdir(directory), 0); /* no part either */
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(buffers),  cmocka_unit_test(json),  cmocka_unit_test(urls),
+      cmocka_unit_test(sign_ins), cmocka_unit_test(files),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
