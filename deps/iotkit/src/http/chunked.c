@@ -130,6 +130,7 @@ static int count_line_byte(struct ik_chunked *chunked, char *detail) {
     return 0;
   case IK_CHUNKED_TRAILER:
   case IK_CHUNKED_TRAILER_LINE:
+  case IK_CHUNKED_TRAILER_LF:
     if (++chunked->line_len > IK_HTTP_TRAILER_MAX) {
       return malformed(detail, "the trailers are too long");
     }
