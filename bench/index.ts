@@ -5,7 +5,7 @@ import path from 'node:path';
 import { localIdentity } from 'iotkit-ota-platform';
 import { Cloud } from './cloud';
 import { type Image, makeFolder, makeImage } from './image';
-import { loading } from './loading';
+import { type Loading, loading } from './loading';
 import type { Cost } from './measure';
 import { type BenchOptions, help, parseOptions } from './options';
 import { curl } from './peer-curl';
@@ -63,7 +63,8 @@ async function benchIn(folder: string, options: BenchOptions): Promise<void> {
     say(`${options.size / 2 ** 20} MiB in memory, ${options.runs} alternating runs of each peer\n`);
     const sections = await runAll({ options, folder, image, server, cloud, ca, caFile });
     const load = await loading(options.runs);
-    for (const goal of load) say(goalLine(goal));
+    say(`Loading the whole package takes ${load.packageMs.toFixed(1)} ms`);
+    for (const goal of load.goals) say(goalLine(goal));
     if (options.json !== undefined) await writeJson(options.json, server, sections, load);
   } finally {
     await server.stop();
@@ -120,7 +121,7 @@ async function writeJson(
   file: string,
   server: ImageServer,
   sections: readonly Section[],
-  load: ReadonlyArray<object>,
+  load: Loading,
 ): Promise<void> {
   const figures = {
     date: new Date().toISOString(),

@@ -116,7 +116,7 @@ export function atMost(what: string, value: number | undefined, goal: number): G
 }
 
 const columns = ['', 'MB/s', 'CPU s/GiB', 'MiB over idle', 'event loop', '÷ Node', 'CPU ÷ Node'];
-const WIDTH = 13;
+const WIDTH = 15;
 
 /** The section as text. */
 export function toText(section: Section): string {
