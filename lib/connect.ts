@@ -43,7 +43,6 @@ function nativeOptions({ signal: _, ...checked }: Checked): NativeDeviceOptions 
   return {
     ...checked,
     signMethod: signMethodNumbers[checked.signMethod],
-    timestamp: Date.now(),
     tls: checked.tls === undefined ? undefined : tlsContext(checked.tls),
     fetch: { ...fetch, tls: fetchTls },
   };

@@ -92,6 +92,11 @@ export interface ConnectOptions {
   readonly signMethod?: SignMethod;
   /** Base of the MQTT client id, 1-64 characters. Default `productKey.deviceName`. */
   readonly clientId?: string;
+  /**
+   * Milliseconds since the epoch, part of what is signed; 0: none is sent. Default: now. A fixed one makes a password that
+   * stays the same, for brokers that keep a list of passwords.
+   */
+  readonly timestamp?: number;
   /** Seconds, 1-1,200; the platform itself takes 30 and more. Default 300. */
   readonly keepAlive?: number;
   /** `false`: the broker keeps messages while the device is away. Default true. */
@@ -115,6 +120,7 @@ export interface Checked {
   readonly tls: CheckedTls | undefined;
   readonly signMethod: SignMethod;
   readonly clientId: string;
+  readonly timestamp: number;
   readonly keepAliveS: number;
   readonly cleanSession: boolean;
   readonly connectTimeoutMs: number;
@@ -165,6 +171,7 @@ const connectKeys = [
   'tls',
   'signMethod',
   'clientId',
+  'timestamp',
   'keepAlive',
   'cleanSession',
   'connectTimeout',
@@ -202,6 +209,10 @@ export function checkConnectOptions(given: ConnectOptions): Checked {
     ...checkPlace(options, productKey, tls),
     signMethod: oneOf('signMethod', options.signMethod ?? 'hmacsha256', signMethods),
     clientId: optional(options.clientId, checkClientId) ?? '',
+    timestamp: integer('timestamp', options.timestamp ?? Date.now(), {
+      min: 0,
+      max: Number.MAX_SAFE_INTEGER,
+    }),
     keepAliveS: integer('keepAlive', options.keepAlive ?? 300, { min: 1, max: 1200 }),
     cleanSession: flag('cleanSession', options.cleanSession ?? true),
     connectTimeoutMs: milliseconds(
