@@ -13,7 +13,7 @@ import { command, prepare } from './prepare.mjs';
 const MAX_ADDON_BYTES = 300 * 1024;
 const work = fs.mkdtempSync(path.join(os.tmpdir(), 'iotkit-pack-'));
 
-await command(async () => {
+async function main() {
   try {
     await prepare(['install', 'generate', 'ts']);
     await run(process.execPath, [at('scripts/prebuild.mjs')]);
@@ -23,7 +23,7 @@ await command(async () => {
   } finally {
     fs.rmSync(work, { recursive: true, force: true });
   }
-});
+}
 
 async function npm(args, options) {
   const [program, ...first] = npmCommand();
@@ -31,15 +31,14 @@ async function npm(args, options) {
 }
 
 async function pack() {
+  const [program, ...first] = npmCommand();
+  const options = ['pack', '--json', '--ignore-scripts', '--pack-destination', work];
   const [packed] = JSON.parse(
-    execFileSync(
-      ...spread(npmCommand(), ['pack', '--json', '--ignore-scripts', '--pack-destination', work]),
-      {
-        cwd: root,
-        encoding: 'utf8',
-        stdio: ['ignore', 'pipe', 'ignore'],
-      },
-    ),
+    execFileSync(program, [...first, ...options], {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }),
   );
   const files = packed.files.map((file) => file.path);
   const wanted = [
@@ -70,8 +69,6 @@ async function pack() {
   console.log(`${packed.filename}: ${files.length} files, ${Math.ceil(packed.size / 1024)} KiB`);
   return path.join(work, packed.filename);
 }
-
-const spread = ([program, ...first], args) => [program, [...first, ...args]];
 
 function glibcOf(file) {
   if (!isOnPath('objdump')) return '';
@@ -133,3 +130,5 @@ function emptyPath() {
   fs.mkdirSync(folder, { recursive: true });
   return folder;
 }
+
+await command(main);
