@@ -28,7 +28,10 @@ IOTKIT_API int iotkit_file_open(const char *path, const struct iotkit_file_optio
                                 char *detail);
 /* Writes all of `data` at `offset`. IK_ENO_SPACE, IK_EFILE. `detail` may be NULL. */
 IOTKIT_API int iotkit_file_write(iotkit_file_t *file, uint64_t offset, const void *data, size_t len, char *detail);
-/* Cuts at `size`, syncs, renames over the final name, syncs the directory, frees. On error the part is removed; freed as well. */
+/*
+ * Cuts at `size`, syncs, renames over the final name, syncs the directory, frees. On error the part
+ * is removed; freed as well. IK_ESIZE_MISMATCH: fewer bytes were written; never padded.
+ */
 IOTKIT_API int iotkit_file_commit(iotkit_file_t *file, uint64_t size, char *detail);
 /* Closes, removes the part and frees. NULL is allowed. */
 IOTKIT_API void iotkit_file_discard(iotkit_file_t *file);
