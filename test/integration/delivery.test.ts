@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { imageOf } from '../support/image';
+import { ManualClock } from 'iotkit-ota-platform';
+import { imageOf, sha256 } from '../support/image';
 import { nextUpgrade, World } from '../support/world';
 
 const image = imageOf(200_003);
@@ -122,4 +123,45 @@ test('a device asks for its upgrade where the platform does not push', async () 
   await upgrade?.download(world.path('firmware.bin'));
   await world.report(device, '2.0.0');
   expect((await world.outcome(id)).state).toBe('succeeded');
+});
+
+test('every spelling of a notice is understood', async () => {
+  const data = {
+    size: String(image.length),
+    signMethod: 'Sha256',
+    sign: sha256(image).toUpperCase(),
+  };
+  await using world = await World.open({ faults: [{ kind: 'notice-patch', data }] });
+  const { upgrade } = await world.announce(image, { firmware: { extData: { key1: 'ä "1"' } } });
+  expect(upgrade).toMatchObject({ size: image.length, extData: { key1: 'ä "1"' } });
+  await upgrade.download(world.path('firmware.bin'));
+  expect(image.equals(await readFile(world.path('firmware.bin')))).toBe(true);
+});
+
+test('an address of 4,000 characters is fetched', async () => {
+  await using world = await World.open({ urlMinLength: 4000 });
+  const { upgrade } = await world.announce(image);
+  expect(upgrade.url.length).toBeGreaterThanOrEqual(4000);
+  await upgrade.download(world.path('firmware.bin'));
+  expect(image.equals(await readFile(world.path('firmware.bin')))).toBe(true);
+});
+
+test('an address that has expired is told as such', async () => {
+  const clock = new ManualClock();
+  await using world = await World.open({ clock, urlLifetimeSeconds: 60 });
+  const { upgrade } = await world.announce(image);
+  clock.advance(61_000);
+  await expect(upgrade.download(world.path('firmware.bin'))).rejects.toMatchObject({
+    code: 'ERR_URL_EXPIRED',
+  });
+});
+
+test('plain connections serve where TLS is not wanted', async () => {
+  await using world = await World.open({ firmwareScheme: 'http' });
+  const { upgrade, device } = await world.announce(image, {
+    connect: { url: world.platform.mqttUrl, tls: false },
+  });
+  await upgrade.download(world.path('firmware.bin'));
+  await world.report(device, '2.0.0');
+  expect(image.equals(await readFile(world.path('firmware.bin')))).toBe(true);
 });

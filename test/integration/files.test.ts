@@ -1,0 +1,105 @@
+import { lstat, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { setMaxDownloads, stats } from 'iotkit-ota';
+import { imageOf } from '../support/image';
+import { World } from '../support/world';
+
+const image = imageOf(300_007);
+const once = { maxRetries: 1, retry: { min: 1, max: 1 } };
+
+test('the image before stays until the new one is verified', async () => {
+  await using world = await World.open({
+    faults: [{ kind: 'http-corrupt', offset: 300_000, times: 1 }],
+  });
+  const target = world.path('firmware.bin');
+  await writeFile(target, 'the image before', { mode: 0o640 });
+  const { upgrade } = await world.announce(image, { connect: { fetch: once } });
+
+  await expect(upgrade.download(target)).rejects.toMatchObject({ code: 'ERR_DIGEST_MISMATCH' });
+  expect(await readFile(target, 'utf8')).toBe('the image before');
+  expect(await world.files()).toEqual(['firmware.bin']);
+
+  await upgrade.download(target);
+  expect(image.equals(await readFile(target))).toBe(true);
+  expect((await stat(target)).mode & 0o777).toBe(0o640);
+});
+
+test('a directory that does not exist is named', async () => {
+  await using world = await World.open();
+  const { upgrade, upgradeId } = await world.announce(image);
+  const target = world.path('missing/firmware.bin');
+  const download = upgrade.download(target);
+  await expect(download).rejects.toMatchObject({ code: 'ERR_FILE_NOT_FOUND' });
+  await expect(download).rejects.toThrow(target);
+  expect(await world.outcome(upgradeId)).toMatchObject({ state: 'failed', step: -4 });
+});
+
+test('a directory is no place for an image', async () => {
+  await using world = await World.open();
+  const { upgrade } = await world.announce(image);
+  await mkdir(world.path('firmware.bin'));
+  await expect(upgrade.download(world.path('firmware.bin'))).rejects.toMatchObject({
+    code: 'ERR_INVALID_ARGUMENT',
+  });
+  expect(await world.files()).toEqual(['firmware.bin']);
+});
+
+test('two downloads into one file: the second is told', async () => {
+  await using world = await World.open();
+  const left = await world.announce(image, { deviceName: 'left' });
+  const right = await world.announce(image, {
+    deviceName: 'right',
+    firmware: { version: '2.0.1' },
+  });
+  world.platform.faults.set({
+    kind: 'http-slow',
+    bytesPerSecond: 1_000_000,
+    firmwareId: left.firmware.id,
+  });
+  const target = world.path('firmware.bin');
+  let second: Promise<void> | undefined;
+  const first = left.upgrade.download(target, {
+    onProgress: ({ received }) => {
+      if (received > 0) second ??= right.upgrade.download(target);
+    },
+  });
+  await first;
+  await expect(second).rejects.toMatchObject({ code: 'ERR_FILE_LOCKED', retryable: true });
+  expect(image.equals(await readFile(target))).toBe(true);
+});
+
+test('more downloads than are allowed at a time wait for their turn', async () => {
+  await using world = await World.open({
+    faults: [{ kind: 'http-slow', bytesPerSecond: 2_000_000, times: 1 }],
+  });
+  setMaxDownloads(1);
+  try {
+    const first = await world.announce(image, { deviceName: 'first' });
+    const second = await world.announce(image, {
+      deviceName: 'second',
+      firmware: { version: '2.0.1' },
+    });
+    const ended: string[] = [];
+    const waiting: number[] = [];
+    await Promise.all([
+      first.upgrade
+        .download(world.path('first'), { onProgress: () => waiting.push(stats().waiting) })
+        .then(() => ended.push('first')),
+      second.upgrade.download(world.path('second')).then(() => ended.push('second')),
+    ]);
+    expect(ended).toEqual(['first', 'second']);
+    expect(Math.max(...waiting)).toBe(1);
+  } finally {
+    setMaxDownloads(2);
+  }
+});
+
+test('a symbolic link is replaced by the image, and what it led to stays', async () => {
+  await using world = await World.open();
+  await writeFile(world.path('elsewhere'), 'untouched');
+  await symlink(world.path('elsewhere'), world.path('firmware.bin'));
+  const { upgrade } = await world.announce(image);
+  await upgrade.download(world.path('firmware.bin'));
+  expect((await lstat(world.path('firmware.bin'))).isFile()).toBe(true);
+  expect(image.equals(await readFile(world.path('firmware.bin')))).toBe(true);
+  expect(await readFile(world.path('elsewhere'), 'utf8')).toBe('untouched');
+});
