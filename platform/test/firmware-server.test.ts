@@ -28,6 +28,12 @@ function ranged(range: string, more: Record<string, string> = {}): Promise<Downl
   return fetchIt({ headers: { range, ...more } });
 }
 
+/** Changes the first character after a parameter's name, whatever it is. */
+function otherFirst(at: string, name: string): string {
+  const index = at.indexOf(name) + name.length;
+  return at.slice(0, index) + (at[index] === 'A' ? 'B' : 'A') + at.slice(index + 1);
+}
+
 describe('an address', () => {
   beforeEach(() => urlOf({ urlLifetimeSeconds: 60 }));
 
@@ -43,7 +49,7 @@ describe('an address', () => {
 
   test.each([
     ['a later expiry', (at: string) => at.replace(/Expires=\d/, 'Expires=9')],
-    ['another signature', (at: string) => at.replace(/Signature=./, 'Signature=-')],
+    ['another signature', (at: string) => otherFirst(at, 'Signature=')],
     ['no signature', (at: string) => at.replace(/\?.*/, '')],
     ['another file', (at: string) => at.replace(/[0-9a-f]{16}/, '0123456789abcdef')],
     ['a parameter more', (at: string) => `${at}&x=1`],
@@ -71,7 +77,7 @@ test('an address can be made as long as the platform makes them', async () => {
   await urlOf({ urlMinLength: 1000 });
   expect(url.length).toBe(1000);
   expect((await fetchIt()).status).toBe(200);
-  const altered = await download(platform, url.replace(/security-token=./, 'security-token=-'));
+  const altered = await download(platform, otherFirst(url, 'security-token='));
   expect(altered.status).toBe(403);
 });
 
