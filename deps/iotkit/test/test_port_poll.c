@@ -1,6 +1,8 @@
 /* poll and both pollers: the one of this system, and the fallback built in here beside it. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 
 #include "iotkit_mqtt.h"
 #include "port/port.h"
@@ -177,12 +179,39 @@ static void poll_takes_few_and_many(void **state) {
     ik_wake_free(wakes[i]);
 }
 
+static volatile sig_atomic_t alarms;
+
+static void count_alarm(int number) {
+  (void)number;
+  alarms++;
+}
+
+/* The timer comes again and again, for the first signal may arrive before the wait begins. */
+static void a_signal_ends_a_wait_with_nothing(void **state) {
+  (void)state;
+  struct sigaction action = {.sa_handler = count_alarm}, before;
+  struct itimerval timer = {.it_value = {.tv_usec = 2000}, .it_interval = {.tv_usec = 2000}};
+  struct itimerval off = {0};
+  struct ik_poller *poller;
+  struct ik_poller_event event;
+  assert_int_equal(ik_poller_new(&poller), 0);
+  sigaction(SIGALRM, &action, &before);
+  setitimer(ITIMER_REAL, &timer, NULL);
+  assert_int_equal(ik_port_poll(NULL, 0, UINT32_MAX), 0);
+  assert_int_equal(ik_poller_wait(poller, &event, 1, UINT32_MAX), 0);
+  setitimer(ITIMER_REAL, &off, NULL);
+  sigaction(SIGALRM, &before, NULL);
+  assert_true(alarms >= 2);
+  ik_poller_free(poller);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(system_poller),
       cmocka_unit_test(fallback_poller_behaves_alike),
       cmocka_unit_test(a_poller_is_itself_pollable),
       cmocka_unit_test(poll_takes_few_and_many),
+      cmocka_unit_test(a_signal_ends_a_wait_with_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

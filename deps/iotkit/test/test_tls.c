@@ -501,6 +501,7 @@ static void writing_to_a_peer_that_is_gone_raises_no_signal(void **state) {
   tls_server_stop(server); /* the connection is closed now */
   while ((n = drive_write(transport, "x", 1, detail)) > 0) {}
   assert_int_equal(n, IK_ECONNECTION_RESET);
+  assert_non_null(strstr(detail, "127.0.0.1"));
   assert_int_equal(drive_read(transport, &byte, 1, NULL), 1); /* what it had said is still there */
   assert_true(drive_read(transport, &byte, 1, NULL) < 0);
   transport->ops->close(transport);

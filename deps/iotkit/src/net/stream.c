@@ -140,9 +140,8 @@ static ptrdiff_t stream_write(struct ik_transport *transport, const void *data, 
     if (n == IK_EAGAIN) stream->write_wants = IOTKIT_WRITE;
   }
   if (n >= 0 || n == IK_EAGAIN) return n;
-  if (n == IK_ECONNECTION_RESET) n = put_off(stream, (int)n);
-  if (n != IK_EAGAIN) name_error(stream, n, detail);
-  return n;
+  if (stream->conn == NULL || stream->write_error != 0) name_error(stream, n, detail);
+  return n == IK_ECONNECTION_RESET ? put_off(stream, (int)n) : n;
 }
 
 /* ---- waiting ---- */

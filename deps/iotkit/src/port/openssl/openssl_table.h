@@ -91,7 +91,6 @@ typedef long ik_bio_ctrl_fn(BIO *bio, int command, long number, void *pointer);
   X(int, SSL_CTX_use_certificate, (SSL_CTX *ctx, X509 *cert)) \
   X(int, SSL_CTX_use_PrivateKey, (SSL_CTX *ctx, EVP_PKEY *key)) \
   X(int, SSL_CTX_check_private_key, (const SSL_CTX *ctx)) \
-  X(void, SSL_CTX_set_default_read_buffer_len, (SSL_CTX *ctx, size_t len)) \
   X(void, SSL_CTX_sess_set_new_cb, (SSL_CTX *ctx, ik_ssl_session_fn *fn)) \
   X(int, SSL_SESSION_get_protocol_version, (const SSL_SESSION *session)) \
   X(int, SSL_SESSION_is_resumable, (const SSL_SESSION *session)) \
@@ -126,7 +125,6 @@ typedef long ik_bio_ctrl_fn(BIO *bio, int command, long number, void *pointer);
   X(SSL_ERROR_ZERO_RETURN, 6) \
   X(SSL_CTRL_EXTRA_CHAIN_CERT, 14) \
   X(SSL_CTRL_MODE, 33) \
-  X(SSL_CTRL_SET_READ_AHEAD, 41) \
   X(SSL_CTRL_SET_SESS_CACHE_MODE, 44) \
   X(SSL_CTRL_SET_TLSEXT_HOSTNAME, 55) \
   X(SSL_CTRL_SET_MIN_PROTO_VERSION, 123) \

@@ -149,7 +149,7 @@ static int certificate_error(struct ik_tls_conn *conn, long result, char *detail
 
 static int stream_error(struct ik_tls_conn *conn, int error, char *detail) {
   ik_detail(detail, "TLS with %.120s: %s%s", conn->name,
-            error == IK_ECONNECTION_CLOSED  ? "the peer closed the connection without saying so"
+            error == IK_ECONNECTION_CLOSED ? "the peer closed the connection without a close_notify"
             : error == IK_ECONNECTION_RESET ? "the peer reset the connection"
                                             : "network error",
             conn->open ? "" : " during the handshake");
@@ -204,7 +204,7 @@ int ik_tls_conn_handshake(struct ik_tls_conn *conn, char *detail) {
   int result = conn->openssl->SSL_do_handshake(conn->ssl);
   if (result == 1) {
     conn->open = true;
-    conn->filled = true; /* records may have come along with the last of the handshake */
+    conn->filled = true; /* a record may have come along with the last of the handshake */
     return 0;
   }
   int rc = explain(conn, result, detail);
