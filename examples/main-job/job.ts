@@ -16,7 +16,8 @@ import type { Screen } from './screen';
 /** How many steps the job tells. */
 export const STEPS = 9;
 
-const MODES = { SHA256: 'sha256', MD5: 'md5' } as const;
+/** Members of a firmware on the platform that hold its digests. */
+const digestMembers = { SHA256: 'sha256', MD5: 'md5' } as const;
 
 /** Runs the whole update; rejects with a {@link Failure}, or with the signal's reason. Leaves nothing behind. */
 export async function runJob(
@@ -25,19 +26,33 @@ export async function runJob(
   signal: AbortSignal,
 ): Promise<void> {
   const size = await checkFirmware(options.firmware);
-  const folder = await mkdtemp(path.join(tmpdir(), 'iotkit-ota-main-job-'));
-  const operator = await Operator.start(options, path.join(folder, 'platform'));
+  const folder = await makeFolder();
+  let operator: Operator | undefined;
   let board: Board | undefined;
   try {
+    operator = await Operator.start(options, path.join(folder, 'platform'));
     screen.step('platform', operator.describe());
-    const provisioning = await operator.addDevice();
-    await mkdir(path.join(folder, 'device'));
-    board = new Board(provisioning, path.join(folder, 'device'), options.from);
+    const flash = path.join(folder, 'device');
+    await mkdir(flash);
+    board = new Board(await operator.addDevice(), flash, options.from);
     await update({ options, screen, signal, operator, board, size });
   } finally {
     await board?.shutDown();
-    await operator.close();
+    await operator?.close();
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function makeFolder(): Promise<string> {
+  try {
+    return await mkdtemp(path.join(tmpdir(), 'iotkit-ota-main-job-'));
+  } catch (error) {
+    throw new Failure(
+      'platform',
+      `there is no temporary folder: ${describe(error)}`,
+      'Name a writable one in TMPDIR.',
+      { cause: error },
+    );
   }
 }
 
@@ -55,7 +70,7 @@ async function update(job: Job): Promise<void> {
   await board.boot(signal);
   screen.step('device', 'signed in over TLS with HMAC-SHA256, subscribed to its OTA topics');
   const before = await board.reportVersion(signal);
-  screen.step('version', `${before} runs, as the platform now knows`);
+  screen.step('version', `${before} runs; reported and acknowledged`);
 
   const firmware = await operator.upload(options.firmware);
   const name = path.basename(options.firmware);
@@ -71,15 +86,14 @@ async function update(job: Job): Promise<void> {
   await board.shutDown();
   await board.boot(signal);
   const after = await board.reportVersion(signal);
-  screen.step('restart', `signed in again, ${after} runs`);
+  screen.step('restart', `signed in again, ${after} runs; reported and acknowledged`);
   const states = await outcome(job, upgradeId);
   screen.step('outcome', 'the platform calls the upgrade succeeded');
-  const digest = MODES[options.digest];
   screen.table([
     ['size', `${megabytes(size)} (${size} bytes)`],
     ['time', `${seconds.toFixed(2)} s`],
     ['speed', speed(size / seconds)],
-    [options.digest, firmware[digest]],
+    [options.digest, firmware[digestMembers[options.digest]]],
     ['states', states],
   ]);
 }
@@ -115,17 +129,17 @@ async function download(job: Job, upgrade: Upgrade): Promise<number> {
   const view = screen.transfer(size);
   const reported = operator.onProgress((step) => view.platform(step), signal);
   const begin = performance.now();
+  let seconds: number;
   try {
     await board.install(upgrade, { signal, onProgress: (progress) => view.device(progress) });
-    const seconds = (performance.now() - begin) / 1000;
+    seconds = (performance.now() - begin) / 1000;
     await reported.complete;
-    view.stop();
-    screen.step('download', `complete; the platform has seen every report up to 100 %`);
-    return seconds;
   } finally {
-    view.stop();
     reported.stop();
+    view.stop();
   }
+  screen.step('download', 'complete; the platform has seen every report up to 100 %');
+  return seconds;
 }
 
 /** The device has verified the image; this looks at the file with another program's eyes. */
