@@ -95,6 +95,7 @@ static int trust_system(struct iotkit_tls *tls) {
   };
   const struct ik_openssl *o = tls->openssl;
   if (o->SSL_CTX_set_default_verify_paths(tls->ctx) != 1) return IK_ENO_MEMORY;
+  /* As OpenSSL itself reads them. NOLINTNEXTLINE(concurrency-mt-unsafe) */
   if (getenv("SSL_CERT_FILE") != NULL || getenv("SSL_CERT_DIR") != NULL) return 0;
   if (strcmp(iotkit_tls_source(), "process") != 0) return 0;
   for (size_t i = 0; i < sizeof bundles / sizeof bundles[0]; i++)

@@ -37,8 +37,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct ik_lookup *queue_head, *queue_tail;
 static unsigned worker_count;
 
-static void release(struct ik_lookup *lookup) {
-  if (atomic_fetch_sub_explicit(&lookup->holders, 1, memory_order_acq_rel) != 1) return;
+static void release(struct ik_lookup *lookup, int holds) {
+  if (atomic_fetch_sub_explicit(&lookup->holders, holds, memory_order_acq_rel) != holds) return;
   ik_wake_free(lookup->wake);
   free(lookup);
 }
@@ -70,12 +70,14 @@ static void take_out(struct ik_lookup *lookup) {
 
 /* ---- resolving ---- */
 
+#define FOUND_MAX ((size_t)2 * IK_ADDRESSES_MAX)
+
 /* Alternates families, beginning with the one the system prefers, so that a dead family costs one head start only. */
 static int interleave(const struct addrinfo *list, uint16_t port,
                       struct ik_address out[IK_ADDRESSES_MAX]) {
-  struct ik_address found[2 * IK_ADDRESSES_MAX];
+  struct ik_address found[FOUND_MAX];
   size_t count = 0, used = 0, at[2] = {0, 0};
-  for (; list != NULL && count < 2 * IK_ADDRESSES_MAX; list = list->ai_next)
+  for (; list != NULL && count < FOUND_MAX; list = list->ai_next)
     if (list->ai_addr != NULL && ik_posix_address(list->ai_addr, port, &found[count])) count++;
   if (count == 0) return 0;
   const uint8_t families[2] = {found[0].family, found[0].family == 4 ? 6 : 4};
@@ -134,7 +136,7 @@ static void work(void *arg) {
   while ((lookup = next_or_end()) != NULL) {
     resolve(lookup);
     finish(lookup);
-    release(lookup);
+    release(lookup, 1);
   }
 }
 
@@ -151,7 +153,7 @@ static void fail_all_queued(int error) {
     ik_detail(lookup->detail, "cannot resolve %s: %s", lookup->host, "no thread could be started");
     lookup->result = error;
     finish(lookup);
-    release(lookup);
+    release(lookup, 1);
   }
 }
 
@@ -229,6 +231,5 @@ void ik_lookup_free(struct ik_lookup *lookup) {
   was_queued = lookup->queued;
   if (was_queued) take_out(lookup);
   pthread_mutex_unlock(&lock);
-  if (was_queued) release(lookup); /* for the queue */
-  release(lookup);
+  release(lookup, was_queued ? 2 : 1); /* the queue's hold and the owner's */
 }

@@ -85,23 +85,17 @@ int ik_tcp_connect(const struct ik_address *address, int *fd, char *detail) {
 }
 
 /* A port of this machine's own ephemeral range that nobody listens on may connect to itself; nobody is there then. */
-static bool is_connected_to_itself(int fd, const struct sockaddr_storage *peer) {
-  struct sockaddr_storage self;
-  struct ik_address a, b;
+static bool is_connected_to_itself(int fd, const struct sockaddr_storage *peer,
+                                   socklen_t peer_len) {
+  struct sockaddr_storage self = {0};
   socklen_t len = sizeof self;
-  if (getsockname(fd, (struct sockaddr *)&self, &len) != 0 || self.ss_family != peer->ss_family)
-    return false;
-  if (!ik_posix_address((const struct sockaddr *)&self, 0, &a)) return false;
-  if (!ik_posix_address((const struct sockaddr *)peer, 0, &b)) return false;
-  /* Both families keep the port at the same place. */
-  const struct sockaddr_in *self_in = (const struct sockaddr_in *)&self;
-  const struct sockaddr_in *peer_in = (const struct sockaddr_in *)peer;
-  return self_in->sin_port == peer_in->sin_port && memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
+  if (getsockname(fd, (struct sockaddr *)&self, &len) != 0) return false;
+  return len == peer_len && memcmp(&self, peer, len) == 0;
 }
 
 int ik_tcp_connected(int fd, char *detail) {
   struct pollfd decided = {.fd = fd, .events = POLLOUT};
-  struct sockaddr_storage peer;
+  struct sockaddr_storage peer = {0};
   socklen_t len = sizeof peer;
   int error = 0;
   socklen_t error_len = sizeof error;
@@ -110,7 +104,7 @@ int ik_tcp_connected(int fd, char *detail) {
   if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_len) != 0) error = errno;
   if (error != 0) return connect_error(error, detail);
   if (getpeername(fd, (struct sockaddr *)&peer, &len) != 0) return connect_error(errno, detail);
-  if (is_connected_to_itself(fd, &peer)) return connect_error(ECONNREFUSED, detail);
+  if (is_connected_to_itself(fd, &peer, len)) return connect_error(ECONNREFUSED, detail);
   return 0;
 }
 
