@@ -14,6 +14,7 @@ import { fromDebianPackage, type PackagedFile } from '../support/debian';
 import { md5 } from '../support/image';
 import { type Mosquitto, startMosquitto } from '../support/mosquitto';
 import { type Nginx, type NginxOptions, startNginx } from '../support/nginx';
+import { runWell } from '../support/process';
 import { nextUpgrade, statesOf } from '../support/world';
 
 // A broker with a list of passwords has to know the device's before it connects: the sign-in must be the same each time.
@@ -38,12 +39,7 @@ beforeAll(async () => {
     'usr/lib/u-boot/qemu_arm64/u-boot.bin',
     inDirectory('debian'),
   );
-  const { username, password } = signIn(key, { timestamp: String(timestamp) });
-  mosquitto = await startMosquitto({
-    directory: inDirectory('mosquitto'),
-    ...identity,
-    users: [{ username, password }, operator],
-  });
+  mosquitto = await startBroker();
   await mkdir(inDirectory('www'));
   nginx = await startServer();
   cli = new PlatformCli(inDirectory('state'), {
@@ -64,6 +60,16 @@ afterAll(async () => {
   await mosquitto?.stop();
   await rm(directory, { recursive: true, force: true });
 });
+
+function startBroker(port?: number): Promise<Mosquitto> {
+  const { username, password } = signIn(key, { timestamp: String(timestamp) });
+  return startMosquitto({
+    directory: inDirectory('mosquitto'),
+    ...identity,
+    users: [{ username, password }, operator],
+    ...(port !== undefined && { port }),
+  });
+}
 
 function startServer(options: Partial<NginxOptions> = {}): Promise<Nginx> {
   return startNginx({
@@ -175,4 +181,38 @@ test('a download goes on where a restart of nginx has cut it off', async () => {
   // A graceful end has written down every request.
   await nginx.stop('SIGQUIT');
   expect(await readFile(nginx.accessLog, 'utf8')).toMatch(/"GET \S+ HTTP\/1\.1" 206 /);
+});
+
+test('a report made while mosquitto is down arrives when it is back, and the subscriptions with it', async () => {
+  const device = await boot({ reconnect: { min: 1, max: 50 } });
+  const { port } = mosquitto;
+  await mosquitto.stop();
+  const report = device.ota.reportVersion('2023.04');
+  mosquitto = await startBroker(port);
+  await report;
+  // Sent after the connect, so after the subscriptions, too.
+  await device.ota.reportVersion('2023.04');
+
+  const announced = nextUpgrade(device);
+  const notice = {
+    code: '1000',
+    data: {
+      size: 4,
+      version: '2024.01',
+      url: `${nginx.httpsUrl}/none.bin`,
+      signMethod: 'MD5',
+      md5: md5(Buffer.from('none')),
+      sign: md5(Buffer.from('none')),
+    },
+    id: 1507707025,
+    message: 'success',
+  };
+  await runWell('mosquitto_pub', [
+    ...['--cafile', inDirectory('ca.pem'), '-h', '127.0.0.1', '-p', String(port), '-q', '1'],
+    ...['-u', operator.username, '-P', operator.password],
+    ...['-t', `/ota/device/upgrade/${key.productKey}/${key.deviceName}`],
+    ...['-m', JSON.stringify(notice)],
+  ]);
+  expect(await announced).toMatchObject({ id: '1507707025', version: '2024.01', size: 4 });
+  await device.close();
 });

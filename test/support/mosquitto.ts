@@ -17,6 +17,8 @@ export interface MosquittoOptions {
   readonly cert: string;
   /** Who may connect. */
   readonly users: ReadonlyArray<{ readonly username: string; readonly password: string }>;
+  /** Default: any free one. */
+  readonly port?: number;
 }
 
 export interface Mosquitto extends Running {
@@ -30,7 +32,7 @@ export async function startMosquitto(options: MosquittoOptions): Promise<Mosquit
   }
   const { directory } = options;
   await mkdir(directory, { recursive: true });
-  const [port] = (await freePorts(1)) as [number];
+  const port = options.port ?? ((await freePorts(1))[0] as number);
   const file = (name: string): string => path.join(directory, name);
   await writeFile(file('key.pem'), options.key, { mode: 0o600 });
   await writeFile(file('cert.pem'), options.cert);
