@@ -1,4 +1,5 @@
-/* Digests and HMAC of the port: published vectors, and the same answers as the SDK's own code for any way of cutting. */
+/* Digests and HMAC of the port: published vectors, and the same answers as the SDK's own code for
+ * any way of cutting. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

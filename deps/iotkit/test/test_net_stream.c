@@ -1,4 +1,5 @@
-/* The stream over plain TCP on loopback: opening, racing addresses, time-outs, data before errors. */
+/* The stream over plain TCP on loopback: opening, racing addresses, time-outs, data before errors.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,7 +68,8 @@ static void opens_by_ipv6(void **state) {
   check_echo("::1", 6);
 }
 
-/* localhost is ::1 and 127.0.0.1 on most machines: the family nobody listens on must not matter, either way round. */
+/* localhost is ::1 and 127.0.0.1 on most machines: the family nobody listens on must not matter,
+ * either way round. */
 static void opens_by_name_whatever_the_family(void **state) {
   (void)state;
   check_echo("localhost", 4);
@@ -154,7 +156,8 @@ static void data_comes_before_the_reset_of_a_write(void **state) {
   const struct ik_transport_ops *ops = link.transport->ops;
   assert_int_equal(drive_write_all(link.transport, "unread", 6, NULL), 0);
   assert_true(peer_write(link.peer, "refused", 7));
-  /* The peer leaves the request unread, so that its closing resets the connection after its answer. */
+  /* The peer leaves the request unread, so that its closing resets the connection after its answer.
+   */
   assert_true(drive_wait(link.transport, IOTKIT_READ));
   close(link.peer);
   ptrdiff_t n;
@@ -194,7 +197,8 @@ static void echo_all(void *arg) {
   close(fd);
 }
 
-/* Both ways at once and far more than the sockets hold: each way must wait for the other without losing a byte. */
+/* Both ways at once and far more than the sockets hold: each way must wait for the other without
+ * losing a byte. */
 static void much_goes_both_ways(void **state) {
   (void)state;
   static uint8_t out[65536], in[65536];

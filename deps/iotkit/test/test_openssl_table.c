@@ -1,4 +1,5 @@
-/* The table of src/port/openssl says what OpenSSL's own headers say: compiling this file is most of the test. */
+/* The table of src/port/openssl says what OpenSSL's own headers say: compiling this file is most of
+ * the test. */
 #include "support/cmocka_all.h"
 
 #if defined(IK_OPENSSL_LINKED)

@@ -1,4 +1,5 @@
-/* Name resolution: works with and without a network, so of names that do not exist only the kind of error is checked. */
+/* Name resolution: works with and without a network, so of names that do not exist only the kind of
+ * error is checked. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,7 @@
-/* Addresses and TCP of the port against plain sockets on loopback; SIGPIPE keeps its default: a raised one ends the test. */
+/*
+ * Addresses and TCP of the port against plain sockets on loopback. SIGPIPE keeps its default: a
+ * raised one ends the test.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>

@@ -1,4 +1,5 @@
-/* TLS through the stream, against a server of the test's own on OpenSSL; certificates are made as it starts. */
+/* TLS: whom it trusts, who it says it is, and what it says when not. Against a server of the test's
+ * own on OpenSSL. */
 #include "support/cmocka_all.h"
 
 #if defined(IK_OPENSSL_LINKED)
@@ -7,7 +8,6 @@
   1 /* ERR_put_error is the one way to make an error in 1.1.1 and 3.x alike */
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,69 +16,9 @@
 
 #include "base/limits.h"
 #include "iotkit_mqtt.h"
-#include "net/transport.h"
-#include "support/certs.h"
 #include "support/drive.h"
 #include "support/tcp_peer.h"
-#include "support/tls_server.h"
-
-#define DAY 86400L
-
-static struct test_ca *ca, *other_ca;
-static struct test_cert localhost_cert;
-
-static int make_certs(void **state) {
-  (void)state;
-  ca = test_ca_new("test CA");
-  other_ca = test_ca_new("another CA");
-  localhost_cert = test_ca_issue(ca, "DNS:localhost,DNS:*.device.example,IP:127.0.0.1", -DAY, DAY);
-  return 0;
-}
-
-static int free_certs(void **state) {
-  (void)state;
-  test_cert_free(&localhost_cert);
-  test_ca_free(other_ca);
-  test_ca_free(ca);
-  return 0;
-}
-
-static struct tls_server_options serve(enum tls_server_mode mode, size_t bytes) {
-  return (struct tls_server_options){
-      .cert = localhost_cert.cert, .key = localhost_cert.key, .mode = mode, .bytes = bytes};
-}
-
-static iotkit_tls_t *new_context(const struct iotkit_tls_options *options) {
-  char detail[IOTKIT_DETAIL_MAX] = "";
-  iotkit_tls_t *tls = NULL;
-  int rc = iotkit_tls_new(options, &tls, detail);
-  if (rc != 0) print_error("%s\n", detail);
-  assert_int_equal(rc, 0);
-  return tls;
-}
-
-static iotkit_tls_t *trusting(const struct test_ca *trusted, const char *cert_name) {
-  struct iotkit_tls_options options = {.ca = test_ca_pem(trusted), .cert_name = cert_name};
-  return new_context(&options);
-}
-
-static int open_to(const char *host, uint16_t port, iotkit_tls_t *tls, struct ik_transport **out,
-                   char *detail) {
-  struct ik_dial how = {.host = host, .port = port, .tls = tls, .timeout_ms = TEST_LIMIT_MS};
-  assert_int_equal(ik_net_dial(NULL, &how, ik_port_now_ms(), out, detail), 0);
-  return drive_open(*out, detail);
-}
-
-/* Opens and gives the context back: the connection must live on its own reference. */
-static struct ik_transport *open_ok(uint16_t port, iotkit_tls_t *tls) {
-  char detail[IOTKIT_DETAIL_MAX] = "";
-  struct ik_transport *transport;
-  int rc = open_to("127.0.0.1", port, tls, &transport, detail);
-  if (rc != 0) print_error("%s\n", detail);
-  assert_int_equal(rc, 0);
-  iotkit_tls_unref(tls);
-  return transport;
-}
+#include "support/tls_client.h"
 
 /* Expects opening to fail with `error` and a text that contains `text`. */
 static void expect_refusal(const struct tls_server_options *options, const char *host,
@@ -86,7 +26,7 @@ static void expect_refusal(const struct tls_server_options *options, const char 
   char detail[IOTKIT_DETAIL_MAX] = "";
   struct ik_transport *transport;
   struct tls_server *server = tls_server_start(options);
-  int rc = open_to(host, tls_server_port(server), tls, &transport, detail);
+  int rc = tls_open_to(host, tls_server_port(server), tls, &transport, detail);
   if (rc != error || strstr(detail, text) == NULL) print_error("%d: %s\n", rc, detail);
   assert_int_equal(rc, error);
   assert_non_null(strstr(detail, text));
@@ -101,9 +41,9 @@ static void expect_refusal(const struct tls_server_options *options, const char 
 static void echo_and_orderly_end(void **state) {
   (void)state;
   char buf[5];
-  struct tls_server_options options = serve(TLS_SERVER_ECHO, 0);
+  struct tls_server_options options = tls_serve(TLS_SERVER_ECHO, 0);
   struct tls_server *server = tls_server_start(&options);
-  struct ik_transport *transport = open_ok(tls_server_port(server), trusting(ca, NULL));
+  struct ik_transport *transport = tls_open_ok(tls_server_port(server), tls_trusting(tls_ca, NULL));
   assert_int_equal(drive_write_all(transport, "hello", 5, NULL), 0);
   assert_int_equal(drive_read_all(transport, buf, 5, NULL), 0);
   assert_memory_equal(buf, "hello", 5);
@@ -117,11 +57,11 @@ static void echo_and_orderly_end(void **state) {
 
 static void check_name(const char *host, const char *cert_name, const char *expected_sni) {
   char detail[IOTKIT_DETAIL_MAX] = "";
-  struct tls_server_options options = serve(TLS_SERVER_ECHO, 0);
+  struct tls_server_options options = tls_serve(TLS_SERVER_ECHO, 0);
   struct tls_server *server = tls_server_start(&options);
   struct ik_transport *transport;
-  iotkit_tls_t *tls = trusting(ca, cert_name);
-  int rc = open_to(host, tls_server_port(server), tls, &transport, detail);
+  iotkit_tls_t *tls = tls_trusting(tls_ca, cert_name);
+  int rc = tls_open_to(host, tls_server_port(server), tls, &transport, detail);
   if (rc != 0) print_error("%s\n", detail);
   assert_int_equal(rc, 0);
   transport->ops->close(transport);
@@ -139,56 +79,57 @@ static void names_are_sent_and_verified(void **state) {
 
 static void an_unknown_ca_is_refused(void **state) {
   (void)state;
-  struct tls_server_options options = serve(TLS_SERVER_ECHO, 0);
-  expect_refusal(&options, "127.0.0.1", trusting(other_ca, NULL), IK_ETLS_CERTIFICATE,
+  struct tls_server_options options = tls_serve(TLS_SERVER_ECHO, 0);
+  expect_refusal(&options, "127.0.0.1", tls_trusting(tls_other_ca, NULL), IK_ETLS_CERTIFICATE,
                  "certificate of 127.0.0.1");
 }
 
 static void another_name_is_refused(void **state) {
   (void)state;
-  struct tls_server_options options = serve(TLS_SERVER_ECHO, 0);
-  expect_refusal(&options, "127.0.0.1", trusting(ca, "elsewhere.example"), IK_ETLS_HOSTNAME,
+  struct tls_server_options options = tls_serve(TLS_SERVER_ECHO, 0);
+  expect_refusal(&options, "127.0.0.1", tls_trusting(tls_ca, "elsewhere.example"), IK_ETLS_HOSTNAME,
                  "elsewhere.example");
-  expect_refusal(&options, "127.0.0.1", trusting(ca, "a.b.device.example"), IK_ETLS_HOSTNAME,
-                 "a.b.device.example");
+  expect_refusal(&options, "127.0.0.1", tls_trusting(tls_ca, "a.b.device.example"),
+                 IK_ETLS_HOSTNAME, "a.b.device.example");
 }
 
 static void another_address_is_refused(void **state) {
   (void)state;
-  struct test_cert cert = test_ca_issue(ca, "DNS:localhost,DNS:127.0.0.1,IP:127.0.0.2", -DAY, DAY);
-  struct tls_server_options options = serve(TLS_SERVER_ECHO, 0);
+  struct test_cert cert =
+      test_ca_issue(tls_ca, "DNS:localhost,DNS:127.0.0.1,IP:127.0.0.2", -TLS_DAY, TLS_DAY);
+  struct tls_server_options options = tls_serve(TLS_SERVER_ECHO, 0);
   options.cert = cert.cert;
   options.key = cert.key;
-  expect_refusal(&options, "127.0.0.1", trusting(ca, NULL), IK_ETLS_HOSTNAME, "127.0.0.1");
+  expect_refusal(&options, "127.0.0.1", tls_trusting(tls_ca, NULL), IK_ETLS_HOSTNAME, "127.0.0.1");
   test_cert_free(&cert);
 }
 
 static void check_dates(long from_s, long until_s) {
-  struct test_cert cert = test_ca_issue(ca, "IP:127.0.0.1", from_s, until_s);
-  struct tls_server_options options = serve(TLS_SERVER_ECHO, 0);
+  struct test_cert cert = test_ca_issue(tls_ca, "IP:127.0.0.1", from_s, until_s);
+  struct tls_server_options options = tls_serve(TLS_SERVER_ECHO, 0);
   options.cert = cert.cert;
   options.key = cert.key;
-  expect_refusal(&options, "127.0.0.1", trusting(ca, NULL), IK_ETLS_EXPIRED, "certificate");
+  expect_refusal(&options, "127.0.0.1", tls_trusting(tls_ca, NULL), IK_ETLS_EXPIRED, "certificate");
   test_cert_free(&cert);
 }
 
 static void expired_and_future_certificates_are_refused(void **state) {
   (void)state;
-  check_dates(-2 * DAY, -DAY);
-  check_dates(DAY, 2 * DAY);
+  check_dates(-2 * TLS_DAY, -TLS_DAY);
+  check_dates(TLS_DAY, 2 * TLS_DAY);
 }
 
 static void the_systems_store_does_not_know_our_ca(void **state) {
   (void)state;
-  struct tls_server_options options = serve(TLS_SERVER_ECHO, 0);
-  expect_refusal(&options, "127.0.0.1", new_context(NULL), IK_ETLS_CERTIFICATE, "certificate");
+  struct tls_server_options options = tls_serve(TLS_SERVER_ECHO, 0);
+  expect_refusal(&options, "127.0.0.1", tls_context(NULL), IK_ETLS_CERTIFICATE, "certificate");
 }
 
 static void tls_1_1_is_refused(void **state) {
   (void)state;
-  struct tls_server_options options = serve(TLS_SERVER_ECHO, 0);
+  struct tls_server_options options = tls_serve(TLS_SERVER_ECHO, 0);
   options.max_version = TLS1_1_VERSION;
-  expect_refusal(&options, "127.0.0.1", trusting(ca, NULL), IK_ETLS, "127.0.0.1");
+  expect_refusal(&options, "127.0.0.1", tls_trusting(tls_ca, NULL), IK_ETLS, "127.0.0.1");
 }
 
 static void a_server_without_tls_is_an_error(void **state) {
@@ -197,7 +138,7 @@ static void a_server_without_tls_is_an_error(void **state) {
   uint16_t port;
   int listener = peer_listen(4, &port);
   struct ik_transport *transport;
-  iotkit_tls_t *tls = trusting(ca, NULL);
+  iotkit_tls_t *tls = tls_trusting(tls_ca, NULL);
   struct ik_dial how = {.host = "127.0.0.1", .port = port, .tls = tls, .timeout_ms = TEST_LIMIT_MS};
   assert_int_equal(ik_net_dial(NULL, &how, ik_port_now_ms(), &transport, detail), 0);
   assert_int_equal(transport->ops->open(transport, ik_port_now_ms(), detail), IK_EAGAIN);
@@ -216,7 +157,7 @@ static void a_server_that_goes_during_the_handshake(void **state) {
   uint16_t port;
   int listener = peer_listen(4, &port);
   struct ik_transport *transport;
-  iotkit_tls_t *tls = trusting(ca, NULL);
+  iotkit_tls_t *tls = tls_trusting(tls_ca, NULL);
   struct ik_dial how = {.host = "127.0.0.1", .port = port, .tls = tls, .timeout_ms = TEST_LIMIT_MS};
   assert_int_equal(ik_net_dial(NULL, &how, ik_port_now_ms(), &transport, detail), 0);
   assert_int_equal(transport->ops->open(transport, ik_port_now_ms(), detail), IK_EAGAIN);
@@ -235,10 +176,10 @@ static void a_server_that_goes_during_the_handshake(void **state) {
 static void a_silent_handshake_times_out(void **state) {
   (void)state;
   char detail[IOTKIT_DETAIL_MAX] = "";
-  struct tls_server_options options = serve(TLS_SERVER_MUTE, 0);
+  struct tls_server_options options = tls_serve(TLS_SERVER_MUTE, 0);
   struct tls_server *server = tls_server_start(&options);
   struct ik_transport *transport;
-  iotkit_tls_t *tls = trusting(ca, NULL);
+  iotkit_tls_t *tls = tls_trusting(tls_ca, NULL);
   uint64_t start = ik_port_now_ms();
   struct ik_dial how = {
       .host = "127.0.0.1", .port = tls_server_port(server), .tls = tls, .timeout_ms = 9000};
@@ -263,17 +204,20 @@ static void a_silent_handshake_times_out(void **state) {
 static void client_certificates_are_shown(void **state) {
   (void)state;
   char buf[2];
-  struct test_cert client = test_ca_issue(other_ca, "DNS:device", -DAY, DAY);
+  struct test_cert client = test_ca_issue(tls_other_ca, "DNS:device", -TLS_DAY, TLS_DAY);
   char *encrypted = test_key_encrypt(client.key, "open sesame");
-  struct tls_server_options options = serve(TLS_SERVER_ECHO, 0);
-  options.client_ca = test_ca_pem(other_ca);
+  struct tls_server_options options = tls_serve(TLS_SERVER_ECHO, 0);
+  options.client_ca = test_ca_pem(tls_other_ca);
   struct tls_server *server = tls_server_start(&options);
-  struct iotkit_tls_options plain = {.ca = test_ca_pem(ca), .cert = client.cert, .key = client.key};
-  struct iotkit_tls_options locked = {
-      .ca = test_ca_pem(ca), .cert = client.cert, .key = encrypted, .passphrase = "open sesame"};
+  struct iotkit_tls_options plain = {
+      .ca = test_ca_pem(tls_ca), .cert = client.cert, .key = client.key};
+  struct iotkit_tls_options locked = {.ca = test_ca_pem(tls_ca),
+                                      .cert = client.cert,
+                                      .key = encrypted,
+                                      .passphrase = "open sesame"};
   const struct iotkit_tls_options *const both[] = {&plain, &locked};
   for (size_t i = 0; i < 2; i++) {
-    struct ik_transport *transport = open_ok(tls_server_port(server), new_context(both[i]));
+    struct ik_transport *transport = tls_open_ok(tls_server_port(server), tls_context(both[i]));
     assert_int_equal(drive_write_all(transport, "hi", 2, NULL), 0);
     assert_int_equal(drive_read_all(transport, buf, 2, NULL), 0);
     transport->ops->close(transport);
@@ -283,14 +227,15 @@ static void client_certificates_are_shown(void **state) {
   test_cert_free(&client);
 }
 
-/* TLS 1.3 tells a client that it was refused only after the client's side of the handshake is done. */
+/* TLS 1.3 tells a client that it was refused only after the client's side of the handshake is done.
+ */
 static void a_missing_client_certificate_is_told(void **state) {
   (void)state;
   char byte, detail[IOTKIT_DETAIL_MAX] = "";
-  struct tls_server_options options = serve(TLS_SERVER_ECHO, 0);
-  options.client_ca = test_ca_pem(other_ca);
+  struct tls_server_options options = tls_serve(TLS_SERVER_ECHO, 0);
+  options.client_ca = test_ca_pem(tls_other_ca);
   struct tls_server *server = tls_server_start(&options);
-  struct ik_transport *transport = open_ok(tls_server_port(server), trusting(ca, NULL));
+  struct ik_transport *transport = tls_open_ok(tls_server_port(server), tls_trusting(tls_ca, NULL));
   assert_int_equal(drive_read(transport, &byte, 1, detail), IK_ETLS);
   assert_non_null(strstr(detail, "certificate required"));
   assert_int_equal(transport->ops->read(transport, &byte, 1, NULL), IK_ETLS);
@@ -310,12 +255,12 @@ static void expect_bad(const struct iotkit_tls_options *options, int error, cons
 
 static void bad_options_are_refused_with_a_reason(void **state) {
   (void)state;
-  struct test_cert one = test_ca_issue(ca, "DNS:one", -DAY, DAY),
-                   two = test_ca_issue(ca, "DNS:two", -DAY, DAY);
+  struct test_cert one = test_ca_issue(tls_ca, "DNS:one", -TLS_DAY, TLS_DAY),
+                   two = test_ca_issue(tls_ca, "DNS:two", -TLS_DAY, TLS_DAY);
   char *encrypted = test_key_encrypt(one.key, "right");
   char broken[8192];
   snprintf(broken, sizeof broken,
-           "%s-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", test_ca_pem(ca));
+           "%s-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", test_ca_pem(tls_ca));
   expect_bad(&(struct iotkit_tls_options){.ca = ""}, IK_ETLS_CA, "no certificate");
   expect_bad(&(struct iotkit_tls_options){.ca = "not a certificate"}, IK_ETLS_CA, "no certificate");
   expect_bad(&(struct iotkit_tls_options){.ca = broken}, IK_ETLS_CA, "CA certificate 2: ");
@@ -344,10 +289,10 @@ static void bad_options_are_refused_with_a_reason(void **state) {
 static void a_length_ends_what_has_no_nul(void **state) {
   (void)state;
   char pem[8192];
-  size_t len = strlen(test_ca_pem(ca));
-  snprintf(pem, sizeof pem, "%s-----BEGIN CERTIFICATE-----\nrubbish", test_ca_pem(ca));
+  size_t len = strlen(test_ca_pem(tls_ca));
+  snprintf(pem, sizeof pem, "%s-----BEGIN CERTIFICATE-----\nrubbish", test_ca_pem(tls_ca));
   struct iotkit_tls_options options = {.ca = pem, .ca_len = len};
-  iotkit_tls_unref(new_context(&options));
+  iotkit_tls_unref(tls_context(&options));
 }
 
 static void the_callers_error_queue_is_left_alone(void **state) {
@@ -359,222 +304,9 @@ static void the_callers_error_queue_is_left_alone(void **state) {
   unsigned long theirs = ERR_peek_last_error();
   assert_int_equal(iotkit_tls_new(&(struct iotkit_tls_options){.ca = "x"}, &tls, NULL), IK_ETLS_CA);
   assert_int_equal(ERR_peek_last_error(), theirs);
-  iotkit_tls_unref(trusting(ca, NULL));
+  iotkit_tls_unref(tls_trusting(tls_ca, NULL));
   assert_int_equal(ERR_peek_last_error(), theirs);
   ERR_clear_error();
-}
-
-/* ---- bytes ---- */
-
-static void check_receive(struct ik_transport *transport, size_t total, size_t chunk) {
-  char detail[IOTKIT_DETAIL_MAX] = "";
-  uint8_t *buf = malloc(chunk);
-  size_t done = 0;
-  assert_non_null(buf);
-  while (done < total) {
-    ptrdiff_t n = drive_read(transport, buf, chunk, detail);
-    if (n <= 0) print_error("after %zu: %td %s\n", done, n, detail);
-    assert_true(n > 0);
-    for (ptrdiff_t i = 0; i < n; i++)
-      if (buf[i] != tls_server_byte(done + (size_t)i))
-        fail_msg("byte %zu differs", done + (size_t)i);
-    done += (size_t)n;
-  }
-  assert_int_equal(done, total);
-  free(buf);
-}
-
-static void large_bodies_arrive_whole_for_any_buffer(void **state) {
-  (void)state;
-  static const size_t chunks[] = {1, 1000, 16384, 262144};
-  static const size_t totals[] = {40000, 1 << 20, 4 << 20, 16 << 20};
-  for (size_t i = 0; i < TEST_COUNT(chunks); i++) {
-    char byte;
-    struct tls_server_options options = serve(TLS_SERVER_SEND, totals[i]);
-    struct tls_server *server = tls_server_start(&options);
-    struct ik_transport *transport = open_ok(tls_server_port(server), trusting(ca, NULL));
-    check_receive(transport, totals[i], chunks[i]);
-    assert_int_equal(drive_read(transport, &byte, 1, NULL), 0); /* close_notify */
-    assert_int_equal(drive_read(transport, &byte, 1, NULL), 0);
-    transport->ops->close(transport);
-    tls_server_stop(server);
-  }
-}
-
-/* Bytes that OpenSSL holds are not in the socket: waiting for the socket alone would hang. */
-static void bytes_inside_are_pending(void **state) {
-  (void)state;
-  char buf[10];
-  struct tls_server_options options = serve(TLS_SERVER_SEND, 100);
-  struct tls_server *server = tls_server_start(&options);
-  struct ik_transport *transport = open_ok(tls_server_port(server), trusting(ca, NULL));
-  const struct ik_transport_ops *ops = transport->ops;
-  assert_int_equal(drive_read(transport, buf, sizeof buf, NULL), 10);
-  assert_true(ops->interest(transport, IOTKIT_READ) & IK_PENDING);
-  assert_false(ops->interest(transport, IOTKIT_WRITE) &
-               IK_PENDING); /* who does not want to read is not told */
-  for (int i = 0; i < 9; i++)
-    assert_int_equal(ops->read(transport, buf, sizeof buf, NULL), 10);
-  while (ops->interest(transport, IOTKIT_READ) & IK_PENDING) /* and it ends */
-    assert_true(ops->read(transport, buf, sizeof buf, NULL) <= 0 &&
-                ops->read(transport, buf, sizeof buf, NULL) <= 0);
-  ops->close(transport);
-  tls_server_stop(server);
-}
-
-static void a_cut_is_not_an_orderly_end(void **state) {
-  (void)state;
-  char byte, detail[IOTKIT_DETAIL_MAX] = "";
-  struct tls_server_options options = serve(TLS_SERVER_CUT, 100000);
-  struct tls_server *server = tls_server_start(&options);
-  struct ik_transport *transport = open_ok(tls_server_port(server), trusting(ca, NULL));
-  check_receive(transport, 100000, 65536); /* all that came, first */
-  assert_int_equal(drive_read(transport, &byte, 1, detail), IK_ECONNECTION_CLOSED);
-  assert_non_null(strstr(detail, "127.0.0.1"));
-  transport->ops->close(transport);
-  tls_server_stop(server);
-}
-
-static void much_is_sent_against_back_pressure(void **state) {
-  (void)state;
-  const size_t total = 16 << 20;
-  static uint8_t block[70001];
-  uint8_t answer[8];
-  uint64_t sum = 0, told = 0;
-  struct tls_server_options options = serve(TLS_SERVER_SINK, total);
-  struct tls_server *server = tls_server_start(&options);
-  struct ik_transport *transport = open_ok(tls_server_port(server), trusting(ca, NULL));
-  for (size_t at = 0; at < total;) {
-    size_t len = total - at < sizeof block ? total - at : sizeof block;
-    for (size_t i = 0; i < len; i++) {
-      block[i] = tls_server_byte(at + i);
-      sum += block[i];
-    }
-    assert_int_equal(drive_write_all(transport, block, len, NULL), 0);
-    at += len;
-  }
-  assert_int_equal(drive_read_all(transport, answer, sizeof answer, NULL), 0);
-  for (int i = 0; i < 8; i++)
-    told = told << 8 | answer[i];
-  assert_true(told == sum);
-  transport->ops->close(transport);
-  tls_server_stop(server);
-}
-
-/* A retried write may come with other memory and another length: the partial-write modes allow it. */
-static void both_ways_at_once(void **state) {
-  (void)state;
-  const size_t total = 4 << 20;
-  static uint8_t out[50000], in[30000];
-  size_t sent = 0, received = 0;
-  struct tls_server_options options = serve(TLS_SERVER_ECHO, 0);
-  struct tls_server *server = tls_server_start(&options);
-  struct ik_transport *transport = open_ok(tls_server_port(server), trusting(ca, NULL));
-  while (received < total) {
-    size_t len = total - sent < sizeof out ? total - sent : sizeof out;
-    for (size_t i = 0; i < len; i++)
-      out[i] = tls_server_byte(sent + i);
-    ptrdiff_t w = len == 0 ? IK_EAGAIN : transport->ops->write(transport, out, len, NULL);
-    if (w > 0) sent += (size_t)w;
-    ptrdiff_t r = transport->ops->read(transport, in, sizeof in, NULL);
-    for (ptrdiff_t i = 0; i < r; i++)
-      if (in[i] != tls_server_byte(received + (size_t)i))
-        fail_msg("byte %zu differs", received + (size_t)i);
-    if (r > 0) received += (size_t)r;
-    assert_true((w > 0 || w == IK_EAGAIN) && (r > 0 || r == IK_EAGAIN));
-    if (w < 0 && r < 0) assert_true(drive_wait(transport, sent < total ? 3 : IOTKIT_READ));
-  }
-  transport->ops->close(transport);
-  tls_server_stop(server);
-}
-
-static void writing_to_a_peer_that_is_gone_raises_no_signal(void **state) {
-  (void)state;
-  struct sigaction action;
-  char byte, detail[IOTKIT_DETAIL_MAX] = "";
-  ptrdiff_t n;
-  struct tls_server_options options = serve(TLS_SERVER_CUT, 1);
-  struct tls_server *server = tls_server_start(&options);
-  struct ik_transport *transport = open_ok(tls_server_port(server), trusting(ca, NULL));
-  sigaction(SIGPIPE, NULL, &action);
-  assert_true(action.sa_handler == SIG_DFL);
-  tls_server_stop(server); /* the connection is closed now */
-  while ((n = drive_write(transport, "x", 1, detail)) > 0) {}
-  assert_int_equal(n, IK_ECONNECTION_RESET);
-  assert_non_null(strstr(detail, "127.0.0.1"));
-  assert_int_equal(drive_read(transport, &byte, 1, NULL), 1); /* what it had said is still there */
-  assert_true(drive_read(transport, &byte, 1, NULL) < 0);
-  transport->ops->close(transport);
-}
-
-static void sessions_are_resumed(void **state) {
-  (void)state;
-  const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
-  for (size_t i = 0; i < 2; i++) {
-    char byte;
-    struct tls_server_options options = serve(TLS_SERVER_ECHO, 0);
-    options.max_version = versions[i];
-    struct tls_server *server = tls_server_start(&options);
-    iotkit_tls_t *tls = trusting(ca, NULL);
-    for (int connection = 0; connection < 3; connection++) {
-      struct ik_transport *transport = open_ok(tls_server_port(server), iotkit_tls_ref(tls));
-      assert_int_equal(drive_write_all(transport, "x", 1, NULL), 0);
-      assert_int_equal(drive_read_all(transport, &byte, 1, NULL),
-                       0); /* the tickets of TLS 1.3 come before it */
-      transport->ops->close(transport);
-    }
-    iotkit_tls_unref(tls);
-    struct tls_server_counts counts = tls_server_stop(server);
-    assert_int_equal(counts.handshakes, 3);
-    assert_int_equal(counts.resumed, 2);
-  }
-}
-
-/* ---- one context, many threads ---- */
-
-struct user {
-  iotkit_tls_t *tls;
-  uint16_t port;
-  int failures;
-  iotkit_thread_t *thread;
-};
-
-static void use_context(void *arg) {
-  struct user *user = arg;
-  for (int i = 0; i < 5; i++) {
-    struct ik_transport *transport;
-    char byte = 0;
-    struct ik_dial how = {
-        .host = "127.0.0.1", .port = user->port, .tls = user->tls, .timeout_ms = TEST_LIMIT_MS};
-    if (ik_net_dial(NULL, &how, ik_port_now_ms(), &transport, NULL) != 0) {
-      user->failures++;
-      continue;
-    }
-    if (drive_open(transport, NULL) != 0 || drive_write_all(transport, "x", 1, NULL) != 0 ||
-        drive_read_all(transport, &byte, 1, NULL) != 0 || byte != 'x')
-      user->failures++;
-    transport->ops->close(transport);
-  }
-}
-
-static void threads_share_a_context(void **state) {
-  (void)state;
-  struct user users[4];
-  struct tls_server_options options = serve(TLS_SERVER_ECHO, 0);
-  struct tls_server *servers[2] = {tls_server_start(&options), tls_server_start(&options)};
-  iotkit_tls_t *tls = trusting(ca, NULL);
-  for (size_t i = 0; i < TEST_COUNT(users); i++) {
-    users[i] = (struct user){.tls = tls, .port = tls_server_port(servers[i % 2])};
-    assert_int_equal(iotkit_thread_start(&users[i].thread, "user", 0, use_context, &users[i]), 0);
-  }
-  for (size_t i = 0; i < TEST_COUNT(users); i++)
-    iotkit_thread_join(users[i].thread);
-  for (size_t i = 0; i < TEST_COUNT(users); i++)
-    assert_int_equal(users[i].failures, 0);
-  iotkit_tls_unref(tls);
-  iotkit_tls_unref(NULL);
-  tls_server_stop(servers[0]);
-  tls_server_stop(servers[1]);
 }
 
 int main(void) {
@@ -595,16 +327,8 @@ int main(void) {
       cmocka_unit_test(bad_options_are_refused_with_a_reason),
       cmocka_unit_test(a_length_ends_what_has_no_nul),
       cmocka_unit_test(the_callers_error_queue_is_left_alone),
-      cmocka_unit_test(large_bodies_arrive_whole_for_any_buffer),
-      cmocka_unit_test(bytes_inside_are_pending),
-      cmocka_unit_test(a_cut_is_not_an_orderly_end),
-      cmocka_unit_test(much_is_sent_against_back_pressure),
-      cmocka_unit_test(both_ways_at_once),
-      cmocka_unit_test(writing_to_a_peer_that_is_gone_raises_no_signal),
-      cmocka_unit_test(sessions_are_resumed),
-      cmocka_unit_test(threads_share_a_context),
   };
-  return cmocka_run_group_tests(tests, make_certs, free_certs);
+  return cmocka_run_group_tests(tests, tls_make_certs, tls_free_certs);
 }
 
 #else

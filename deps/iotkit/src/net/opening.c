@@ -1,8 +1,9 @@
 /*
  * opening.c - from a host's name to a connected socket.
  *
- * Stages: LOOKUP → CONNECT. Owns the lookup, the sockets still racing and, once there are two of these, a poller whose
- * descriptor stands for all of them. The first socket to connect leaves with the caller; the others are closed.
+ * Stages: LOOKUP → CONNECT. Owns the lookup, the sockets still racing and, once there are two of
+ * these, a poller whose descriptor stands for all of them. The first socket to connect leaves with
+ * the caller; the others are closed.
  */
 #include "opening.h"
 
@@ -11,7 +12,8 @@
 #include "iotkit_mqtt.h"
 
 #define HEAD_START_MS 250
-/* Where a poller has no descriptor of its own: how long a socket that is not waited for may be ready unnoticed. */
+/* Where a poller has no descriptor of its own: how long a socket that is not waited for may be
+ * ready unnoticed. */
 #define LOOK_AROUND_MS 50
 
 struct attempt {

@@ -1,5 +1,6 @@
 /*
- * opening.h - the way to a connected socket: lookup, then the addresses, each with a head start (RFC 8305).
+ * opening.h - the way to a connected socket: lookup, then the addresses, each with a head start
+ * (RFC 8305).
  *
  * Thread: one at a time. Belongs to its stream, which frees it as soon as there is a socket.
  */
@@ -14,7 +15,8 @@ struct ik_opening;
 int ik_opening_new(const char *host, uint16_t port, struct ik_opening **out, char *detail);
 /* Closes what it has begun. NULL is allowed. */
 void ik_opening_free(struct ik_opening *opening);
-/* ≥ 0: the connected descriptor, the caller's from here on; IK_EAGAIN; else why all of it failed, with detail. */
+/* ≥ 0: the connected descriptor, the caller's from here on; IK_EAGAIN; else why all of it failed,
+ * with detail. */
 int ik_opening_step(struct ik_opening *opening, uint64_t now_ms, char *detail);
 int ik_opening_fd(const struct ik_opening *opening);
 int ik_opening_interest(const struct ik_opening *opening);

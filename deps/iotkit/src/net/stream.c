@@ -1,8 +1,9 @@
 /*
  * stream.c - a non-blocking byte stream over TCP or TLS: struct ik_transport on the port.
  *
- * Stages: OPENING → HANDSHAKE (TLS only) → OPEN; FAILED from the first two. Owns, in this order of time: the opening, the
- * socket, the TLS connection; holds a reference to the TLS context. close() frees whatever there is at any stage.
+ * Stages: OPENING → HANDSHAKE (TLS only) → OPEN; FAILED from the first two. Owns, in this order of
+ * time: the opening, the socket, the TLS connection; holds a reference to the TLS context. close()
+ * frees whatever there is at any stage.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -103,7 +104,8 @@ static ptrdiff_t stream_read(struct ik_transport *transport, void *buf, size_t l
     if (n == IK_EAGAIN) stream->read_wants = ik_tls_conn_wants(stream->conn);
   } else {
     n = ik_tcp_read(stream->fd, buf, len);
-    /* The write has taken the reset off the socket; what is left looks like an orderly end and is none. */
+    /* The write has taken the reset off the socket; what is left looks like an orderly end and is
+     * none. */
     if (n == 0 && stream->write_error != 0) n = stream->write_error;
     if (n < 0 && n != IK_EAGAIN) name_error(stream, n, detail);
   }
@@ -112,8 +114,9 @@ static ptrdiff_t stream_read(struct ik_transport *transport, void *buf, size_t l
 }
 
 /*
- * A write that meets a reset must not hide what the peer said before it went (an answer that refuses the request, say):
- * the first is answered with "not now", and so are later ones as long as reads bring bytes.
+ * A write that meets a reset must not hide what the peer said before it went (an answer that
+ * refuses the request, say): the first is answered with "not now", and so are later ones as long as
+ * reads bring bytes.
  */
 static ptrdiff_t put_off(struct stream *stream, int error) {
   bool first = stream->write_error == 0;

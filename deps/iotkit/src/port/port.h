@@ -1,8 +1,9 @@
 /*
  * port.h - what the SDK needs of an operating system and of a crypto library: the contract.
  *
- * Each port implements every function here; nothing else in the SDK includes an OS or OpenSSL header. Functions that can
- * fail return 0 or positive, or a negative IK_E*. None blocks unless it says so. `detail` is NULL or IOTKIT_DETAIL_MAX bytes.
+ * Each port implements every function here; nothing else in the SDK includes an OS or OpenSSL
+ * header. Functions that can fail return 0 or positive, or a negative IK_E*. None blocks unless it
+ * says so. `detail` is NULL or IOTKIT_DETAIL_MAX bytes.
  */
 #ifndef IK_PORT_H
 #define IK_PORT_H
@@ -12,8 +13,8 @@
 
 /* ---- time and randomness (any thread) ---- */
 
-uint64_t ik_port_now_ms(void);  /* monotonic; > 0 */
-uint64_t ik_port_time_ms(void); /* wall clock, since 1970 UTC */
+uint64_t ik_port_now_ms(void);      /* monotonic; > 0 */
+uint64_t ik_port_time_ms(void);     /* wall clock, since 1970 UTC */
 void ik_port_sleep_ms(uint32_t ms); /* blocks */
 /* Unpredictable bytes; never fails (falls back to what the system has). */
 void ik_port_random(void *out, size_t len);
@@ -31,11 +32,13 @@ struct ik_cond;
 struct ik_cond *ik_cond_new(void);
 void ik_cond_free(struct ik_cond *cond);
 void ik_cond_broadcast(struct ik_cond *cond);
-/* Waits for a broadcast, or until `deadline_ms` (ik_port_now_ms; UINT64_MAX: for ever). Spurious returns are allowed. */
+/* Waits for a broadcast, or until `deadline_ms` (ik_port_now_ms; UINT64_MAX: for ever). Spurious
+ * returns are allowed. */
 void ik_cond_wait(struct ik_cond *cond, struct ik_mutex *mutex, uint64_t deadline_ms);
 
 uintptr_t ik_thread_self(void); /* differs between live threads; never 0 */
-/* iotkit_thread_start and _join (iotkit_core.h) belong to the port too; and for threads that nobody joins: */
+/* iotkit_thread_start and _join (iotkit_core.h) belong to the port too; and for threads that nobody
+ * joins: */
 int ik_thread_detached(const char *name, size_t stack_bytes, void (*run)(void *arg), void *arg);
 
 /* ---- waiting ---- */
@@ -53,7 +56,8 @@ struct ik_pollfd {
   int interest; /* IOTKIT_READ | IOTKIT_WRITE (iotkit_mqtt.h: 1 and 2) */
   int ready;    /* out: the same bits; an error or hang-up sets both of those asked for */
 };
-/* Blocks at most timeout_ms (UINT32_MAX: for ever). Returns how many are ready. A signal counts as 0. */
+/* Blocks at most timeout_ms (UINT32_MAX: for ever). Returns how many are ready. A signal counts as
+ * 0. */
 int ik_port_poll(struct ik_pollfd *fds, size_t count, uint32_t timeout_ms);
 
 /* Many descriptors, for the loop: epoll, kqueue or poll beneath. One thread at a time. */
@@ -68,8 +72,10 @@ struct ik_poller_event {
   void *tag;
   int ready;
 };
-int ik_poller_wait(struct ik_poller *poller, struct ik_poller_event *events, size_t cap, uint32_t timeout_ms);
-/* A descriptor that is readable while any of its descriptors is ready; -1 where the system has no such thing. */
+int ik_poller_wait(struct ik_poller *poller, struct ik_poller_event *events, size_t cap,
+                   uint32_t timeout_ms);
+/* A descriptor that is readable while any of its descriptors is ready; -1 where the system has no
+ * such thing. */
 int ik_poller_fd(const struct ik_poller *poller);
 
 /* ---- name resolution ---- */
@@ -89,8 +95,9 @@ bool ik_address_parse(const char *host, uint16_t port, struct ik_address *out);
 void ik_address_text(const struct ik_address *address, char out[IK_ADDRESS_TEXT_MAX]);
 
 /*
- * A lookup runs on a detached thread of its own; cancelling never waits for it. Poll `fd` for reading, then take `result`:
- * the number of addresses (families interleaved, as the system prefers), IK_EAGAIN: not yet, IK_ERESOLVE with detail.
+ * A lookup runs on a detached thread of its own; cancelling never waits for it. Poll `fd` for
+ * reading, then take `result`: the number of addresses (families interleaved, as the system
+ * prefers), IK_EAGAIN: not yet, IK_ERESOLVE with detail.
  */
 struct ik_lookup;
 int ik_lookup_start(const char *host, uint16_t port, struct ik_lookup **out);
@@ -110,20 +117,24 @@ ptrdiff_t ik_tcp_read(int fd, void *buf, size_t len);
 ptrdiff_t ik_tcp_write(int fd, const void *data, size_t len);
 void ik_tcp_close(int fd);
 
-/* ---- TLS over such a descriptor (iotkit_tls_new/ref/unref in iotkit_core.h belong to the port) ---- */
+/* ---- TLS over such a descriptor (iotkit_tls_new, _ref and _unref of iotkit_core.h too) ---- */
 
 struct ik_tls_conn;
-/* `host` for SNI (not for addresses) and verification, unless the context has a cert_name. The fd stays the caller's. */
-int ik_tls_conn_new(iotkit_tls_t *tls, int fd, const char *host, struct ik_tls_conn **out, char *detail);
+/* `host` for SNI (not for addresses) and verification, unless the context has a cert_name. The fd
+ * stays the caller's. */
+int ik_tls_conn_new(iotkit_tls_t *tls, int fd, const char *host, struct ik_tls_conn **out,
+                    char *detail);
 void ik_tls_conn_free(struct ik_tls_conn *conn);
 /* 0 done; IK_EAGAIN: see ik_tls_conn_wants; IK_ETLS… with detail that names host and reason. */
 int ik_tls_conn_handshake(struct ik_tls_conn *conn, char *detail);
-/* As ik_tcp_read/_write; 0 from read is a close_notify; a FIN without it is IK_ECONNECTION_CLOSED. IK_EAGAIN: see wants. */
+/* As ik_tcp_read/_write; 0 from read is a close_notify; a FIN without it is IK_ECONNECTION_CLOSED.
+ * IK_EAGAIN: see wants. */
 ptrdiff_t ik_tls_conn_read(struct ik_tls_conn *conn, void *buf, size_t len, char *detail);
 ptrdiff_t ik_tls_conn_write(struct ik_tls_conn *conn, const void *data, size_t len, char *detail);
 /* What the last IK_EAGAIN waits for: IOTKIT_READ or IOTKIT_WRITE. */
 int ik_tls_conn_wants(const struct ik_tls_conn *conn);
-/* True: decrypted bytes are waiting inside, so that read would not block though the descriptor may never be readable. */
+/* True: decrypted bytes are waiting inside, so that read would not block though the descriptor may
+ * never be readable. */
 bool ik_tls_conn_pending(const struct ik_tls_conn *conn);
 /* Sends close_notify if that goes without blocking. */
 void ik_tls_conn_shutdown(struct ik_tls_conn *conn);
@@ -135,24 +146,35 @@ int ik_digest_new(enum iotkit_digest_method method, struct ik_digest **out);
 void ik_digest_free(struct ik_digest *digest);
 int ik_digest_reset(struct ik_digest *digest);
 int ik_digest_update(struct ik_digest *digest, const void *data, size_t len);
-/* Writes the digest of all so far; the state goes on and may be updated or asked again. Returns its length, 16 or 32. */
+/* Writes the digest of all so far; the state goes on and may be updated or asked again. Returns its
+ * length, 16 or 32. */
 int ik_digest_value(struct ik_digest *digest, uint8_t out[IOTKIT_DIGEST_MAX]);
 
 enum ik_hmac_method { IK_HMAC_MD5, IK_HMAC_SHA1, IK_HMAC_SHA256 };
 #define IK_HMAC_MAX 32
 /* Returns the length: 16, 20 or 32. */
-int ik_hmac(enum ik_hmac_method method, const void *key, size_t key_len, const void *data, size_t len,
-            uint8_t out[IK_HMAC_MAX]);
+int ik_hmac(enum ik_hmac_method method, const void *key, size_t key_len, const void *data,
+            size_t len, uint8_t out[IK_HMAC_MAX]);
 
 /* ---- files (blocking) ---- */
 
 struct ik_osfile;
-enum { IK_OSFILE_READ = 1, IK_OSFILE_WRITE = 2, IK_OSFILE_CREATE = 4, IK_OSFILE_TRUNCATE = 8, IK_OSFILE_LOCK = 16 };
-/* LOCK: an exclusive advisory lock or IK_EFILE_LOCKED. Symbolic links at the last component are refused with CREATE. */
-int ik_osfile_open(const char *path, int flags, uint32_t mode, struct ik_osfile **out, char *detail);
+enum {
+  IK_OSFILE_READ = 1,
+  IK_OSFILE_WRITE = 2,
+  IK_OSFILE_CREATE = 4,
+  IK_OSFILE_TRUNCATE = 8,
+  IK_OSFILE_LOCK = 16
+};
+/* LOCK: an exclusive advisory lock or IK_EFILE_LOCKED. Symbolic links at the last component are
+ * refused with CREATE. */
+int ik_osfile_open(const char *path, int flags, uint32_t mode, struct ik_osfile **out,
+                   char *detail);
 void ik_osfile_close(struct ik_osfile *file);
-int64_t ik_osfile_read(struct ik_osfile *file, uint64_t offset, void *buf, size_t len, char *detail);
-int ik_osfile_write(struct ik_osfile *file, uint64_t offset, const void *data, size_t len, char *detail);
+int64_t ik_osfile_read(struct ik_osfile *file, uint64_t offset, void *buf, size_t len,
+                       char *detail);
+int ik_osfile_write(struct ik_osfile *file, uint64_t offset, const void *data, size_t len,
+                    char *detail);
 int ik_osfile_truncate(struct ik_osfile *file, uint64_t size, char *detail);
 int ik_osfile_sync(struct ik_osfile *file, char *detail);
 /* Mode and owner of an existing regular file onto this one, as far as permitted. */
@@ -173,6 +195,7 @@ int ik_path_sync_directory(const char *directory, char *detail);
 /* ---- log ---- */
 
 /* Goes to the sink of iotkit_log_set if the level is on. Never give it a secret. */
-void ik_log(enum iotkit_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void ik_log(enum iotkit_log_level level, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -2,9 +2,9 @@
  * Where the SDK finds OpenSSL when it is not linked to it. Built once for each case:
  *   (nothing)      no OpenSSL in the program: the system's library is loaded
  *   TEST_PROCESS   the program itself is linked to OpenSSL: its symbols are taken
- *   TEST_DECOY     the program exports something else under OpenSSL's names: the system's library, and none of that is called
- *   TEST_NONE      there is none at all
- * The server is another program, so that this one decides what is in it. Its path is the first argument.
+ *   TEST_DECOY     the program exports something else under OpenSSL's names: the system's library,
+ * and none of that is called TEST_NONE      there is none at all The server is another program, so
+ * that this one decides what is in it. Its path is the first argument.
  */
 #include <fcntl.h>
 #include <spawn.h>

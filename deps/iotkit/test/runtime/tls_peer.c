@@ -1,6 +1,6 @@
 /*
- * tls_peer.c - a TLS echo server for programs that must not have OpenSSL linked: prints its port and its CA (PEM), then
- * serves until its standard input ends.
+ * tls_peer.c - a TLS echo server for programs that must not have OpenSSL linked: prints its port
+ * and its CA (PEM), then serves until its standard input ends.
  */
 #include <stdio.h>
 #include <unistd.h>

@@ -1,5 +1,6 @@
 /*
- * black_hole.h - a port of 127.0.0.1 that never answers: its backlog is full, so the kernel drops what comes.
+ * black_hole.h - a port of 127.0.0.1 that never answers: its backlog is full, so the kernel drops
+ * what comes.
  */
 #ifndef TEST_BLACK_HOLE_H
 #define TEST_BLACK_HOLE_H

@@ -1,5 +1,6 @@
 /*
- * certs.h - certificate authorities and certificates made at run time (EC P-256), with OpenSSL directly.
+ * certs.h - certificate authorities and certificates made at run time (EC P-256), with OpenSSL
+ * directly.
  */
 #ifndef TEST_CERTS_H
 #define TEST_CERTS_H
@@ -16,7 +17,8 @@ struct test_cert {
   char *key;  /* PEM; owned */
 };
 
-/* alt: the subjectAltName as OpenSSL writes it, "DNS:localhost,IP:127.0.0.1". Valid from and until, in seconds from now. */
+/* alt: the subjectAltName as OpenSSL writes it, "DNS:localhost,IP:127.0.0.1". Valid from and until,
+ * in seconds from now. */
 struct test_cert test_ca_issue(struct test_ca *ca, const char *alt, long from_s, long until_s);
 void test_cert_free(struct test_cert *cert);
 /* The key encrypted with a passphrase; PEM, free() it. */

@@ -1,5 +1,6 @@
 /*
- * drive.h - a transport as a blocking stream: calls it, then waits as its fd, interest and deadline say, TEST_LIMIT_MS at most.
+ * drive.h - a transport as a blocking stream: calls it, then waits as its fd, interest and deadline
+ * say, TEST_LIMIT_MS at most.
  */
 #ifndef TEST_DRIVE_H
 #define TEST_DRIVE_H

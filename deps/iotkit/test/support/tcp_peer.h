@@ -11,7 +11,8 @@
 /* No event that a test waits for takes longer than this; what does is a failure. */
 #define TEST_LIMIT_MS 30000
 
-/* Listens on 127.0.0.1 (family 4) or ::1 (6). Returns the descriptor, -1 when this machine lacks the family. */
+/* Listens on 127.0.0.1 (family 4) or ::1 (6). Returns the descriptor, -1 when this machine lacks
+ * the family. */
 int peer_listen(int family, uint16_t *port);
 /* A port of 127.0.0.1 that nobody listens on (it was bound a moment ago). */
 uint16_t peer_free_port(void);

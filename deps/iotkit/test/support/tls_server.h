@@ -1,5 +1,6 @@
 /*
- * tls_server.h - a TLS server on 127.0.0.1, on a thread of its own, with OpenSSL directly; one connection after another.
+ * tls_server.h - a TLS server on 127.0.0.1, on a thread of its own, with OpenSSL directly; one
+ * connection after another.
  */
 #ifndef TEST_TLS_SERVER_H
 #define TEST_TLS_SERVER_H

@@ -1,7 +1,9 @@
 /*
- * digest.c - MD5 and SHA-256: OpenSSL's, and the SDK's own where there is none or it refuses (MD5 under FIPS).
+ * digest.c - MD5 and SHA-256: OpenSSL's, and the SDK's own where there is none or it refuses (MD5
+ * under FIPS).
  *
- * A digest is one allocation and, with OpenSSL, two of its contexts: the running one and one for values asked for meanwhile.
+ * A digest is one allocation and, with OpenSSL, two of its contexts: the running one and one for
+ * values asked for meanwhile.
  */
 #include <stdlib.h>
 

@@ -1,5 +1,6 @@
 /*
- * hmac.c - HMAC in one call: OpenSSL's, and the SDK's own where there is none or it refuses. No state.
+ * hmac.c - HMAC in one call: OpenSSL's, and the SDK's own where there is none or it refuses. No
+ * state.
  */
 #include <limits.h>
 

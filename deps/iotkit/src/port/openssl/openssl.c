@@ -1,8 +1,9 @@
 /*
- * openssl.c - finds the OpenSSL of this process: linked, exported by the program, or a library of the system.
+ * openssl.c - finds the OpenSSL of this process: linked, exported by the program, or a library of
+ * the system.
  *
- * The table is filled under pthread_once and constant afterwards. A library that was loaded is never unloaded: threads of
- * the program may be inside it until the very end.
+ * The table is filled under pthread_once and constant afterwards. A library that was loaded is
+ * never unloaded: threads of the program may be inside it until the very end.
  */
 #include "openssl.h"
 
@@ -65,7 +66,8 @@ static bool fill(void *handle, const struct symbol *symbols, size_t count, struc
   return true;
 }
 
-/* OpenSSL itself, 1.1.1 or later. Its relatives answer to some of the names, but not with the same structures. */
+/* OpenSSL itself, 1.1.1 or later. Its relatives answer to some of the names, but not with the same
+ * structures. */
 static bool is_usable(const struct ik_openssl *found) {
   static const char name[] = "OpenSSL ";
   const char *version = found->OpenSSL_version(IK_OPENSSL_VERSION);
@@ -82,7 +84,8 @@ static bool take(void *handle) {
   return true;
 }
 
-/* Names that a relative of OpenSSL exports from the program must not be what the system's library calls. */
+/* Names that a relative of OpenSSL exports from the program must not be what the system's library
+ * calls. */
 static int load_flags(void *process) {
   int flags = RTLD_NOW | RTLD_LOCAL;
 #if defined(RTLD_DEEPBIND)

@@ -15,7 +15,8 @@ struct ik_openssl {
 #undef IK_OPENSSL_FIELD
 };
 
-/* Any thread; NULL: there is none. The first call looks for it and may read files; it stays for the life of the process. */
+/* Any thread; NULL: there is none. The first call looks for it and may read files; it stays for the
+ * life of the process. */
 const struct ik_openssl *ik_openssl(void);
 
 /* Library and reason of a code of the error queue, which 1.1.1 and 3.x pack differently. */

@@ -1,7 +1,9 @@
 /*
- * openssl_table.h - every OpenSSL function, type and constant the SDK uses, so that no OpenSSL header is needed to build it.
+ * openssl_table.h - every OpenSSL function, type and constant the SDK uses, so that no OpenSSL
+ * header is needed to build it.
  *
- * All of it is the same in 1.1.1, 3.x and later. test_openssl_table compares it with the real headers.
+ * All of it is the same in 1.1.1, 3.x and later. test_openssl_table compares it with the real
+ * headers.
  */
 #ifndef IK_OPENSSL_TABLE_H
 #define IK_OPENSSL_TABLE_H

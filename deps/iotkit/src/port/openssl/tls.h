@@ -7,7 +7,8 @@
 #include "../port.h"
 #include "openssl.h"
 
-/* A new SSL for a connection to `name`, with the session of an earlier one where there is such; NULL: out of memory. */
+/* A new SSL for a connection to `name`, with the session of an earlier one where there is such;
+ * NULL: out of memory. */
 SSL *ik_tls_new_ssl(iotkit_tls_t *tls, const char *name);
 /* The name to verify instead of the host's, or NULL. */
 const char *ik_tls_cert_name(const iotkit_tls_t *tls);
@@ -16,7 +17,8 @@ void ik_tls_keep_session(iotkit_tls_t *tls, const char *name, SSL_SESSION *sessi
 /* The handshake failed: the next one begins from scratch. */
 void ik_tls_drop_session(iotkit_tls_t *tls);
 
-/* A BIO over ik_tcp_read and ik_tcp_write, so that no write can raise SIGPIPE. `conn` is given back to the functions below. */
+/* A BIO over ik_tcp_read and ik_tcp_write, so that no write can raise SIGPIPE. `conn` is given back
+ * to the functions below. */
 BIO *ik_tls_bio_new(const struct ik_openssl *o, struct ik_tls_conn *conn);
 /* Called by the BIO; results as of ik_tcp_read and ik_tcp_write. */
 ptrdiff_t ik_tls_conn_receive(struct ik_tls_conn *conn, void *buf, size_t len);

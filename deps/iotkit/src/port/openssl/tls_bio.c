@@ -1,5 +1,6 @@
 /*
- * tls_bio.c - OpenSSL's way to the socket. The method is made once and stays; a BIO belongs to its SSL.
+ * tls_bio.c - OpenSSL's way to the socket. The method is made once and stays; a BIO belongs to its
+ * SSL.
  */
 #include <pthread.h>
 

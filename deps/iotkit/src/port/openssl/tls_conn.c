@@ -1,7 +1,9 @@
 /*
- * tls_conn.c - one TLS connection over a descriptor of the caller's. Owns its SSL and a reference to the context.
+ * tls_conn.c - one TLS connection over a descriptor of the caller's. Owns its SSL and a reference
+ * to the context.
  *
- * OpenSSL's error queue belongs to the thread, so it is emptied before each call (SSL_get_error reads it) and after failures.
+ * OpenSSL's error queue belongs to the thread, so it is emptied before each call (SSL_get_error
+ * reads it) and after failures.
  */
 #include <limits.h>
 #include <stdlib.h>
@@ -40,7 +42,8 @@ ptrdiff_t ik_tls_conn_receive(struct ik_tls_conn *conn, void *buf, size_t len) {
 ptrdiff_t ik_tls_conn_send(struct ik_tls_conn *conn, const void *data, size_t len) {
   ptrdiff_t n = conn->send_error != 0 ? IK_EAGAIN : ik_tcp_write(conn->fd, data, len);
   if (n >= 0 || n == IK_EAGAIN) return n;
-  /* Told as "later" to OpenSSL, which else would not let us read what the peer had sent before it went. */
+  /* Told as "later" to OpenSSL, which else would not let us read what the peer had sent before it
+   * went. */
   conn->send_error = (int)n;
   return IK_EAGAIN;
 }
@@ -156,7 +159,8 @@ static int stream_error(struct ik_tls_conn *conn, int error, char *detail) {
   return error;
 }
 
-/* Why a call failed for good. What was verified and refused comes first, for the peer may have closed upon our alert. */
+/* Why a call failed for good. What was verified and refused comes first, for the peer may have
+ * closed upon our alert. */
 static int lasting_error(struct ik_tls_conn *conn, int ssl_error, char *detail) {
   const struct ik_openssl *o = conn->openssl;
   long verified = conn->open ? IK_X509_V_OK : o->SSL_get_verify_result(conn->ssl);
@@ -217,7 +221,8 @@ int ik_tls_conn_handshake(struct ik_tls_conn *conn, char *detail) {
   return rc;
 }
 
-/* Records hold at most 16 KiB each: several are put together until the buffer is full or the socket empty. */
+/* Records hold at most 16 KiB each: several are put together until the buffer is full or the socket
+ * empty. */
 static size_t read_records(struct ik_tls_conn *conn, uint8_t *buf, size_t len, int *last) {
   size_t done = 0;
   conn->openssl->ERR_clear_error();
@@ -269,7 +274,8 @@ int ik_tls_conn_wants(const struct ik_tls_conn *conn) {
 
 bool ik_tls_conn_pending(const struct ik_tls_conn *conn) {
   if (conn->late_error != 0) return true;
-  /* Half a record does not count; OpenSSL cannot tell it from a whole one, but then the next read resets `filled`. */
+  /* Half a record does not count; OpenSSL cannot tell it from a whole one, but then the next read
+   * resets `filled`. */
   return conn->filled && !conn->broken && conn->openssl->SSL_has_pending(conn->ssl) == 1;
 }
 

@@ -1,8 +1,8 @@
 /*
  * tls_context.c - what to trust and who we are, parsed once for any number of connections.
  *
- * Counted by references, atomically; the last unref frees. Connections of many threads share the SSL_CTX, which OpenSSL
- * locks by itself; the kept session has a lock of its own.
+ * Counted by references, atomically; the last unref frees. Connections of many threads share the
+ * SSL_CTX, which OpenSSL locks by itself; the kept session has a lock of its own.
  */
 #include <limits.h>
 #include <stdatomic.h>
@@ -82,8 +82,9 @@ static int trust_given(struct iotkit_tls *tls, const struct iotkit_tls_options *
 }
 
 /*
- * The places compiled into an OpenSSL that came with the program (Node's for one) exist on no machine but the one that built
- * it, so the usual bundles are tried besides; not where the user has said by environment what to trust.
+ * The places compiled into an OpenSSL that came with the program (Node's for one) exist on no
+ * machine but the one that built it, so the usual bundles are tried besides; not where the user has
+ * said by environment what to trust.
  */
 static int trust_system(struct iotkit_tls *tls) {
   static const char *const bundles[] = {
@@ -166,7 +167,8 @@ static int set_identity(struct iotkit_tls *tls, const struct iotkit_tls_options 
 
 /* ---- the context ---- */
 
-/* No read-ahead: half the system calls saved no measurable time, and each connection would hold another 64 KiB. */
+/* No read-ahead: half the system calls saved no measurable time, and each connection would hold
+ * another 64 KiB. */
 static int open_context(struct iotkit_tls *tls) {
   const struct ik_openssl *o = tls->openssl;
   const long mode = IK_SSL_MODE_ENABLE_PARTIAL_WRITE | IK_SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |

@@ -13,7 +13,8 @@ static uint64_t read_clock_ms(clockid_t id) {
 }
 
 uint64_t ik_port_now_ms(void) {
-  /* 0 means "at once" wherever a deadline is kept, so the clock of a machine that just started must not show it. */
+  /* 0 means "at once" wherever a deadline is kept, so the clock of a machine that just started must
+   * not show it. */
   return read_clock_ms(CLOCK_MONOTONIC) + 1;
 }
 

@@ -6,7 +6,8 @@
 
 #include "posix.h"
 
-/* strerror_r comes in two forms, told apart by what they return; the compiler picks the one that fits. */
+/* strerror_r comes in two forms, told apart by what they return; the compiler picks the one that
+ * fits. */
 static const char *__attribute__((unused)) from_posix(int rc, const char *out) {
   return rc == 0 ? out : NULL;
 }

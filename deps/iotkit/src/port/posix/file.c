@@ -1,5 +1,6 @@
 /*
- * file.c - files by position. A handle is one descriptor, owned by who opened it; closing also ends its lock.
+ * file.c - files by position. A handle is one descriptor, owned by who opened it; closing also ends
+ * its lock.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -47,7 +48,8 @@ static int fail(const char *verb, const char *path, int error, char *detail) {
 }
 
 static int open_flags(int flags) {
-  /* O_NONBLOCK: a FIFO in the place of a file must not stop the thread; regular files and disks do not heed it. */
+  /* O_NONBLOCK: a FIFO in the place of a file must not stop the thread; regular files and disks do
+   * not heed it. */
   int os = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
   if ((flags & IK_OSFILE_READ) && (flags & IK_OSFILE_WRITE))
     os |= O_RDWR;
@@ -77,7 +79,8 @@ static int open_path(const char *path, int flags, uint32_t mode, int *out, char 
   return 0;
 }
 
-/* False: between opening and locking, its last holder renamed or removed it; what is locked then is another file. */
+/* False: between opening and locking, its last holder renamed or removed it; what is locked then is
+ * another file. */
 static bool is_still_at(int fd, const char *path) {
   struct stat held, there;
   if (fstat(fd, &held) != 0 || lstat(path, &there) != 0) return false;

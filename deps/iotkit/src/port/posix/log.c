@@ -1,5 +1,6 @@
 /*
- * log.c - the one sink of the process. Set before other threads run; the level is read first and orders the rest.
+ * log.c - the one sink of the process. Set before other threads run; the level is read first and
+ * orders the rest.
  */
 #include <stdarg.h>
 #include <stdatomic.h>

@@ -1,9 +1,10 @@
 /*
- * lookup.c - name resolution by getaddrinfo() on detached threads, at most WORKERS_MAX at a time in the process.
+ * lookup.c - name resolution by getaddrinfo() on detached threads, at most WORKERS_MAX at a time in
+ * the process.
  *
- * A lookup has two holders: its owner, and the queue or the worker that has taken it. The last to let go frees it, so
- * cancelling never waits for a resolver that is stuck. The queue and the number of workers are the only state of the
- * process; workers end when the queue is empty.
+ * A lookup has two holders: its owner, and the queue or the worker that has taken it. The last to
+ * let go frees it, so cancelling never waits for a resolver that is stuck. The queue and the number
+ * of workers are the only state of the process; workers end when the queue is empty.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -72,7 +73,8 @@ static void take_out(struct ik_lookup *lookup) {
 
 #define FOUND_MAX ((size_t)2 * IK_ADDRESSES_MAX)
 
-/* Alternates families, beginning with the one the system prefers, so that a dead family costs one head start only. */
+/* Alternates families, beginning with the one the system prefers, so that a dead family costs one
+ * head start only. */
 static int interleave(const struct addrinfo *list, uint16_t port,
                       struct ik_address out[IK_ADDRESSES_MAX]) {
   struct ik_address found[FOUND_MAX];

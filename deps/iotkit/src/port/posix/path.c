@@ -67,7 +67,8 @@ int ik_path_sync_directory(const char *directory, char *detail) {
   int rc, error;
   int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) {
-    /* A directory one may write to but not read cannot be synced; the rename stands all the same. */
+    /* A directory one may write to but not read cannot be synced; the rename stands all the same.
+     */
     return errno == EACCES ? 0 : fail("open", directory, errno, detail);
   }
   do {

@@ -1,5 +1,6 @@
 /*
- * poller_poll.c - waiting for many descriptors where there is no epoll: a table of its own beneath poll().
+ * poller_poll.c - waiting for many descriptors where there is no epoll: a table of its own beneath
+ * poll().
  *
  * Costs O(descriptors) a wait. Slots of forgotten descriptors are filled from the end.
  */

@@ -47,7 +47,8 @@ static size_t from_device(uint8_t *out, size_t len) {
   return done;
 }
 
-/* Only where neither the call nor the device exists (a bare chroot under an old kernel): spreads ids, keeps no secret. */
+/* Only where neither the call nor the device exists (a bare chroot under an old kernel): spreads
+ * ids, keeps no secret. */
 static void from_clock(uint8_t *out, size_t len) {
   struct timespec now = {0};
   uint64_t x;

@@ -1,5 +1,6 @@
 /*
- * socket.c - non-blocking TCP. A descriptor belongs to the caller from ik_tcp_connect to ik_tcp_close.
+ * socket.c - non-blocking TCP. A descriptor belongs to the caller from ik_tcp_connect to
+ * ik_tcp_close.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,8 @@
 #define SEND_FLAGS 0
 #endif
 
-/* A peer that vanished without a word is noticed within some minutes even by a reader that never writes. */
+/* A peer that vanished without a word is noticed within some minutes even by a reader that never
+ * writes. */
 #define KEEP_ALIVE_IDLE_S 60
 #define KEEP_ALIVE_INTERVAL_S 15
 #define KEEP_ALIVE_COUNT 4
@@ -84,7 +86,8 @@ int ik_tcp_connect(const struct ik_address *address, int *fd, char *detail) {
   return 0;
 }
 
-/* A port of this machine's own ephemeral range that nobody listens on may connect to itself; nobody is there then. */
+/* A port of this machine's own ephemeral range that nobody listens on may connect to itself; nobody
+ * is there then. */
 static bool is_connected_to_itself(int fd, const struct sockaddr_storage *peer,
                                    socklen_t peer_len) {
   struct sockaddr_storage self = {0};

@@ -1,7 +1,8 @@
 /*
  * thread.c - threads with a name, a stack size and no signals.
  *
- * iotkit_thread belongs to its starter, who joins (and frees) it. What a detached thread runs on belongs to that thread.
+ * iotkit_thread belongs to its starter, who joins (and frees) it. What a detached thread runs on
+ * belongs to that thread.
  */
 #include <limits.h>
 #include <pthread.h>
@@ -45,7 +46,8 @@ static void *run_detached(void *arg) {
   return NULL;
 }
 
-/* Signals are the program's business; faults stay deliverable, for who handles them wants the right stack. */
+/* Signals are the program's business; faults stay deliverable, for who handles them wants the right
+ * stack. */
 static void block_signals(sigset_t *before) {
   sigset_t all;
   sigfillset(&all);
@@ -73,7 +75,8 @@ static int start_thread(struct iotkit_thread *thread, size_t stack_bytes, bool d
   }
   if (detached) pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
   block_signals(&before);
-  /* A detached thread frees its start block, perhaps before pthread_create returns: `os` must not lie in it. */
+  /* A detached thread frees its start block, perhaps before pthread_create returns: `os` must not
+   * lie in it. */
   rc = pthread_create(&os, &attr, detached ? run_detached : run_joinable, thread);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   pthread_attr_destroy(&attr);

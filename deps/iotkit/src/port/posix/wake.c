@@ -1,5 +1,6 @@
 /*
- * wake.c - a descriptor that another thread makes readable: an eventfd, elsewhere a pipe. Owned by who made it.
+ * wake.c - a descriptor that another thread makes readable: an eventfd, elsewhere a pipe. Owned by
+ * who made it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -62,7 +63,8 @@ int ik_wake_fd(const struct ik_wake *wake) {
 }
 
 void ik_wake_signal(struct ik_wake *wake) {
-  /* 8 bytes suit both an eventfd and a pipe. A full pipe is as readable as can be: nothing is lost. */
+  /* 8 bytes suit both an eventfd and a pipe. A full pipe is as readable as can be: nothing is lost.
+   */
   uint64_t one = 1;
   int saved = errno; /* a signal handler may be calling */
   while (write(wake->write_fd, &one, sizeof one) < 0 && errno == EINTR) {}
