@@ -22,7 +22,8 @@ Addon::~Addon() {
   }
 }
 
-// The cleanup hook comes after the thread-safe function's own and so runs before it: hooks run in reverse.
+// The cleanup hook comes after the thread-safe function's own and so runs before it: hooks run in
+// reverse.
 bool Addon::Open(Napi::Env env) {
   return mailbox_->Open(env) && napi_add_env_cleanup_hook(env_, OnEnvironmentEnd, this) == napi_ok;
 }

@@ -14,10 +14,10 @@ namespace iotkit {
 class Connection;
 class Transfer;
 
-// One per load of the addon, JS thread only: the main thread, each worker and each Jest realm that loads it has its own.
-// It keeps every connection and transfer of its environment until their threads have let go of them, and at the
-// environment's end stops them in this order: mailbox closed, transfers aborted and joined, connections closed on the
-// I/O thread and waited for.
+// One per load of the addon, JS thread only: the main thread, each worker and each Jest realm that
+// loads it has its own. It keeps every connection and transfer of its environment until their
+// threads have let go of them, and at the environment's end stops them in this order: mailbox
+// closed, transfers aborted and joined, connections closed on the I/O thread and waited for.
 class Addon final {
  public:
   explicit Addon(Napi::Env env);

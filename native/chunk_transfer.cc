@@ -60,7 +60,12 @@ int ChunkTransfer::CommitSink(std::string * /*detail*/) {
 
 void ChunkTransfer::DiscardSink() {}
 
-int ChunkTransfer::Consume(const Block &block, std::string *detail) {
+// The receiver has received straight into JavaScript's memory.
+int ChunkTransfer::Store(const Block & /*block*/, std::string * /*detail*/) {
+  return 0;
+}
+
+int ChunkTransfer::HandOn(const Block &block, std::string *detail) {
   if (block.offset != next_offset_) {
     *detail = "the image began again after parts of it had been handed out";
     return IK_ECHANGED;

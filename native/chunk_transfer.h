@@ -9,17 +9,18 @@
 
 namespace iotkit {
 
-// JavaScript lends ArrayBuffers, the receiving thread fills them, the sink thread digests them, take() gives them back in
-// order. No copy, and back-pressure for free: nothing lent, nothing read. A lent buffer is kept alive here until it has
-// been given back or the threads are joined. While nobody waits in take(), it neither keeps the process alive nor itself
-// from being collected.
+// JavaScript lends ArrayBuffers, the receiving thread fills them, the other digests them, take()
+// gives them back in order. No copy, and back-pressure for free: nothing lent, nothing read. A lent
+// buffer is kept alive here until it has been given back or the threads are joined. While nobody
+// waits in take(), it neither keeps the process alive nor itself from being collected.
 class ChunkTransfer final : public Transfer {
  public:
   ChunkTransfer(Addon *addon, iotkit_job_t *job);
 
   // JS thread. false: the buffer has no memory (it was detached).
   bool Lend(Napi::ArrayBuffer buffer);
-  // on_chunk(errno, detail, buffer, length) once: a chunk, or without a buffer the end. false: one is waiting already.
+  // on_chunk(errno, detail, buffer, length) once: a chunk, or without a buffer the end. false: one
+  // is waiting already.
   bool Take(Napi::Function on_chunk);
   // Ends it; on_end() once it has ended. Also by the finalizer, with no function.
   void Close(Napi::Function on_end);
@@ -28,7 +29,8 @@ class ChunkTransfer final : public Transfer {
   int OpenSink(std::string *detail) override;
   int CommitSink(std::string *detail) override;
   void DiscardSink() override;
-  int Consume(const Block &block, std::string *detail) override;
+  int Store(const Block &block, std::string *detail) override;
+  int HandOn(const Block &block, std::string *detail) override;
   void DeliverNews(Napi::Env env) override;
   void DeliverEnd(Napi::Env env, int error, const std::string &detail) override;
   void ReleaseValues() override;
@@ -39,7 +41,7 @@ class ChunkTransfer final : public Transfer {
   std::mutex ready_mutex_;
   std::deque<Block> ready_;
   bool wanted_ = false;      // somebody waits in take()
-  uint64_t next_offset_ = 0; // sink thread
+  uint64_t next_offset_ = 0; // digesting thread
 
   // JS thread.
   std::unordered_map<uint32_t, Napi::Reference<Napi::ArrayBuffer>> lent_;

@@ -8,7 +8,8 @@ namespace iotkit {
 
 namespace {
 
-// From here on the socket is not read until JavaScript has caught up. What one step of the client takes in still fits.
+// From here on the socket is not read until JavaScript has caught up. What one step of the client
+// takes in still fits.
 constexpr size_t kPauseAt = 64;
 
 struct Posted {
@@ -233,8 +234,8 @@ void Connection::Halt() {
   }
 }
 
-// Runs as posted work, never inside a callback of the client. The channel is freed after the client has stopped:
-// an orderly end leaves the subscriptions of a persistent session in place.
+// Runs as posted work, never inside a callback of the client. The channel is freed after the client
+// has stopped: an orderly end leaves the subscriptions of a persistent session in place.
 void Connection::Reap() {
   if (client_ == nullptr) return;
   iotkit_loop_remove(loop_, client_);

@@ -27,9 +27,10 @@ enum class DeviceEvent : int {
   kClosed     // nothing follows
 };
 
-// Opened, asked and ended on the JS thread; the client's callbacks, Add, Halt and Reap run on the I/O thread. Client and
-// channel are freed only by Reap, which only the JS thread sets off: until then it may use them without a lock.
-// States are latest-wins; other events wait in a ring, and while that is long the socket is not read.
+// Opened, asked and ended on the JS thread; the client's callbacks, Add, Halt and Reap run on the
+// I/O thread. Client and channel are freed only by Reap, which only the JS thread sets off: until
+// then it may use them without a lock. States are latest-wins; other events wait in a ring, and
+// while that is long the socket is not read.
 class Connection final : public Source {
  public:
   Connection(Addon *addon, Napi::Function on_event);
@@ -42,7 +43,8 @@ class Connection final : public Source {
   iotkit_ota_t *channel() const { return closing_ ? nullptr : ota_; }
   // DISCONNECT, then kClosed.
   void Close();
-  // Ends it without a word to the broker or to JavaScript; AwaitEnd waits until the I/O thread has let go.
+  // Ends it without a word to the broker or to JavaScript; AwaitEnd waits until the I/O thread has
+  // let go.
   void Kill();
   void AwaitEnd();
   void SetHeld(bool held);

@@ -11,8 +11,9 @@ namespace iotkit {
 class Addon;
 class Connection;
 
-// JS thread only. Every call returns at once; what follows is told to onEvent (see DeviceEvent). While it is open, onEvent
-// is referred to from here, so an open device is not collected, like a socket.
+// JS thread only. Every call returns at once; what follows is told to onEvent (see DeviceEvent).
+// While it is open, onEvent is referred to from here, so an open device is not collected, like a
+// socket.
 //   reportVersion(version, module) → packet id or a negative error
 //   reportProgress(step, desc, module) → 0 or a negative error
 //   request(module) → the request's id, or a negative error

@@ -12,7 +12,8 @@ class Addon;
 class ChunkTransfer;
 class FileTransfer;
 
-// JS thread only. abort(): the end is told to onEnd. Dropping it changes nothing: the download goes on to its end.
+// JS thread only. abort(): the end is told to onEnd. Dropping it changes nothing: the download goes
+// on to its end.
 class FileDownload final : public Napi::ObjectWrap<FileDownload> {
  public:
   explicit FileDownload(const Napi::CallbackInfo &info) : Napi::ObjectWrap<FileDownload>(info) {}

@@ -7,7 +7,7 @@
 
 namespace iotkit {
 
-// JS thread. The digest is always ours to feed: it runs on the sink thread.
+// JS thread. The digest is always ours to feed: it runs on a thread of its own.
 inline iotkit_fetch_options ReadFetchOptions(Napi::Value value) {
   iotkit_fetch_options fetch = {};
   fetch.external_digest = true;

@@ -8,7 +8,8 @@ namespace iotkit {
 
 namespace {
 
-// Measured: below 128 KiB the wakeups cost, above 512 KiB the caches; more than four blocks bring nothing.
+// Measured: below 128 KiB the wakeups cost, above 512 KiB the caches; more than four blocks bring
+// nothing.
 constexpr size_t kBlockBytes = 256 * 1024;
 constexpr uint32_t kBlocks = 4;
 constexpr uint64_t kProgressMs = 100;
@@ -42,14 +43,15 @@ int FileTransfer::OpenSink(std::string *detail) {
   return 0;
 }
 
-int FileTransfer::Consume(const Block &block, std::string *detail) {
+int FileTransfer::Store(const Block &block, std::string *detail) {
   char text[IOTKIT_DETAIL_MAX] = "";
   int rc = iotkit_file_write(file_, block.offset, block.data, block.length, text);
-  if (rc < 0) {
-    detail->assign(text);
-    return rc;
-  }
-  written_ = block.offset + block.length;
+  detail->assign(text);
+  return rc;
+}
+
+int FileTransfer::HandOn(const Block &block, std::string * /*detail*/) {
+  done_ = block.offset + block.length;
   free_.Push(block);
   uint64_t now_ms = iotkit_now_ms();
   if (now_ms - last_post_ms_ >= kProgressMs) {
@@ -75,7 +77,7 @@ void FileTransfer::DiscardSink() {
 }
 
 void FileTransfer::DeliverNews(Napi::Env env) {
-  Invoke(on_progress_, {Napi::Number::New(env, static_cast<double>(written_))});
+  Invoke(on_progress_, {Napi::Number::New(env, static_cast<double>(done_))});
 }
 
 void FileTransfer::DeliverEnd(Napi::Env env, int error, const std::string &detail) {

@@ -8,8 +8,8 @@
 
 namespace iotkit {
 
-// Made on the JS thread, which then sees only progress and the end; opens and commits on the receiving thread, writes on
-// the sink thread. Its buffers exist only while it runs.
+// Made on the JS thread, which then sees only progress and the end. Opens, writes and commits on
+// the receiving thread. Its buffers exist only while it runs.
 class FileTransfer final : public Transfer {
  public:
   // on_progress(bytes), on_end(errno, detail)
@@ -20,7 +20,8 @@ class FileTransfer final : public Transfer {
   int OpenSink(std::string *detail) override;
   int CommitSink(std::string *detail) override;
   void DiscardSink() override;
-  int Consume(const Block &block, std::string *detail) override;
+  int Store(const Block &block, std::string *detail) override;
+  int HandOn(const Block &block, std::string *detail) override;
   void DeliverNews(Napi::Env env) override;
   void DeliverEnd(Napi::Env env, int error, const std::string &detail) override;
   void ReleaseValues() override;
@@ -28,8 +29,8 @@ class FileTransfer final : public Transfer {
   const std::string path_;
   std::unique_ptr<uint8_t[]> memory_;
   iotkit_file_t *file_ = nullptr;
-  uint64_t last_post_ms_ = 0;        // sink thread
-  std::atomic<uint64_t> written_{0}; // latest wins
+  uint64_t last_post_ms_ = 0;     // digesting thread
+  std::atomic<uint64_t> done_{0}; // bytes stored and digested; latest wins
   Napi::FunctionReference on_progress_;
   Napi::FunctionReference on_end_;
 };

@@ -8,8 +8,8 @@
 
 namespace iotkit {
 
-// JS threads acquire and release it; the thread runs as long as somebody has it. The thread itself never takes the
-// mutex, so joining it under the mutex cannot deadlock.
+// JS threads acquire and release it; the thread runs as long as somebody has it. The thread itself
+// never takes the mutex, so joining it under the mutex cannot deadlock.
 class IoThread final {
  public:
   // The loop, running. IK_ETHREAD, IK_ENO_MEMORY.

@@ -9,7 +9,8 @@ namespace iotkit {
 
 class Addon;
 
-// JS thread only. Holds the announcement; each download fetches a fresh copy of it, so it may be tried again.
+// JS thread only. Holds the announcement; each download fetches a fresh copy of it, so it may be
+// tried again.
 //   info: {id, module, version, url, size, digestMethod, digest, digestSign, isDiff, extData}
 //   download(path, onProgress, onEnd) → FileDownload | {errno, detail}
 //   chunks() → ChunkDownload | {errno, detail}

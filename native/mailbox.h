@@ -10,8 +10,9 @@
 
 namespace iotkit {
 
-// What has something for JavaScript at times. Deliver runs on the JS thread; the rest belongs to the mailbox.
-// A source keeps only its latest state or a bounded queue, so that a busy JS thread costs no memory.
+// What has something for JavaScript at times. Deliver runs on the JS thread; the rest belongs to
+// the mailbox. A source keeps only its latest state or a bounded queue, so that a busy JS thread
+// costs no memory.
 class Source : public std::enable_shared_from_this<Source> {
  public:
   Source() = default;
@@ -26,8 +27,8 @@ class Source : public std::enable_shared_from_this<Source> {
   bool posted_ = false; // guarded by the mailbox's mutex
 };
 
-// One per environment, with its one thread-safe function. Post: any thread, never blocks. The rest: the JS thread.
-// The function is called only when the list of sources goes from empty to not empty.
+// One per environment, with its one thread-safe function. Post: any thread, never blocks. The rest:
+// the JS thread. The function is called only when the list of sources goes from empty to not empty.
 class Mailbox final {
  public:
   Mailbox() = default;
@@ -56,7 +57,8 @@ class Mailbox final {
   int holds_ = 0; // JS thread only
 };
 
-// Calls a function of lib/. What it throws becomes an uncaught exception; a dying environment is left in peace.
+// Calls a function of lib/. What it throws becomes an uncaught exception; a dying environment is
+// left in peace.
 void Invoke(const Napi::FunctionReference &callback, std::initializer_list<napi_value> args);
 
 } // namespace iotkit

@@ -11,7 +11,8 @@ namespace {
 
 // Enough for OpenSSL's deepest handshake; only touched pages cost memory.
 constexpr size_t kStackBytes = 512 * 1024;
-// How long process exit waits for threads. Only a disk that does not answer takes longer, and is then left behind.
+// How long process exit waits for threads. Only a disk that does not answer takes longer, and is
+// then left behind.
 constexpr std::chrono::milliseconds kExitWait{2000};
 
 struct ThreadStart {
@@ -29,7 +30,8 @@ Runtime &Runtime::Get() {
 int Runtime::StartThread(iotkit_thread_t **out, const char *name, void (*run)(void *), void *arg) {
   static std::once_flag once;
   std::call_once(once, [] {
-    // OpenSSL's exit handler must be there first: handlers run in reverse, and ours ends the threads that use it.
+    // OpenSSL's exit handler must be there first: handlers run in reverse, and ours ends the
+    // threads that use it.
     iotkit_tls_source();
     std::atexit(Stop);
   });

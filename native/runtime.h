@@ -21,8 +21,9 @@ struct Counters {
   std::atomic<int> lent{0};
 };
 
-// Any thread. Made at first use and never destroyed: threads may still run while the process exits, so its end is an
-// exit handler that stops them (see Stop) and not a destructor that pulls the ground from under them.
+// Any thread. Made at first use and never destroyed: threads may still run while the process exits,
+// so its end is an exit handler that stops them (see Stop) and not a destructor that pulls the
+// ground from under them.
 class Runtime final {
  public:
   static Runtime &Get();
@@ -31,7 +32,8 @@ class Runtime final {
   Slots slots;
   Counters counters;
 
-  // Starts a thread that is counted and that process exit waits for. IK_ETHREAD when the system refuses.
+  // Starts a thread that is counted and that process exit waits for. IK_ETHREAD when the system
+  // refuses.
   int StartThread(iotkit_thread_t **out, const char *name, void (*run)(void *), void *arg);
 
  private:

@@ -12,13 +12,15 @@ namespace iotkit {
 
 class Transfer;
 
-// Any thread. A transfer is waiting (no thread), running (has a slot) or neither. First come, first served.
+// Any thread. A transfer is waiting (no thread), running (has a slot) or neither. First come, first
+// served.
 class Slots final {
  public:
   static constexpr size_t kDefaultMax = 2;
   static constexpr size_t kLimit = 64;
 
-  // A larger number lets waiting transfers start at once; a smaller one takes effect as running ones end.
+  // A larger number lets waiting transfers start at once; a smaller one takes effect as running
+  // ones end.
   void SetMax(size_t max);
   void Enter(std::shared_ptr<Transfer> transfer);
   // Takes a waiting transfer out: true, and it never starts. false: it runs, or has run.

@@ -87,15 +87,15 @@ bool Transfer::Seal() {
 void Transfer::Run() {
   std::string detail;
   int rc = OpenSink(&detail);
-  iotkit_thread_t *sink = nullptr;
+  iotkit_thread_t *digester = nullptr;
   if (rc == 0) {
-    auto run = [](void *self) { static_cast<Transfer *>(self)->Sink(); };
-    rc = Runtime::Get().StartThread(&sink, "iotkit-sink", run, this);
+    auto run = [](void *self) { static_cast<Transfer *>(self)->Digest(); };
+    rc = Runtime::Get().StartThread(&digester, "iotkit-digest", run, this);
   }
   if (rc == 0) {
     Receive();
     filled_.Close(false);
-    iotkit_thread_join(sink);
+    iotkit_thread_join(digester);
   } else {
     Fail(rc, detail);
   }
@@ -109,34 +109,36 @@ void Transfer::Receive() {
     if (!have_block && !free_.Pop(&block)) return;
     have_block = true;
     int64_t got = iotkit_job_fetch(job_, block.data, block.capacity, kFetchMs, &block.offset);
-    if (got > 0) {
-      block.length = static_cast<size_t>(got);
-      filled_.Push(block);
-      have_block = false;
-    } else if (got < 0 && got != IK_EINTERRUPTED) {
+    if (got < 0 && got != IK_EINTERRUPTED) {
       char detail[IOTKIT_DETAIL_MAX] = "";
       int error = iotkit_job_error(job_, detail);
       Fail(error != 0 ? error : static_cast<int>(got), detail);
       return;
     }
+    if (got <= 0) continue;
+    block.length = static_cast<size_t>(got);
+    have_block = false;
+    std::string detail;
+    int rc = Store(block, &detail);
+    if (rc < 0) {
+      Fail(rc, detail);
+      return;
+    }
+    filled_.Push(block);
   }
 }
 
-void Transfer::Sink() {
+void Transfer::Digest() {
   Block block;
   while (filled_.Pop(&block)) {
     std::string detail;
-    int rc = ConsumeDigested(block, &detail);
-    if (rc == 0) continue;
+    int rc = iotkit_job_digest(job_, block.offset, block.data, block.length);
+    if (rc >= 0) rc = HandOn(block, &detail);
+    if (rc >= 0) continue;
     Fail(rc, detail);
     Interrupt();
     return;
   }
-}
-
-int Transfer::ConsumeDigested(const Block &block, std::string *detail) {
-  int rc = iotkit_job_digest(job_, block.offset, block.data, block.length);
-  return rc < 0 ? rc : Consume(block, detail);
 }
 
 void Transfer::Finish() {
@@ -149,7 +151,8 @@ void Transfer::Finish() {
     detail_ = detail;
   }
   DiscardSink();
-  // Leaving takes the mutex under which thread_ was set: whoever sees finished_ sees thread_ as well.
+  // Leaving takes the mutex under which thread_ was set: whoever sees finished_ sees thread_ as
+  // well.
   Runtime::Get().slots.Leave(this);
   SetFinished();
   Post();

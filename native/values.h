@@ -9,7 +9,8 @@
 
 namespace iotkit {
 
-// JS thread. lib/ checks every option, so a value of another type is read as absent and not complained about.
+// JS thread. lib/ checks every option, so a value of another type is read as absent and not
+// complained about.
 class Options final {
  public:
   explicit Options(Napi::Object object) : object_(object) {}
