@@ -19,14 +19,20 @@ export interface FeedSource<T> {
 export class Feed<T> implements AsyncIterableIterator<T, undefined> {
   readonly #source: FeedSource<T>;
   readonly #waiters: Waiter<T>[] = [];
-  readonly #stopListening: () => void;
+  #stopListening: () => void = () => {};
   #ending: 'open' | 'draining' | 'ended' = 'open';
   #failed = false;
   #failure: unknown;
 
   constructor(source: FeedSource<T>) {
     this.#source = source;
-    this.#stopListening = whenAborted(source.signal, () => this.fail(source.signal?.reason));
+    const abort = (): void => this.fail(source.signal?.reason);
+    if (source.signal?.aborted) {
+      // Not before the owner of the source has got its feed.
+      queueMicrotask(abort);
+    } else {
+      this.#stopListening = whenAborted(source.signal, abort);
+    }
   }
 
   /** There may be a value. */

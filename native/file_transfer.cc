@@ -8,8 +8,8 @@ namespace iotkit {
 
 namespace {
 
-// Measured: below 128 KiB the wakeups cost, above 512 KiB the caches; more than four blocks bring
-// nothing.
+// Large enough that calls and wakeups do not count, small enough for the caches; four, so that a
+// hiccup of one thread does not stop the other.
 constexpr size_t kBlockBytes = 256 * 1024;
 constexpr uint32_t kBlocks = 4;
 constexpr uint64_t kProgressMs = 100;

@@ -18,9 +18,9 @@ class Addon;
 
 // Made, started, finished and destroyed on the JS thread. "iotkit-recv" receives and stores,
 // "iotkit-digest" digests and hands on, so that a download goes at the speed of its slowest part
-// and not of the sum; storing beside receiving was measured to balance best (MD5 is slower than any
-// network or page cache). The base class moves the blocks; subclasses are where the bytes go and
-// the JavaScript face.
+// and not of the sum. Storing goes with receiving because digesting is the slowest: MD5 alone can
+// keep a core busy. The base class moves the blocks; subclasses are where the bytes go and the
+// JavaScript face.
 // Lifetime: the environment's Addon keeps it until its thread is joined, so both threads use a
 // plain pointer.
 class Transfer : public Source {
