@@ -62,6 +62,9 @@ struct row {
 static const struct row accepted[] = {
     {PUSH("{" BASE ",\"md5\":\"" MD5 "\"}"), 0, NULL},
     {PUSH("{" BASE ",\"sign\":\"" MD5 "\",\"signMethod\":\"Md5\"}"), 0, NULL},
+    {PUSH("{" BASE ",\"md5\":\"\\u0030123456789abcdef0123456789abcdef\","
+          "\"signMethod\":\"\\u004dD\\u0035\"}"),
+     0, NULL},
     {PUSH("{" BASE ",\"sign\":\"" SHA256 "\",\"signMethod\":\"SHA256\"}"), 0, NULL},
     {PUSH("{" BASE ",\"sign\":\"" SHA256 "\",\"signMethod\":\"sha256\",\"md5\":\"\"}"), 0, NULL},
     {PUSH("{" BASE ",\"md5\":\"" MD5 "\",\"sign\":null,\"signMethod\":null,\"module\":null}"), 0,

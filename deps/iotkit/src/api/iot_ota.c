@@ -1,43 +1,20 @@
 /*
- * iot_ota.c - IOT_OTA_*, the published functions, over a channel and its jobs.
+ * iot_ota.c - IOT_OTA_*, the published functions, over a channel and its jobs; iot_ota_ioctl.c has IOT_OTA_Ioctl.
  *
  * A handle owns one channel, the job that is fetched or was, and the newest one that waits behind it. The mutex guards them; it
  * is held during no callback, no fetch and no publish. A fetch works on its own reference of the job, so that Ioctl may
  * replace it meanwhile; only Deinit waits for a fetch to return.
  */
-#include "iot_export_ota.h"
+#include "api/iot_ota.h"
 
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/iot_mqtt.h"
-#include "api/job.h"
 #include "api/mqtt_client.h"
 #include "api/ota.h"
-#include "base/codec.h"
 #include "base/limits.h"
-#include "iotkit_ota.h"
-#include "port/port.h"
-
-#define GENERAL_ERROR                                                                              \
-  (-1) /* what failing functions return where the published ones do; GetLastError says more */
-
-struct iot_ota {
-  iotkit_mqtt_t *client; /* borrowed */
-  iotkit_ota_t *channel;
-  struct ik_mutex *mutex;
-  struct ik_cond *cond;  /* a fetch returned */
-  IOT_OTA_State_t state; /* INITED, FETCHING, FETCHED */
-  int last_error;
-  iotkit_job_t *job;  /* NULL while INITED */
-  iotkit_job_t *next; /* announced meanwhile; NULL: none */
-  bool in_fetch;
-  bool end_seen; /* FETCHED, and the program has been told: the next job may take its place */
-  bool begun;    /* the first bytes were reported */
-  uint64_t not_counted; /* bytes fetched before RESET_FETCHED_SIZE, in state FETCHED */
-  int (*on_pushed)(void *context);
-};
 
 /* Sets the last error and gives back what the function returns. */
 static int fail(struct iot_ota *ota, int returned, int error) {
@@ -49,7 +26,7 @@ static int fail(struct iot_ota *ota, int returned, int error) {
 
 /* ---- jobs; with the mutex held ---- */
 
-static void set_state(struct iot_ota *ota, IOT_OTA_State_t state) {
+void ik_iot_ota_set_state(struct iot_ota *ota, IOT_OTA_State_t state) {
   if (ota->state == IOT_OTAS_FETCHING && state != IOT_OTAS_FETCHING) {
     ik_mqtt_fetching(ota->client, -1);
   }
@@ -60,19 +37,19 @@ static void set_state(struct iot_ota *ota, IOT_OTA_State_t state) {
 }
 
 /* Takes over the job. */
-static void start_job(struct iot_ota *ota, iotkit_job_t *job) {
+void ik_iot_ota_start(struct iot_ota *ota, iotkit_job_t *job) {
   if (ota->job != NULL) iotkit_job_abort(ota->job);
   iotkit_job_unref(ota->job);
   ota->job = job;
   ota->end_seen = false;
   ota->begun = false;
   ota->not_counted = 0;
-  set_state(ota, IOT_OTAS_FETCHING);
+  ik_iot_ota_set_state(ota, IOT_OTAS_FETCHING);
 }
 
 static void end_job(struct iot_ota *ota) {
   ota->end_seen = false;
-  set_state(ota, IOT_OTAS_FETCHED);
+  ik_iot_ota_set_state(ota, IOT_OTAS_FETCHED);
 }
 
 /* The job that waited takes the place of one whose end was seen. */
@@ -80,7 +57,7 @@ static void promote(struct iot_ota *ota) {
   if (ota->next == NULL || ota->state != IOT_OTAS_FETCHED || !ota->end_seen) return;
   iotkit_job_t *job = ota->next;
   ota->next = NULL;
-  start_job(ota, job);
+  ik_iot_ota_start(ota, job);
 }
 
 /* A newer notice replaces one that waits, or of which nothing was fetched; else it waits itself. */
@@ -92,7 +69,7 @@ static void take_job(struct iot_ota *ota, iotkit_job_t *job) {
   bool untouched = ota->state == IOT_OTAS_FETCHING && !ota->in_fetch &&
                    iotkit_job_get_state(ota->job) == IOTKIT_JOB_READY;
   if (ota->state == IOT_OTAS_INITED || untouched) {
-    start_job(ota, job);
+    ik_iot_ota_start(ota, job);
     return;
   }
   iotkit_job_unref(ota->next);
@@ -161,7 +138,7 @@ int IOT_OTA_Deinit(void *handle) {
     return fail(ota, IOT_OTAE_INVALID_STATE, IOT_OTAE_INVALID_STATE);
   }
   ik_mutex_lock(ota->mutex);
-  set_state(ota, IOT_OTAS_UNINITED);
+  ik_iot_ota_set_state(ota, IOT_OTAS_UNINITED);
   if (ota->job != NULL) iotkit_job_abort(ota->job);
   while (ota->in_fetch)
     ik_cond_wait(ota->cond, ota->mutex, UINT64_MAX);
@@ -193,10 +170,10 @@ int IOT_OTA_GetLastError(void *handle) {
 
 static int publish_version(struct iot_ota *ota, enum ik_ota_topic topic, const char *version) {
   size_t len = strlen(version);
-  if (len < 1 || len > IK_VERSION_MAX) return fail(ota, GENERAL_ERROR, IOT_OTAE_INVALID_PARAM);
+  if (len < 1 || len > IK_VERSION_MAX) return fail(ota, IK_IOT_OTA_FAILED, IOT_OTAE_INVALID_PARAM);
   int rc = ik_ota_publish_version(ota->channel, topic, version, NULL);
   if (rc >= 0) return 0;
-  return fail(ota, GENERAL_ERROR,
+  return fail(ota, IK_IOT_OTA_FAILED,
               rc == IK_EINVALID_ARGUMENT ? IOT_OTAE_INVALID_PARAM : IOT_OTAE_OSC_FAILED);
 }
 
@@ -208,7 +185,7 @@ int IOT_OTA_ReportVersion(void *handle, const char *version) {
 int iotx_req_image(void *handle, const char *version) {
   struct iot_ota *ota = handle;
   if (ota == NULL || version == NULL) return IOT_OTAE_INVALID_PARAM;
-  if (IOT_OTA_IsFetching(ota)) return fail(ota, GENERAL_ERROR, IOT_OTAE_INVALID_STATE);
+  if (IOT_OTA_IsFetching(ota)) return fail(ota, IK_IOT_OTA_FAILED, IOT_OTAE_INVALID_STATE);
   return publish_version(ota, IK_OTA_REQUEST, version);
 }
 
@@ -217,7 +194,7 @@ int iotx_ota_get_config(void *handle, const char *configScope, const char *getTy
   if (handle == NULL || configScope == NULL || getType == NULL || attributeKeys == NULL) {
     return IOT_OTAE_INVALID_PARAM;
   }
-  return fail(handle, GENERAL_ERROR, IOT_OTAE_GENERAL);
+  return fail(handle, IK_IOT_OTA_FAILED, IOT_OTAE_GENERAL);
 }
 
 /* Progress belongs to the module of the upgrade. */
@@ -236,12 +213,12 @@ int IOT_OTA_ReportProgress(void *handle, IOT_OTA_Progress_t progress, const char
   if (ota == NULL) return IOT_OTAE_INVALID_PARAM;
   int step = (int)progress;
   if (step < IOT_OTAP_BURN_FAILED || step > IOT_OTAP_FETCH_PERCENTAGE_MAX) {
-    return fail(ota, GENERAL_ERROR, IOT_OTAE_INVALID_PARAM);
+    return fail(ota, IK_IOT_OTA_FAILED, IOT_OTAE_INVALID_PARAM);
   }
   int rc = report_progress(ota, step, msg);
   if (rc >= 0) return 0;
   if (rc == IK_ETOO_LONG) return fail(ota, IOT_OTAE_STR_TOO_LONG, IOT_OTAE_STR_TOO_LONG);
-  if (rc == IK_EINVALID_ARGUMENT) return fail(ota, GENERAL_ERROR, IOT_OTAE_INVALID_PARAM);
+  if (rc == IK_EINVALID_ARGUMENT) return fail(ota, IK_IOT_OTA_FAILED, IOT_OTAE_INVALID_PARAM);
   return fail(ota, IOT_OTAE_OSC_FAILED, IOT_OTAE_OSC_FAILED);
 }
 
@@ -291,7 +268,7 @@ static int leave_fetch(struct iot_ota *ota, const iotkit_job_t *job, int64_t res
   } else if (result < 0 && iotkit_job_get_state(job) == IOTKIT_JOB_FAILED) {
     ota->last_error = IOT_OTAE_FETCH_FAILED;
     end_job(ota);
-    result = GENERAL_ERROR;
+    result = IK_IOT_OTA_FAILED;
   } else if (result < 0) {
     result = 0;
   } else {
@@ -333,124 +310,5 @@ int IOT_OTA_FetchYield(void *handle, char *buf, uint32_t buf_len, uint32_t timeo
   if (first) report_progress(ota, 0, "download begins");
   iotkit_job_unref(job);
   end_fetch(ota);
-  return returned;
-}
-
-/* ---- Ioctl; with the mutex held, returning 0 or the last error ---- */
-
-static bool is_number(const void *buf, size_t len) {
-  return len == sizeof(uint32_t) && (uintptr_t)buf % sizeof(uint32_t) == 0;
-}
-
-static int put_u32(void *buf, size_t len, uint32_t value) {
-  if (!is_number(buf, len)) return IOT_OTAE_INVALID_PARAM;
-  memcpy(buf, &value, sizeof(value));
-  return 0;
-}
-
-/* A size: 4 bytes if it fits, or 8. */
-static int put_size(void *buf, size_t len, uint64_t value) {
-  if (len == sizeof(uint64_t) && (uintptr_t)buf % sizeof(uint32_t) == 0) {
-    memcpy(buf, &value, sizeof(value));
-    return 0;
-  }
-  if (value > UINT32_MAX) return IOT_OTAE_INVALID_PARAM;
-  return put_u32(buf, len, (uint32_t)value);
-}
-
-static int put_text(char *buf, size_t len, const char *text) {
-  size_t n = strlen(text);
-  memset(buf, 0, len);
-  memcpy(buf, text, n < len ? n : len - 1);
-  return 0;
-}
-
-static int put_md5(char *buf, size_t len, const struct iotkit_upgrade *upgrade) {
-  char text[2 * IOTKIT_DIGEST_MAX + 1];
-  memset(buf, 0, len);
-  if (upgrade->digest_method != IOTKIT_DIGEST_MD5) return IOT_OTAE_GENERAL;
-  ik_hex_encode(upgrade->digest, 16, text);
-  return put_text(buf, len, text);
-}
-
-static int check_firmware(struct iot_ota *ota, void *buf, size_t len) {
-  if (!is_number(buf, len)) return IOT_OTAE_INVALID_PARAM;
-  if (ota->state != IOT_OTAS_FETCHED) return IOT_OTAE_INVALID_STATE;
-  ota->end_seen = true;
-  return put_u32(buf, len, iotkit_job_check(ota->job) == 0 ? 1 : 0);
-}
-
-/* While fetching the image begins again; an ended fetch stays ended, only its count is reset. */
-static int reset_fetched_size(struct iot_ota *ota) {
-  iotkit_job_t *again;
-  if (ota->state != IOT_OTAS_FETCHING) {
-    ota->not_counted = iotkit_job_received(ota->job);
-    return 0;
-  }
-  if (iotkit_job_dup(ota->job, &again) != 0) return IOT_OTAE_NOMEM;
-  start_job(ota, again);
-  return 0;
-}
-
-static int reset_state(struct iot_ota *ota) {
-  iotkit_job_abort(ota->job);
-  iotkit_job_unref(ota->job);
-  ota->job = NULL;
-  set_state(ota, IOT_OTAS_INITED);
-  if (ota->next != NULL) {
-    iotkit_job_t *job = ota->next;
-    ota->next = NULL;
-    start_job(ota, job);
-  }
-  return 0;
-}
-
-static int ioctl(struct iot_ota *ota, IOT_OTA_CmdType_t type, void *buf, size_t len) {
-  const struct iotkit_upgrade *upgrade = iotkit_job_upgrade(ota->job);
-  switch (type) {
-  case IOT_OTAG_COTA_CONFIG_SIZE:
-    return put_u32(buf, len, 0);
-  case IOT_OTAG_OTA_TYPE:
-    return put_u32(buf, len, ota->state == IOT_OTAS_FETCHING ? IOT_OTAT_FOTA : IOT_OTAT_NONE);
-  case IOT_OTAG_FETCHED_SIZE:
-    return put_size(buf, len, iotkit_job_received(ota->job) - ota->not_counted);
-  case IOT_OTAG_FILE_SIZE:
-    return put_size(buf, len, upgrade->size);
-  case IOT_OTAG_MD5SUM:
-    return put_md5(buf, len, upgrade);
-  case IOT_OTAG_VERSION:
-    return put_text(buf, len, upgrade->version);
-  case IOT_OTAG_MODULE:
-    return put_text(buf, len, upgrade->module);
-  case IOT_OTAG_CHECK_FIRMWARE:
-    return check_firmware(ota, buf, len);
-  case IOT_OTAG_CHECK_CONFIG:
-    return is_number(buf, len) ? IOT_OTAE_INVALID_STATE : IOT_OTAE_INVALID_PARAM;
-  case IOT_OTAG_RESET_FETCHED_SIZE:
-    return reset_fetched_size(ota);
-  case IOT_OTAG_RESET_STATE:
-    return reset_state(ota);
-  case IOT_OTAG_COTA_CONFIG_ID: /* no configuration was announced */
-  case IOT_OTAG_COTA_SIGN:
-  case IOT_OTAG_COTA_SIGN_METHOD:
-  case IOT_OTAG_COTA_URL:
-  case IOT_OTAG_COTA_GETTYPE:
-    break;
-  }
-  return IOT_OTAE_INVALID_PARAM;
-}
-
-int IOT_OTA_Ioctl(void *handle, IOT_OTA_CmdType_t type, void *buf, size_t buf_len) {
-  struct iot_ota *ota = handle;
-  if (ota == NULL || buf == NULL || buf_len == 0) return IOT_OTAE_INVALID_PARAM;
-  ik_mutex_lock(ota->mutex);
-  int error = IOT_OTAE_INVALID_STATE;
-  int returned = IOT_OTAE_INVALID_STATE;
-  if (ota->state != IOT_OTAS_INITED) {
-    error = ioctl(ota, type, buf, buf_len);
-    returned = error == 0 ? 0 : GENERAL_ERROR;
-  }
-  if (error != 0) ota->last_error = error;
-  ik_mutex_unlock(ota->mutex);
   return returned;
 }

@@ -14,6 +14,7 @@
 
 #define ID_MAX 64
 #define SHOWN_MAX 64 /* of a foreign text in a detail */
+#define PLAIN_MAX 128
 #define MD5_LEN 16
 #define SHA256_LEN 32
 
@@ -37,6 +38,18 @@ static const struct ik_json_node *member(const struct reading *in,
                                          const struct ik_json_node *object, const char *key) {
   const struct ik_json_node *node = ik_json_get(in->json, object, key);
   return node != NULL && node->type != IK_JSON_NULL ? node : NULL;
+}
+
+/* A short text with its escapes decoded, for comparing; empty when it is longer than any that means something. */
+static struct ik_str plain(const struct ik_json_node *node, char out[PLAIN_MAX + 1]) {
+  char *text;
+  size_t len;
+  struct ik_str empty = {"", 0};
+  if (memchr(node->text.ptr, '\\', node->text.len) == NULL) return node->text;
+  if (ik_json_string(node, PLAIN_MAX, &text, &len) != 0) return empty;
+  memcpy(out, text, len + 1);
+  free(text);
+  return (struct ik_str){out, len};
 }
 
 /* A string of data; *out stays as it is when it is absent. */
@@ -107,32 +120,32 @@ static struct ik_str shown(struct ik_str text) {
 
 /* The code: "1000" on push, 200 on get_reply, as number or string; and "success" where there is a message. */
 static int check_code(const struct reading *in) {
+  char memory[PLAIN_MAX + 1];
   const struct ik_json_node *root = ik_json_root(in->json);
   const struct ik_json_node *code = member(in, root, "code");
   const struct ik_json_node *message = member(in, root, "message");
-  struct ik_str said =
-      message != NULL && message->type == IK_JSON_STRING ? message->text : IK_STR("");
+  struct ik_str said = {"", 0};
   uint64_t number = 0;
-  said = shown(said);
   if (message != NULL && message->type != IK_JSON_STRING) {
     return refuse(in, "message", "is not a string");
   }
+  if (message != NULL) said = message->text;
+  struct ik_str printed = shown(said);
   if (code != NULL && (!ik_json_u64(code, &number) || (number != 1000 && number != 200))) {
     struct ik_str text = shown(code->text);
     ik_detail(in->detail, "the platform answered with code %.*s %.*s", (int)text.len, text.ptr,
-              (int)said.len, said.ptr);
+              (int)printed.len, printed.ptr);
     return IK_ENOTICE_CODE;
   }
-  bool success =
-      message == NULL ? code != NULL : ik_str_eq_nocase(message->text, IK_STR("success"));
-  if (!success && code != NULL && message->text.len == 0) success = true;
-  if (success) return 0;
-  ik_detail(in->detail, "message: is \"%.*s\", not \"success\"", (int)said.len, said.ptr);
+  if (said.len == 0 && code != NULL) return 0;
+  if (message != NULL && ik_str_eq_nocase(plain(message, memory), IK_STR("success"))) return 0;
+  ik_detail(in->detail, "message: is \"%.*s\", not \"success\"", (int)printed.len, printed.ptr);
   return IK_ENOTICE_CODE;
 }
 
 /* What the SDK cannot fetch yet is refused by name and not half understood. */
 static int check_supported(const struct reading *in) {
+  char memory[PLAIN_MAX + 1];
   const struct ik_json_node *protocol = member(in, in->data, "dProtocol");
   if (member(in, in->data, "files") != NULL) {
     ik_detail(in->detail, "files: upgrades of several files are not supported");
@@ -140,11 +153,9 @@ static int check_supported(const struct reading *in) {
   }
   if (protocol == NULL) return 0;
   if (protocol->type != IK_JSON_STRING) return refuse(in, "dProtocol", "is not a string");
-  if (ik_str_eq_nocase(protocol->text, IK_STR("https")) ||
-      ik_str_eq_nocase(protocol->text, IK_STR("http"))) {
-    return 0;
-  }
-  struct ik_str text = shown(protocol->text);
+  struct ik_str text = plain(protocol, memory);
+  if (ik_str_eq_nocase(text, IK_STR("https")) || ik_str_eq_nocase(text, IK_STR("http"))) return 0;
+  text = shown(text);
   ik_detail(in->detail, "dProtocol: download over %.*s is not supported", (int)text.len, text.ptr);
   return IK_EUNSUPPORTED;
 }
@@ -182,16 +193,18 @@ static int read_url(const struct reading *in) {
 }
 
 static int read_method(const struct reading *in) {
+  char memory[PLAIN_MAX + 1];
   const struct ik_json_node *node = member(in, in->data, "signMethod");
   in->upgrade->digest_method = IOTKIT_DIGEST_MD5; /* what notices without the field mean */
   if (node == NULL) return 0;
   if (node->type != IK_JSON_STRING) return refuse(in, "signMethod", "is not a string");
-  if (node->text.len == 0 || ik_str_eq_nocase(node->text, IK_STR("md5"))) return 0;
-  if (ik_str_eq_nocase(node->text, IK_STR("sha256"))) {
+  struct ik_str text = plain(node, memory);
+  if (node->text.len == 0 || ik_str_eq_nocase(text, IK_STR("md5"))) return 0;
+  if (ik_str_eq_nocase(text, IK_STR("sha256"))) {
     in->upgrade->digest_method = IOTKIT_DIGEST_SHA256;
     return 0;
   }
-  struct ik_str text = shown(node->text);
+  text = shown(node->text);
   ik_detail(in->detail, "signMethod: %.*s is not known", (int)text.len, text.ptr);
   return IK_EDIGEST_METHOD;
 }
@@ -199,10 +212,11 @@ static int read_method(const struct reading *in) {
 /* Reads hex digits of `len` bytes; *found says whether the field is there. */
 static int read_hex(const struct reading *in, const char *key, uint8_t *out, size_t len,
                     bool *found) {
+  char memory[PLAIN_MAX + 1];
   const struct ik_json_node *node = member(in, in->data, key);
   *found = node != NULL && (node->type != IK_JSON_STRING || node->text.len > 0);
   if (!*found) return 0;
-  if (node->type == IK_JSON_STRING && ik_hex_decode(node->text, out, len)) return 0;
+  if (node->type == IK_JSON_STRING && ik_hex_decode(plain(node, memory), out, len)) return 0;
   ik_detail(in->detail, "%s: is not %zu hexadecimal digits", key, 2 * len);
   return IK_ENOTICE_FIELD;
 }

@@ -105,8 +105,10 @@ void ik_transfer_error(struct ik_transfer *transfer, int error, const char *deta
     transfer->state = IK_TRANSFER_DONE;
     return;
   }
-  ik_detail(text, "%s: %s", transfer->url.host,
-            detail != NULL && detail[0] != '\0' ? detail : iotkit_strerror(error));
+  if (detail == NULL || detail[0] == '\0') detail = iotkit_strerror(error);
+  /* The transport names the host itself, where it has something to say. */
+  bool named = strstr(detail, transfer->url.host) != NULL;
+  ik_detail(text, "%s%s%s", named ? "" : transfer->url.host, named ? "" : ": ", detail);
   retry(transfer, error, text, 0, now_ms, random);
 }
 

@@ -1,0 +1,124 @@
+/*
+ * iot_ota_ioctl.c - IOT_OTA_Ioctl. All but itself runs with the handle's mutex held and returns 0 or the last error.
+ */
+#include <string.h>
+
+#include "api/iot_ota.h"
+#include "base/codec.h"
+
+static bool is_number(const void *buf, size_t len) {
+  return len == sizeof(uint32_t) && (uintptr_t)buf % sizeof(uint32_t) == 0;
+}
+
+static int put_u32(void *buf, size_t len, uint32_t value) {
+  if (!is_number(buf, len)) return IOT_OTAE_INVALID_PARAM;
+  memcpy(buf, &value, sizeof(value));
+  return 0;
+}
+
+/* A size: 4 bytes if it fits, or 8. */
+static int put_size(void *buf, size_t len, uint64_t value) {
+  if (len == sizeof(uint64_t) && (uintptr_t)buf % sizeof(uint32_t) == 0) {
+    memcpy(buf, &value, sizeof(value));
+    return 0;
+  }
+  if (value > UINT32_MAX) return IOT_OTAE_INVALID_PARAM;
+  return put_u32(buf, len, (uint32_t)value);
+}
+
+static int put_text(char *buf, size_t len, const char *text) {
+  size_t n = strlen(text);
+  memset(buf, 0, len);
+  memcpy(buf, text, n < len ? n : len - 1);
+  return 0;
+}
+
+static int put_md5(char *buf, size_t len, const struct iotkit_upgrade *upgrade) {
+  char text[2 * IOTKIT_DIGEST_MAX + 1];
+  memset(buf, 0, len);
+  if (upgrade->digest_method != IOTKIT_DIGEST_MD5) return IOT_OTAE_GENERAL;
+  ik_hex_encode(upgrade->digest, 16, text);
+  return put_text(buf, len, text);
+}
+
+static int check_firmware(struct iot_ota *ota, void *buf, size_t len) {
+  if (!is_number(buf, len)) return IOT_OTAE_INVALID_PARAM;
+  if (ota->state != IOT_OTAS_FETCHED) return IOT_OTAE_INVALID_STATE;
+  ota->end_seen = true;
+  return put_u32(buf, len, iotkit_job_check(ota->job) == 0 ? 1 : 0);
+}
+
+/* While fetching the image begins again; an ended fetch stays ended, only its count is reset. */
+static int reset_fetched_size(struct iot_ota *ota) {
+  iotkit_job_t *again;
+  if (ota->state != IOT_OTAS_FETCHING) {
+    ota->not_counted = iotkit_job_received(ota->job);
+    return 0;
+  }
+  if (iotkit_job_dup(ota->job, &again) != 0) return IOT_OTAE_NOMEM;
+  ik_iot_ota_start(ota, again);
+  return 0;
+}
+
+static int reset_state(struct iot_ota *ota) {
+  iotkit_job_abort(ota->job);
+  iotkit_job_unref(ota->job);
+  ota->job = NULL;
+  ik_iot_ota_set_state(ota, IOT_OTAS_INITED);
+  if (ota->next != NULL) {
+    iotkit_job_t *job = ota->next;
+    ota->next = NULL;
+    ik_iot_ota_start(ota, job);
+  }
+  return 0;
+}
+
+static int ioctl(struct iot_ota *ota, IOT_OTA_CmdType_t type, void *buf, size_t len) {
+  const struct iotkit_upgrade *upgrade = iotkit_job_upgrade(ota->job);
+  switch (type) {
+  case IOT_OTAG_COTA_CONFIG_SIZE:
+    return put_u32(buf, len, 0);
+  case IOT_OTAG_OTA_TYPE:
+    return put_u32(buf, len, ota->state == IOT_OTAS_FETCHING ? IOT_OTAT_FOTA : IOT_OTAT_NONE);
+  case IOT_OTAG_FETCHED_SIZE:
+    return put_size(buf, len, iotkit_job_received(ota->job) - ota->not_counted);
+  case IOT_OTAG_FILE_SIZE:
+    return put_size(buf, len, upgrade->size);
+  case IOT_OTAG_MD5SUM:
+    return put_md5(buf, len, upgrade);
+  case IOT_OTAG_VERSION:
+    return put_text(buf, len, upgrade->version);
+  case IOT_OTAG_MODULE:
+    return put_text(buf, len, upgrade->module);
+  case IOT_OTAG_CHECK_FIRMWARE:
+    return check_firmware(ota, buf, len);
+  case IOT_OTAG_CHECK_CONFIG:
+    return is_number(buf, len) ? IOT_OTAE_INVALID_STATE : IOT_OTAE_INVALID_PARAM;
+  case IOT_OTAG_RESET_FETCHED_SIZE:
+    return reset_fetched_size(ota);
+  case IOT_OTAG_RESET_STATE:
+    return reset_state(ota);
+  case IOT_OTAG_COTA_CONFIG_ID: /* no configuration was announced */
+  case IOT_OTAG_COTA_SIGN:
+  case IOT_OTAG_COTA_SIGN_METHOD:
+  case IOT_OTAG_COTA_URL:
+  case IOT_OTAG_COTA_GETTYPE:
+    break;
+  }
+  return IOT_OTAE_INVALID_PARAM;
+}
+
+int IOT_OTA_Ioctl(void *handle, IOT_OTA_CmdType_t type, void *buf, size_t buf_len) {
+  struct iot_ota *ota = handle;
+  if (ota == NULL || buf == NULL || buf_len == 0) return IOT_OTAE_INVALID_PARAM;
+  ik_mutex_lock(ota->mutex);
+  int error = IOT_OTAE_INVALID_STATE;
+  int returned = IOT_OTAE_INVALID_STATE;
+  if (ota->state != IOT_OTAS_INITED) {
+    error = ioctl(ota, type, buf, buf_len);
+    returned = error == 0 ? 0 : IK_IOT_OTA_FAILED;
+  }
+  if (error != 0) ota->last_error = error;
+  ik_mutex_unlock(ota->mutex);
+  return returned;
+}
