@@ -19,6 +19,9 @@ export interface JobOptions {
   readonly to: string;
 }
 
+/** As the platform spells them. */
+const digestNames = { sha256: 'SHA256', md5: 'MD5' } as const;
+
 /** Faults to show what a failure looks like. */
 export const faultNames = [
   'wrong-secret',
@@ -54,7 +57,7 @@ export function parseOptions(args: readonly string[]): JobOptions | undefined {
   return {
     firmware: path.resolve(values.firmware ?? process.execPath),
     protocol: oneOf('protocol', values.protocol, ['https', 'http']),
-    digest: oneOf('digest', values.digest.toUpperCase().replace('-', ''), ['SHA256', 'MD5']),
+    digest: digestNames[oneOf('digest', values.digest.toLowerCase(), ['sha256', 'md5'])],
     fault: values.fault === undefined ? undefined : oneOf('fault', values.fault, faultNames),
     ...versions(values.from, values.to),
   };
@@ -82,7 +85,7 @@ function parseValues(args: readonly string[]) {
 function oneOf<Name extends string>(option: string, value: string, allowed: readonly Name[]): Name {
   const found = allowed.find((name) => name === value);
   if (found === undefined) {
-    throw usage(`--${option} must be ${allowed.join(' or ').toLowerCase()}, not ${value}`);
+    throw usage(`--${option} must be ${allowed.join(' or ')}, not ${value}`);
   }
   return found;
 }

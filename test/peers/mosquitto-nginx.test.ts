@@ -80,14 +80,22 @@ function startServer(options: Partial<NginxOptions> = {}): Promise<Nginx> {
   });
 }
 
-function boot(options: Partial<ConnectOptions> = {}): Promise<Device> {
-  return connect({
+const devices: Device[] = [];
+
+afterEach(async () => {
+  for (const device of devices.splice(0)) await device.close();
+});
+
+async function boot(options: Partial<ConnectOptions> = {}): Promise<Device> {
+  const device = await connect({
     ...key,
     url: `mqtts://127.0.0.1:${mosquitto.port}`,
     tls: { ca: identity.ca },
     timestamp,
     ...options,
   });
+  devices.push(device);
+  return device;
 }
 
 test('the image is the one the package records', async () => {

@@ -30,6 +30,13 @@ export interface Announced {
 
 export const PRODUCT_KEY = 'a1World';
 
+/** What a test that failed or hangs has left open: its end must not keep the others from ending. */
+const open = new Set<World>();
+
+afterEach(async () => {
+  for (const world of open) await world[Symbol.asyncDispose]();
+});
+
 /** A platform on loopback with devices and a folder, all gone at the end of the test. */
 export class World implements AsyncDisposable {
   readonly platform: Platform;
@@ -39,6 +46,7 @@ export class World implements AsyncDisposable {
   private constructor(platform: Platform, directory: string) {
     this.platform = platform;
     this.directory = directory;
+    open.add(this);
   }
 
   static async open(options: PlatformOptions = {}): Promise<World> {
@@ -132,6 +140,7 @@ export class World implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (!open.delete(this)) return;
     await Promise.all(this.#devices.map((device) => device.close()));
     await this.platform.close();
     await rm(this.directory, { recursive: true, force: true });
