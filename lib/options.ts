@@ -93,8 +93,8 @@ export interface ConnectOptions {
   /** Base of the MQTT client id, 1-64 characters. Default `productKey.deviceName`. */
   readonly clientId?: string;
   /**
-   * Milliseconds since the epoch, part of what is signed; 0: none is sent. Default: now. A fixed one makes a password that
-   * stays the same, for brokers that keep a list of passwords.
+   * Milliseconds since the epoch, part of what is signed; 0: none is sent. Default: now. A fixed one makes a password
+   * that stays the same, for brokers that keep a list of passwords.
    */
   readonly timestamp?: number;
   /** Seconds, 1-1,200; the platform itself takes 30 and more. Default 300. */
