@@ -14,6 +14,7 @@
 #include "iot_export.h"
 #include "iot_import.h"
 #include "iot_mqtt.h"
+#include "iotkit_iot.h"
 #include "mqtt_client.h"
 
 #define CONNECT_MS 10000 /* name, TCP and TLS of the first connection */
@@ -43,6 +44,7 @@ struct waiter {
   int error;
 };
 
+typedef void (*made_fn)(void *ctx, iotkit_mqtt_t *client);
 struct handle {
   iotkit_mqtt_t *client;
   iotx_mqtt_event_handle_t on_event;
@@ -220,7 +222,8 @@ static void destroy(struct handle *handle) {
   free(handle);
 }
 
-static int construct(const iotx_mqtt_param_t *param, struct handle *handle, char *detail) {
+static int construct(const iotx_mqtt_param_t *param, struct handle *handle, made_fn made, void *ctx,
+                     char *detail) {
   struct iotkit_mqtt_options options = options_of(param, handle);
   iotkit_tls_t *tls = NULL;
   int rc = param->pub_key ? make_tls(param->pub_key, &tls, detail) : 0;
@@ -232,10 +235,11 @@ static int construct(const iotx_mqtt_param_t *param, struct handle *handle, char
   handle->write_max =
       param->write_buf_size ? param->write_buf_size : (uint32_t)IK_MQTT_PACKET_DEFAULT;
   if (param->read_buf_size) handle->client->session.reader.max_packet = param->read_buf_size;
+  if (made) made(ctx, handle->client);
   return connect_first(handle);
 }
 
-static void *construct_from_hal(void) {
+static void *construct_from_hal(made_fn made_client, void *ctx) {
   char product_key[PRODUCT_KEY_MAXLEN], device_name[DEVICE_NAME_MAXLEN],
       device_secret[DEVICE_SECRET_MAXLEN];
   void *made = NULL;
@@ -252,16 +256,21 @@ static void *construct_from_hal(void) {
                              .username = info->username,
                              .password = info->password,
                              .pub_key = info->pub_key};
-  return IOT_MQTT_Construct(&param);
+  return iotkit_mqtt_construct(&param, made_client, ctx);
 }
 
 void *IOT_MQTT_Construct(iotx_mqtt_param_t *pInitParams) {
+  return iotkit_mqtt_construct(pInitParams, NULL, NULL);
+}
+
+void *iotkit_mqtt_construct(iotx_mqtt_param_t *param, made_fn made, void *ctx) {
   char detail[IOTKIT_DETAIL_MAX] = "";
-  if (!pInitParams) return construct_from_hal();
+  if (!param) return construct_from_hal(made, ctx);
   struct handle *handle = calloc(1, sizeof(*handle));
   if (!handle) return NULL;
-  const int rc = construct(pInitParams, handle, detail);
+  const int rc = construct(param, handle, made, ctx, detail);
   if (rc == 0) return handle;
+  if (made) made(ctx, NULL);
   ik_log(IOTKIT_LOG_ERROR, "IOT_MQTT_Construct: %s%s%s", iotkit_strerror(rc), detail[0] ? ": " : "",
          detail);
   destroy(handle);
@@ -409,6 +418,28 @@ static bool answered(struct handle *handle, const struct waiter *waiter) {
   return yes;
 }
 
+/*
+ * Only the stepping thread brings answers. So whether there is one is asked as that thread, before going to sleep: else
+ * another thread could bring it in between, and nothing would end the sleep.
+ */
+static void await_answer(struct handle *handle, const struct waiter *waiter, uint64_t end_ms) {
+  uint64_t now_ms = ik_port_now_ms();
+  while (!answered(handle, waiter) && now_ms < end_ms) {
+    int rc = ik_mqtt_enter(handle->client);
+    if (rc == IK_EBUSY)
+      await_turn(handle->client, end_ms);
+    else if (rc < 0)
+      return;
+    else {
+      if (!answered(handle, waiter))
+        rc = ik_mqtt_yield_entered(handle->client, (uint32_t)(end_ms - now_ms));
+      ik_mqtt_leave(handle->client);
+      if (rc < 0 && rc != IK_EINTERRUPTED) return;
+    }
+    now_ms = ik_port_now_ms();
+  }
+}
+
 static void forget_waiter(struct handle *handle, struct waiter *waiter) {
   ik_mutex_lock(handle->client->mutex);
   struct waiter **link = &handle->waiters;
@@ -428,11 +459,7 @@ int IOT_MQTT_Subscribe_Sync(void *handle, const char *topic_filter, iotx_mqtt_qo
   const uint64_t end_ms = ik_port_now_ms() + (uint32_t)timeout_ms;
   const int id = subscribe(handle, topic_filter, (int)qos, topic_handle_func, pcontext, &waiter);
   if (id <= 0) return id < 0 ? id : FAIL_RETURN;
-  uint64_t now_ms = ik_port_now_ms();
-  while (rc == 0 && !answered(handle, &waiter) && now_ms < end_ms) {
-    rc = IOT_MQTT_Yield(handle, (int)(end_ms - now_ms));
-    now_ms = ik_port_now_ms();
-  }
+  await_answer(handle, &waiter, end_ms);
   forget_waiter(handle, &waiter);
   return waiter.answered && waiter.error == 0 ? id : FAIL_RETURN;
 }
