@@ -72,6 +72,8 @@ int ik_mqtt_enter(iotkit_mqtt_t *client);
 void ik_mqtt_leave(iotkit_mqtt_t *client);
 /* One step of the stepping thread. */
 void ik_mqtt_run(iotkit_mqtt_t *client, uint64_t now_ms);
+/* The loop of iotkit_mqtt_yield, for a caller who has become the stepping thread already. */
+int ik_mqtt_yield_entered(iotkit_mqtt_t *client, uint32_t timeout_ms);
 /* With the mutex held: a step is due. Unlocks, and wakes who sleeps. */
 void ik_mqtt_poke_unlock(iotkit_mqtt_t *client);
 /* With the mutex held: when to step next; 0: at once. */

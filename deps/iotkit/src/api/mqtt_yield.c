@@ -43,7 +43,7 @@ static int wait_ready(iotkit_mqtt_t *client, uint32_t timeout_ms) {
   return rc;
 }
 
-static int yield(iotkit_mqtt_t *client, uint32_t timeout_ms) {
+int ik_mqtt_yield_entered(iotkit_mqtt_t *client, uint32_t timeout_ms) {
   const uint64_t handled = client->handled;
   uint64_t now_ms = ik_port_now_ms();
   const uint64_t end_ms = now_ms + timeout_ms;
@@ -62,7 +62,7 @@ static int yield(iotkit_mqtt_t *client, uint32_t timeout_ms) {
 int iotkit_mqtt_yield(iotkit_mqtt_t *client, uint32_t timeout_ms) {
   int rc = ik_mqtt_enter(client);
   if (rc < 0) return rc;
-  rc = yield(client, timeout_ms);
+  rc = ik_mqtt_yield_entered(client, timeout_ms);
   ik_mqtt_leave(client);
   return rc;
 }
