@@ -1,5 +1,6 @@
 /*
- * Chunked bodies: in any pieces the same body, the same end or the same error; and what is encoded decodes to itself.
+ * Chunked bodies: in any pieces the same body, the same end or the same error; and what is encoded
+ * decodes to itself.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * Whole responses through the exchange and the download policy: no split changes the body, and the policy never hands out a
- * byte beyond the announced size, nor bytes that were not received.
+ * Whole responses through the exchange and the download policy: no split changes the body, and the
+ * policy never hands out a byte beyond the announced size, nor bytes that were not received.
  */
 #include <stdlib.h>
 #include <string.h>

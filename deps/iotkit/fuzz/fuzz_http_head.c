@@ -1,6 +1,6 @@
 /*
- * Response heads: pushed whole or in pieces the outcome is the same, every field is a piece of the text, and no result
- * depends on what stands behind the head.
+ * Response heads: pushed whole or in pieces the outcome is the same, every field is a piece of the
+ * text, and no result depends on what stands behind the head.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /*
- * Chunked bodies: what is decoded, what is refused, in place, and the same however the bytes are split.
+ * Chunked bodies: what is decoded, what is refused, in place, and the same however the bytes are
+ * split.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,7 +66,10 @@ struct outcome {
   uint8_t body[256];
 };
 
-/* Decodes in pieces: [0, cut), then pieces of `step`. The memory is as long as the piece, so that a byte too far is seen. */
+/*
+ * Decodes in pieces: [0, cut), then pieces of `step`. The memory is as long as the piece, so that a
+ * byte too far is seen.
+ */
 static struct outcome decode(const char *raw, size_t len, size_t cut, size_t step) {
   struct ik_chunked chunked;
   struct outcome out = {0};

@@ -1,5 +1,6 @@
 /*
- * Whole responses through the exchange: head, body, end, in any pieces, with the body left where the bytes were received.
+ * Whole responses through the exchange: head, body, end, in any pieces, with the body left where
+ * the bytes were received.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /*
- * Response heads: what is accepted, what is refused, and that no way of splitting the bytes changes either.
+ * Response heads: what is accepted, what is refused, and that no way of splitting the bytes changes
+ * either.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /*
- * IOT_OTA_*: the documented sequence over a broker and a server on loopback, and what every call answers in every state.
+ * IOT_OTA_*: the documented sequence over a broker and a server on loopback, and what every call
+ * answers in every state.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -509,7 +510,10 @@ static void the_newest_notice_waits_its_turn(void **state) {
   assert_int_equal(IOT_OTA_IsFetching(world->ota), 0);
 }
 
-/* A program that asks nothing but IsFetching hears 0 once, so that it closes its file, before the next one begins. */
+/*
+ * A program that asks nothing but IsFetching hears 0 once, so that it closes its file, before the
+ * next one begins.
+ */
 static void an_end_is_seen_before_the_next_begins(void **state) {
   struct world *world = *state;
   static uint8_t image[SIZE];

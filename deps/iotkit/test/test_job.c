@@ -1,5 +1,6 @@
 /*
- * Jobs over real sockets: a scripted server answers well or badly, the job ends with the right image or the right error.
+ * Jobs over real sockets: a scripted server answers well or badly, the job ends with the right
+ * image or the right error.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -698,7 +699,10 @@ static void refuses_http_when_told_to(void **state) {
   iotkit_job_unref(job);
 }
 
-/* Half, then the connection goes; then from the start again, as *ctx says: the same bytes, or others. */
+/*
+ * Half, then the connection goes; then from the start again, as *ctx says: the same bytes, or
+ * others.
+ */
 static bool again_from_the_start(void *ctx, int fd, const struct http_request *request) {
   const bool *same = ctx;
   http_send(fd, "HTTP/1.1 200 OK\r\nContent-Length: %u\r\n\r\n", SIZE);

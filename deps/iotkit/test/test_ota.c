@@ -1,5 +1,6 @@
 /*
- * The channel over a real MQTT client and a broker on loopback: subscriptions, reports, notices, refusals, repetitions, the end.
+ * The channel over a real MQTT client and a broker on loopback: subscriptions, reports, notices,
+ * refusals, repetitions, the end.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,7 +159,10 @@ static void offers_a_notice_once(void **state) {
   push(world, UPGRADE_TOPIC, NOTICE("2", "2.0.1"));
   until(world, &world->upgrades, 2);
   assert_string_equal(world->version, "2.0.1");
-  /* The first is not in use any more: pushed again it is a new try, but not where the broker repeats itself. */
+  /*
+   * The first is not in use any more: pushed again it is a new try, but not where the broker
+   * repeats itself.
+   */
   assert_true(mini_broker_publish(world->broker, UPGRADE_TOPIC, NOTICE("1", "2.0.0"), 1, true));
   push(world, UPGRADE_TOPIC, NOTICE("1", "2.0.0"));
   until(world, &world->upgrades, 3);
@@ -224,7 +228,10 @@ static void asks_and_is_answered(void **state) {
   push(world, GET_REPLY_TOPIC, "{\"id\":\"6\",\"code\":460,\"message\":\"bad\",\"data\":{}}");
   until(world, &world->refusals, 1);
   assert_int_equal(world->error, IK_ENOTICE_CODE);
-  /* An answer to us is not an upgrade that failed: the version report is the next thing the broker sees. */
+  /*
+   * An answer to us is not an upgrade that failed: the version report is the next thing the broker
+   * sees.
+   */
   assert_true(iotkit_ota_report_version(world->ota, "1.0.0", NULL) > 0);
   flush(world);
   assert_true(mini_broker_wait(world->broker, INFORM_TOPIC, 0, payload, sizeof(payload), &qos));

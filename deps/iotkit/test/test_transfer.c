@@ -1,5 +1,6 @@
 /*
- * The download policy on a fake clock: waits, time-outs, caps, what each answer leads to. test_job.c has the same over sockets.
+ * The download policy on a fake clock: waits, time-outs, caps, what each answer leads to.
+ * test_job.c has the same over sockets.
  */
 #include <stdio.h>
 #include <string.h>

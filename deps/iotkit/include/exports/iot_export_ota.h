@@ -1,12 +1,15 @@
 /*
  * iot_export_ota.h - the published OTA API: firmware updates of one device, over one MQTT client.
  *
- * The sequence: IOT_MQTT_Construct, IOT_OTA_Init, IOT_OTA_ReportVersion, IOT_MQTT_Yield until IOT_OTA_IsFetching says 1;
- * IOT_OTA_FetchYield, writing what it returns, IOT_OTA_ReportProgress and IOT_MQTT_Yield until IOT_OTA_IsFetchFinish says 1;
- * IOT_OTA_Ioctl with IOT_OTAG_CHECK_FIRMWARE; IOT_OTA_Deinit; after the restart Init and ReportVersion with the new version.
+ * The sequence: IOT_MQTT_Construct, IOT_OTA_Init, IOT_OTA_ReportVersion, IOT_MQTT_Yield until
+ * IOT_OTA_IsFetching says 1; IOT_OTA_FetchYield, writing what it returns, IOT_OTA_ReportProgress
+ * and IOT_MQTT_Yield until IOT_OTA_IsFetchFinish says 1; IOT_OTA_Ioctl with
+ * IOT_OTAG_CHECK_FIRMWARE; IOT_OTA_Deinit; after the restart Init and ReportVersion with the new
+ * version.
  *
- * Any number of handles, also on one client. Every function may be called from any thread and inside any callback, but for
- * IOT_OTA_Deinit inside the pushed callback of the same handle. One thread at a time fetches on a handle.
+ * Any number of handles, also on one client. Every function may be called from any thread and
+ * inside any callback, but for IOT_OTA_Deinit inside the pushed callback of the same handle. One
+ * thread at a time fetches on a handle.
  */
 #ifndef IOT_EXPORT_OTA_EXPORTS_H
 #define IOT_EXPORT_OTA_EXPORTS_H
@@ -59,7 +62,10 @@ typedef enum {
   IOT_OTAP_FETCH_PERCENTAGE_MAX = 100
 } IOT_OTA_Progress_t;
 
-/* What IOT_OTA_Ioctl gets or does, and what `buf` must be. A number is a uint32_t at an address that is a multiple of 4. */
+/*
+ * What IOT_OTA_Ioctl gets or does, and what `buf` must be. A number is a uint32_t at an address
+ * that is a multiple of 4.
+ */
 typedef enum {
   IOT_OTAG_COTA_CONFIG_ID = 0, /* of configurations; char ** that is set to new memory */
   IOT_OTAG_COTA_CONFIG_SIZE,   /* number; 0 when no configuration was announced */
@@ -72,58 +78,66 @@ typedef enum {
   IOT_OTAG_FILE_SIZE,          /* number, or uint64_t with a length of 8: bytes announced */
   IOT_OTAG_MD5SUM,  /* text of 32 hexadecimal digits; an error when another digest was announced */
   IOT_OTAG_VERSION, /* text; OTA_VERSION_LEN_MAX bytes hold it */
-  IOT_OTAG_CHECK_FIRMWARE, /* number: 1 when the fetched image is the announced one, else 0 */
-  IOT_OTAG_CHECK_CONFIG,   /* number: the same of a configuration */
-  IOT_OTAG_RESET_FETCHED_SIZE, /* begins again: the next byte fetched is the image's first; `buf` is not touched */
-  IOT_OTAG_MODULE,     /* text: the module of the upgrade, "" is the default one (3.2) */
-  IOT_OTAG_RESET_STATE /* forgets the upgrade; `buf` is not touched (3.2) */
+  IOT_OTAG_CHECK_FIRMWARE,     /* number: 1 when the fetched image is the announced one, else 0 */
+  IOT_OTAG_CHECK_CONFIG,       /* number: the same of a configuration */
+  IOT_OTAG_RESET_FETCHED_SIZE, /* begins again at the image's first byte; `buf` is not touched */
+  IOT_OTAG_MODULE,             /* text: the module of the upgrade, "" is the default one (3.2) */
+  IOT_OTAG_RESET_STATE         /* forgets the upgrade; `buf` is not touched (3.2) */
 } IOT_OTA_CmdType_t;
 
 /* Channels of signals and of images; one of each exists. */
 enum { OTA_CH_SIGNAL_MQTT = 0, OTA_CH_SIGNAL_COAP = 1, OTA_CH_FETCH_HTTP = 1 };
 
 /*
- * Opens OTA for a device on `ch_signal`, a handle of IOT_MQTT_Construct that outlives it. The names are copied.
- * NULL: a name is NULL, empty or no topic level, there is no such client, or memory is out.
+ * Opens OTA for a device on `ch_signal`, a handle of IOT_MQTT_Construct that outlives it. The names
+ * are copied. NULL: a name is NULL, empty or no topic level, there is no such client, or memory is
+ * out.
  */
 IOTKIT_API void *IOT_OTA_Init(const char *product_key, const char *device_name, void *ch_signal);
 
 /*
- * Closes it: subscriptions and connections end, a fetch running on another thread returns. 0; IOT_OTAE_INVALID_PARAM for NULL,
- * IOT_OTAE_INVALID_STATE inside the pushed callback of the same handle.
+ * Closes it: subscriptions and connections end, a fetch running on another thread returns. 0;
+ * IOT_OTAE_INVALID_PARAM for NULL, IOT_OTAE_INVALID_STATE inside the pushed callback of the same
+ * handle.
  */
 IOTKIT_API int IOT_OTA_Deinit(void *handle);
 
 /*
- * Reports the version that runs, 1-64 bytes of UTF-8; QoS 1. What ends an upgrade on the platform is this with the target
- * version. 0; IOT_OTAE_INVALID_PARAM for NULL; -1 with the last error INVALID_PARAM or OSC_FAILED.
+ * Reports the version that runs, 1-64 bytes of UTF-8; QoS 1. What ends an upgrade on the platform
+ * is this with the target version. 0; IOT_OTAE_INVALID_PARAM for NULL; -1 with the last error
+ * INVALID_PARAM or OSC_FAILED.
  */
 IOTKIT_API int IOT_OTA_ReportVersion(void *handle, const char *version);
 
 /*
- * Reports progress, with a text of at most 1024 bytes or NULL; QoS 0. 0; IOT_OTAE_INVALID_PARAM for NULL; -1 with the last error
- * INVALID_PARAM; IOT_OTAE_STR_TOO_LONG; IOT_OTAE_OSC_FAILED.
+ * Reports progress, with a text of at most 1024 bytes or NULL; QoS 0. 0; IOT_OTAE_INVALID_PARAM for
+ * NULL; -1 with the last error INVALID_PARAM; IOT_OTAE_STR_TOO_LONG; IOT_OTAE_OSC_FAILED.
  */
 IOTKIT_API int IOT_OTA_ReportProgress(void *handle, IOT_OTA_Progress_t progress, const char *msg);
 
 /* 1: an upgrade is announced or being fetched; else 0, also for NULL. */
 IOTKIT_API int IOT_OTA_IsFetching(void *handle);
 
-/* 1: the fetch has ended, well or badly (IOT_OTAG_CHECK_FIRMWARE says which); else 0, also for NULL. */
+/*
+ * 1: the fetch has ended, well or badly (IOT_OTAG_CHECK_FIRMWARE says which); else 0, also for
+ * NULL.
+ */
 IOTKIT_API int IOT_OTA_IsFetchFinish(void *handle);
 
 /*
- * Receives the next bytes of the image, at most `buf_len`, waiting at most `timeout_s` seconds until the buffer is full or the
- * image ends. After a drop it reconnects and goes on where it was.
- * Returns how many bytes; 0: none in that time, also while it reconnects; IOT_OTAE_INVALID_PARAM; IOT_OTAE_INVALID_STATE when
- * there is nothing to fetch; -1 when the download has failed for good (last error IOT_OTAE_FETCH_FAILED).
+ * Receives the next bytes of the image, at most `buf_len`, waiting at most `timeout_s` seconds
+ * until the buffer is full or the image ends. After a drop it reconnects and goes on where it was.
+ * Returns how many bytes; 0: none in that time, also while it reconnects; IOT_OTAE_INVALID_PARAM;
+ * IOT_OTAE_INVALID_STATE when there is nothing to fetch; -1 when the download has failed for good
+ * (last error IOT_OTAE_FETCH_FAILED).
  */
 IOTKIT_API int IOT_OTA_FetchYield(void *handle, char *buf, uint32_t buf_len, uint32_t timeout_s);
 
 /*
- * Asks or does what `type` says. Texts are cut to the buffer, always end with NUL, and the rest of the buffer is zeroed. 0;
- * IOT_OTAE_INVALID_PARAM: NULL or no length; IOT_OTAE_INVALID_STATE: no upgrade so far; -1 with the last error INVALID_PARAM
- * (type, length, alignment, or a size that does not fit), INVALID_STATE (checked too early) or GENERAL (there is none).
+ * Asks or does what `type` says. Texts are cut to the buffer, always end with NUL, and the rest of
+ * the buffer is zeroed. 0; IOT_OTAE_INVALID_PARAM: NULL or no length; IOT_OTAE_INVALID_STATE: no
+ * upgrade so far; -1 with the last error INVALID_PARAM (type, length, alignment, or a size that
+ * does not fit), INVALID_STATE (checked too early) or GENERAL (there is none).
  */
 IOTKIT_API int IOT_OTA_Ioctl(void *handle, IOT_OTA_CmdType_t type, void *buf, size_t buf_len);
 
@@ -131,16 +145,23 @@ IOTKIT_API int IOT_OTA_Ioctl(void *handle, IOT_OTA_CmdType_t type, void *buf, si
 IOTKIT_API int IOT_OTA_GetLastError(void *handle);
 
 /*
- * `on_pushed(handle)` is called when an upgrade was announced, on the thread that yields the client; NULL: nobody. An upgrade
- * announced while another is being fetched waits until that one has ended and its end was seen (IOT_OTA_IsFetching said 0,
- * or CHECK_FIRMWARE was asked). 0; IOT_OTAE_INVALID_PARAM. (3.2)
+ * `on_pushed(handle)` is called when an upgrade was announced, on the thread that yields the
+ * client; NULL: nobody. An upgrade announced while another is being fetched waits until that one
+ * has ended and its end was seen (IOT_OTA_IsFetching said 0, or CHECK_FIRMWARE was asked). 0;
+ * IOT_OTAE_INVALID_PARAM. (3.2)
  */
 IOTKIT_API int IOT_OTA_SetOnPushedCallback(void *handle, int (*on_pushed)(void *context));
 
-/* Publishes the version to the legacy request topic, QoS 1: is there an image for me. As IOT_OTA_ReportVersion; -1 while fetching. */
+/*
+ * Publishes the version to the legacy request topic, QoS 1: is there an image for me. As
+ * IOT_OTA_ReportVersion; -1 while fetching.
+ */
 IOTKIT_API int iotx_req_image(void *handle, const char *version);
 
-/* Asks for the remote configuration. -1: it is not supported in this release (last error IOT_OTAE_GENERAL). */
+/*
+ * Asks for the remote configuration. -1: it is not supported in this release (last error
+ * IOT_OTAE_GENERAL).
+ */
 IOTKIT_API int iotx_ota_get_config(void *handle, const char *configScope, const char *getType,
                                    const char *attributeKeys);
 

@@ -1,9 +1,11 @@
 /*
- * iot_ota.c - IOT_OTA_*, the published functions, over a channel and its jobs; iot_ota_ioctl.c has IOT_OTA_Ioctl.
+ * iot_ota.c - IOT_OTA_*, the published functions, over a channel and its jobs; iot_ota_ioctl.c has
+ * IOT_OTA_Ioctl.
  *
- * A handle owns one channel, the job that is fetched or was, and the newest one that waits behind it. The mutex guards them; it
- * is held during no callback, no fetch and no publish. A fetch works on its own reference of the job, so that Ioctl may
- * replace it meanwhile; only Deinit waits for a fetch to return.
+ * A handle owns one channel, the job that is fetched or was, and the newest one that waits behind
+ * it. The mutex guards them; it is held during no callback, no fetch and no publish. A fetch works
+ * on its own reference of the job, so that Ioctl may replace it meanwhile; only Deinit waits for a
+ * fetch to return.
  */
 #include "api/iot_ota.h"
 
@@ -263,8 +265,8 @@ static int leave_fetch(struct iot_ota *ota, const iotkit_job_t *job, int64_t res
   *first = false;
   ik_mutex_lock(ota->mutex);
   if (job != ota->job || ota->state != IOT_OTAS_FETCHING) {
-    result =
-        0; /* begun again, or forgotten, while it was being fetched: these bytes belong to nothing */
+    /* Begun again, or forgotten, while it was being fetched: these bytes belong to nothing. */
+    result = 0;
   } else if (result < 0 && iotkit_job_get_state(job) == IOTKIT_JOB_FAILED) {
     ota->last_error = IOT_OTAE_FETCH_FAILED;
     end_job(ota);

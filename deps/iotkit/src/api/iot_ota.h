@@ -29,7 +29,10 @@ struct iot_ota {
 
 /* Takes over the job, which becomes the one to fetch. With the mutex held. */
 void ik_iot_ota_start(struct iot_ota *ota, iotkit_job_t *job);
-/* The only way to change the state: the client is told whether an upgrade is being fetched. With the mutex held. */
+/*
+ * The only way to change the state: the client is told whether an upgrade is being fetched. With
+ * the mutex held.
+ */
 void ik_iot_ota_set_state(struct iot_ota *ota, IOT_OTA_State_t state);
 
 #endif

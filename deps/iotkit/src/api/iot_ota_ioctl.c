@@ -1,5 +1,6 @@
 /*
- * iot_ota_ioctl.c - IOT_OTA_Ioctl. All but itself runs with the handle's mutex held and returns 0 or the last error.
+ * iot_ota_ioctl.c - IOT_OTA_Ioctl. All but itself runs with the handle's mutex held and returns 0
+ * or the last error.
  */
 #include <string.h>
 

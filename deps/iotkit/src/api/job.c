@@ -1,8 +1,9 @@
 /*
  * job.c - a job's life, its digest and what any thread may ask of it; job_fetch.c has the download.
  *
- * A job is counted by references. Its notice, options and dial are fixed before the first fetch. The thread inside fetch owns
- * connection, exchange and transfer (the flag `fetching` keeps a second one out); the rest is atomic or under the mutex.
+ * A job is counted by references. Its notice, options and dial are fixed before the first fetch.
+ * The thread inside fetch owns connection, exchange and transfer (the flag `fetching` keeps a
+ * second one out); the rest is atomic or under the mutex.
  */
 #include "api/job.h"
 

@@ -50,7 +50,10 @@ struct iotkit_job {
 /* Takes over the notice, also when it fails. */
 int ik_job_new(struct ik_notice *notice, const struct iotkit_fetch_options *options,
                iotkit_job_t **out);
-/* The job's bytes cannot be taken back (FetchYield): a body that begins again is compared with them and skipped. Before the first fetch. */
+/*
+ * The job's bytes cannot be taken back (FetchYield): a body that begins again is compared with them
+ * and skipped. Before the first fetch.
+ */
 void ik_job_set_no_rewind(iotkit_job_t *job);
 /* Another way to open connections; before the first fetch. */
 void ik_job_set_dial(iotkit_job_t *job, ik_dial_fn dial, void *ctx);

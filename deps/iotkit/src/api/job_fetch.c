@@ -1,8 +1,10 @@
 /*
- * job_fetch.c - the download: the policy of ota/transfer.c carried out over a transport, on the calling thread.
+ * job_fetch.c - the download: the policy of ota/transfer.c carried out over a transport, on the
+ * calling thread.
  *
- * The connection stays open between calls. Bytes of the body are received straight into the caller's buffer; only what
- * came in one piece with a response head passes through the scratch, and so does what comes behind the image.
+ * The connection stays open between calls. Bytes of the body are received straight into the
+ * caller's buffer; only what came in one piece with a response head passes through the scratch, and
+ * so does what comes behind the image.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -140,7 +142,10 @@ static enum step step_request(iotkit_job_t *job, struct call *call) {
   return STEP_AGAIN;
 }
 
-/* Reads to `into`; > 0 bytes, else *step says what to do: wait, or go on because the transfer was told. */
+/*
+ * Reads to `into`; > 0 bytes, else *step says what to do: wait, or go on because the transfer was
+ * told.
+ */
 static size_t receive(iotkit_job_t *job, struct call *call, uint8_t *into, size_t len,
                       enum step *step) {
   char detail[IOTKIT_DETAIL_MAX] = "";
@@ -183,7 +188,9 @@ static enum step step_head(iotkit_job_t *job, struct call *call) {
   return STEP_AGAIN;
 }
 
-/* Bytes that were handed out before, up to `offset`, come again at `place`: they must be the same. */
+/*
+ * Bytes that were handed out before, up to `offset`, come again at `place`: they must be the same.
+ */
 static void compare_prefix(iotkit_job_t *job, const uint8_t *data, size_t len, uint64_t place,
                            uint64_t offset) {
   int rc = 0;
@@ -201,7 +208,10 @@ static void compare_prefix(iotkit_job_t *job, const uint8_t *data, size_t len, u
   }
 }
 
-/* `len` body bytes stand at `data`, which is the end of what was handed out, or the scratch behind the image. */
+/*
+ * `len` body bytes stand at `data`, which is the end of what was handed out, or the scratch behind
+ * the image.
+ */
 static void take_body(iotkit_job_t *job, struct call *call, uint8_t *data, size_t len) {
   struct ik_transfer *transfer = &job->transfer;
   uint64_t offset = transfer->offset;
@@ -242,7 +252,10 @@ static size_t decode(iotkit_job_t *job, struct call *call, uint8_t *data, size_t
   return used;
 }
 
-/* The raw bytes left in the scratch: into the caller's buffer, or judged where they are when that is full. */
+/*
+ * The raw bytes left in the scratch: into the caller's buffer, or judged where they are when that
+ * is full.
+ */
 static enum step step_scratch(iotkit_job_t *job, struct call *call) {
   uint8_t *raw = job->scratch + job->scratch_pos;
   size_t n = job->scratch_len - job->scratch_pos;

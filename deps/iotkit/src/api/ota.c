@@ -1,9 +1,10 @@
 /*
  * ota.c - a device's OTA channel on an MQTT client: subscriptions, reports, notices into jobs.
  *
- * The channel belongs to whoever made it and borrows the client. Its handlers run on the thread that steps the client; free()
- * first takes them off, which waits for a running one, so nothing here is touched afterwards. It keeps a reference of the
- * last few jobs, to tell a notice that is delivered again from a new one.
+ * The channel belongs to whoever made it and borrows the client. Its handlers run on the thread
+ * that steps the client; free() first takes them off, which waits for a running one, so nothing
+ * here is touched afterwards. It keeps a reference of the last few jobs, to tell a notice that is
+ * delivered again from a new one.
  */
 #include "api/ota.h"
 
@@ -113,8 +114,9 @@ static void refuse(iotkit_ota_t *ota, const struct ik_notice *notice, int error,
 }
 
 /*
- * The same notice once more: the broker delivers again after a reconnect, and the platform pushes again what it has not seen
- * reported. As long as its job is in use, or on a mere redelivery, it is not a new upgrade.
+ * The same notice once more: the broker delivers again after a reconnect, and the platform pushes
+ * again what it has not seen reported. As long as its job is in use, or on a mere redelivery, it is
+ * not a new upgrade.
  */
 static bool is_repeated(const iotkit_ota_t *ota, const struct ik_notice *notice, bool dup) {
   if (notice->upgrade.id[0] == '\0') return false;
@@ -195,7 +197,10 @@ static void on_get_reply(void *ctx, iotkit_mqtt_t *client,
   run(ctx, message, true);
 }
 
-/* The old pull uses one topic both ways: a broker that does not know it gives us back our own request. */
+/*
+ * The old pull uses one topic both ways: a broker that does not know it gives us back our own
+ * request.
+ */
 static void on_request_topic(void *ctx, iotkit_mqtt_t *client,
                              const struct iotkit_mqtt_message *message) {
   static const char mark[] = "\"url\"";

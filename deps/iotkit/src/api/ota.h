@@ -10,7 +10,10 @@
 
 /* For the jobs to come: another way to open connections. Before the client is stepped. */
 void ik_ota_set_dial(iotkit_ota_t *ota, ik_dial_fn dial, void *ctx);
-/* As iotkit_ota_report_version, to the topic of IK_OTA_INFORM or IK_OTA_REQUEST and for any text of 1-64 bytes. */
+/*
+ * As iotkit_ota_report_version, to the topic of IK_OTA_INFORM or IK_OTA_REQUEST and for any text of
+ * 1-64 bytes.
+ */
 int ik_ota_publish_version(iotkit_ota_t *ota, enum ik_ota_topic topic, const char *version,
                            const char *module);
 /* Whether the calling thread is inside a callback of this channel. */

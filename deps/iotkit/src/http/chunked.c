@@ -1,5 +1,6 @@
 /*
- * chunked.c - the decoder; owns nothing. Trailers are checked for form and dropped: nothing in them matters here.
+ * chunked.c - the decoder; owns nothing. Trailers are checked for form and dropped: nothing in them
+ * matters here.
  */
 #include "http/chunked.h"
 

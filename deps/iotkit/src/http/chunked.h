@@ -8,17 +8,17 @@
 #include "base/limits.h"
 
 enum ik_chunked_state {
-  IK_CHUNKED_SIZE, /* hex digits of a chunk's size       → SIZE_SPACE, EXTENSION, SIZE_LF  */
-  IK_CHUNKED_SIZE_SPACE, /* spaces before an extension                  → EXTENSION              */
-  IK_CHUNKED_EXTENSION, /* skipped up to CR                            → SIZE_LF                */
-  IK_CHUNKED_SIZE_LF,   /*                                             → DATA, TRAILER          */
-  IK_CHUNKED_DATA,      /*                                             → DATA_CR                */
-  IK_CHUNKED_DATA_CR,   /*                                             → DATA_LF                */
-  IK_CHUNKED_DATA_LF,   /*                                             → SIZE                   */
-  IK_CHUNKED_TRAILER,   /* at the start of a trailer line              → TRAILER_LINE, FINAL_LF */
-  IK_CHUNKED_TRAILER_LINE, /* skipped up to CR                            → TRAILER_LF             */
-  IK_CHUNKED_TRAILER_LF, /*                                             → TRAILER                */
-  IK_CHUNKED_FINAL_LF, /*                                             → DONE                   */
+  IK_CHUNKED_SIZE,         /* digits of a chunk's size    → SIZE_SPACE, EXTENSION, SIZE_LF */
+  IK_CHUNKED_SIZE_SPACE,   /* spaces before an extension  → EXTENSION                      */
+  IK_CHUNKED_EXTENSION,    /* skipped up to CR            → SIZE_LF                        */
+  IK_CHUNKED_SIZE_LF,      /*                             → DATA, TRAILER                  */
+  IK_CHUNKED_DATA,         /*                             → DATA_CR                        */
+  IK_CHUNKED_DATA_CR,      /*                             → DATA_LF                        */
+  IK_CHUNKED_DATA_LF,      /*                             → SIZE                           */
+  IK_CHUNKED_TRAILER,      /* start of a trailer line     → TRAILER_LINE, FINAL_LF         */
+  IK_CHUNKED_TRAILER_LINE, /* skipped up to CR            → TRAILER_LF                     */
+  IK_CHUNKED_TRAILER_LF,   /*                             → TRAILER                        */
+  IK_CHUNKED_FINAL_LF,     /*                             → DONE                           */
   IK_CHUNKED_DONE
 };
 
@@ -31,8 +31,9 @@ struct ik_chunked {
 
 void ik_chunked_init(struct ik_chunked *chunked);
 /*
- * Decodes `len` raw bytes at `data`; body bytes are moved to the front, *body_len of them. *used ≤ len raw bytes were taken.
- * 1: the last chunk and its trailers have been read; 0: more; IK_EHTTP_PROTOCOL (the body bytes before it are valid).
+ * Decodes `len` raw bytes at `data`; body bytes are moved to the front, *body_len of them. *used ≤
+ * len raw bytes were taken. 1: the last chunk and its trailers have been read; 0: more;
+ * IK_EHTTP_PROTOCOL (the body bytes before it are valid).
  */
 int ik_chunked_decode(struct ik_chunked *chunked, uint8_t *data, size_t len, size_t *body_len,
                       size_t *used, char *detail);

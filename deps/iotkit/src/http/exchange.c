@@ -1,5 +1,6 @@
 /*
- * exchange.c - the state machine over head.c and chunked.c. Owns the text of the head; body bytes stay in the caller's buffer.
+ * exchange.c - the state machine over head.c and chunked.c. Owns the text of the head; body bytes
+ * stay in the caller's buffer.
  */
 #include "http/exchange.h"
 

@@ -1,8 +1,10 @@
 /*
- * exchange.h - one response to a GET, from its first byte to the end of its body: head, framing, body decoding.
+ * exchange.h - one response to a GET, from its first byte to the end of its body: head, framing,
+ * body decoding.
  *
- * The owner reads from the connection into a buffer of its own and pushes what came; body bytes are left at the front of
- * that same buffer (in place; an identity body is moved only when the head stood before it). No I/O, no clock.
+ * The owner reads from the connection into a buffer of its own and pushes what came; body bytes are
+ * left at the front of that same buffer (in place; an identity body is moved only when the head
+ * stood before it). No I/O, no clock.
  */
 #ifndef IK_HTTP_EXCHANGE_H
 #define IK_HTTP_EXCHANGE_H
@@ -32,14 +34,19 @@ void ik_http_exchange_free(struct ik_http_exchange *exchange);
 void ik_http_exchange_reset(struct ik_http_exchange *exchange);
 
 /*
- * Takes in `len` bytes that came from the connection, at `data`. In phase HEAD it stops behind the head (phase is BODY or END
- * then) without decoding body bytes, so that the owner can judge the head first; it pushes the rest again. Body bytes are
- * moved to data[0, *body_len); *used ≤ len bytes were taken; what is left behind END does not belong to this response.
- * 0, or IK_EHTTP_PROTOCOL, IK_EHTTP_HEAD_TOO_LARGE, IK_EHTTP_ENCODING, IK_ENO_MEMORY: the connection is of no more use.
+ * Takes in `len` bytes that came from the connection, at `data`. In phase HEAD it stops behind the
+ * head (phase is BODY or END then) without decoding body bytes, so that the owner can judge the
+ * head first; it pushes the rest again. Body bytes are moved to data[0, *body_len); *used ≤ len
+ * bytes were taken; what is left behind END does not belong to this response. 0, or
+ * IK_EHTTP_PROTOCOL, IK_EHTTP_HEAD_TOO_LARGE, IK_EHTTP_ENCODING, IK_ENO_MEMORY: the connection is
+ * of no more use.
  */
 int ik_http_exchange_push(struct ik_http_exchange *exchange, uint8_t *data, size_t len,
                           size_t *body_len, size_t *used, char *detail);
-/* The peer ended the connection. 0: that ended the body as it may; IK_ECONNECTION_CLOSED in the head, IK_ETRUNCATED in the body. */
+/*
+ * The peer ended the connection. 0: that ended the body as it may; IK_ECONNECTION_CLOSED in the
+ * head, IK_ETRUNCATED in the body.
+ */
 int ik_http_exchange_eof(struct ik_http_exchange *exchange, char *detail);
 /* Whether the connection can carry the next request. */
 bool ik_http_exchange_reusable(const struct ik_http_exchange *exchange);

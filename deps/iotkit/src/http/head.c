@@ -1,8 +1,9 @@
 /*
  * head.c - the response-head parser.
  *
- * The head owns the text it gathers; fields are places in it, so values stay valid until reset or free. Each line is
- * checked when its LF arrives, which makes the result independent of how the bytes were split.
+ * The head owns the text it gathers; fields are places in it, so values stay valid until reset or
+ * free. Each line is checked when its LF arrives, which makes the result independent of how the
+ * bytes were split.
  */
 #include "http/head.h"
 

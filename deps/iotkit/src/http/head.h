@@ -1,9 +1,11 @@
 /*
- * head.h - a response head (RFC 9112), pushed byte by byte or in any pieces, and what it says about the body.
+ * head.h - a response head (RFC 9112), pushed byte by byte or in any pieces, and what it says about
+ * the body.
  *
- * Stricter than the RFC allows where leniency is how responses get split or smuggled: refused are line ends other than
- * CRLF, folded lines, spaces before the colon, control characters, Content-Length beside Transfer-Encoding,
- * differing or signed lengths, any transfer coding but one final "chunked".
+ * Stricter than the RFC allows where leniency is how responses get split or smuggled: refused are
+ * line ends other than CRLF, folded lines, spaces before the colon, control characters,
+ * Content-Length beside Transfer-Encoding, differing or signed lengths, any transfer coding but one
+ * final "chunked".
  */
 #ifndef IK_HTTP_HEAD_H
 #define IK_HTTP_HEAD_H
@@ -35,13 +37,16 @@ void ik_http_head_free(struct ik_http_head *head);
 void ik_http_head_reset(struct ik_http_head *head);
 
 /*
- * Takes in bytes up to the end of the head; *used says how many. 1: the head is complete; 0: more is needed;
- * IK_EHTTP_PROTOCOL, IK_EHTTP_HEAD_TOO_LARGE, IK_ENO_MEMORY. The result does not depend on how the bytes are split.
+ * Takes in bytes up to the end of the head; *used says how many. 1: the head is complete; 0: more
+ * is needed; IK_EHTTP_PROTOCOL, IK_EHTTP_HEAD_TOO_LARGE, IK_ENO_MEMORY. The result does not depend
+ * on how the bytes are split.
  */
 int ik_http_head_push(struct ik_http_head *head, const uint8_t *data, size_t len, size_t *used,
                       char *detail);
 
-/* How many fields have the name (any case); *value (may be NULL) gets the first one's, else empty. */
+/*
+ * How many fields have the name (any case); *value (may be NULL) gets the first one's, else empty.
+ */
 size_t ik_http_head_get(const struct ik_http_head *head, const char *name, struct ik_str *value);
 /* The value of the `index`-th field of that name; false: there are not so many. */
 bool ik_http_head_at(const struct ik_http_head *head, const char *name, size_t index,
@@ -54,7 +59,10 @@ enum ik_http_framing {
   IK_HTTP_UNTIL_CLOSE
 };
 
-/* How the body of a complete head's response to GET is delimited (RFC 9112 section 6.3). IK_EHTTP_PROTOCOL, IK_EHTTP_ENCODING. */
+/*
+ * How the body of a complete head's response to GET is delimited (RFC 9112 section 6.3).
+ * IK_EHTTP_PROTOCOL, IK_EHTTP_ENCODING.
+ */
 int ik_http_head_framing(const struct ik_http_head *head, enum ik_http_framing *framing,
                          uint64_t *length, char *detail);
 /* Whether the connection can carry another request when the body has been read to its end. */

@@ -14,7 +14,10 @@ struct ik_http_request {
   struct ik_str if_range; /* with offset: a strong entity tag with its quotes, or empty */
 };
 
-/* Appends the request to `out`. The buffer's errors; IK_EINVALID_ARGUMENT when a text would break the line. */
+/*
+ * Appends the request to `out`. The buffer's errors; IK_EINVALID_ARGUMENT when a text would break
+ * the line.
+ */
 int ik_http_request_write(const struct ik_http_request *request, struct ik_buf *out);
 
 #endif

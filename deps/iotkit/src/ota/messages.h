@@ -18,13 +18,16 @@ enum ik_ota_topic {
   IK_OTA_GET_REPLY, /* down */
 };
 
-/* IK_ETOO_LONG; IK_EINVALID_ARGUMENT for an empty name or one with a byte that no topic level may have. */
+/*
+ * IK_ETOO_LONG; IK_EINVALID_ARGUMENT for an empty name or one with a byte that no topic level may
+ * have.
+ */
 int ik_ota_topic(enum ik_ota_topic which, const char *product_key, const char *device_name,
                  char out[IK_OTA_TOPIC_MAX]);
 
 /*
- * Each appends one payload; texts are escaped. `module` NULL or "": the default one. `id` is unique for the device. The
- * buffer's errors; IK_EINVALID_ARGUMENT: a text is not UTF-8.
+ * Each appends one payload; texts are escaped. `module` NULL or "": the default one. `id` is unique
+ * for the device. The buffer's errors; IK_EINVALID_ARGUMENT: a text is not UTF-8.
  */
 int ik_ota_write_inform(struct ik_buf *out, uint32_t id, const char *version, const char *module);
 int ik_ota_write_progress(struct ik_buf *out, uint32_t id, int step, const char *desc,

@@ -1,5 +1,6 @@
 /*
- * notice.c - reads notices. A notice owns its texts, each allocated apart; "" stands for an absent one and is not freed.
+ * notice.c - reads notices. A notice owns its texts, each allocated apart; "" stands for an absent
+ * one and is not freed.
  */
 #include "ota/notice.h"
 
@@ -40,7 +41,10 @@ static const struct ik_json_node *member(const struct reading *in,
   return node != NULL && node->type != IK_JSON_NULL ? node : NULL;
 }
 
-/* A short text with its escapes decoded, for comparing; empty when it is longer than any that means something. */
+/*
+ * A short text with its escapes decoded, for comparing; empty when it is longer than any that means
+ * something.
+ */
 static struct ik_str plain(const struct ik_json_node *node, char out[PLAIN_MAX + 1]) {
   char *text;
   size_t len;
@@ -118,7 +122,10 @@ static struct ik_str shown(struct ik_str text) {
   return (struct ik_str){text.ptr, len};
 }
 
-/* The code: "1000" on push, 200 on get_reply, as number or string; and "success" where there is a message. */
+/*
+ * The code: "1000" on push, 200 on get_reply, as number or string; and "success" where there is a
+ * message.
+ */
 static int check_code(const struct reading *in) {
   char memory[PLAIN_MAX + 1];
   const struct ik_json_node *root = ik_json_root(in->json);

@@ -1,5 +1,6 @@
 /*
- * notice.h - an upgrade notice, read strictly: what the platform pushes on ota/device/upgrade and answers on firmware/get.
+ * notice.h - an upgrade notice, read strictly: what the platform pushes on ota/device/upgrade and
+ * answers on firmware/get.
  */
 #ifndef IK_OTA_NOTICE_H
 #define IK_OTA_NOTICE_H
@@ -14,9 +15,10 @@ struct ik_notice {
 };
 
 /*
- * Reads one. Fills `out` as far as it got also when it fails (id and module come first, so that a refusal can name them);
- * the caller frees it with ik_notice_free in every case. Errors, with `detail` naming the field: IK_ENOTICE_JSON,
- * IK_ENOTICE_CODE, IK_ENOTICE_FIELD, IK_EDIGEST_METHOD, IK_EUNSUPPORTED, IK_EURL, IK_EURL_SCHEME, IK_ETOO_LONG, IK_ENO_MEMORY.
+ * Reads one. Fills `out` as far as it got also when it fails (id and module come first, so that a
+ * refusal can name them); the caller frees it with ik_notice_free in every case. Errors, with
+ * `detail` naming the field: IK_ENOTICE_JSON, IK_ENOTICE_CODE, IK_ENOTICE_FIELD, IK_EDIGEST_METHOD,
+ * IK_EUNSUPPORTED, IK_EURL, IK_EURL_SCHEME, IK_ETOO_LONG, IK_ENO_MEMORY.
  */
 int ik_notice_parse(struct ik_str text, struct ik_notice *out, char *detail);
 int ik_notice_copy(const struct ik_notice *notice, struct ik_notice *out);

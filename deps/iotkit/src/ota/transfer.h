@@ -1,8 +1,9 @@
 /*
  * transfer.h - the policy of a download: told what happens on the network, it says what to do next.
  *
- * It decides on requests and ranges, statuses, redirects, resuming, starting over, waiting, time-outs, giving up. No I/O, no
- * clock, no randomness: times and random bits are arguments. Every detail names the host and never the URL's query.
+ * It decides on requests and ranges, statuses, redirects, resuming, starting over, waiting,
+ * time-outs, giving up. No I/O, no clock, no randomness: times and random bits are arguments. Every
+ * detail names the host and never the URL's query.
  */
 #ifndef IK_OTA_TRANSFER_H
 #define IK_OTA_TRANSFER_H
@@ -24,18 +25,18 @@ struct ik_transfer_options {
   uint32_t retry_max_ms;
   uint32_t max_redirects;
   bool https_only;
-  bool
-      no_rewind; /* bytes handed out cannot be taken back: a body that begins again is skipped up to them */
+  /* Bytes handed out cannot be taken back: a body that begins again is skipped up to them. */
+  bool no_rewind;
 };
 
 enum ik_transfer_state {
-  IK_TRANSFER_CONNECT, /* open a connection to `url`                    → REQUEST, WAIT, FAILED          */
-  IK_TRANSFER_REQUEST, /* send the request                              → HEAD, WAIT, FAILED             */
-  IK_TRANSFER_HEAD, /* receive the response head                     → BODY, CONNECT, WAIT, FAILED    */
-  IK_TRANSFER_BODY, /* receive the body                              → DONE, REQUEST, WAIT, FAILED … */
-  IK_TRANSFER_WAIT, /* close the connection, wait until `wait_until` → CONNECT                        */
-  IK_TRANSFER_DONE, /* every byte was handed out; final                                               */
-  IK_TRANSFER_FAILED /* `error` and `detail` say why; final                                            */
+  IK_TRANSFER_CONNECT, /* open a connection to `url`       → REQUEST, WAIT, FAILED       */
+  IK_TRANSFER_REQUEST, /* send the request                 → HEAD, WAIT, FAILED          */
+  IK_TRANSFER_HEAD,    /* receive the response head        → BODY, CONNECT, WAIT, FAILED */
+  IK_TRANSFER_BODY,  /* receive the body                 → DONE, REQUEST, CONNECT, WAIT, FAILED */
+  IK_TRANSFER_WAIT,  /* no connection until `wait_until` → CONNECT                     */
+  IK_TRANSFER_DONE,  /* every byte was handed out; final                               */
+  IK_TRANSFER_FAILED /* `error` and `detail` say why; final                            */
 };
 
 struct ik_transfer {
@@ -63,7 +64,10 @@ struct ik_transfer {
   char detail[IOTKIT_DETAIL_MAX];
 };
 
-/* Resolved options, no zero stands for a default. IK_EURL, IK_EURL_SCHEME, IK_ETLS_REQUIRED, IK_ENO_MEMORY; then nothing is owned. */
+/*
+ * Resolved options, no zero stands for a default. IK_EURL, IK_EURL_SCHEME, IK_ETLS_REQUIRED,
+ * IK_ENO_MEMORY; then nothing is owned.
+ */
 int ik_transfer_init(struct ik_transfer *transfer, const struct ik_transfer_options *options,
                      const char *url, uint64_t size, char *detail);
 void ik_transfer_free(struct ik_transfer *transfer);
@@ -78,8 +82,9 @@ void ik_transfer_sent(struct ik_transfer *transfer, uint64_t now_ms);
 void ik_transfer_head(struct ik_transfer *transfer, const struct ik_http_exchange *exchange,
                       uint64_t now_ms, uint64_t wall_ms, uint32_t random);
 /*
- * `len` bytes of the body arrived. *skip of them, at the front, were handed out before; the next *take are to be handed out
- * at the offset before the call. More than the image has → FAILED, *take then 0.
+ * `len` bytes of the body arrived. *skip of them, at the front, were handed out before; the next
+ * *take are to be handed out at the offset before the call. More than the image has → FAILED, *take
+ * then 0.
  */
 void ik_transfer_bytes(struct ik_transfer *transfer, size_t len, uint64_t now_ms, size_t *skip,
                        size_t *take);

@@ -1,5 +1,6 @@
 /*
- * http_server.c - the scripted server. The thread owns its sockets; stop() shuts them down and joins it.
+ * http_server.c - the scripted server. The thread owns its sockets; stop() shuts them down and
+ * joins it.
  */
 #include "support/http_server.h"
 

@@ -1,5 +1,6 @@
 /*
- * http_server.h - an HTTP/1.1 server on 127.0.0.1 that answers as a test scripts it, one connection after another.
+ * http_server.h - an HTTP/1.1 server on 127.0.0.1 that answers as a test scripts it, one connection
+ * after another.
  */
 #ifndef TEST_HTTP_SERVER_H
 #define TEST_HTTP_SERVER_H

@@ -1,7 +1,9 @@
 /*
- * mini_broker.h - an MQTT 3.1.1 broker for one client at a time on 127.0.0.1, with its packets written by hand.
+ * mini_broker.h - an MQTT 3.1.1 broker for one client at a time on 127.0.0.1, with its packets
+ * written by hand.
  *
- * It accepts every CONNECT, SUBSCRIBE and UNSUBSCRIBE, acknowledges QoS 1, keeps what it gets, and sends what a test tells it to.
+ * It accepts every CONNECT, SUBSCRIBE and UNSUBSCRIBE, acknowledges QoS 1, keeps what it gets, and
+ * sends what a test tells it to.
  */
 #ifndef TEST_MINI_BROKER_H
 #define TEST_MINI_BROKER_H
@@ -23,7 +25,10 @@ bool mini_broker_publish(struct mini_broker *broker, const char *topic, const ch
 /* Cuts the connection. */
 void mini_broker_drop(struct mini_broker *broker);
 
-/* Waits for the `index`-th message on the topic, TEST_LIMIT_MS at most; its payload as a string, its QoS. */
+/*
+ * Waits for the `index`-th message on the topic, TEST_LIMIT_MS at most; its payload as a string,
+ * its QoS.
+ */
 bool mini_broker_wait(struct mini_broker *broker, const char *topic, unsigned index, char *payload,
                       size_t cap, unsigned *qos);
 /* How many came on the topic so far. */
