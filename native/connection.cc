@@ -34,7 +34,7 @@ Connection::~Connection() {
 
 int Connection::Open(const iotkit_sign_options &sign, iotkit_mqtt_options mqtt,
                      const iotkit_fetch_options &fetch, char *detail) {
-  struct iotkit_sign identity = {};
+  struct iotkit_sign_in identity = {};
   int rc = iotkit_sign(&sign, &identity, detail);
   if (rc < 0) return rc;
   rc = Runtime::Get().io.Acquire(&loop_);

@@ -29,14 +29,14 @@ struct iotkit_sign_options {
   uint64_t timestamp;        /* milliseconds; 0: none is sent nor signed */
 };
 
-struct iotkit_sign {
+struct iotkit_sign_in {
   char client_id[256];
   char username[64];
   char password[65]; /* lower-case hex */
 };
 
 /* The MQTT sign-in of document 73742. Errors: IK_EINVALID_ARGUMENT, IK_ETOO_LONG; `detail` names the field. */
-IOTKIT_API int iotkit_sign(const struct iotkit_sign_options *options, struct iotkit_sign *out, char *detail);
+IOTKIT_API int iotkit_sign(const struct iotkit_sign_options *options, struct iotkit_sign_in *out, char *detail);
 
 /* ---- jobs ---- */
 

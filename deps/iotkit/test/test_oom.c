@@ -130,7 +130,7 @@ static int sign_in(void) {
       .product_key = "pk", .device_name = "dn", .device_secret = "ds", .timestamp = 1};
   const struct ik_sign_vendor_options vendor = {
       .product_key = "pk", .device_name = "dn", .device_secret = "ds"};
-  struct iotkit_sign sign;
+  struct iotkit_sign_in sign;
   struct ik_sign_vendor vendor_sign;
   int rc = ik_sign_device(&device, &sign, NULL);
   if (rc < 0) return sign.client_id[0] || sign.username[0] ? -1 : rc; /* nothing half made */

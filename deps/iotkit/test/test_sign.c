@@ -40,7 +40,7 @@ static void as_documented(void **state) {
                                           .client_id = "12345",
                                           .method = rows[i].method,
                                           .timestamp = 789};
-    struct iotkit_sign sign;
+    struct iotkit_sign_in sign;
     assert_int_equal(iotkit_sign(&options, &sign, NULL), 0);
     assert_string_equal(sign.client_id, rows[i].client_id);
     assert_string_equal(sign.username, "device&pk");
@@ -51,7 +51,7 @@ static void as_documented(void **state) {
 static void defaults(void **state) {
   struct iotkit_sign_options options = {
       .product_key = "pk", .device_name = "device", .device_secret = "secret", .tls = true};
-  struct iotkit_sign sign;
+  struct iotkit_sign_in sign;
   (void)state;
   assert_int_equal(iotkit_sign(&options, &sign, NULL), 0);
   assert_string_equal(sign.client_id, "pk.device|securemode=2,signmethod=hmacsha256|");
@@ -66,7 +66,7 @@ static void longest_values_fit(void **state) {
                                         .device_secret = C64,
                                         .client_id = C64,
                                         .timestamp = UINT64_MAX};
-  struct iotkit_sign sign;
+  struct iotkit_sign_in sign;
   (void)state;
   assert_int_equal(iotkit_sign(&options, &sign, NULL), 0);
   assert_string_equal(sign.client_id,
@@ -106,7 +106,7 @@ static void refusals(void **state) {
   };
   (void)state;
   for (size_t i = 0; i < COUNT(rows); i++) {
-    struct iotkit_sign sign;
+    struct iotkit_sign_in sign;
     char detail[IOTKIT_DETAIL_MAX] = "";
     int rc = iotkit_sign(&rows[i].options, &sign, detail);
     if (rc != rows[i].rc || !strstr(detail, rows[i].field))
@@ -114,7 +114,7 @@ static void refusals(void **state) {
     assert_zero(&sign, sizeof sign);
     assert_int_equal(iotkit_sign(&rows[i].options, &sign, NULL), rc);
   }
-  assert_int_equal(iotkit_sign(NULL, &(struct iotkit_sign){{0}, {0}, {0}}, NULL),
+  assert_int_equal(iotkit_sign(NULL, &(struct iotkit_sign_in){{0}, {0}, {0}}, NULL),
                    IK_EINVALID_ARGUMENT);
   assert_int_equal(iotkit_sign(&rows[0].options, NULL, NULL), IK_EINVALID_ARGUMENT);
 }
@@ -122,7 +122,7 @@ static void refusals(void **state) {
 static void details_keep_the_secret(void **state) {
   struct iotkit_sign_options options = {
       .product_key = "pk", .device_name = "dn", .device_secret = SECRET SECRET "TELL"};
-  struct iotkit_sign sign;
+  struct iotkit_sign_in sign;
   char detail[IOTKIT_DETAIL_MAX] = "";
   (void)state;
   assert_int_equal(iotkit_sign(&options, &sign, detail), IK_ETOO_LONG);

@@ -139,7 +139,7 @@ static int write_credentials(const struct identity *who, char username[64], char
 }
 
 static int write_client_id(const struct iotkit_sign_options *options, const char *base,
-                           struct iotkit_sign *out) {
+                           struct iotkit_sign_in *out) {
   char stamp[40] = "";
   if (options->timestamp) {
     int rc = fits(snprintf(stamp, sizeof stamp, ",timestamp=%" PRIu64, options->timestamp),
@@ -151,14 +151,14 @@ static int write_client_id(const struct iotkit_sign_options *options, const char
               sizeof out->client_id);
 }
 
-int ik_sign_device(const struct iotkit_sign_options *options, struct iotkit_sign *out,
+int ik_sign_device(const struct iotkit_sign_options *options, struct iotkit_sign_in *out,
                    char *detail) {
   char own_id[BASE_ID_SIZE];
   struct identity who;
   int rc;
 
   if (!options || !out) return IK_EINVALID_ARGUMENT;
-  *out = (struct iotkit_sign){0};
+  *out = (struct iotkit_sign_in){0};
   const struct field fields[] = {
       {"product_key", options->product_key, IK_PRODUCT_KEY_MAX, CHARSET_NAME, false},
       {"device_name", options->device_name, IK_DEVICE_NAME_MAX, CHARSET_NAME, false},
@@ -180,7 +180,7 @@ int ik_sign_device(const struct iotkit_sign_options *options, struct iotkit_sign
   };
   rc = write_client_id(options, who.client_id, out);
   if (rc == 0) rc = write_credentials(&who, out->username, out->password);
-  if (rc < 0) *out = (struct iotkit_sign){0};
+  if (rc < 0) *out = (struct iotkit_sign_in){0};
   return rc;
 }
 

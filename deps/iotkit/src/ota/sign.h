@@ -9,7 +9,7 @@
 #include "iotkit_ota.h"
 
 /* As iotkit_sign. */
-int ik_sign_device(const struct iotkit_sign_options *options, struct iotkit_sign *out,
+int ik_sign_device(const struct iotkit_sign_options *options, struct iotkit_sign_in *out,
                    char *detail);
 
 /*
