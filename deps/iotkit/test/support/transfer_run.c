@@ -1,0 +1,100 @@
+/*
+ * transfer_run.c - the steps; one transfer at a time, between start and stop.
+ */
+#include "support/transfer_run.h"
+
+#include <string.h>
+
+#include "iotkit_core.h"
+#include "support/cm.h"
+
+#define WALL_MS 784111777000u /* Sun, 06 Nov 1994 08:49:37 */
+
+uint64_t run_now_ms;
+struct ik_transfer run_transfer;
+static struct ik_http_exchange exchange;
+
+struct ik_transfer_options run_usual(void) {
+  return (struct ik_transfer_options){.response_timeout_ms = 3000,
+                                      .idle_timeout_ms = 2000,
+                                      .max_retries = 3,
+                                      .retry_min_ms = 100,
+                                      .retry_max_ms = 300,
+                                      .max_redirects = 5};
+}
+
+void run_start_with(const struct ik_transfer_options *options, const char *url) {
+  run_now_ms = 5000;
+  ik_http_exchange_init(&exchange);
+  assert_int_equal(ik_transfer_init(&run_transfer, options, url, SIZE, NULL), 0);
+  assert_int_equal(run_transfer.state, IK_TRANSFER_CONNECT);
+}
+
+void run_start(void) {
+  const struct ik_transfer_options options = run_usual();
+  run_start_with(&options, "https://h.example/f?k=secret");
+}
+
+void run_stop(void) {
+  assert_null(strstr(run_transfer.detail, "secret"));
+  ik_transfer_free(&run_transfer);
+  ik_http_exchange_free(&exchange);
+}
+
+const char *run_send_request(void) {
+  static char text[4096];
+  struct ik_buf buf;
+  assert_int_equal(run_transfer.state, IK_TRANSFER_CONNECT);
+  ik_transfer_connected(&run_transfer, run_now_ms);
+  assert_int_equal(run_transfer.state, IK_TRANSFER_REQUEST);
+  ik_buf_init(&buf, sizeof(text) - 1);
+  assert_int_equal(ik_transfer_request(&run_transfer, "test", &buf), 0);
+  memcpy(text, ik_buf_ptr(&buf), ik_buf_size(&buf));
+  text[ik_buf_size(&buf)] = '\0';
+  ik_buf_free(&buf);
+  ik_transfer_sent(&run_transfer, run_now_ms);
+  assert_int_equal(run_transfer.state, IK_TRANSFER_HEAD);
+  return text;
+}
+
+void run_answer(const char *head) {
+  uint8_t copy[2048];
+  size_t body;
+  size_t used;
+  size_t len = strlen(head);
+  assert_true(len <= sizeof(copy));
+  memcpy(copy, head, len);
+  ik_http_exchange_reset(&exchange);
+  assert_int_equal(ik_http_exchange_push(&exchange, copy, len, &body, &used, NULL), 0);
+  assert_int_equal(used, len);
+  ik_transfer_head(&run_transfer, &exchange, run_now_ms, WALL_MS, LONGEST);
+}
+
+size_t run_receive(size_t len) {
+  size_t skip;
+  size_t take;
+  ik_transfer_bytes(&run_transfer, len, run_now_ms, &skip, &take);
+  return take;
+}
+
+void run_lose(int error) {
+  ik_transfer_error(&run_transfer, error, "lost", run_now_ms, LONGEST);
+}
+
+void run_assert_waits(uint64_t wait_ms) {
+  assert_int_equal(run_transfer.state, IK_TRANSFER_WAIT);
+  assert_int_equal(ik_transfer_deadline(&run_transfer), run_now_ms + wait_ms);
+  run_now_ms += wait_ms - 1;
+  ik_transfer_tick(&run_transfer, run_now_ms, LONGEST);
+  assert_int_equal(run_transfer.state, IK_TRANSFER_WAIT);
+  run_now_ms++;
+  ik_transfer_tick(&run_transfer, run_now_ms, LONGEST);
+  assert_int_equal(run_transfer.state, IK_TRANSFER_CONNECT);
+}
+
+void run_assert_failed(int error) {
+  if (run_transfer.error != error)
+    fail_msg("%s: %s", iotkit_error_name(run_transfer.error), run_transfer.detail);
+  assert_int_equal(run_transfer.state, IK_TRANSFER_FAILED);
+  assert_non_null(strstr(run_transfer.detail, "h.example"));
+}
