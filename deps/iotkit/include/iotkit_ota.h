@@ -1,10 +1,11 @@
 /*
  * iotkit_ota.h - a device's OTA channel on an MQTT client, and the upgrades that arrive on it.
  *
- * A channel (iotkit_ota_t) is one device or sub-device: it subscribes the platform's topics, sends reports and turns each
- * notice into a job (iotkit_job_t). A job is one upgrade: what is announced, and the download of it. A job owns all it
- * needs, outlives its channel and its client, and is fetched on any one thread, independent of the MQTT connection.
- * Protocol: Alibaba Cloud IoT Platform, documents 89307 (topics and payloads) and 85700 (flow).
+ * A channel (iotkit_ota_t) is one device or sub-device: it subscribes the platform's topics, sends
+ * reports and turns each notice into a job (iotkit_job_t). A job is one upgrade: what is announced,
+ * and the download of it. A job owns all it needs, outlives its channel and its client, and is
+ * fetched on any one thread, independent of the MQTT connection. Protocol: Alibaba Cloud IoT
+ * Platform, documents 89307 (topics and payloads) and 85700 (flow).
  */
 #ifndef IOTKIT_OTA_H
 #define IOTKIT_OTA_H
@@ -35,7 +36,10 @@ struct iotkit_sign_in {
   char password[65]; /* lower-case hex */
 };
 
-/* The MQTT sign-in of document 73742. Errors: IK_EINVALID_ARGUMENT, IK_ETOO_LONG; `detail` names the field. */
+/*
+ * The MQTT sign-in of document 73742. Errors: IK_EINVALID_ARGUMENT, IK_ETOO_LONG; `detail` names
+ * the field.
+ */
 IOTKIT_API int iotkit_sign(const struct iotkit_sign_options *options, struct iotkit_sign_in *out, char *detail);
 
 /* ---- jobs ---- */
@@ -78,7 +82,10 @@ enum iotkit_job_state {
   IOTKIT_JOB_FAILED     /* iotkit_job_error() says why; final */
 };
 
-/* Makes a job from a notice's JSON (upgrade or get_reply), as the channel does; for tests and other transports. */
+/*
+ * Makes a job from a notice's JSON (upgrade or get_reply), as the channel does; for tests and other
+ * transports.
+ */
 IOTKIT_API int iotkit_job_parse(const char *json, size_t len, const struct iotkit_fetch_options *options,
                                 iotkit_job_t **out, char *detail);
 /* Makes a READY job of the same notice with the same options, whatever state `job` is in. */
@@ -88,36 +95,47 @@ IOTKIT_API iotkit_job_t *iotkit_job_ref(iotkit_job_t *job);
 IOTKIT_API void iotkit_job_unref(iotkit_job_t *job);
 IOTKIT_API const struct iotkit_upgrade *iotkit_job_upgrade(const iotkit_job_t *job);
 IOTKIT_API enum iotkit_job_state iotkit_job_get_state(const iotkit_job_t *job);
-/* The error that ended it, 0: none; `detail` (may be NULL, else IOTKIT_DETAIL_MAX bytes) names what. */
+/*
+ * The error that ended it, 0: none; `detail` (may be NULL, else IOTKIT_DETAIL_MAX bytes) names
+ * what.
+ */
 IOTKIT_API int iotkit_job_error(const iotkit_job_t *job, char *detail);
 /* Bytes of the image handed out so far. */
 IOTKIT_API uint64_t iotkit_job_received(const iotkit_job_t *job);
 
-/* Options for the fetch, before the first one. A reference to `tls` is taken. IK_EINVALID_STATE later. */
+/*
+ * Options for the fetch, before the first one. A reference to `tls` is taken. IK_EINVALID_STATE
+ * later.
+ */
 IOTKIT_API int iotkit_job_set_options(iotkit_job_t *job, const struct iotkit_fetch_options *options);
 
 /*
- * Receives the next bytes of the image straight into `buf`. Blocks until `buf` is full, the image is complete or
- * `timeout_ms` has passed, whichever is first; reconnecting and resuming go on inside, within the retry policy.
- * Returns the number of bytes (their place in the image is *offset; in order and without gaps, but after
- * the server offered another image at the same URL it begins again at 0), or 0: nothing yet, or complete (see the state);
- * or a permanent error, after which the job is FAILED; or IK_EINTERRUPTED, IK_EABORTED, IK_EBUSY (two threads at once).
- * Only bytes within the announced size are handed out.
+ * Receives the next bytes of the image straight into `buf`. Blocks until `buf` is full, the image
+ * is complete or `timeout_ms` has passed, whichever is first; reconnecting and resuming go on
+ * inside, within the retry policy. Returns the number of bytes (their place in the image is
+ * *offset; in order and without gaps, but after the server offered another image at the same URL it
+ * begins again at 0), or 0: nothing yet, or complete (see the state); or a permanent error, after
+ * which the job is FAILED; or IK_EINTERRUPTED, IK_EABORTED, IK_EBUSY (two threads at once). Only
+ * bytes within the announced size are handed out.
  */
 IOTKIT_API int64_t iotkit_job_fetch(iotkit_job_t *job, void *buf, size_t len, uint32_t timeout_ms, uint64_t *offset);
 /* Ends a running or the next fetch with IK_EINTERRUPTED. Any thread. */
 IOTKIT_API void iotkit_job_interrupt(iotkit_job_t *job);
-/* Ends the job: FAILED with IK_EABORTED, a running fetch returns. Any thread. No effect on a job that has ended. */
+/*
+ * Ends the job: FAILED with IK_EABORTED, a running fetch returns. Any thread. No effect on a job
+ * that has ended.
+ */
 IOTKIT_API void iotkit_job_abort(iotkit_job_t *job);
 
 /*
- * With external_digest: takes the bytes in the order in which they were handed out, offset included (0 begins again).
- * One thread at a time, which may be another than the fetching one. IK_EINVALID_ARGUMENT when `offset` leaves a gap.
+ * With external_digest: takes the bytes in the order in which they were handed out, offset included
+ * (0 begins again). One thread at a time, which may be another than the fetching one.
+ * IK_EINVALID_ARGUMENT when `offset` leaves a gap.
  */
 IOTKIT_API int iotkit_job_digest(iotkit_job_t *job, uint64_t offset, const void *data, size_t len);
 /*
- * Whether the image is the announced one: 0, IK_EDIGEST_MISMATCH, IK_ESIZE_MISMATCH, IK_EINVALID_STATE before FETCHED.
- * May be asked any number of times.
+ * Whether the image is the announced one: 0, IK_EDIGEST_MISMATCH, IK_ESIZE_MISMATCH,
+ * IK_EINVALID_STATE before FETCHED. May be asked any number of times.
  */
 IOTKIT_API int iotkit_job_check(iotkit_job_t *job);
 
@@ -129,28 +147,44 @@ struct iotkit_ota_options {
   const char *product_key; /* of the device or sub-device; copied */
   const char *device_name;
   struct iotkit_fetch_options fetch; /* for its jobs */
-  /* A valid notice arrived. The callee owns the job's reference. On the thread that steps the client. */
+  /*
+   * A valid notice arrived. The callee owns the job's reference. On the thread that steps the
+   * client.
+   */
   void (*on_upgrade)(void *ctx, iotkit_ota_t *ota, iotkit_job_t *job);
-  /* A notice was refused (and has been reported to the platform as step -1). `detail` names what is wrong. */
+  /*
+   * A notice was refused (and has been reported to the platform as step -1). `detail` names what is
+   * wrong.
+   */
   void (*on_refused)(void *ctx, iotkit_ota_t *ota, int error, const char *detail);
   /* The platform answered a request that there is nothing to do (module "" is the default one). */
   void (*on_nothing)(void *ctx, iotkit_ota_t *ota, const char *request_id);
   void *ctx;
 };
 
-/* Subscribes the topics; returns at once. The client must outlive the channel. `detail` may be NULL. */
+/*
+ * Subscribes the topics; returns at once. The client must outlive the channel. `detail` may be
+ * NULL.
+ */
 IOTKIT_API int iotkit_ota_new(iotkit_mqtt_t *client, const struct iotkit_ota_options *options, iotkit_ota_t **out,
                               char *detail);
-/* Unsubscribes; afterwards no callback runs. Not inside a callback of the same channel: IK_EIN_CALLBACK. NULL is allowed. */
+/*
+ * Unsubscribes; afterwards no callback runs. Not inside a callback of the same channel:
+ * IK_EIN_CALLBACK. NULL is allowed.
+ */
 IOTKIT_API int iotkit_ota_free(iotkit_ota_t *ota);
 
-/* Version 1-64 characters of letters, digits, '.', '-', '_'; module the same or NULL. QoS 1: returns its packet id. */
+/*
+ * Version 1-64 characters of letters, digits, '.', '-', '_'; module the same or NULL. QoS 1:
+ * returns its packet id.
+ */
 IOTKIT_API int iotkit_ota_report_version(iotkit_ota_t *ota, const char *version, const char *module);
 /* step 0-100 percent, or -1 … -4; desc ≤ 1024 bytes or NULL; module or NULL. QoS 0: returns 0. */
 IOTKIT_API int iotkit_ota_report_progress(iotkit_ota_t *ota, int step, const char *desc, const char *module);
 /*
- * Asks whether there is an upgrade for the module (thing/ota/firmware/get, QoS 0); on_upgrade or on_nothing follows.
- * `request_id` (may be NULL, else 16 bytes) gets the id that the reply will carry.
+ * Asks whether there is an upgrade for the module (thing/ota/firmware/get, QoS 0); on_upgrade or
+ * on_nothing follows. `request_id` (may be NULL, else 16 bytes) gets the id that the reply will
+ * carry.
  */
 IOTKIT_API int iotkit_ota_request(iotkit_ota_t *ota, const char *module, char *request_id);
 
