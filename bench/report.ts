@@ -130,7 +130,8 @@ export function toText(section: Section): string {
     row.cpuRatio.toFixed(2),
   ]);
   const runs = section.costs.node?.length ?? 0;
-  const title = `${section.protocol.toUpperCase()}, ${section.method.toUpperCase()}, ${section.size / MIB} MiB, medians of ${runs}`;
+  const what = `${section.protocol} ${section.method}`.toUpperCase();
+  const title = `${what}, ${section.size / MIB} MiB, medians of ${runs}`;
   return [title, ...[columns, ...lines].map(toLine), ...goalsOf(section).map(goalLine), ''].join(
     '\n',
   );

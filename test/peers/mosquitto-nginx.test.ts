@@ -17,7 +17,7 @@ import { type Nginx, type NginxOptions, startNginx } from '../support/nginx';
 import { runWell } from '../support/process';
 import { nextUpgrade, statesOf } from '../support/world';
 
-// A broker with a list of passwords has to know the device's before it connects: the sign-in must be the same each time.
+// A broker with a list of passwords has to know the device's before it connects: it must be the same each time.
 const timestamp = 1_700_000_000_000;
 const key = { productKey: 'a1Peers', deviceName: 'board', deviceSecret: 'f'.repeat(32) };
 const operator = { username: 'platform', password: 'a password with spaces' };
