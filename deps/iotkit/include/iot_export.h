@@ -109,9 +109,9 @@ DLL_IOT_API void IOT_SetLogLevel(IOT_LogLevel level);
 DLL_IOT_API void IOT_DumpMemoryStats(IOT_LogLevel level);
 
 /*
- * Makes the host, client id, user name and password of a device; *info_ptr (may be NULL) becomes an iotx_conn_info_t that
- * belongs to the SDK and is valid until the same device is set up again. Returns 0, or FAIL_RETURN: a text is missing, empty
- * or too long. Two threads must not set up the same device at a time.
+ * Makes the host, client id, user name and password of a device; *info_ptr (may be NULL) becomes an
+ * iotx_conn_info_t that belongs to the SDK and is valid until the same device is set up again. Returns 0, or
+ * FAIL_RETURN: a text is missing, empty or too long. Two threads must not set up the same device at a time.
  */
 DLL_IOT_API int IOT_SetupConnInfo(const char *product_key, const char *device_name,
                                   const char *device_secret, void **info_ptr);

@@ -16,7 +16,10 @@ extern "C" {
 typedef struct iotkit_loop iotkit_loop_t;
 
 IOTKIT_API int iotkit_loop_new(iotkit_loop_t **out);
-/* Not while it runs. Posted work that has not run is run now, on the caller's thread. Clients are not freed. NULL is allowed. */
+/*
+ * Not while it runs. Posted work that has not run is run now, on the caller's thread. Clients are not freed.
+ * NULL is allowed.
+ */
 IOTKIT_API void iotkit_loop_free(iotkit_loop_t *loop);
 
 /* Runs until iotkit_loop_stop. Returns 0 or the error that made waiting impossible. */

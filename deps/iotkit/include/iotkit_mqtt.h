@@ -27,12 +27,13 @@ enum iotkit_mqtt_state {
 };
 
 enum iotkit_mqtt_event_type {
-  IOTKIT_MQTT_EVENT_STATE = 1,    /* `state` is new; `error`, `detail` say why it is WAITING or CLOSED (0: asked for) */
-  IOTKIT_MQTT_EVENT_SUBSCRIBED,   /* `packet_id`; `error` IK_EMQTT_SUBSCRIBE when refused; `qos` as granted */
+  IOTKIT_MQTT_EVENT_STATE =
+      1, /* `state` is new; `error`, `detail` say why it is WAITING or CLOSED (0: asked for) */
+  IOTKIT_MQTT_EVENT_SUBSCRIBED, /* `packet_id`; `error` IK_EMQTT_SUBSCRIBE when refused; `qos` as granted */
   IOTKIT_MQTT_EVENT_UNSUBSCRIBED, /* `packet_id` */
-  IOTKIT_MQTT_EVENT_PUBLISHED,    /* `packet_id` of a QoS 1 publish was acknowledged; or `error`: it was given up */
-  IOTKIT_MQTT_EVENT_MESSAGE,      /* `message`, which no subscription's handler took */
-  IOTKIT_MQTT_EVENT_SKIPPED       /* a message above max_packet was skipped and acknowledged; `error`, `detail`, `qos` */
+  IOTKIT_MQTT_EVENT_PUBLISHED, /* `packet_id` of a QoS 1 publish was acknowledged; or `error`: it was given up */
+  IOTKIT_MQTT_EVENT_MESSAGE, /* `message`, which no subscription's handler took */
+  IOTKIT_MQTT_EVENT_SKIPPED /* one above max_packet was skipped and acknowledged; `error`, `detail`, `qos` */
 };
 
 struct iotkit_mqtt_message {
@@ -58,32 +59,35 @@ struct iotkit_mqtt_event {
 };
 
 /* Called by the thread that steps. Everything is allowed in it but step, yield and free of the same client. */
-typedef void (*iotkit_mqtt_event_fn)(void *ctx, iotkit_mqtt_t *client, const struct iotkit_mqtt_event *event);
-typedef void (*iotkit_mqtt_message_fn)(void *ctx, iotkit_mqtt_t *client, const struct iotkit_mqtt_message *message);
+typedef void (*iotkit_mqtt_event_fn)(void *ctx, iotkit_mqtt_t *client,
+                                     const struct iotkit_mqtt_event *event);
+typedef void (*iotkit_mqtt_message_fn)(void *ctx, iotkit_mqtt_t *client,
+                                       const struct iotkit_mqtt_message *message);
 
 struct iotkit_mqtt_options {
   const char *host; /* name or address (IPv6 without brackets) */
   uint16_t port;
   iotkit_tls_t *tls; /* NULL: plain TCP; else a reference is taken */
   const char *client_id;
-  const char *username; /* NULL: none */
-  const char *password; /* NULL: none; never logged */
-  bool persistent_session;       /* clean_session = 0 */
-  uint16_t keep_alive_s;         /* 0: 300 (the platform takes 30-1200); 65535: none */
-  uint32_t connect_timeout_ms;   /* resolve + TCP + TLS + CONNACK; 0: 30,000 */
-  uint32_t request_timeout_ms;   /* SUBACK, UNSUBACK, PINGRESP; 0: 10,000 */
-  uint32_t reconnect_min_ms;     /* first back-off; 0: 1,000; full jitter */
-  uint32_t reconnect_max_ms;     /* cap of back-off; 0: 60,000 */
-  bool no_reconnect;             /* a drop or refusal closes the client */
-  size_t max_packet;             /* bytes of one packet, in or out; 0: 256 KiB + 1 KiB, cap 16 MiB */
-  size_t max_queue;              /* bytes waiting to be sent; 0: 1 MiB */
-  uint16_t max_in_flight;        /* QoS 1 publishes not yet acknowledged, queued ones included; 0: 100 */
+  const char *username;        /* NULL: none */
+  const char *password;        /* NULL: none; never logged */
+  bool persistent_session;     /* clean_session = 0 */
+  uint16_t keep_alive_s;       /* 0: 300 (the platform takes 30-1200); 65535: none */
+  uint32_t connect_timeout_ms; /* resolve + TCP + TLS + CONNACK; 0: 30,000 */
+  uint32_t request_timeout_ms; /* SUBACK, UNSUBACK, PINGRESP; 0: 10,000 */
+  uint32_t reconnect_min_ms;   /* first back-off; 0: 1,000; full jitter */
+  uint32_t reconnect_max_ms;   /* cap of back-off; 0: 60,000 */
+  bool no_reconnect;           /* a drop or refusal closes the client */
+  size_t max_packet;           /* bytes of one packet, in or out; 0: 256 KiB + 1 KiB, cap 16 MiB */
+  size_t max_queue;            /* bytes waiting to be sent; 0: 1 MiB */
+  uint16_t max_in_flight; /* QoS 1 publishes not yet acknowledged, queued ones included; 0: 100 */
   iotkit_mqtt_event_fn on_event; /* NULL: none */
   void *ctx;
 };
 
 /* Errors: IK_EINVALID_ARGUMENT, IK_ETOO_LONG, IK_ENO_MEMORY; `detail` (may be NULL) names the option. */
-IOTKIT_API int iotkit_mqtt_new(const struct iotkit_mqtt_options *options, iotkit_mqtt_t **out, char *detail);
+IOTKIT_API int iotkit_mqtt_new(const struct iotkit_mqtt_options *options, iotkit_mqtt_t **out,
+                               char *detail);
 /*
  * Frees the client and closes its connection without a DISCONNECT (call stop and step until CLOSED for an orderly end).
  * Not while another thread steps it, nor inside its callbacks (IK_EIN_CALLBACK). NULL is allowed.
@@ -97,24 +101,27 @@ IOTKIT_API int iotkit_mqtt_stop(iotkit_mqtt_t *client);
 IOTKIT_API enum iotkit_mqtt_state iotkit_mqtt_get_state(const iotkit_mqtt_t *client);
 
 /*
- * Queues a message. QoS 0 → 0; QoS 1 → its packet id, EVENT_PUBLISHED follows. QoS 1 is also taken while WAITING or CONNECTING
- * and sent (again, with DUP where it had been sent) after the connect. Errors: IK_ENOT_CONNECTED (QoS 0 offline),
- * IK_EQUEUE_FULL, IK_EMQTT_TOPIC, IK_EMQTT_PACKET_TOO_LARGE, IK_EUNSUPPORTED (QoS 2), IK_ECLOSED.
+ * Queues a message. QoS 0 → 0; QoS 1 → its packet id, EVENT_PUBLISHED follows. QoS 1 is also taken while WAITING
+ * or CONNECTING and sent (again, with DUP where it had been sent) after the connect. Errors: IK_ENOT_CONNECTED
+ * (QoS 0 offline), IK_EQUEUE_FULL, IK_EMQTT_TOPIC, IK_EMQTT_PACKET_TOO_LARGE, IK_EUNSUPPORTED (QoS 2),
+ * IK_ECLOSED.
  */
-IOTKIT_API int iotkit_mqtt_publish(iotkit_mqtt_t *client, const char *topic, const void *payload, size_t payload_len,
-                                   uint8_t qos, bool retain);
+IOTKIT_API int iotkit_mqtt_publish(iotkit_mqtt_t *client, const char *topic, const void *payload,
+                                   size_t payload_len, uint8_t qos, bool retain);
 /*
  * Adds a handler for a topic filter and subscribes it (again after each connect unless the session was present).
- * qos 0 or 1. `handler` NULL: its messages go to on_event. Returns the packet id, 0 when it goes out with the next connect.
+ * qos 0 or 1. `handler` NULL: its messages go to on_event. Returns the packet id, 0 when it goes out with the
+ * next connect.
  */
 IOTKIT_API int iotkit_mqtt_subscribe(iotkit_mqtt_t *client, const char *filter, uint8_t qos,
                                      iotkit_mqtt_message_fn handler, void *ctx);
 /*
- * Removes that handler; the last one of a filter unsubscribes it. After the return the handler is not running and never
- * will again, unless the caller is itself inside a callback of this client. Returns the packet id or 0 when nothing is sent.
+ * Removes that handler; the last one of a filter unsubscribes it. After the return the handler is not running and
+ * never will again, unless the caller is itself inside a callback of this client. Returns the packet id or 0 when
+ * nothing is sent.
  */
-IOTKIT_API int iotkit_mqtt_unsubscribe(iotkit_mqtt_t *client, const char *filter, iotkit_mqtt_message_fn handler,
-                                       void *ctx);
+IOTKIT_API int iotkit_mqtt_unsubscribe(iotkit_mqtt_t *client, const char *filter,
+                                       iotkit_mqtt_message_fn handler, void *ctx);
 
 /* ---- readiness face ---- */
 
@@ -127,8 +134,9 @@ IOTKIT_API int iotkit_mqtt_interest(const iotkit_mqtt_t *client);
 /* When to step at the latest, whatever the descriptor says; UINT64_MAX: never. 0: at once. */
 IOTKIT_API uint64_t iotkit_mqtt_deadline(const iotkit_mqtt_t *client);
 /*
- * Sends what is queued and takes in what has arrived, bounded in work; never blocks. Returns 0, or IK_ECLOSED once CLOSED.
- * A drop is not an error here: it is told by EVENT_STATE, and deadline() says when the next try begins.
+ * Sends what is queued and takes in what has arrived, bounded in work; never blocks. Returns 0, or IK_ECLOSED
+ * once CLOSED. A drop is not an error here: it is told by EVENT_STATE, and deadline() says when the next try
+ * begins.
  */
 IOTKIT_API int iotkit_mqtt_step(iotkit_mqtt_t *client, uint64_t now_ms);
 /* `wake(ctx)` is called, on any thread, when a step is due earlier than the last deadline() said. No lock is held. */

@@ -266,7 +266,10 @@ static void a_session_is_kept(void **state) {
   stop(&away);
 }
 
-/* A second connection with the same client id takes the first one's place: that one comes back, and is subscribed again. */
+/*
+ * A second connection with the same client id takes the first one's place: that one comes back, and is
+ * subscribed again.
+ */
 static void comes_back_when_thrown_out(void **state) {
   (void)state;
   struct counts first = {0}, second = {0};

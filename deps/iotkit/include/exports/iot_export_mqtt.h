@@ -1,10 +1,10 @@
 /*
  * iot_export_mqtt.h - the published MQTT functions, over iotkit_mqtt.h.
  *
- * A handle is one client; there may be any number. Every function may be called from any thread and inside any callback, but
- * Yield, Subscribe_Sync and Destroy of a handle not inside a callback of that handle: they return FAIL_RETURN there.
- * Callbacks run on the thread that yields. The client reconnects by itself (1 s, doubled up to 60 s, with jitter) and then
- * restores its subscriptions. A handle of NULL is an error: NULL_VALUE_ERROR.
+ * A handle is one client; there may be any number. Every function may be called from any thread and inside any
+ * callback, but Yield, Subscribe_Sync and Destroy of a handle not inside a callback of that handle: they return
+ * FAIL_RETURN there. Callbacks run on the thread that yields. The client reconnects by itself (1 s, doubled up to
+ * 60 s, with jitter) and then restores its subscriptions. A handle of NULL is an error: NULL_VALUE_ERROR.
  */
 #ifndef IOT_EXPORT_MQTT_H
 #define IOT_EXPORT_MQTT_H
@@ -93,23 +93,23 @@ typedef struct {
 } iotx_mqtt_param_t, *iotx_mqtt_param_pt;
 
 /*
- * Connects and returns the handle when the broker has accepted, or NULL: a parameter is not valid, there is no connection
- * within 10 s, no CONNACK within request_timeout_ms, or a refusal. NULL parameters: as IOT_SetupConnInfo makes them of
- * HAL_GetProductKey, HAL_GetDeviceName and HAL_GetDeviceSecret.
+ * Connects and returns the handle when the broker has accepted, or NULL: a parameter is not valid, there is no
+ * connection within 10 s, no CONNACK within request_timeout_ms, or a refusal. NULL parameters: as
+ * IOT_SetupConnInfo makes them of HAL_GetProductKey, HAL_GetDeviceName and HAL_GetDeviceSecret.
  */
 DLL_IOT_API void *IOT_MQTT_Construct(iotx_mqtt_param_t *pInitParams);
 /* Disconnects, at most 2 s, frees, and sets *phandler to NULL. */
 DLL_IOT_API int IOT_MQTT_Destroy(void **phandler);
 /*
- * Sends and receives, and runs callbacks. Returns 0 when something was handled or timeout_ms is over, which is an upper bound;
- * at once while an upgrade of this client is being fetched. FAIL_RETURN for a negative time-out.
+ * Sends and receives, and runs callbacks. Returns 0 when something was handled or timeout_ms is over, which is an
+ * upper bound; at once while an upgrade of this client is being fetched. FAIL_RETURN for a negative time-out.
  */
 DLL_IOT_API int IOT_MQTT_Yield(void *handle, int timeout_ms);
 /* 1: connected, 0: not. */
 DLL_IOT_API int IOT_MQTT_CheckStateNormal(void *handle);
 /*
- * Calls topic_handle_func for each message that matches. Returns the packet id, for SUBCRIBE_SUCCESS; 0: it is sent with the
- * next connect; MQTT_TOPIC_FORMAT_ERROR, NULL_VALUE_ERROR, FAIL_RETURN.
+ * Calls topic_handle_func for each message that matches. Returns the packet id, for SUBCRIBE_SUCCESS; 0: it is
+ * sent with the next connect; MQTT_TOPIC_FORMAT_ERROR, NULL_VALUE_ERROR, FAIL_RETURN.
  */
 DLL_IOT_API int IOT_MQTT_Subscribe(void *handle, const char *topic_filter, iotx_mqtt_qos_t qos,
                                    iotx_mqtt_event_handle_func_fpt topic_handle_func,
@@ -121,9 +121,10 @@ DLL_IOT_API int IOT_MQTT_Subscribe_Sync(void *handle, const char *topic_filter, 
 /* Removes all functions of that filter. Returns the packet id, 0: nothing had to be sent. */
 DLL_IOT_API int IOT_MQTT_Unsubscribe(void *handle, const char *topic_filter);
 /*
- * QoS 0: 0. QoS 1: the packet id. Topics begin with '/' and are 1 to 128 printable ASCII characters without wildcards, else
- * MQTT_TOPIC_FORMAT_ERROR. MQTT_PUBLISH_QOS_ERROR: another QoS; MQTT_PUBLISH_PACKET_ERROR: larger than write_buf_size;
- * MQTT_STATE_ERROR: not connected; MQTT_PUSH_TO_LIST_ERROR: 20 are unacknowledged, or the queue is full.
+ * QoS 0: 0. QoS 1: the packet id. Topics begin with '/' and are 1 to 128 printable ASCII characters without
+ * wildcards, else MQTT_TOPIC_FORMAT_ERROR. MQTT_PUBLISH_QOS_ERROR: another QoS; MQTT_PUBLISH_PACKET_ERROR: larger
+ * than write_buf_size; MQTT_STATE_ERROR: not connected; MQTT_PUSH_TO_LIST_ERROR: 20 are unacknowledged, or the
+ * queue is full.
  */
 DLL_IOT_API int IOT_MQTT_Publish(void *handle, const char *topic_name,
                                  iotx_mqtt_topic_info_pt topic_msg);

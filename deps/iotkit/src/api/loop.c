@@ -2,9 +2,9 @@
  * loop.c - one thread that drives any number of clients: a poller for their descriptors, a binary heap for their
  * deadlines, a list of those that another thread woke, and a queue of posted work.
  *
- * A node stands for a client from add to remove. The mutex guards what other threads reach: the woken list, the posted work
- * and the stop flag. Everything else belongs to the loop's thread. A removed node is freed after the events that may still
- * name it have been gone through.
+ * A node stands for a client from add to remove. The mutex guards what other threads reach: the woken list, the
+ * posted work and the stop flag. Everything else belongs to the loop's thread. A removed node is freed after the
+ * events that may still name it have been gone through.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -187,7 +187,10 @@ static int watch(struct node *node) {
   const int fd = iotkit_mqtt_fd(node->client);
   const int interest = fd < 0 ? 0 : iotkit_mqtt_interest(node->client);
   const bool opening = iotkit_mqtt_get_state(node->client) == IOTKIT_MQTT_CONNECTING;
-  /* While a stream opens, another descriptor may have got the number of the last one: then the kernel has forgotten it. */
+  /*
+   * While a stream opens, another descriptor may have got the number of the last one: then the kernel has
+   * forgotten it.
+   */
   const bool same = fd == node->fd && interest == node->interest && !opening && !node->opening;
   node->opening = opening;
   if (same) return 0;
@@ -205,10 +208,8 @@ static void step(struct node *node) {
   const int rc = iotkit_mqtt_step(node->client, now_ms);
   if (!node->client) return; /* removed in a callback */
   uint64_t next_ms = iotkit_mqtt_deadline(node->client);
-  if (rc == IK_EBUSY)
-    next_ms = now_ms + BUSY_MS;
-  else if (watch(node) < 0)
-    next_ms = now_ms + BUSY_MS; /* out of memory in the kernel: poll until it works */
+  /* Another thread steps it, or the kernel has no memory to watch it: look again soon. */
+  if (rc == IK_EBUSY || watch(node) < 0) next_ms = now_ms + BUSY_MS;
   if (rc == IK_ECLOSED) next_ms = UINT64_MAX;
   /* Not before now, so that those which have been due for longer come first. */
   ik_heap_set(&loop->heap, &node->item, next_ms < now_ms ? now_ms : next_ms);
@@ -216,8 +217,8 @@ static void step(struct node *node) {
 
 void iotkit_loop_pause(iotkit_loop_t *loop, iotkit_mqtt_t *client, bool paused) {
   if (!loop || !client) return;
-  ik_mqtt_set_paused(client, paused,
-                     ik_port_now_ms()); /* wakes the loop, which then asks for the new interest */
+  /* This wakes the loop, which then asks for the new interest. */
+  ik_mqtt_set_paused(client, paused, ik_port_now_ms());
 }
 
 /* ---- running ---- */

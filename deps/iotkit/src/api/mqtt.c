@@ -1,7 +1,8 @@
 /*
  * mqtt.c - iotkit_mqtt_*: life of a client and the calls that any thread may make.
  *
- * The client owns its texts, its session and, while there is one, its transport; it holds a reference to the TLS context.
+ * The client owns its texts, its session and, while there is one, its transport; it holds a reference to the TLS
+ * context.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /*
  * mqtt_client.h - the MQTT client's inside, for the files of src/api alone.
  *
- * A client is a session, a transport, a back-off and a lock. What stands under "lock" is touched with the mutex held; what
- * stands under "stepping thread" belongs to the one thread that steps or yields, without the mutex. The mutex is never held
- * while a callback or the waker runs, nor while bytes are read or written.
+ * A client is a session, a transport, a back-off and a lock. What stands under "lock" is touched with the mutex
+ * held; what stands under "stepping thread" belongs to the one thread that steps or yields, without the mutex.
+ * The mutex is never held while a callback or the waker runs, nor while bytes are read or written.
  */
 #ifndef IK_MQTT_CLIENT_H
 #define IK_MQTT_CLIENT_H
@@ -65,7 +65,7 @@ struct iotkit_mqtt {
 };
 
 /* As iotkit_mqtt_new, over streams that `dial` opens. */
-int ik_mqtt_new_over(const struct iotkit_mqtt_options *options, ik_dial_fn dial, void *dial_ctx,
+int ik_mqtt_new_over(const struct iotkit_mqtt_options *given, ik_dial_fn dial, void *dial_ctx,
                      iotkit_mqtt_t **out, char *detail);
 /* Becomes the stepping thread: 0, IK_EIN_CALLBACK, IK_EBUSY, IK_ECLOSED. */
 int ik_mqtt_enter(iotkit_mqtt_t *client);

@@ -1,6 +1,6 @@
 /*
- * mqtt_step.c - what the stepping thread does: opens the transport, moves bytes between it and the session, runs callbacks,
- * and waits out the back-off. Each state of the client has one function here.
+ * mqtt_step.c - what the stepping thread does: opens the transport, moves bytes between it and the session, runs
+ * callbacks, and waits out the back-off. Each state of the client has one function here.
  */
 #include <string.h>
 

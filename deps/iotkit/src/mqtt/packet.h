@@ -1,8 +1,8 @@
 /*
  * packet.h - MQTT 3.1.1 control packets as bytes: a writer for what a client sends, a reader for what a broker sends.
  *
- * The reader is pushed bytes in pieces of any size. It checks the fixed header before it keeps a byte of the body, never
- * holds more than one packet, and holds memory only while a packet is incomplete.
+ * The reader is pushed bytes in pieces of any size. It checks the fixed header before it keeps a byte of the
+ * body, never holds more than one packet, and holds memory only while a packet is incomplete.
  */
 #ifndef IK_MQTT_PACKET_H
 #define IK_MQTT_PACKET_H
@@ -100,7 +100,8 @@ void ik_mqtt_reader_init(struct ik_mqtt_reader *reader, size_t max_packet);
 void ik_mqtt_reader_reset(struct ik_mqtt_reader *reader);
 /*
  * Takes from *data, *len up to the end of one packet. 1: *out is that packet; 0: all was taken, more is needed;
- * IK_EMQTT_PROTOCOL (with detail), IK_EMQTT_PACKET_TOO_LARGE (anything but a PUBLISH), IK_ENO_MEMORY: give the connection up.
+ * IK_EMQTT_PROTOCOL (with detail), IK_EMQTT_PACKET_TOO_LARGE (anything but a PUBLISH), IK_ENO_MEMORY: give the
+ * connection up.
  */
 int ik_mqtt_reader_next(struct ik_mqtt_reader *reader, const uint8_t **data, size_t *len,
                         struct ik_mqtt_packet *out, char *detail);

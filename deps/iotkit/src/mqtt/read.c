@@ -1,6 +1,6 @@
 /*
- * read.c - the packets a broker sends. Whole packets are parsed where they lie in the caller's bytes; only an incomplete
- * one is copied into `partial`, whose memory is given back as soon as the packet has been handed out.
+ * read.c - the packets a broker sends. Whole packets are parsed where they lie in the caller's bytes; only an
+ * incomplete one is copied into `partial`, whose memory is given back as soon as the packet has been handed out.
  */
 #include <string.h>
 
@@ -71,7 +71,10 @@ static int check_header(uint8_t first, size_t remaining, char *detail) {
   return IK_EMQTT_PROTOCOL;
 }
 
-/* Reads type and length from the first `len` bytes of a packet. HEADER_OK sets *total, the bytes of the whole packet. */
+/*
+ * Reads type and length from the first `len` bytes of a packet. HEADER_OK sets *total, the bytes of the whole
+ * packet.
+ */
 static int read_header(const uint8_t *at, size_t len, size_t *total, char *detail) {
   size_t remaining = 0;
   for (size_t i = 1; i < len; i++) {

@@ -1,6 +1,6 @@
 /*
- * session.c - a session's life: the stream, what arrives on it, and time. It owns its texts, the packets it queues and the
- * subscription table; messages it tells of point into the caller's bytes or into the reader.
+ * session.c - a session's life: the stream, what arrives on it, and time. It owns its texts, the packets it
+ * queues and the subscription table; messages it tells of point into the caller's bytes or into the reader.
  */
 #include "session.h"
 

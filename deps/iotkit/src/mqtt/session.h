@@ -1,9 +1,10 @@
 /*
  * session.h - an MQTT 3.1.1 client session: what is to be sent, what is in flight, what is subscribed, what came.
  *
- * It knows no I/O, no clock and no lock. The owner opens a byte stream and calls open; hands in what arrives (receive)
- * and writes out what take() gives; calls tick() when deadline() is due; and calls drop() when the stream is gone, after
- * which the same session may be opened again: in-flight messages and subscriptions are restored then.
+ * It knows no I/O, no clock and no lock. The owner opens a byte stream and calls open; hands in what arrives
+ * (receive) and writes out what take() gives; calls tick() when deadline() is due; and calls drop() when the
+ * stream is gone, after which the same session may be opened again: in-flight messages and subscriptions are
+ * restored then.
  *
  * Phases: OFFLINE → HELLO → UP → LEAVING; drop() leads back to OFFLINE from each.
  */
@@ -64,7 +65,7 @@ enum ik_mqtt_happening_type {
   IK_MQTT_PUBLISHED,    /* packet_id; error */
   IK_MQTT_SUBSCRIBED,   /* packet_id, qos as granted; error */
   IK_MQTT_UNSUBSCRIBED, /* packet_id; error */
-  IK_MQTT_STRAY         /* an acknowledgement (packet_id) that answers nothing was ignored; for the log */
+  IK_MQTT_STRAY /* an acknowledgement (packet_id) that answers nothing was ignored; for the log */
 };
 
 struct ik_mqtt_happening {
@@ -93,9 +94,9 @@ void ik_mqtt_session_leave(struct ik_mqtt_session *session);
 bool ik_mqtt_session_finished(const struct ik_mqtt_session *session);
 
 /*
- * Takes in bytes from *data, *len until something is to be told. 1: *out is that; 0: all was taken (or can_receive() is
- * false); else why the stream must be given up: IK_EMQTT_* and IK_ENO_MEMORY with detail. `detail` (not NULL) is also set
- * where out->error is.
+ * Takes in bytes from *data, *len until something is to be told. 1: *out is that; 0: all was taken (or
+ * can_receive() is false); else why the stream must be given up: IK_EMQTT_* and IK_ENO_MEMORY with detail.
+ * `detail` (not NULL) is also set where out->error is.
  */
 int ik_mqtt_session_receive(struct ik_mqtt_session *session, const uint8_t **data, size_t *len,
                             uint64_t now_ms, struct ik_mqtt_happening *out, char *detail);
@@ -126,7 +127,10 @@ void ik_mqtt_session_pause(struct ik_mqtt_session *session, bool paused, uint64_
 
 /* QoS 0: 0; QoS 1: its packet id. Errors as iotkit_mqtt_publish. publish->packet_id and ->dup are not read. */
 int ik_mqtt_session_publish(struct ik_mqtt_session *session, const struct ik_mqtt_publish *publish);
-/* The packet id, 0: it goes out when the session is UP. IK_EMQTT_TOPIC, IK_EMQTT_PACKET_TOO_LARGE, IK_EQUEUE_FULL, IK_ENO_MEMORY. */
+/*
+ * The packet id, 0: it goes out when the session is UP. IK_EMQTT_TOPIC, IK_EMQTT_PACKET_TOO_LARGE,
+ * IK_EQUEUE_FULL, IK_ENO_MEMORY.
+ */
 int ik_mqtt_session_subscribe(struct ik_mqtt_session *session, struct ik_str filter, uint8_t qos,
                               void (*fn)(void), void *ctx);
 /*
@@ -135,7 +139,10 @@ int ik_mqtt_session_subscribe(struct ik_mqtt_session *session, struct ik_str fil
  */
 int ik_mqtt_session_unsubscribe(struct ik_mqtt_session *session, struct ik_str filter,
                                 void (*fn)(void), void *ctx, struct ik_mqtt_handler **removed);
-/* At the end of all: takes back one request or publish. 1: *out says which (error IK_ECLOSED), call again; 0: none is left. */
+/*
+ * At the end of all: takes back one request or publish. 1: *out says which (error IK_ECLOSED), call again; 0:
+ * none is left.
+ */
 int ik_mqtt_session_give_up(struct ik_mqtt_session *session, struct ik_mqtt_happening *out);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * session_out.c - what the session sends: publishes, subscriptions and their order.
  *
- * `out` holds packets that nothing can call back; what has an identifier stands in `flights` or `waiting` besides, and is
- * moved (requests) or copied (publishes) into `out` by pump(). Acknowledgements are written straight to `out`, whose
- * reserve above max_queue is theirs.
+ * `out` holds packets that nothing can call back; what has an identifier stands in `flights` or `waiting`
+ * besides, and is moved (requests) or copied (publishes) into `out` by pump(). Acknowledgements are written
+ * straight to `out`, whose reserve above max_queue is theirs.
  */
 #include "session_out.h"
 

@@ -1,5 +1,6 @@
 /*
- * write.c - the packets a client sends. Each length is known before the first byte, so a packet is written whole or not.
+ * write.c - the packets a client sends. Each length is known before the first byte, so a packet is written whole
+ * or not.
  */
 #include <string.h>
 
