@@ -11,14 +11,6 @@ const image = imageOf(4_000_037);
 /** The server stops in the middle, for as long as the client stays. */
 const stall = { kind: 'http-stall', afterBytes: 1_000_000 } as const;
 
-let world: World;
-let count = 0;
-
-beforeAll(async () => {
-  world = await World.open();
-});
-afterAll(() => world[Symbol.asyncDispose]());
-
 interface Ended {
   readonly code: number | null;
   readonly stderr: string;
@@ -31,24 +23,23 @@ async function play(
   scenario: string,
   { stalls = true, args = [] as string[] } = {},
 ): Promise<Ended> {
-  count += 1;
-  const deviceName = `d${count}`;
+  await using world = await World.open();
   const { platform } = world;
-  const device = await world.register(deviceName);
+  const device = await world.register();
   // Companions of some scenarios, with the same secret.
   for (const suffix of ['w1', 'w2']) {
-    await platform.devices.add({ ...device, deviceName: `${deviceName}-${suffix}` });
+    await platform.devices.add({ ...device, deviceName: `${device.deviceName}-${suffix}` });
   }
-  const { id: firmwareId } = await world.store(image, { version: `2.0.${count}` });
+  const { id: firmwareId } = await world.store(image);
   if (stalls) platform.faults.set({ ...stall, firmwareId });
-  await platform.upgrades.start({ firmwareId, devices: [deviceName] });
-  const { productKey, deviceSecret } = device;
+  await platform.upgrades.start({ firmwareId, devices: [device.deviceName] });
+  const { productKey, deviceName, deviceSecret } = device;
   const identity = { productKey, deviceName, deviceSecret };
   const { code, stdout, stderr } = await run(process.execPath, [...args, program, scenario], {
     env: {
       ...process.env,
       DEVICE: JSON.stringify({ ...identity, url: platform.mqttsUrl, ca: platform.ca }),
-      TARGET: world.path(`${deviceName}.bin`),
+      TARGET: world.path('firmware.bin'),
     },
   });
   const said = stdout.split('\n').filter((line) => line.startsWith('{'));
