@@ -1,6 +1,6 @@
 /*
- * test_mqtt_session.c - the session: connecting, publishing, messages. Every script runs with its input whole and cut into
- * single bytes.
+ * test_mqtt_session.c - the session: connecting, publishing, messages. Every script runs with its input whole
+ * and cut into single bytes.
  */
 #include <stdlib.h>
 #include <string.h>
