@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "iotkit_ota.h"
+#include "support/certs.h"
 #include "support/cm.h"
 #include "support/job_run.h"
+#include "support/tls_front.h"
 
 #define SIZE JOB_SIZE
 #define HALF JOB_HALF
@@ -321,15 +323,9 @@ static const struct scenario scenarios[] = {
     {"redirect to ftp", redirect_to_ftp, IK_EURL_SCHEME, 1, "/?secret", "redirect"},
 };
 
-static void run_scenario(const struct scenario *scenario, size_t chunk) {
-  static uint8_t image[SIZE];
+static void check_end(const struct scenario *scenario, iotkit_job_t *job, int error,
+                      const uint8_t *image) {
   char detail[IOTKIT_DETAIL_MAX];
-  struct http_server *server = http_server_start(scenario->serve, NULL);
-  struct iotkit_fetch_options options = job_quick();
-  iotkit_job_t *job =
-      job_make(http_server_port(server), scenario->path != NULL ? scenario->path : "/f", &options);
-  memset(image, 0xEE, sizeof(image));
-  int error = job_fetch_all(job, image, chunk);
   iotkit_job_error(job, detail);
   if (error != scenario->error) {
     fail_msg("%s: %s (%s), not %s", scenario->name, iotkit_error_name(error), detail,
@@ -346,11 +342,31 @@ static void run_scenario(const struct scenario *scenario, size_t chunk) {
       fail_msg("%s: the detail is \"%s\"", scenario->name, detail);
     }
   }
+}
+
+/* One job against the server, at `port`, which may be that of something before it. */
+static void run_job(const struct scenario *scenario, uint16_t port, iotkit_tls_t *tls,
+                    size_t chunk) {
+  static uint8_t image[SIZE];
+  struct iotkit_fetch_options options = job_quick();
+  options.tls = tls;
+  iotkit_job_t *job = job_make(port, scenario->path != NULL ? scenario->path : "/f", &options);
+  memset(image, 0xEE, sizeof(image));
+  check_end(scenario, job, job_fetch_all(job, image, chunk), image);
   iotkit_job_unref(job);
+}
+
+static void check_requests(const struct scenario *scenario, struct http_server *server) {
   unsigned requests = http_server_stop(server);
   if (scenario->requests > 0 && requests != scenario->requests) {
     fail_msg("%s: %u requests, not %u", scenario->name, requests, scenario->requests);
   }
+}
+
+static void run_scenario(const struct scenario *scenario, size_t chunk) {
+  struct http_server *server = http_server_start(scenario->serve, NULL);
+  run_job(scenario, http_server_port(server), NULL, chunk);
+  check_requests(scenario, server);
 }
 
 static void ends_as_it_must(void **state) {
@@ -385,11 +401,62 @@ static void gives_up_on_a_stall(void **state) {
   }
 }
 
+#if defined(IK_OPENSSL_LINKED)
+static void ends_as_it_must_over_tls(void **state) {
+  (void)state;
+  struct test_ca *ca = test_ca_new("ca");
+  struct test_cert cert = test_ca_issue(ca, "IP:127.0.0.1", -60, 3600);
+  const struct iotkit_tls_options options = {.ca = test_ca_pem(ca)};
+  iotkit_tls_t *tls = NULL;
+  assert_int_equal(iotkit_tls_new(&options, &tls, NULL), 0);
+  for (size_t i = 0; i < COUNT(scenarios); i++) {
+    struct http_server *server = http_server_start(scenarios[i].serve, NULL);
+    struct tls_front *front = tls_front_start(http_server_port(server), cert.cert, cert.key);
+    run_job(&scenarios[i], tls_front_port(front), tls, 65536);
+    tls_front_stop(front);
+    check_requests(&scenarios[i], server);
+  }
+  iotkit_tls_unref(tls);
+  test_cert_free(&cert);
+  test_ca_free(ca);
+}
+
+/* A certificate of nobody we trust: said at once, and by name. */
+static void does_not_download_from_strangers(void **state) {
+  (void)state;
+  static uint8_t image[SIZE];
+  char detail[IOTKIT_DETAIL_MAX];
+  struct test_ca *ca = test_ca_new("ca");
+  struct test_ca *other = test_ca_new("other");
+  struct test_cert cert = test_ca_issue(ca, "IP:127.0.0.1", -60, 3600);
+  const struct iotkit_tls_options tls_options = {.ca = test_ca_pem(other)};
+  struct iotkit_fetch_options options = job_quick();
+  assert_int_equal(iotkit_tls_new(&tls_options, &options.tls, NULL), 0);
+  struct http_server *server = http_server_start(job_serve_well, NULL);
+  struct tls_front *front = tls_front_start(http_server_port(server), cert.cert, cert.key);
+  iotkit_job_t *job = job_make(tls_front_port(front), "/f", &options);
+  assert_int_equal(job_fetch_all(job, image, sizeof(image)), IK_ETLS_CERTIFICATE);
+  iotkit_job_error(job, detail);
+  assert_non_null(strstr(detail, "127.0.0.1"));
+  iotkit_job_unref(job);
+  tls_front_stop(front);
+  assert_int_equal(http_server_stop(server), 0);
+  iotkit_tls_unref(options.tls);
+  test_cert_free(&cert);
+  test_ca_free(other);
+  test_ca_free(ca);
+}
+#endif
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(ends_as_it_must),
-      cmocka_unit_test(ends_as_it_must_with_small_buffers),
-      cmocka_unit_test(gives_up_on_a_stall),
+    cmocka_unit_test(ends_as_it_must),
+    cmocka_unit_test(ends_as_it_must_with_small_buffers),
+    cmocka_unit_test(gives_up_on_a_stall),
+#if defined(IK_OPENSSL_LINKED)
+    cmocka_unit_test(ends_as_it_must_over_tls),
+    cmocka_unit_test(does_not_download_from_strangers),
+#endif
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -264,15 +264,15 @@ static iotkit_job_t *enter_fetch(struct iot_ota *ota) {
 static int leave_fetch(struct iot_ota *ota, const iotkit_job_t *job, int64_t result, bool *first) {
   *first = false;
   ik_mutex_lock(ota->mutex);
-  if (job != ota->job || ota->state != IOT_OTAS_FETCHING) {
-    /* Begun again, or forgotten, while it was being fetched: these bytes belong to nothing. */
+  bool failed = iotkit_job_get_state(job) == IOTKIT_JOB_FAILED;
+  /* Begun again, or forgotten, while it was being fetched: these bytes belong to nothing. */
+  bool stale = job != ota->job || ota->state != IOT_OTAS_FETCHING;
+  if (stale || (result < 0 && !failed)) {
     result = 0;
-  } else if (result < 0 && iotkit_job_get_state(job) == IOTKIT_JOB_FAILED) {
+  } else if (result < 0) {
     ota->last_error = IOT_OTAE_FETCH_FAILED;
     end_job(ota);
     result = IK_IOT_OTA_FAILED;
-  } else if (result < 0) {
-    result = 0;
   } else {
     *first = result > 0 && !ota->begun;
     if (*first) ota->begun = true;

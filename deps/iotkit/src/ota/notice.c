@@ -21,6 +21,10 @@
 
 static const char absent[] = "";
 
+static void free_text(const char *text) {
+  if (text != NULL && text != absent) free((char *)(uintptr_t)text);
+}
+
 /* What is being read, handed from step to step. */
 struct reading {
   const struct ik_json *json;
@@ -109,7 +113,7 @@ static int read_module(const struct reading *in) {
   int rc = read_text(in, "module", IK_MODULE_MAX, &in->upgrade->module);
   struct ik_str module = ik_str(in->upgrade->module);
   if (rc != 0 || module.len == 0 || ik_ota_name_valid(module)) return rc;
-  free((char *)(uintptr_t)in->upgrade->module);
+  free_text(in->upgrade->module);
   in->upgrade->module = absent;
   return refuse(in, "module", "has characters other than letters, digits, '.', '-' and '_'");
 }
@@ -350,10 +354,6 @@ int ik_notice_copy(const struct ik_notice *notice, struct ik_notice *out) {
   }
   ik_notice_free(out);
   return IK_ENO_MEMORY;
-}
-
-static void free_text(const char *text) {
-  if (text != NULL && text != absent) free((char *)(uintptr_t)text);
 }
 
 void ik_notice_free(struct ik_notice *notice) {

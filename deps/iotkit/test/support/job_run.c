@@ -36,9 +36,9 @@ iotkit_job_t *job_make(uint16_t port, const char *path,
   image_digest(IOTKIT_DIGEST_SHA256, hex);
   snprintf(json, sizeof(json),
            "{\"code\":\"1000\",\"id\":7,\"message\":\"success\",\"data\":{\"size\":%u,"
-           "\"version\":\"2.0.0\",\"url\":\"http://127.0.0.1:%u%s\",\"signMethod\":\"Sha256\","
+           "\"version\":\"2.0.0\",\"url\":\"%s://127.0.0.1:%u%s\",\"signMethod\":\"Sha256\","
            "\"sign\":\"%s\"}}",
-           JOB_SIZE, port, path, hex);
+           JOB_SIZE, options != NULL && options->tls != NULL ? "https" : "http", port, path, hex);
   int rc = iotkit_job_parse(json, strlen(json), options, &job, detail);
   if (rc != 0) fail_msg("%s", detail);
   return job;

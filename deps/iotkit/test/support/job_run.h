@@ -12,7 +12,7 @@
 #define JOB_HALF (JOB_SIZE / 2)
 #define JOB_TAG "\"v1\""
 
-/* A job for http://127.0.0.1:port/path with the right SHA-256. */
+/* A job for http (https with options.tls) ://127.0.0.1:port/path with the right SHA-256. */
 iotkit_job_t *job_make(uint16_t port, const char *path, const struct iotkit_fetch_options *options);
 /* Options that wait a millisecond or two between tries, three times at most. */
 struct iotkit_fetch_options job_quick(void);
