@@ -12,13 +12,17 @@ test('a download aborted half way leaves no file and no thread', async () => {
   const abort = new AbortController();
   const reason = new Error('the user has changed their mind');
   const ended = world.platform.waitFor('download');
+  let running: string[] = [];
   const download = upgrade.download(world.path('firmware.bin'), {
     signal: abort.signal,
     onProgress: ({ received }) => {
-      if (received > 0) abort.abort(reason);
+      if (received === 0) return;
+      running = downloadThreads();
+      abort.abort(reason);
     },
   });
   await expect(download).rejects.toBe(reason);
+  expect(running).toContain('iotkit-recv');
   expect(downloadThreads()).toEqual([]);
   expect(await world.files()).toEqual([]);
   expect((await ended).complete).toBe(false);

@@ -5,7 +5,7 @@ const PF_EXITING = 0x4;
 /** Of the fields of /proc/…/stat after the name. */
 const FLAGS_FIELD = 6;
 
-/** Names of this process's threads that the addon started: `iotkit-io`, `iotkit-recv`, `iotkit-sink`. */
+/** Names of this process's threads that the addon started: `iotkit-io`, and those of downloads, `iotkit-recv` first. */
 export function addonThreads(): string[] {
   return readdirSync('/proc/self/task')
     .map(runningName)
