@@ -4,7 +4,10 @@ import type { Download } from './work';
 
 const PRODUCT_KEY = 'a1Bench';
 
-/** The platform that announces each download to a device of its own; the image is served by somebody else. */
+/**
+ * The platform that announces each download to a device of its own; the image is served by
+ * somebody else.
+ */
 export class Cloud {
   readonly #platform: Platform;
   readonly #firmware: Firmware;

@@ -1,4 +1,5 @@
-// `npm run bench`: downloads on this machine, ours against what users do today, run in turn; prints ratios of medians.
+// `npm run bench`: downloads on this machine, ours against what users do today, run in turn;
+// prints ratios of medians.
 import { rm, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import path from 'node:path';

@@ -1,4 +1,5 @@
-// What it costs to have the package at all: the time to load it in a fresh process, and the size of its addon.
+// What it costs to have the package at all: the time to load it in a fresh process, and the size
+// of its addon.
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { runWell } from '../test/support/process';

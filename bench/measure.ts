@@ -6,7 +6,10 @@ export interface Cost {
   readonly seconds: number;
   /** User and system time of every thread. */
   readonly cpuSeconds: number;
-  /** Highest resident memory during the work, over that before it. Absent where the system does not tell. */
+  /**
+   * Highest resident memory during the work, over that before it. Absent where the system does not
+   * tell.
+   */
   readonly rssOverIdle?: number;
   /** Share of the time the event loop was busy, 0…1. */
   readonly eventLoop?: number;

@@ -1,4 +1,5 @@
-// The shell way: curl -o, then md5sum or sha256sum. Its processes are measured by the shell that runs them.
+// The shell way: curl -o, then md5sum or sha256sum. Its processes are measured by the shell that
+// runs them.
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -33,7 +34,10 @@ export async function curl(work: Download, caFile: string): Promise<Cost> {
   return { seconds, cpuSeconds: cpuSecondsOf(output) };
 }
 
-/** The shell prints user and system time of itself, and on the next line of its children: 0m0.020s 0m0.310s. */
+/**
+ * The shell prints user and system time of itself, and on the next line of its children: 0m0.020s
+ * 0m0.310s.
+ */
 function cpuSecondsOf(output: string): number {
   const times = [...output.matchAll(/(\d+)m(\d+(?:\.\d+)?)s/g)].slice(-4);
   return times.reduce(

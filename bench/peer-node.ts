@@ -1,4 +1,5 @@
-// What a user writes today: http(s).get → createHash → createWriteStream. Runs in a process of its own.
+// What a user writes today: http(s).get → createHash → createWriteStream. Runs in a process of its
+// own.
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import http from 'node:http';

@@ -1,4 +1,5 @@
-// iotkit-ota as a device uses it: connected, the upgrade announced, then fetched. Runs in a process of its own.
+// iotkit-ota as a device uses it: connected, the upgrade announced, then fetched. Runs in a
+// process of its own.
 import { type ConnectOptions, connect, type Upgrade } from 'iotkit-ota';
 import { measure } from './measure';
 import { receiveWork, reply } from './work';

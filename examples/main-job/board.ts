@@ -9,7 +9,10 @@ export interface InstallOptions {
   readonly onProgress: (progress: Progress) => void;
 }
 
-/** The device: a folder as its flash, and a connection while it runs. What it knows it was provisioned with. */
+/**
+ * The device: a folder as its flash, and a connection while it runs. What it knows it was
+ * provisioned with.
+ */
 export class Board {
   readonly #provisioning: Provisioning;
   readonly #flash: string;
@@ -84,7 +87,10 @@ export class Board {
   }
 }
 
-/** Runs an action of the device; what goes wrong becomes a {@link Failure}, an abort stays what it is. */
+/**
+ * Runs an action of the device; what goes wrong becomes a {@link Failure}, an abort stays what it
+ * is.
+ */
 async function attempt<Result>(
   kind: FailureKind,
   what: string,

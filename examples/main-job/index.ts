@@ -1,4 +1,5 @@
-// What `npm start` runs: one firmware update on this machine, platform and device, over real sockets.
+// What `npm start` runs: one firmware update on this machine, platform and device, over real
+// sockets.
 import { codeOf, describe, exitCodes, Failure } from './failure';
 import { runJob, STEPS } from './job';
 import { help, parseOptions } from './options';

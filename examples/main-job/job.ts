@@ -19,7 +19,10 @@ export const STEPS = 9;
 /** Members of a firmware on the platform that hold its digests. */
 const digestMembers = { SHA256: 'sha256', MD5: 'md5' } as const;
 
-/** Runs the whole update; rejects with a {@link Failure}, or with the signal's reason. Leaves nothing behind. */
+/**
+ * Runs the whole update; rejects with a {@link Failure}, or with the signal's reason. Leaves
+ * nothing behind.
+ */
 export async function runJob(
   options: JobOptions,
   screen: Screen,

@@ -8,7 +8,10 @@ import {
 import { codeOf, describe, Failure } from './failure';
 import type { JobOptions } from './options';
 
-/** What is burnt into the device in the factory; nothing else passes from here to it but bytes on sockets. */
+/**
+ * What is burnt into the device in the factory; nothing else passes from here to it but bytes on
+ * sockets.
+ */
 export interface Provisioning extends Required<DeviceOptions> {
   /** Of the broker. */
   readonly url: string;

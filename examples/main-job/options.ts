@@ -50,7 +50,10 @@ Exit codes: 0 updated, ${Object.entries(exitCodes)
   .join(', ')}, 1 anything else.
 `;
 
-/** Reads the command line; undefined when only help was asked for. Throws {@link Failure} of kind usage. */
+/**
+ * Reads the command line; undefined when only help was asked for. Throws {@link Failure} of kind
+ * usage.
+ */
 export function parseOptions(args: readonly string[]): JobOptions | undefined {
   const values = parseValues(args);
   if (values.help) return undefined;

@@ -4,7 +4,10 @@ import { World } from '../support/world';
 
 const image = imageOf(1_000_003);
 
-/** With one try a fault shows at once; the short time-outs are what is under test where a server falls silent. */
+/**
+ * With one try a fault shows at once; the short time-outs are what is under test where a server
+ * falls silent.
+ */
 const impatient = {
   maxRetries: 1,
   retry: { min: 1, max: 1 },

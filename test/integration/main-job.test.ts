@@ -32,7 +32,9 @@ interface Result {
   readonly stderr: string;
 }
 
-/** Runs the main job with temporary files in a folder of their own; `watch` sees its output grow. */
+/**
+ * Runs the main job with temporary files in a folder of their own; `watch` sees its output grow.
+ */
 async function runMainJob(
   args: readonly string[],
   watch: (stdout: string, kill: (signal: NodeJS.Signals) => void) => void = () => {},

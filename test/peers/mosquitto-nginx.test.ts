@@ -17,7 +17,8 @@ import { type Nginx, type NginxOptions, startNginx } from '../support/nginx';
 import { runWell } from '../support/process';
 import { nextUpgrade, statesOf } from '../support/world';
 
-// A broker with a list of passwords has to know the device's before it connects: it must be the same each time.
+// A broker with a list of passwords has to know the device's before it connects: it must be the
+// same each time.
 const timestamp = 1_700_000_000_000;
 const key = { productKey: 'a1Peers', deviceName: 'board', deviceSecret: 'f'.repeat(32) };
 const operator = { username: 'platform', password: 'a password with spaces' };
@@ -143,7 +144,8 @@ test('a persistent session on mosquitto holds a notice for a device that is away
     ...['firmware', 'add', key.productKey, '2023.04', image.file],
   );
   await cp(image.file, inDirectory(`www/${firmware.id}.bin`));
-  // The platform cannot see that the device is away from somebody else's broker: it publishes, the broker keeps.
+  // The platform cannot see that the device is away from somebody else's broker: it publishes, the
+  // broker keeps.
   await cli.run<Upgrade>('upgrade', 'start', firmware.id, key.deviceName);
 
   const back = await boot({ cleanSession: false });

@@ -3,7 +3,9 @@ import { type Running, runWell, start } from './process';
 
 const script = path.resolve(__dirname, '..', '..', 'platform', 'dist', 'cli.js');
 
-/** The platform's command line, as an operator uses it: one server, and commands that talk to it. */
+/**
+ * The platform's command line, as an operator uses it: one server, and commands that talk to it.
+ */
 export class PlatformCli {
   readonly #stateDir: string;
   readonly #env: NodeJS.ProcessEnv;

@@ -10,7 +10,8 @@ export interface PackagedFile {
 }
 
 /**
- * Downloads a package (apt checks it against Debian's signed index) and unpacks one file of it into `directory`.
+ * Downloads a package (apt checks it against Debian's signed index) and unpacks one file of it
+ * into `directory`.
  * Needs Debian or one of its kind, with its package lists (apt-get update).
  */
 export async function fromDebianPackage(

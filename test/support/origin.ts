@@ -20,7 +20,9 @@ export interface Origin {
 
 const WRITE_BYTES = 64 * 1024;
 
-/** Serves `image` at every path, writing on only when the system has taken what was written before. */
+/**
+ * Serves `image` at every path, writing on only when the system has taken what was written before.
+ */
 export async function startOrigin(image: Buffer): Promise<Origin> {
   const begun: Sending[] = [];
   const waiting: Array<(sending: Sending) => void> = [];
@@ -49,7 +51,8 @@ function send(response: http.ServerResponse, image: Buffer): Sending {
   response.writeHead(200, { 'content-length': image.length });
   let taken = 0;
   let at = 0;
-  // The callback of a write comes when the system has its bytes: one write at a time counts them exactly.
+  // The callback of a write comes when the system has its bytes: one write at a time counts them
+  // exactly.
   const writeOn = (): void => {
     if (response.destroyed) return;
     if (at === image.length) {

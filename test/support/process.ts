@@ -18,7 +18,10 @@ export interface RunningOptions {
   readonly cwd?: string;
 }
 
-/** Starts a program and resolves when it says that it is ready; rejects with its output when it ends before. */
+/**
+ * Starts a program and resolves when it says that it is ready; rejects with its output when it
+ * ends before.
+ */
 export async function start(
   command: string,
   args: readonly string[],

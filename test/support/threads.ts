@@ -1,11 +1,17 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** The kernel's mark of a thread that has left its program: a joined thread may still be listed, with this. */
+/**
+ * The kernel's mark of a thread that has left its program: a joined thread may still be listed,
+ * with this.
+ */
 const PF_EXITING = 0x4;
 /** Of the fields of /proc/…/stat after the name. */
 const FLAGS_FIELD = 6;
 
-/** Names of this process's threads that the addon started: `iotkit-io`, and those of downloads, `iotkit-recv` first. */
+/**
+ * Names of this process's threads that the addon started: `iotkit-io`, and those of downloads,
+ * `iotkit-recv` first.
+ */
 export function addonThreads(): string[] {
   return readdirSync('/proc/self/task')
     .map(runningName)

@@ -113,7 +113,10 @@ export class World implements AsyncDisposable {
     return { device, upgrade: await upgrade, upgradeId: id, firmware };
   }
 
-  /** Reports a version and waits until the platform has heard it, which may be after its acknowledgement. */
+  /**
+   * Reports a version and waits until the platform has heard it, which may be after its
+   * acknowledgement.
+   */
   async report(device: Device, version: string, options: ReportVersionOptions = {}): Promise<void> {
     const { deviceName } = device;
     const heard = this.platform.waitFor(
