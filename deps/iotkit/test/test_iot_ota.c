@@ -2,6 +2,8 @@
  * IOT_OTA_*: the documented sequence over a broker and a server on loopback, several notices,
  * several handles. test_iot_ota_states.c has the calls one by one.
  */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -244,6 +246,72 @@ static void is_closed_and_opened_again(void **state) {
   world_assert_image(image);
 }
 
+struct fetcher {
+  void *ota;
+  int returned;
+};
+
+static void *fetch_once(void *arg) {
+  static char buf[SIZE];
+  struct fetcher *fetcher = arg;
+  fetcher->returned = IOT_OTA_FetchYield(fetcher->ota, buf, sizeof(buf), 3600);
+  return NULL;
+}
+
+static void deinit_ends_a_fetch_on_another_thread(void **state) {
+  struct world *world = *state;
+  struct fetcher fetcher = {world->ota, 7};
+  pthread_t thread;
+  world_push_md5(world, "2.0.0", "/stall");
+  world_await_fetching(world);
+  assert_int_equal(pthread_create(&thread, NULL, fetch_once, &fetcher), 0);
+  world_await_stall();
+  assert_int_equal(IOT_OTA_Deinit(world->ota), 0);
+  world->ota = NULL;
+  pthread_join(thread, NULL);
+  assert_int_equal(fetcher.returned, 0);
+}
+
+static void a_fetch_that_is_begun_again_gives_nothing(void **state) {
+  struct world *world = *state;
+  struct fetcher fetcher = {world->ota, 7};
+  pthread_t thread;
+  char none[1];
+  world_push_md5(world, "2.0.0", "/stall");
+  world_await_fetching(world);
+  assert_int_equal(pthread_create(&thread, NULL, fetch_once, &fetcher), 0);
+  world_await_stall();
+  assert_int_equal(IOT_OTA_FetchYield(world->ota, none, 1, 0), IOT_OTAE_INVALID_STATE);
+  assert_int_equal(IOT_OTA_Ioctl(world->ota, IOT_OTAG_RESET_FETCHED_SIZE, none, 1), 0);
+  pthread_join(thread, NULL);
+  assert_int_equal(fetcher.returned, 0);
+  assert_int_equal(world_get_u32(world, IOT_OTAG_FETCHED_SIZE), 0);
+  assert_int_equal(IOT_OTA_IsFetching(world->ota), 1);
+}
+
+static atomic_bool yielding;
+
+static void *yield_for_ever(void *mqtt) {
+  while (atomic_load(&yielding))
+    IOT_MQTT_Yield(mqtt, 50);
+  return NULL;
+}
+
+static void fetches_while_another_thread_yields(void **state) {
+  struct world *world = *state;
+  static uint8_t image[SIZE];
+  pthread_t thread;
+  world_push_md5(world, "2.0.0", "/cut");
+  world_await_fetching(world);
+  atomic_store(&yielding, true);
+  assert_int_equal(pthread_create(&thread, NULL, yield_for_ever, world->mqtt), 0);
+  world_fetch_all(world, image, 100);
+  atomic_store(&yielding, false);
+  pthread_join(thread, NULL);
+  world_assert_image(image);
+  assert_int_equal(world_get_u32(world, IOT_OTAG_CHECK_FIRMWARE), 1);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(follows_the_documented_sequence),
@@ -254,6 +322,9 @@ int main(void) {
       TEST(begins_again_when_told_to),
       TEST(two_handles_share_a_client),
       TEST(is_closed_and_opened_again),
+      TEST(deinit_ends_a_fetch_on_another_thread),
+      TEST(a_fetch_that_is_begun_again_gives_nothing),
+      TEST(fetches_while_another_thread_yields),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

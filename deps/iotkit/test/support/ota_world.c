@@ -3,6 +3,7 @@
  */
 #include "support/ota_world.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,27 @@
 #include "base/codec.h"
 #include "port/port.h"
 #include "support/cm.h"
+
+static struct {
+  pthread_mutex_t mutex;
+  pthread_cond_t cond;
+  bool stalled;
+} stall = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+
+static void tell_stall(void) {
+  pthread_mutex_lock(&stall.mutex);
+  stall.stalled = true;
+  pthread_cond_broadcast(&stall.cond);
+  pthread_mutex_unlock(&stall.mutex);
+}
+
+void world_await_stall(void) {
+  pthread_mutex_lock(&stall.mutex);
+  while (!stall.stalled)
+    pthread_cond_wait(&stall.cond, &stall.mutex);
+  stall.stalled = false;
+  pthread_mutex_unlock(&stall.mutex);
+}
 
 static bool serve(void *ctx, int fd, const struct http_request *request) {
   (void)ctx;
@@ -19,6 +41,13 @@ static bool serve(void *ctx, int fd, const struct http_request *request) {
   if (strncmp(request->head, "GET /cut", 8) == 0 && !request->has_range) {
     http_send(fd, "HTTP/1.1 200 OK\r\nETag: \"a\"\r\nContent-Length: %u\r\n\r\n", SIZE);
     http_send_image(fd, 0, 7777);
+    return false;
+  }
+  if (strncmp(request->head, "GET /stall", 10) == 0) {
+    http_send(fd, "HTTP/1.1 200 OK\r\nContent-Length: %u\r\n\r\n", SIZE);
+    http_send_image(fd, 0, SIZE / 2);
+    tell_stall();
+    http_wait_closed(fd);
     return false;
   }
   unsigned from = (unsigned)request->from;

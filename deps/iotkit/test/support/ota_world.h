@@ -16,7 +16,7 @@
 
 struct world {
   struct mini_broker *broker;
-  struct http_server *server; /* "/f" well, "/cut" cut once, "/gone" 404 */
+  struct http_server *server; /* "/f" well, "/cut" cut once, "/gone" 404, "/stall" */
   void *mqtt;
   void *ota;        /* of pk, dn */
   unsigned notices; /* pushed so far: their ids */
@@ -40,6 +40,9 @@ int world_fetch_all(struct world *world, uint8_t *image, uint32_t chunk);
 /* An Ioctl that must do. */
 uint32_t world_get_u32(struct world *world, IOT_OTA_CmdType_t type);
 void world_assert_image(const uint8_t *image);
+
+/* Waits until "/stall" has sent half of the image and nothing more. */
+void world_await_stall(void);
 
 enum situation { INITED, PUSHED, MID, FETCHED_OK, FETCHED_BAD, AFTER_ERROR, SITUATIONS };
 /* MID: 5,000 bytes were fetched. */
