@@ -19,7 +19,7 @@ export type DeviceState = 'connecting' | 'connected' | 'waiting' | 'closing' | '
 /** A change of a device's connection. */
 export interface StateChange {
   readonly state: DeviceState;
-  /** Why it is `waiting`; undefined where it was asked for. */
+  /** Why the connection was lost or could not be made, until it is there again; undefined where it was asked for. */
   readonly error: IotkitError | undefined;
 }
 
