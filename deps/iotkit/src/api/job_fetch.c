@@ -380,7 +380,9 @@ static int64_t run(iotkit_job_t *job, struct call *call) {
         wait(job, call);
         call->now_ms = ik_port_now_ms();
       }
-      ik_transfer_tick(&job->transfer, call->now_ms, ik_port_random_u32());
+      if (call->now_ms >= ik_transfer_deadline(&job->transfer)) {
+        ik_transfer_tick(&job->transfer, call->now_ms, ik_port_random_u32());
+      }
       follow(job, before);
       bool ended =
           job->transfer.state == IK_TRANSFER_DONE || job->transfer.state == IK_TRANSFER_FAILED;
