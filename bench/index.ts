@@ -1,7 +1,8 @@
 // `npm run bench`: downloads on this machine, ours against what users do today, run in turn;
 // prints ratios of medians.
+import { rmSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import path from 'node:path';
 import { localIdentity } from 'iotkit-ota-platform';
 import { Cloud } from './cloud';
@@ -34,6 +35,9 @@ interface Bench {
   readonly caFile: string;
 }
 
+/** Processes that run or want to, on average; above this the peers do not meet the same machine. */
+const QUIET_LOAD = 1;
+
 const say = (text: string): boolean => process.stdout.write(`${text}\n`);
 
 async function main(): Promise<void> {
@@ -43,11 +47,11 @@ async function main(): Promise<void> {
     return;
   }
   const folder = await makeFolder();
-  try {
-    await benchIn(folder, options);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  // Whatever ends the process, it must not leave gigabytes in memory.
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => process.exit(130));
+  await benchIn(folder, options);
 }
 
 async function benchIn(folder: string, options: BenchOptions): Promise<void> {
@@ -58,15 +62,20 @@ async function benchIn(folder: string, options: BenchOptions): Promise<void> {
   const cloud = await Cloud.start();
   const server = await startServer(folder, image.file, identity);
   try {
+    const load = loadavg()[0] ?? 0;
+    if (load > QUIET_LOAD)
+      say(`This machine is busy (load ${load.toFixed(1)}): do not trust this.`);
     say(
       `Node.js ${process.version}, ${cpus().length} × ${cpus()[0]?.model}; server: ${server.name}`,
     );
     say(`${options.size / 2 ** 20} MiB in memory, ${options.runs} alternating runs of each peer\n`);
     const sections = await runAll({ options, folder, image, server, cloud, ca, caFile });
-    const load = await loading(options.runs);
-    say(`Loading the whole package takes ${load.packageMs.toFixed(1)} ms`);
-    for (const goal of load.goals) say(goalLine(goal));
-    if (options.json !== undefined) await writeJson(options.json, server, sections, load);
+    const begin = await loading(options.runs);
+    say(`Loading the whole package takes ${begin.packageMs.toFixed(1)} ms`);
+    for (const goal of begin.goals) say(goalLine(goal));
+    if (options.json !== undefined) {
+      await writeJson(options.json, { load, server: server.name, loading: begin }, sections);
+    }
   } finally {
     await server.stop();
     await cloud.close();
@@ -120,25 +129,26 @@ async function runPeer(bench: Bench, peer: Peer, download: Download): Promise<Co
 
 async function writeJson(
   file: string,
-  server: ImageServer,
+  facts: { readonly load: number; readonly server: string; readonly loading: Loading },
   sections: readonly Section[],
-  load: Loading,
 ): Promise<void> {
   const figures = {
     date: new Date().toISOString(),
     node: process.version,
     cpu: cpus()[0]?.model,
     cpus: cpus().length,
-    server: server.name,
+    ...facts,
     sections: sections.map((section) => ({
       ...section,
       rows: rowsOf(section),
       goals: goalsOf(section),
     })),
-    loading: load,
   };
   await writeFile(file, `${JSON.stringify(figures, undefined, 2)}\n`);
 }
+
+// A reader that goes away (| head) wants nothing any more.
+process.stdout.on('error', () => process.exit(1));
 
 main().catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

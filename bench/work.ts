@@ -17,6 +17,8 @@ export interface Download {
 
 /** In the child: what the parent wants done. */
 export async function receiveWork<Work>(): Promise<Work> {
+  // A parent that is gone wants nothing any more.
+  process.once('disconnect', () => process.exit());
   const [work] = (await once(process, 'message')) as [Work];
   return work;
 }

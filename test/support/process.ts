@@ -33,6 +33,9 @@ export async function start(
     ...(cwd !== undefined && { cwd }),
   });
   const output = collect(child);
+  const kill = (): boolean => child.kill();
+  process.once('exit', kill);
+  child.once('close', () => process.off('exit', kill));
   await becomesReady(child, output, ready, command);
   return {
     pid: child.pid as number,
