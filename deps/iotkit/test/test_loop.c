@@ -8,8 +8,10 @@
 #include "support/cm.h"
 
 #include "api/loop_heap.h"
+#include "api/mqtt_client.h"
 #include "iotkit_loop.h"
 #include "port/port.h"
+#include "support/fake_stream.h"
 #include "support/mini_broker.h"
 #include "support/rng.h"
 #include "support/tcp_peer.h"
@@ -301,6 +303,75 @@ static void many_clients(void **state) {
     assert_int_equal(iotkit_mqtt_free(clients[i]), 0);
 }
 
+/* ---- fairness ---- */
+
+struct flood {
+  iotkit_loop_t *loop;
+  struct fake_wire busy_wire, slow_wire;
+  unsigned waits;
+};
+
+static void refill(struct flood *flood) {
+  static const uint8_t message[] = {0x30, 3, 0, 1, 'm'};
+  while (ik_buf_size(&flood->busy_wire.to_client) < 1000)
+    fake_say(&flood->busy_wire, message, sizeof(message));
+}
+
+static void on_flood(void *ctx, iotkit_mqtt_t *client, const struct iotkit_mqtt_event *event) {
+  (void)client;
+  if (event->type == IOTKIT_MQTT_EVENT_MESSAGE) refill(ctx);
+}
+
+static void on_slow(void *ctx, iotkit_mqtt_t *client, const struct iotkit_mqtt_event *event) {
+  struct flood *flood = ctx;
+  (void)client;
+  if (event->type == IOTKIT_MQTT_EVENT_STATE && event->state == IOTKIT_MQTT_WAITING &&
+      ++flood->waits == 3)
+    iotkit_loop_stop(flood->loop);
+}
+
+static int dial_busy(void *ctx, const struct ik_dial *dial, uint64_t now_ms,
+                     struct ik_transport **out, char *detail) {
+  static const uint8_t connack[] = {0x20, 2, 0, 0};
+  struct flood *flood = ctx;
+  const int rc = fake_dial(&flood->busy_wire, dial, now_ms, out, detail);
+  fake_say(&flood->busy_wire, connack, sizeof(connack));
+  refill(flood);
+  return rc;
+}
+
+/* One client always has more to read; the timers of the other are served all the same, or this test never ends. */
+static void a_busy_client_does_not_starve_the_others(void **state) {
+  (void)state;
+  struct flood flood = {0};
+  iotkit_mqtt_t *busy, *slow;
+  fake_wire_init(&flood.busy_wire);
+  fake_wire_init(&flood.slow_wire);
+  flood.slow_wire.dial_error = IK_ECONNECT;
+  struct iotkit_mqtt_options options = {.host = "h",
+                                        .port = 1,
+                                        .client_id = "c",
+                                        .reconnect_min_ms = 10,
+                                        .reconnect_max_ms = 20,
+                                        .ctx = &flood};
+  options.on_event = on_flood;
+  assert_int_equal(ik_mqtt_new_over(&options, dial_busy, &flood, &busy, NULL), 0);
+  options.on_event = on_slow;
+  assert_int_equal(ik_mqtt_new_over(&options, fake_dial, &flood.slow_wire, &slow, NULL), 0);
+  assert_int_equal(iotkit_loop_new(&flood.loop), 0);
+  iotkit_mqtt_start(busy);
+  iotkit_mqtt_start(slow);
+  assert_int_equal(iotkit_loop_add(flood.loop, busy), 0);
+  assert_int_equal(iotkit_loop_add(flood.loop, slow), 0);
+  assert_int_equal(iotkit_loop_run(flood.loop), 0);
+  assert_int_equal(flood.waits, 3);
+  iotkit_loop_free(flood.loop);
+  assert_int_equal(iotkit_mqtt_free(busy), 0);
+  assert_int_equal(iotkit_mqtt_free(slow), 0);
+  fake_wire_free(&flood.busy_wire);
+  fake_wire_free(&flood.slow_wire);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(heap_gives_the_earliest),
@@ -310,6 +381,7 @@ int main(void) {
       cmocka_unit_test(reconnects),
       cmocka_unit_test(pausing_stops_the_reading),
       cmocka_unit_test(many_clients),
+      cmocka_unit_test(a_busy_client_does_not_starve_the_others),
   };
   iotkit_log_set(IOTKIT_LOG_NONE, NULL, NULL);
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -205,7 +205,7 @@ static void idle_clients_are_small(void **state) {
 static void count_wake(void *ctx) {
   struct client_rig *rig = ctx;
   rig->wakes++;
-  (void)iotkit_mqtt_deadline(rig->client); /* no lock is held: this would never return */
+  (void)iotkit_mqtt_get_state(rig->client); /* no lock is held: this would never return */
 }
 
 static void wakes_only_a_sleeper(void **state) {
@@ -216,6 +216,8 @@ static void wakes_only_a_sleeper(void **state) {
   cr_settle(rig); /* ends with a question for the deadline: the caller may sleep now */
   assert_int_equal(iotkit_mqtt_publish(rig->client, "t", "x", 1, 0, false), 0);
   assert_int_equal(rig->wakes, 1);
+  assert_int_equal(iotkit_mqtt_publish(rig->client, "t", "x", 1, 0, false), 0);
+  assert_int_equal(rig->wakes, 1); /* it has been woken already */
   cr_settle(rig);
   assert_int_equal(cr_step(rig), 0); /* the caller has not asked: it is awake */
   assert_int_equal(iotkit_mqtt_publish(rig->client, "t", "x", 1, 0, false), 0);
@@ -349,8 +351,16 @@ static void threads_publish_while_one_steps(void **state) {
 
 /* ---- blocking face ---- */
 
+/* Not before the other thread is about to sleep. */
 static void interrupt(void *arg) {
-  iotkit_mqtt_interrupt(arg);
+  iotkit_mqtt_t *client = arg;
+  bool sleeps = false;
+  while (!sleeps) {
+    ik_mutex_lock(client->mutex);
+    sleeps = client->armed;
+    ik_mutex_unlock(client->mutex);
+  }
+  iotkit_mqtt_interrupt(client);
 }
 
 static void yield_can_be_interrupted(void **state) {

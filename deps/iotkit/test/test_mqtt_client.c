@@ -203,6 +203,25 @@ static void stops_from_every_state(void **state) {
   }
 }
 
+static void stop_when_dropped(struct client_rig *rig, const struct iotkit_mqtt_event *event) {
+  if (event->type == IOTKIT_MQTT_EVENT_STATE && event->state == IOTKIT_MQTT_WAITING)
+    iotkit_mqtt_stop(rig->client);
+}
+
+/* What a callback asks for at the end of a step is due at once, though nobody is woken for it. */
+static void a_stop_in_the_last_callback_is_due(void **state) {
+  (void)state;
+  struct client_rig *rig = cr_new(NULL);
+  rig->wire.dial_error = IK_ECONNECT;
+  rig->on_told = stop_when_dropped;
+  iotkit_mqtt_start(rig->client);
+  assert_int_equal(cr_step(rig), 0);
+  assert_int_equal(iotkit_mqtt_deadline(rig->client), 0);
+  assert_int_equal(cr_step(rig), IK_ECLOSED);
+  cr_assert_told(rig, "connecting waiting-1102 closed ");
+  cr_free(rig);
+}
+
 static void frees_at_any_time(void **state) {
   (void)state;
   struct client_rig *rig = cr_new(NULL);
@@ -225,6 +244,7 @@ int main(void) {
       cmocka_unit_test(stops_orderly),
       cmocka_unit_test(stops_in_two_seconds_at_most),
       cmocka_unit_test(stops_from_every_state),
+      cmocka_unit_test(a_stop_in_the_last_callback_is_due),
       cmocka_unit_test(frees_at_any_time),
   };
   iotkit_log_set(IOTKIT_LOG_NONE, NULL, NULL);

@@ -281,6 +281,8 @@ static void skips_without_believing(void **state) {
   struct record got = {0};
   assert_int_equal(read_once(BYTES(0x32, 20, 0xff, 0xff), 10, &got), IK_EMQTT_PROTOCOL);
   assert_int_equal(read_once(BYTES(0x32, 20, 0, 1, 'a', 0, 0), 10, &got), IK_EMQTT_PROTOCOL);
+  assert_int_equal(read_once(BYTES(0x32, 20, 0, 17), 10, &got),
+                   IK_EMQTT_PROTOCOL); /* takes the id */
   assert_int_equal(read_once(BYTES(0x90, 20), 10, &got), IK_EMQTT_PACKET_TOO_LARGE);
   assert_int_equal(got.len, 0);
   /* The largest packet there can be: announced, never allocated. */

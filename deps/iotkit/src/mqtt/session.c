@@ -107,7 +107,6 @@ int ik_mqtt_session_give_up(struct ik_mqtt_session *session, struct ik_mqtt_happ
 
 int ik_mqtt_session_open(struct ik_mqtt_session *session, uint64_t now_ms) {
   ik_mqtt_session_drop(session);
-  if (session->connect.clean_session) ik_mqtt_idset_clear(&session->incoming);
   const int rc = ik_mqtt_write_connect(&session->out, &session->connect);
   if (rc < 0) return rc;
   session->phase = IK_MQTT_HELLO;
