@@ -1,0 +1,110 @@
+import path from 'node:path';
+import { imageOf, sha256 } from '../support/image';
+import { run } from '../support/process';
+import { installRuntimes, type Runtime, runtimes } from '../support/runtimes';
+import { World } from '../support/world';
+
+// One and the same build in every runtime. The platform stays here: only the device runs there.
+
+const programs = path.join(__dirname, 'programs');
+const image = imageOf(4_000_037);
+
+beforeAll(installRuntimes, 150_000);
+
+interface Ended {
+  readonly code: number | null;
+  readonly stderr: string;
+  readonly said: unknown[];
+  /** What is left in the folder it downloaded to. */
+  readonly files: string[];
+}
+
+/** Runs a program as a device for which an upgrade waits. */
+async function play(
+  { command: [program, ...args] }: Runtime,
+  file: string,
+  { scenario = 'update', stalls = false } = {},
+): Promise<Ended> {
+  await using world = await World.open();
+  const { platform } = world;
+  const { productKey, deviceName, deviceSecret } = await world.register();
+  const { id: firmwareId } = await world.store(image, { signMethod: 'SHA256' });
+  if (stalls) platform.faults.set({ kind: 'http-stall', afterBytes: 1_000_000, firmwareId });
+  await platform.upgrades.start({ firmwareId, devices: [deviceName] });
+  const identity = { productKey, deviceName, deviceSecret };
+  const { code, stdout, stderr } = await run(
+    program,
+    [...args, path.join(programs, file), scenario],
+    {
+      env: {
+        ...process.env,
+        NO_COLOR: '1',
+        DEVICE: JSON.stringify({ ...identity, url: platform.mqttsUrl, ca: platform.ca }),
+        TARGET: world.path('image'),
+      },
+    },
+  );
+  const lines = stdout.split('\n').filter((line) => line.startsWith('{'));
+  return {
+    code,
+    stderr,
+    said: lines.map((line): unknown => JSON.parse(line)),
+    files: await world.files(),
+  };
+}
+
+const updated = {
+  digest: sha256(image),
+  toFile: sha256(image),
+  inChunks: [sha256(image)],
+  lastStep: image.length,
+  given: 'ERR_INVALID_ARGUMENT',
+  cancelled: 'not wanted',
+  closed: 'ERR_CLOSED',
+  branded: true,
+  state: 'closed',
+  threads: 0,
+  holds: 0,
+  tls: 'string',
+};
+
+describe.each(runtimes)('$name', (runtime) => {
+  test.each(['required.cjs', 'imported.mjs'])('an update, the package %s', async (file) => {
+    expect(await play(runtime, file)).toEqual({
+      code: 0,
+      stderr: '',
+      said: [updated],
+      files: ['image'],
+    });
+  });
+
+  test('an update in a worker thread', async () => {
+    const { code, said } = await play(runtime, 'required.cjs', { scenario: 'update in a worker' });
+    expect(said).toEqual([updated, { code: 0, environments: 1, threads: 0 }]);
+    expect(code).toBe(0);
+  });
+
+  test('a worker thread terminated during a download', async () => {
+    const scenario = 'terminate a worker during a download';
+    const ended = await play(runtime, 'required.cjs', { scenario, stalls: true });
+    expect(ended.said).toEqual([{ environments: 1, threads: 0 }]);
+    expect(ended).toMatchObject({ code: 0, files: [] });
+  });
+
+  test.each([
+    ['exit during a download', 7],
+    ['throw during a download', 1],
+  ])('%s', async (scenario, code) => {
+    const ended = await play(runtime, 'required.cjs', { scenario, stalls: true });
+    expect(ended).toMatchObject({ code, files: [] });
+  });
+});
+
+test.each(runtimes.filter(({ hasUsing }) => hasUsing))('$name, await using', async (runtime) => {
+  expect(await play(runtime, 'using.mjs')).toEqual({
+    code: 0,
+    stderr: '',
+    said: [{ threads: 0, holds: 0 }],
+    files: ['image'],
+  });
+});
