@@ -140,8 +140,9 @@ IOTKIT_API uint64_t iotkit_mqtt_deadline(const iotkit_mqtt_t *client);
  */
 IOTKIT_API int iotkit_mqtt_step(iotkit_mqtt_t *client, uint64_t now_ms);
 /*
- * `wake(ctx)` is called, on any thread, when a step is due earlier than the last deadline() said. No lock is held. After
- * the return the waker set before is not running and never will again; not to be called from inside a waker.
+ * `wake(ctx)` is called, on any thread, when a step is due earlier than the last deadline() said. No lock is
+ * held. After the return the waker set before is not running and never will again; not to be called from inside
+ * a waker.
  */
 IOTKIT_API void iotkit_mqtt_set_waker(iotkit_mqtt_t *client, void (*wake)(void *ctx), void *ctx);
 
