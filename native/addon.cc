@@ -100,6 +100,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(addon);
   if (!addon->Open(env)) return exports;
 
+  TlsContext::Define(env, addon);
   Device::Define(env, addon);
   Job::Define(env, addon);
   FileDownload::Define(env, addon);
@@ -108,7 +109,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("version", Napi::String::New(env, iotkit_version()));
   exports.Set("openDevice", Napi::Function::New<Device::Open>(env, "openDevice"));
   exports.Set("parseJob", Napi::Function::New<Job::Parse>(env, "parseJob"));
-  exports.Set("createTls", Napi::Function::New<CreateTls>(env, "createTls"));
+  exports.Set("createTls", Napi::Function::New<TlsContext::Create>(env, "createTls"));
   exports.Set("tlsSource", Napi::Function::New<TlsSource>(env, "tlsSource"));
   exports.Set("setMaxDownloads", Napi::Function::New<SetMaxDownloads>(env, "setMaxDownloads"));
   exports.Set("stats", Napi::Function::New<Stats>(env, "stats"));

@@ -35,6 +35,7 @@ class Addon final {
   void Forget(const Connection *connection);
 
   // Constructors of the wrapped objects.
+  Napi::FunctionReference tls_context;
   Napi::FunctionReference device;
   Napi::FunctionReference job;
   Napi::FunctionReference file_download;

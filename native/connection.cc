@@ -131,7 +131,7 @@ int Connection::RunOnLoop(void (Connection::*method)()) {
     (work->connection.get()->*work->method)();
   };
   int rc = iotkit_loop_post(loop_, run, posted.get());
-  if (rc == 0) posted.release();
+  if (rc == 0) static_cast<void>(posted.release()); // the loop's now
   return rc;
 }
 

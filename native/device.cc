@@ -50,17 +50,21 @@ Napi::Value Device::Open(const Napi::CallbackInfo &info) {
   iotkit_mqtt_options mqtt = {};
   mqtt.host = host.c_str();
   mqtt.port = static_cast<uint16_t>(given.Number("port"));
-  mqtt.tls = TlsOf(given.Get("tls"));
   mqtt.persistent_session = !given.Flag("cleanSession");
   mqtt.keep_alive_s = static_cast<uint16_t>(given.Number("keepAliveS"));
   mqtt.connect_timeout_ms = given.Number("connectTimeoutMs");
   mqtt.reconnect_min_ms = given.Number("reconnectMinMs");
   mqtt.reconnect_max_ms = given.Number("reconnectMaxMs");
+  iotkit_fetch_options fetch;
+  if (!TlsContext::Read(given.Get("tls"), &mqtt.tls) ||
+      !ReadFetchOptions(given.Get("fetch"), &fetch)) {
+    return Failure(env, IK_EINVALID_ARGUMENT, "tls");
+  }
   sign.tls = mqtt.tls != nullptr;
 
   char detail[IOTKIT_DETAIL_MAX] = "";
   auto connection = std::make_shared<Connection>(Addon::Of(env), info[1].As<Napi::Function>());
-  int rc = connection->Open(sign, mqtt, ReadFetchOptions(given.Get("fetch")), detail);
+  int rc = connection->Open(sign, mqtt, fetch, detail);
   Wipe(&device_secret);
   if (rc < 0) return Failure(env, rc, detail);
 

@@ -11,7 +11,7 @@ void FileDownload::Define(Napi::Env env, Addon *addon) {
       DefineClass(env, "FileDownload", {InstanceMethod<&FileDownload::Abort>("abort")}));
 }
 
-Napi::Value FileDownload::Start(Napi::Env env, std::shared_ptr<FileTransfer> transfer) {
+Napi::Value FileDownload::Start(Napi::Env env, const std::shared_ptr<FileTransfer> &transfer) {
   Napi::Object object = Addon::Of(env)->file_download.New({});
   if (object.IsEmpty()) return object;
   Unwrap(object)->transfer_ = transfer;
@@ -33,7 +33,7 @@ void ChunkDownload::Define(Napi::Env env, Addon *addon) {
                                    }));
 }
 
-Napi::Value ChunkDownload::Start(Napi::Env env, std::shared_ptr<ChunkTransfer> transfer) {
+Napi::Value ChunkDownload::Start(Napi::Env env, const std::shared_ptr<ChunkTransfer> &transfer) {
   Napi::Object object = Addon::Of(env)->chunk_download.New({});
   if (object.IsEmpty()) return object;
   Unwrap(object)->transfer_ = transfer;

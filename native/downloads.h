@@ -18,7 +18,7 @@ class FileDownload final : public Napi::ObjectWrap<FileDownload> {
  public:
   explicit FileDownload(const Napi::CallbackInfo &info) : Napi::ObjectWrap<FileDownload>(info) {}
   static void Define(Napi::Env env, Addon *addon);
-  static Napi::Value Start(Napi::Env env, std::shared_ptr<FileTransfer> transfer);
+  static Napi::Value Start(Napi::Env env, const std::shared_ptr<FileTransfer> &transfer);
 
  private:
   void Abort(const Napi::CallbackInfo &info);
@@ -33,7 +33,7 @@ class ChunkDownload final : public Napi::ObjectWrap<ChunkDownload> {
   explicit ChunkDownload(const Napi::CallbackInfo &info) : Napi::ObjectWrap<ChunkDownload>(info) {}
   ~ChunkDownload() override;
   static void Define(Napi::Env env, Addon *addon);
-  static Napi::Value Start(Napi::Env env, std::shared_ptr<ChunkTransfer> transfer);
+  static Napi::Value Start(Napi::Env env, const std::shared_ptr<ChunkTransfer> &transfer);
 
  private:
   Napi::Value Lend(const Napi::CallbackInfo &info);

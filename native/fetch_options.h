@@ -7,13 +7,13 @@
 
 namespace iotkit {
 
-// JS thread. The digest is always ours to feed: it runs on a thread of its own.
-inline iotkit_fetch_options ReadFetchOptions(Napi::Value value) {
+// JS thread. false: `tls` is not a context. The digest is always ours to feed: it runs on a thread
+// of its own.
+inline bool ReadFetchOptions(Napi::Value value, iotkit_fetch_options *out) {
   iotkit_fetch_options fetch = {};
   fetch.external_digest = true;
-  if (!value.IsObject()) return fetch;
   Options given(value.As<Napi::Object>());
-  fetch.tls = TlsOf(given.Get("tls"));
+  if (!TlsContext::Read(given.Get("tls"), &fetch.tls)) return false;
   fetch.connect_timeout_ms = given.Number("connectTimeoutMs");
   fetch.response_timeout_ms = given.Number("responseTimeoutMs");
   fetch.idle_timeout_ms = given.Number("idleTimeoutMs");
@@ -24,7 +24,8 @@ inline iotkit_fetch_options ReadFetchOptions(Napi::Value value) {
   fetch.retry_max_ms = given.Number("retryMaxMs");
   fetch.max_redirects = static_cast<uint8_t>(given.Number("maxRedirects"));
   fetch.https_only = given.Flag("httpsOnly");
-  return fetch;
+  *out = fetch;
+  return true;
 }
 
 } // namespace iotkit

@@ -10,7 +10,7 @@ namespace {
 
 // Large enough that calls and wakeups do not count, small enough for the caches; four, so that a
 // hiccup of one thread does not stop the other.
-constexpr size_t kBlockBytes = 256 * 1024;
+constexpr size_t kBlockBytes = size_t{256} * 1024;
 constexpr uint32_t kBlocks = 4;
 constexpr uint64_t kProgressMs = 100;
 

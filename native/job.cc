@@ -51,7 +51,10 @@ Napi::Value Job::Wrap(Napi::Env env, iotkit_job_t *job) {
 
 Napi::Value Job::Parse(const Napi::CallbackInfo &info) {
   std::string json = info[0].As<Napi::String>().Utf8Value();
-  iotkit_fetch_options fetch = ReadFetchOptions(info[1]);
+  iotkit_fetch_options fetch;
+  if (!ReadFetchOptions(info[1], &fetch)) {
+    return Failure(info.Env(), IK_EINVALID_ARGUMENT, "tls");
+  }
   iotkit_job_t *job = nullptr;
   char detail[IOTKIT_DETAIL_MAX] = "";
   int rc = iotkit_job_parse(json.data(), json.size(), &fetch, &job, detail);

@@ -10,7 +10,7 @@ namespace iotkit {
 namespace {
 
 // Enough for OpenSSL's deepest handshake; only touched pages cost memory.
-constexpr size_t kStackBytes = 512 * 1024;
+constexpr size_t kStackBytes = size_t{512} * 1024;
 // How long process exit waits for threads. Only a disk that does not answer takes longer, and is
 // then left behind.
 constexpr std::chrono::milliseconds kExitWait{2000};
@@ -44,7 +44,7 @@ int Runtime::StartThread(iotkit_thread_t **out, const char *name, void (*run)(vo
   if (rc < 0) {
     counters.threads--;
   } else {
-    start.release();
+    static_cast<void>(start.release()); // the thread's now
   }
   return rc;
 }

@@ -38,7 +38,7 @@ class Runtime final {
 
  private:
   Runtime() = default;
-  static void RunThread(void *start);
+  static void RunThread(void *arg);
   static void Stop();
 
   std::mutex exit_mutex_;

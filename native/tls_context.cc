@@ -1,17 +1,22 @@
 #include "tls_context.h"
 
+#include "addon.h"
 #include "values.h"
 
 namespace iotkit {
 
 namespace {
 
-// Tells our externals from everybody else's.
+// Tells our objects from everybody else's.
 constexpr napi_type_tag kTag = {0x6b2c0f5d1a9e4c37, 0xa4d81e7390b25f6c};
 
 } // namespace
 
-Napi::Value CreateTls(const Napi::CallbackInfo &info) {
+void TlsContext::Define(Napi::Env env, Addon *addon) {
+  addon->tls_context = Napi::Persistent(DefineClass(env, "TlsContext", {}));
+}
+
+Napi::Value TlsContext::Create(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
   Options given(info[0].As<Napi::Object>());
   std::string ca = given.Text("ca");
@@ -36,18 +41,26 @@ Napi::Value CreateTls(const Napi::CallbackInfo &info) {
   Wipe(&passphrase);
   if (rc < 0) return Failure(env, rc, detail);
 
-  auto release = [](Napi::BasicEnv, iotkit_tls_t *context) { iotkit_tls_unref(context); };
-  Napi::External<iotkit_tls_t> external = Napi::External<iotkit_tls_t>::New(env, tls, release);
-  napi_type_tag_object(env, external, &kTag);
-  return external;
+  Napi::Object object = Addon::Of(env)->tls_context.New({});
+  if (object.IsEmpty()) {
+    iotkit_tls_unref(tls);
+    return object;
+  }
+  Unwrap(object)->tls_ = tls;
+  napi_type_tag_object(env, object, &kTag);
+  return object;
 }
 
-iotkit_tls_t *TlsOf(Napi::Value value) {
+bool TlsContext::Read(Napi::Value value, iotkit_tls_t **out) {
+  *out = nullptr;
+  if (value.IsUndefined()) return true;
   bool ours = false;
-  if (!value.IsExternal()) return nullptr;
-  if (napi_check_object_type_tag(value.Env(), value, &kTag, &ours) != napi_ok || !ours)
-    return nullptr;
-  return value.As<Napi::External<iotkit_tls_t>>().Data();
+  if (!value.IsObject() ||
+      napi_check_object_type_tag(value.Env(), value, &kTag, &ours) != napi_ok || !ours) {
+    return false;
+  }
+  *out = Unwrap(value.As<Napi::Object>())->tls_;
+  return *out != nullptr;
 }
 
 } // namespace iotkit
