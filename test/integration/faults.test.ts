@@ -4,16 +4,8 @@ import { World } from '../support/world';
 
 const image = imageOf(1_000_003);
 
-/**
- * With one try a fault shows at once; the short time-outs are what is under test where a server
- * falls silent.
- */
-const impatient = {
-  maxRetries: 1,
-  retry: { min: 1, max: 1 },
-  idleTimeout: 100,
-  responseTimeout: 100,
-};
+/** With one try a fault shows at once. */
+const once = { maxRetries: 1, retry: { min: 1, max: 1 } };
 
 interface Case {
   readonly name: string;
@@ -21,6 +13,8 @@ interface Case {
   readonly code: string;
   /** What the platform is told. */
   readonly step: number;
+  /** Short, where a silence is under test; everybody else may take their time. */
+  readonly timeouts?: { readonly idleTimeout?: number; readonly responseTimeout?: number };
 }
 
 const cases: readonly Case[] = [
@@ -86,12 +80,14 @@ const cases: readonly Case[] = [
     ],
     code: 'ERR_IDLE_TIMEOUT',
     step: -2,
+    timeouts: { idleTimeout: 100 },
   },
   {
     name: 'a server that never answers',
     faults: [{ kind: 'http-no-answer' }],
     code: 'ERR_IDLE_TIMEOUT',
     step: -2,
+    timeouts: { responseTimeout: 100 },
   },
   {
     name: 'a connection that breaks, and again when it is resumed',
@@ -124,7 +120,9 @@ const cases: readonly Case[] = [
 
 test.each(cases)('$name ends in $code and step $step, and leaves no file', async (fault) => {
   await using world = await World.open({ faults: fault.faults });
-  const { upgrade, upgradeId } = await world.announce(image, { connect: { fetch: impatient } });
+  const { upgrade, upgradeId } = await world.announce(image, {
+    connect: { fetch: { ...once, ...fault.timeouts } },
+  });
 
   const download = upgrade.download(world.path('firmware.bin'));
   await expect(download).rejects.toMatchObject({ name: 'IotkitError', code: fault.code });

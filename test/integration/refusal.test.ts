@@ -1,18 +1,42 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import {
+  type ConnectOptions,
   channelNames,
   connect,
   type Device,
   type IotkitError,
   type RefusedEvent,
+  type StateEvent,
 } from 'iotkit-ota';
 import { localIdentity } from 'iotkit-ota-platform';
 import { imageOf } from '../support/image';
 import { addonThreads } from '../support/threads';
 import { World } from '../support/world';
+
+/** Why the first attempt of a device fails that would go on trying. */
+async function firstFailure(options: ConnectOptions): Promise<IotkitError> {
+  const stop = new AbortController();
+  const failure = new Promise<IotkitError>((resolve) => {
+    const listen = (message: unknown): void => {
+      const { error } = message as StateEvent;
+      if (error === undefined) return;
+      unsubscribe(channelNames.state, listen);
+      resolve(error);
+    };
+    subscribe(channelNames.state, listen);
+  });
+  const attempt = connect({ ...options, signal: stop.signal });
+  const [error] = await Promise.all([
+    failure.finally(() => stop.abort()),
+    expect(attempt).rejects.toBeDefined(),
+  ]);
+  return error;
+}
 
 /** Why the next message to a device is refused by it. */
 function nextRefusal(device: Device): Promise<IotkitError> {
@@ -73,17 +97,10 @@ describe('a connection is refused', () => {
   test('where nobody listens', async () => {
     const world = await World.open();
     const address = world.address();
-    const key = await world.register();
+    const { productKey, deviceName, deviceSecret } = await world.register();
     await world[Symbol.asyncDispose]();
-    const { productKey, deviceName, deviceSecret } = key;
-    const attempt = connect({
-      productKey,
-      deviceName,
-      deviceSecret,
-      ...address,
-      connectTimeout: 100,
-    });
-    await expect(attempt).rejects.toMatchObject({ code: 'ERR_CONNECT', retryable: true });
+    const error = await firstFailure({ productKey, deviceName, deviceSecret, ...address });
+    expect(error).toMatchObject({ code: 'ERR_CONNECT', retryable: true });
   });
 });
 
@@ -159,4 +176,56 @@ test('an error of the platform in place of a notice is no failed upgrade', async
   // Whatever the device had to say about it would have come before this.
   await world.report(device, '1.0.0', { module: 'MCU' });
   expect(world.platform.upgrades.get(id)?.tasks[0]?.state).toBe('pushed');
+});
+
+describe('what answers is no broker', () => {
+  /** A TCP server that says this to whoever connects. */
+  async function startTalker(words: string): Promise<{ port: number; close: () => void }> {
+    const sockets = new Set<Socket>();
+    const server = createServer((socket) => {
+      sockets.add(socket);
+      // The client hangs up on it; how does not matter here.
+      socket.on('error', () => undefined);
+      socket.write(words, 'latin1');
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    return {
+      port: (server.address() as AddressInfo).port,
+      close: () => {
+        server.close();
+        for (const socket of sockets) socket.destroy();
+      },
+    };
+  }
+
+  const stranger = { productKey: 'a1World', deviceName: 'lamp', deviceSecret: 'secret' };
+
+  test.each([
+    {
+      name: 'another protocol',
+      words: 'HTTP/1.1 400 Bad Request\r\n\r\n',
+      code: 'ERR_MQTT_PROTOCOL',
+    },
+    { name: 'a packet of 256 MB', words: '\x20\xff\xff\xff\x7f', code: 'ERR_MQTT_PROTOCOL' },
+    { name: 'a length without end', words: '\x20\xff\xff\xff\xff', code: 'ERR_MQTT_PROTOCOL' },
+    { name: 'a refusal', words: '\x20\x02\x00\x05', code: 'ERR_MQTT_NOT_AUTHORIZED' },
+  ])('$name: $code', async ({ words, code }) => {
+    const talker = await startTalker(words);
+    try {
+      const url = `mqtt://127.0.0.1:${talker.port}`;
+      expect((await firstFailure({ ...stranger, url })).code).toBe(code);
+    } finally {
+      talker.close();
+    }
+  });
+
+  test('plain text where TLS is expected: ERR_TLS', async () => {
+    const talker = await startTalker('220 mail.example ESMTP\r\n');
+    try {
+      const url = `mqtts://127.0.0.1:${talker.port}`;
+      expect((await firstFailure({ ...stranger, url })).code).toBe('ERR_TLS');
+    } finally {
+      talker.close();
+    }
+  });
 });
