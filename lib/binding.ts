@@ -1,5 +1,7 @@
 /** What the addon exports: native/ in TypeScript. Arguments are checked by lib/ before they get here. */
 
+import type { NativeSdk } from './sdk/binding';
+
 export interface Failure {
   readonly errno: number;
   readonly detail: string;
@@ -130,6 +132,8 @@ export interface NativeStats {
 
 export interface Binding {
   readonly version: string;
+  /** The published C API, one to one. */
+  readonly sdk: NativeSdk;
   openDevice(
     options: NativeDeviceOptions,
     onEvent: (...event: NativeEvent) => void,

@@ -40,10 +40,12 @@ void Addon::Shutdown() {
     transfer->Interrupt();
   for (auto &[key, connection] : connections_)
     connection->Kill();
+  published_.Interrupt();
   for (auto &[key, transfer] : transfers_)
     transfer->Shutdown();
   for (auto &[key, connection] : connections_)
     connection->AwaitEnd();
+  published_.Shutdown();
   transfers_.clear();
   connections_.clear();
   Runtime::Get().counters.environments--;
@@ -106,6 +108,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   FileDownload::Define(env, addon);
   ChunkDownload::Define(env, addon);
 
+  sdk::Session::Define(env, exports);
   exports.Set("version", Napi::String::New(env, iotkit_version()));
   exports.Set("openDevice", Napi::Function::New<Device::Open>(env, "openDevice"));
   exports.Set("parseJob", Napi::Function::New<Job::Parse>(env, "parseJob"));

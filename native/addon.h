@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "mailbox.h"
+#include "sdk/session.h"
 
 namespace iotkit {
 
@@ -29,6 +30,8 @@ class Addon final {
   static Addon *Of(Napi::Env env) { return env.GetInstanceData<Addon>(); }
 
   const std::shared_ptr<Mailbox> &mailbox() const { return mailbox_; }
+  // The published C API, one to one.
+  sdk::Session *published() { return &published_; }
   void Keep(std::shared_ptr<Transfer> transfer);
   void Forget(const Transfer *transfer);
   void Keep(std::shared_ptr<Connection> connection);
@@ -48,6 +51,7 @@ class Addon final {
   napi_env env_;
   bool ended_ = false;
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
+  sdk::Session published_{env_, mailbox_};
   std::unordered_map<const Transfer *, std::shared_ptr<Transfer>> transfers_;
   std::unordered_map<const Connection *, std::shared_ptr<Connection>> connections_;
 };

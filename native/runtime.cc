@@ -5,6 +5,8 @@
 #include <memory>
 #include <mutex>
 
+#include "sdk/session.h"
+
 namespace iotkit {
 
 namespace {
@@ -63,6 +65,7 @@ void Runtime::Stop() {
   Runtime &runtime = Get();
   runtime.slots.AbortAll();
   runtime.io.Interrupt();
+  sdk::Handles::Get().StopAll();
   std::unique_lock<std::mutex> lock(runtime.exit_mutex_);
   runtime.thread_ended_.wait_for(lock, kExitWait, [&] { return runtime.counters.threads == 0; });
 }
