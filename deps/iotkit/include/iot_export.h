@@ -97,8 +97,10 @@ typedef enum {
   IOTX_IOCTL_SET_UUID_ENABLED = 15,
   IOTX_IOCTL_SET_BOOTSTRAP_ENABLED = 16,
   /* the SDK's own */
-  IOTX_IOCTL_SET_MQTT_TLS =
-      1000 /* int *: 1: TLS (the default where there is an OpenSSL), 0: plain TCP */
+  /* int *: 1: TLS (the default where there is an OpenSSL), 0: plain TCP */
+  IOTX_IOCTL_SET_MQTT_TLS = 1000,
+  /* int *: 0: hmacsha256 (the default), 1: hmacsha1, as the published SDK signs in, 2: hmacmd5 */
+  IOTX_IOCTL_SET_SIGN_METHOD = 1001
 } iotx_ioctl_option_t;
 
 /*

@@ -25,7 +25,7 @@ int HAL_Firmware_Persistence_Write(char *buffer, uint32_t length) {
 }
 
 static void weak_functions(void **state) {
-  char text[PID_STR_MAXLEN] = "x";
+  char text[PID_STRLEN_MAX + 1] = "x";
   char data[] = "firmware";
   (void)state;
   assert_int_equal(HAL_GetFirmwareVersion(text), 9);

@@ -8,6 +8,7 @@
 #include "support/cm.h"
 
 #include "iot_export.h"
+#include "iotkit_ota.h"
 
 /* ---- layout ---- */
 
@@ -56,6 +57,7 @@ static void sign_in_as_published(void **state) {
                                       "us-west-1", "eu-central-1"};
   char host[128];
   set_number(IOTX_IOCTL_SET_MQTT_TLS, 0, 0);
+  set_number(IOTX_IOCTL_SET_SIGN_METHOD, IOTKIT_SIGN_HMACSHA1, 0);
   const iotx_conn_info_t *info = setup("a1OracleKey", "oracledev1", secret);
   assert_non_null(info);
   assert_int_equal(info->port, 1883);
@@ -97,6 +99,20 @@ static void sign_in_as_published(void **state) {
   assert_int_equal(info->port, 443);
   assert_string_equal(info->pub_key, "");
   assert_non_null(strstr(info->client_id, "securemode=2"));
+  set_number(IOTX_IOCTL_SET_SIGN_METHOD, IOTKIT_SIGN_HMACSHA256, 0);
+}
+
+static void sign_in_with_sha256_unless_told(void **state) {
+  (void)state;
+  const iotx_conn_info_t *info = setup("a1OracleKey", "oracledev1", "secret");
+  assert_non_null(strstr(info->client_id, "signmethod=hmacsha256"));
+  assert_int_equal(strlen(info->password), 64);
+  set_number(IOTX_IOCTL_SET_SIGN_METHOD, IOTKIT_SIGN_HMACMD5, 0);
+  info = setup("a1OracleKey", "oracledev1", "secret");
+  assert_non_null(strstr(info->client_id, "signmethod=hmacmd5"));
+  assert_int_equal(strlen(info->password), 32);
+  set_number(IOTX_IOCTL_SET_SIGN_METHOD, 3, FAIL_RETURN);
+  set_number(IOTX_IOCTL_SET_SIGN_METHOD, IOTKIT_SIGN_HMACSHA256, 0);
 }
 
 static void sign_in_refuses(void **state) {
@@ -131,6 +147,7 @@ static void log_functions(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(layout_and_values),
+      cmocka_unit_test(sign_in_with_sha256_unless_told),
       cmocka_unit_test(sign_in_as_published),
       cmocka_unit_test(sign_in_refuses),
       cmocka_unit_test(log_functions),

@@ -13,6 +13,7 @@
 #include "../ota/sign.h"
 #include "../port/port.h"
 #include "iot_export.h"
+#include "iot_import.h"
 
 #define TLS_PORT 443
 #define TCP_PORT 1883
@@ -24,6 +25,7 @@ struct settings {
   int region;
   int port; /* 0: by tls */
   int tls;
+  int sign_method; /* enum iotkit_sign_method */
   char domain[IK_HOST_MAX + 1];
   char endpoint[IK_HOST_MAX + 1];
 };
@@ -94,6 +96,9 @@ int IOT_Ioctl(int option, void *data) {
     return SUCCESS_RETURN;
   case IOTX_IOCTL_SET_MQTT_PORT:
     return set_number(&current.port, *(int *)data, 0, UINT16_MAX);
+  case IOTX_IOCTL_SET_SIGN_METHOD:
+    return set_number(&current.sign_method, *(int *)data, IOTKIT_SIGN_HMACSHA256,
+                      IOTKIT_SIGN_HMACMD5);
   case IOTX_IOCTL_SET_MQTT_TLS:
     return set_number(&current.tls, *(int *)data, TLS_OFF, TLS_ON);
   case IOTX_IOCTL_SET_MQTT_DOMAIN:
@@ -167,17 +172,32 @@ static iotx_conn_info_t *keep(const struct device *made, bool tls, int port) {
   return device ? &device->info : NULL;
 }
 
+/* What the program says of its maker, by HAL functions it may define. */
+static void maker(char pid[PID_STRLEN_MAX + 1], char mid[MID_STRLEN_MAX + 1]) {
+  memset(pid, 0, PID_STRLEN_MAX + 1);
+  memset(mid, 0, MID_STRLEN_MAX + 1);
+  HAL_GetPartnerID(pid);
+  HAL_GetModuleID(mid);
+}
+
 int IOT_SetupConnInfo(const char *product_key, const char *device_name, const char *device_secret,
                       void **info_ptr) {
   char detail[IOTKIT_DETAIL_MAX] = "";
+  char pid[PID_STRLEN_MAX + 1];
+  char mid[MID_STRLEN_MAX + 1];
   struct device made = {0};
   const struct settings set = settings();
   const bool tls = set.tls == TLS_AUTO ? iotkit_tls_source() != NULL : set.tls == TLS_ON;
-  const struct ik_sign_vendor_options options = {.product_key = product_key,
-                                                 .device_name = device_name,
-                                                 .device_secret = device_secret,
-                                                 .method = IOTKIT_SIGN_HMACSHA1,
-                                                 .tls = tls};
+  maker(pid, mid);
+  const struct ik_sign_vendor_options options = {
+      .product_key = product_key,
+      .device_name = device_name,
+      .device_secret = device_secret,
+      .method = (enum iotkit_sign_method)set.sign_method,
+      .tls = tls,
+      .partner_id = pid,
+      .module_id = mid,
+  };
   if (info_ptr) *info_ptr = NULL;
   int rc = ik_sign_vendor(&options, &made.sign, detail);
   if (rc == 0) rc = make_host(&set, product_key, &made);
