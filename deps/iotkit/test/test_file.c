@@ -327,6 +327,27 @@ static void a_commit_that_fails_leaves_no_part(void **state) {
   assert_int_equal(iotkit_file_commit(file, 0, detail), IK_EFILE_NOT_FOUND);
 }
 
+static void a_part_that_was_replaced_is_not_taken(void **state) {
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  (void)state;
+  iotkit_file_t *file = open_image();
+  assert_int_equal(iotkit_file_write(file, 0, "image", 5, detail), 0);
+  assert_int_equal(remove("image.part"), 0);
+  put("image.part", "other", 0644);
+  assert_int_equal(iotkit_file_commit(file, 5, detail), IK_EFILE);
+  assert_non_null(strstr(detail, "image.part was changed"));
+  assert_false(exists("image"));
+  assert_text("image.part", "other"); /* not ours to remove */
+
+  assert_int_equal(remove("image.part"), 0);
+  file = open_image();
+  assert_int_equal(iotkit_file_write(file, 0, "image", 5, detail), 0);
+  assert_int_equal(truncate("image.part", 3), 0);
+  assert_int_equal(iotkit_file_commit(file, 5, detail), IK_EFILE);
+  assert_false(exists("image"));
+  assert_false(exists("image.part"));
+}
+
 #define IN_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, enter_directory, leave_directory)
 
 int main(void) {
@@ -348,6 +369,7 @@ int main(void) {
       IN_DIRECTORY(refused_writes),
       IN_DIRECTORY(a_failed_write_is_told),
       IN_DIRECTORY(a_commit_that_fails_leaves_no_part),
+      IN_DIRECTORY(a_part_that_was_replaced_is_not_taken),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,6 +74,24 @@ static void free_file(struct iotkit_file *file) {
   free(file);
 }
 
+/* Only if it is ours: somebody may have put another file in its place. */
+static void remove_part(struct iotkit_file *file) {
+  if (ik_osfile_is_at(file->os, file->part)) ik_path_remove(file->part);
+}
+
+/* The lock keeps out our own kind alone. What another program has put in the part's place, or cut,
+ * was not verified and must not get the final name. */
+static int check_part(struct iotkit_file *file, uint64_t size, char *detail) {
+  struct ik_path_info part;
+  uint64_t there;
+  int rc = ik_osfile_size(file->os, &there, detail);
+  if (rc == 0) rc = ik_path_info(file->part, &part, detail);
+  if (rc < 0 || !part.exists) return rc; /* renaming nothing says it better */
+  if (there == size && ik_osfile_is_at(file->os, file->part)) return 0;
+  ik_detail(detail, "%s was changed by another program", file->part);
+  return IK_EFILE;
+}
+
 static int check_space(const struct iotkit_file *file, uint64_t size, char *detail) {
   uint64_t available;
   int rc = ik_path_free_space(file->directory, &available);
@@ -92,7 +110,7 @@ static int open_part(struct iotkit_file *file, const struct iotkit_file_options 
   if (rc < 0) return rc;
   rc = ik_osfile_truncate(file->os, 0, detail);
   if (rc == 0 && options) rc = check_space(file, options->size, detail);
-  if (rc < 0) ik_path_remove(file->part);
+  if (rc < 0) remove_part(file);
   return rc;
 }
 
@@ -150,6 +168,7 @@ static int finish(struct iotkit_file *file, uint64_t size, char *detail) {
   rc = ik_path_info(file->path, &target, detail);
   if (rc == 0 && target.is_regular) rc = ik_osfile_copy_owner(file->os, file->path);
   if (rc == 0) rc = ik_osfile_sync(file->os, detail);
+  if (rc == 0) rc = check_part(file, size, detail);
   if (rc == 0) rc = ik_path_rename(file->part, file->path, detail);
   return rc;
 }
@@ -159,7 +178,7 @@ int iotkit_file_commit(iotkit_file_t *file, uint64_t size, char *detail) {
   if (!file) return IK_EINVALID_ARGUMENT;
   rc = finish(file, size, detail);
   if (rc < 0) {
-    ik_path_remove(file->part);
+    remove_part(file);
   } else {
     /* From here on the part's name is free again and may belong to another writer. */
     rc = ik_path_sync_directory(file->directory, detail);
@@ -170,6 +189,6 @@ int iotkit_file_commit(iotkit_file_t *file, uint64_t size, char *detail) {
 
 void iotkit_file_discard(iotkit_file_t *file) {
   if (!file) return;
-  ik_path_remove(file->part);
+  remove_part(file);
   free_file(file);
 }

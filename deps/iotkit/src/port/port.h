@@ -177,6 +177,10 @@ int ik_osfile_write(struct ik_osfile *file, uint64_t offset, const void *data, s
                     char *detail);
 int ik_osfile_truncate(struct ik_osfile *file, uint64_t size, char *detail);
 int ik_osfile_sync(struct ik_osfile *file, char *detail);
+/* Whether `path` names this very file: nobody has moved, removed or replaced it since. */
+bool ik_osfile_is_at(struct ik_osfile *file, const char *path);
+/* IK_EFILE where it has none. */
+int ik_osfile_size(struct ik_osfile *file, uint64_t *size, char *detail);
 /* Mode and owner of an existing regular file onto this one, as far as permitted. */
 int ik_osfile_copy_owner(struct ik_osfile *file, const char *from_path);
 struct ik_path_info {

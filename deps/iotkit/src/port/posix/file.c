@@ -178,6 +178,21 @@ int ik_osfile_truncate(struct ik_osfile *file, uint64_t size, char *detail) {
   return rc == 0 ? 0 : fail("resize", file->path, errno, detail);
 }
 
+bool ik_osfile_is_at(struct ik_osfile *file, const char *path) {
+  return is_still_at(file->fd, path);
+}
+
+int ik_osfile_size(struct ik_osfile *file, uint64_t *size, char *detail) {
+  struct stat st;
+  if (fstat(file->fd, &st) != 0) return fail("look at", file->path, errno, detail);
+  if (!S_ISREG(st.st_mode)) {
+    ik_detail(detail, "%s has no size", file->path);
+    return IK_EFILE;
+  }
+  *size = (uint64_t)st.st_size;
+  return 0;
+}
+
 static int flush(int fd) {
 #if defined(F_FULLFSYNC)
   /* fsync() leaves it in the drive's cache there. */
