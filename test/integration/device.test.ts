@@ -1,4 +1,7 @@
+import { once } from 'node:events';
+import path from 'node:path';
 import { inspect } from 'node:util';
+import { Worker } from 'node:worker_threads';
 import { type Device, type DeviceState, type StateChange, stats } from 'iotkit-ota';
 import { imageOf } from '../support/image';
 import { nextUpgrade, World } from '../support/world';
@@ -141,13 +144,22 @@ test('refused versions and modules', async () => {
 
 test('a thread that hears nothing for a while loses nothing of what has come', async () => {
   await using world = await World.open();
-  const key = await world.register();
-  const device = await world.connect(key);
-  // More reports than fit into the ring between the threads, acknowledged while nobody listens.
-  const reports = Array.from({ length: 90 }, (_, i) =>
-    device.ota.reportVersion(`1.0.${i}`, { module: `m${i}` }),
-  );
-  await Promise.all(reports);
-  expect(Object.keys(world.platform.devices.get(key)?.versions ?? {})).toHaveLength(90);
-  expect(stats().holds).toBe(1);
+  const { productKey, deviceName, deviceSecret } = await world.register();
+  // More acknowledgements than fit into the ring between the threads come while nobody takes them out.
+  const count = 95;
+  const gate = new SharedArrayBuffer(4);
+  let reported = 0;
+  world.platform.on('version-reported', () => {
+    reported += 1;
+    if (reported < count) return;
+    Atomics.store(new Int32Array(gate), 0, 1);
+    Atomics.notify(new Int32Array(gate), 0);
+  });
+  const options = { productKey, deviceName, deviceSecret, ...world.address() };
+  const worker = new Worker(path.join(__dirname, '..', 'support', 'deaf-device.cjs'), {
+    workerData: { options, count, gate },
+  });
+  expect((await once(worker, 'message'))[0]).toBe('all are acknowledged');
+  expect((await once(worker, 'exit'))[0]).toBe(0);
+  expect(stats()).toMatchObject({ environments: 1, threads: 0 });
 });
