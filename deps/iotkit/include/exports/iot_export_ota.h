@@ -1,11 +1,17 @@
 /*
- * iot_export_ota.h - the published OTA API: firmware updates of one device, over one MQTT client.
+ * iot_export_ota.h - the published OTA API: firmware updates and remote configuration of one
+ * device, over one MQTT client.
  *
  * The sequence: IOT_MQTT_Construct, IOT_OTA_Init, IOT_OTA_ReportVersion, IOT_MQTT_Yield until
  * IOT_OTA_IsFetching says 1; IOT_OTA_FetchYield, writing what it returns, IOT_OTA_ReportProgress
  * and IOT_MQTT_Yield until IOT_OTA_IsFetchFinish says 1; IOT_OTA_Ioctl with
  * IOT_OTAG_CHECK_FIRMWARE; IOT_OTA_Deinit; after the restart Init and ReportVersion with the new
  * version.
+ *
+ * A configuration that arrives, pushed or asked for by iotx_ota_get_config, is fetched the same way:
+ * IOT_OTAG_OTA_TYPE says which of the two it is, IOT_OTAG_CHECK_CONFIG whether it came well. One
+ * fetch is under way at a time; of what is announced meanwhile the newest firmware and the newest
+ * configuration wait their turn.
  *
  * Any number of handles, also on one client. Every function may be called from any thread and
  * inside any callback, but for IOT_OTA_Deinit inside the pushed callback of the same handle. One
@@ -67,21 +73,25 @@ typedef enum {
  * that is a multiple of 4.
  */
 typedef enum {
-  IOT_OTAG_COTA_CONFIG_ID = 0, /* of configurations; char ** that is set to new memory */
-  IOT_OTAG_COTA_CONFIG_SIZE,   /* number; 0 when no configuration was announced */
-  IOT_OTAG_COTA_SIGN,          /* char ** */
-  IOT_OTAG_COTA_SIGN_METHOD,   /* char ** */
-  IOT_OTAG_COTA_URL,           /* char ** */
-  IOT_OTAG_COTA_GETTYPE,       /* char ** */
+  /*
+   * Of configurations only. A char ** to a NULL, which becomes a new text for HAL_Free; buf_len is
+   * any but 0.
+   */
+  IOT_OTAG_COTA_CONFIG_ID = 0,
+  IOT_OTAG_COTA_CONFIG_SIZE, /* as IOT_OTAG_FILE_SIZE; 0 for firmware */
+  IOT_OTAG_COTA_SIGN,        /* char **; as it was sent, and so the others */
+  IOT_OTAG_COTA_SIGN_METHOD, /* char ** */
+  IOT_OTAG_COTA_URL,         /* char ** */
+  IOT_OTAG_COTA_GETTYPE,     /* char ** */
   IOT_OTAG_OTA_TYPE,           /* number: IOT_OTA_Type_t of the fetch under way */
   IOT_OTAG_FETCHED_SIZE,       /* number, or uint64_t with a length of 8: bytes fetched */
   IOT_OTAG_FILE_SIZE,          /* number, or uint64_t with a length of 8: bytes announced */
   IOT_OTAG_MD5SUM,  /* text of 32 hexadecimal digits; an error when another digest was announced */
-  IOT_OTAG_VERSION, /* text; OTA_VERSION_LEN_MAX bytes hold it */
+  IOT_OTAG_VERSION, /* text; OTA_VERSION_LEN_MAX bytes hold it; an error for configurations */
   IOT_OTAG_CHECK_FIRMWARE,     /* number: 1 when the fetched image is the announced one, else 0 */
-  IOT_OTAG_CHECK_CONFIG,       /* number: the same of a configuration */
+  IOT_OTAG_CHECK_CONFIG,       /* number: the same of a configuration; neither takes the other */
   IOT_OTAG_RESET_FETCHED_SIZE, /* begins again at the image's first byte; `buf` is not touched */
-  IOT_OTAG_MODULE,             /* text: the module of the upgrade, "" is the default one (3.2) */
+  IOT_OTAG_MODULE,             /* text: the module of the firmware, "" is the default one (3.2) */
   IOT_OTAG_RESET_STATE         /* forgets the upgrade; `buf` is not touched (3.2) */
 } IOT_OTA_CmdType_t;
 
@@ -136,8 +146,9 @@ IOTKIT_API int IOT_OTA_FetchYield(void *handle, char *buf, uint32_t buf_len, uin
 /*
  * Asks or does what `type` says. Texts are cut to the buffer, always end with NUL, and the rest of
  * the buffer is zeroed. 0; IOT_OTAE_INVALID_PARAM: NULL or no length; IOT_OTAE_INVALID_STATE: no
- * upgrade so far; -1 with the last error INVALID_PARAM (type, length, alignment, or a size that
- * does not fit), INVALID_STATE (checked too early) or GENERAL (there is none).
+ * upgrade so far; -1 with the last error INVALID_PARAM (type, length, alignment, a size that does
+ * not fit, a char * that is not NULL, or a configuration's text where there is firmware),
+ * INVALID_STATE (checked too early, or what was not fetched), GENERAL (there is none) or NOMEM.
  */
 IOTKIT_API int IOT_OTA_Ioctl(void *handle, IOT_OTA_CmdType_t type, void *buf, size_t buf_len);
 
@@ -147,8 +158,8 @@ IOTKIT_API int IOT_OTA_GetLastError(void *handle);
 /*
  * `on_pushed(handle)` is called when an upgrade was announced, on the thread that yields the
  * client; NULL: nobody. An upgrade announced while another is being fetched waits until that one
- * has ended and its end was seen (IOT_OTA_IsFetching said 0, or CHECK_FIRMWARE was asked). 0;
- * IOT_OTAE_INVALID_PARAM. (3.2)
+ * has ended and its end was seen (IOT_OTA_IsFetching said 0, or CHECK_FIRMWARE or CHECK_CONFIG was
+ * asked). 0; IOT_OTAE_INVALID_PARAM. (3.2)
  */
 IOTKIT_API int IOT_OTA_SetOnPushedCallback(void *handle, int (*on_pushed)(void *context));
 
@@ -159,8 +170,10 @@ IOTKIT_API int IOT_OTA_SetOnPushedCallback(void *handle, int (*on_pushed)(void *
 IOTKIT_API int iotx_req_image(void *handle, const char *version);
 
 /*
- * Asks for the remote configuration. -1: it is not supported in this release (last error
- * IOT_OTAE_GENERAL).
+ * Asks for the remote configuration of a scope ("product"), to be had in a way ("file"), all of it
+ * ("") or some keys; QoS 0. When the answer comes, IOT_OTA_IsFetching says 1. 0;
+ * IOT_OTAE_INVALID_PARAM for NULL; -1 with the last error INVALID_STATE while fetching, STR_TOO_LONG
+ * for more than 1024 bytes, INVALID_PARAM for what is no UTF-8, or OSC_FAILED.
  */
 IOTKIT_API int iotx_ota_get_config(void *handle, const char *configScope, const char *getType,
                                    const char *attributeKeys);

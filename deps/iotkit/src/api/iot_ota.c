@@ -1,9 +1,9 @@
 /*
  * iot_ota.c - IOT_OTA_*, the published functions, over a channel and its jobs; iot_ota_ioctl.c has
- * IOT_OTA_Ioctl.
+ * IOT_OTA_Ioctl, iot_ota_config.c remote configuration.
  *
- * A handle owns one channel, the job that is fetched or was, and the newest one that waits behind
- * it. The mutex guards them; it is held during no callback, no fetch and no publish. A fetch works
+ * A handle owns one channel, the job that is fetched or was, and the newest ones that wait behind
+ * it, one of firmware and one of configuration. The mutex guards them; it is held during no callback, no fetch and no publish. A fetch works
  * on its own reference of the job, so that Ioctl may replace it meanwhile; only Deinit waits for a
  * fetch to return.
  */
@@ -18,8 +18,7 @@
 #include "api/ota.h"
 #include "base/limits.h"
 
-/* Sets the last error and gives back what the function returns. */
-static int fail(struct iot_ota *ota, int returned, int error) {
+int ik_iot_ota_fail(struct iot_ota *ota, int returned, int error) {
   ik_mutex_lock(ota->mutex);
   ota->last_error = error;
   ik_mutex_unlock(ota->mutex);
@@ -54,12 +53,42 @@ static void end_job(struct iot_ota *ota) {
   ik_iot_ota_set_state(ota, IOT_OTAS_FETCHED);
 }
 
-/* The job that waited takes the place of one whose end was seen. */
-static void promote(struct iot_ota *ota) {
-  if (ota->next == NULL || ota->state != IOT_OTAS_FETCHED || !ota->end_seen) return;
-  iotkit_job_t *job = ota->next;
-  ota->next = NULL;
+const struct ik_config *ik_iot_ota_config(const struct iot_ota *ota) {
+  return ota->job != NULL ? ota->job->notice.config : NULL;
+}
+
+static bool same_kind(const iotkit_job_t *a, const iotkit_job_t *b) {
+  return (a->notice.config != NULL) == (b->notice.config != NULL);
+}
+
+static void take_out(struct iot_ota *ota, size_t index) {
+  ota->waiting_count--;
+  for (size_t i = index; i < ota->waiting_count; i++)
+    ota->waiting[i] = ota->waiting[i + 1];
+}
+
+/* Takes over the job. The newest of its kind waits; firmware and configuration displace not. */
+static void put_waiting(struct iot_ota *ota, iotkit_job_t *job) {
+  for (size_t i = 0; i < ota->waiting_count; i++) {
+    if (!same_kind(ota->waiting[i], job)) continue;
+    iotkit_job_unref(ota->waiting[i]);
+    take_out(ota, i);
+    break;
+  }
+  ota->waiting[ota->waiting_count++] = job;
+}
+
+bool ik_iot_ota_start_waiting(struct iot_ota *ota) {
+  if (ota->waiting_count == 0) return false;
+  iotkit_job_t *job = ota->waiting[0];
+  take_out(ota, 0);
   ik_iot_ota_start(ota, job);
+  return true;
+}
+
+/* A job that waited takes the place of one whose end was seen. */
+static void promote(struct iot_ota *ota) {
+  if (ota->state == IOT_OTAS_FETCHED && ota->end_seen) ik_iot_ota_start_waiting(ota);
 }
 
 /* A newer notice replaces one that waits, or of which nothing was fetched; else it waits itself. */
@@ -68,22 +97,19 @@ static void take_job(struct iot_ota *ota, iotkit_job_t *job) {
     iotkit_job_unref(job);
     return;
   }
-  bool untouched = ota->state == IOT_OTAS_FETCHING && !ota->in_fetch &&
+  bool untouched = ota->state == IOT_OTAS_FETCHING && !ota->in_fetch && same_kind(ota->job, job) &&
                    iotkit_job_get_state(ota->job) == IOTKIT_JOB_READY;
   if (ota->state == IOT_OTAS_INITED || untouched) {
     ik_iot_ota_start(ota, job);
     return;
   }
-  iotkit_job_unref(ota->next);
-  ota->next = job;
+  put_waiting(ota, job);
   promote(ota);
 }
 
-/* ---- callbacks of the channel ---- */
+/* ---- announcements ---- */
 
-static void on_upgrade(void *ctx, iotkit_ota_t *channel, iotkit_job_t *job) {
-  struct iot_ota *ota = ctx;
-  (void)channel;
+void ik_iot_ota_offer(struct iot_ota *ota, iotkit_job_t *job) {
   ik_job_set_no_rewind(job);
   ik_mutex_lock(ota->mutex);
   take_job(ota, job);
@@ -92,20 +118,36 @@ static void on_upgrade(void *ctx, iotkit_ota_t *channel, iotkit_job_t *job) {
   if (on_pushed != NULL) on_pushed(ota);
 }
 
+void ik_iot_ota_refused(struct iot_ota *ota, int error) {
+  ik_iot_ota_fail(ota, 0, error == IK_ENO_MEMORY ? IOT_OTAE_NOMEM : IOT_OTAE_GENERAL);
+}
+
+static void on_upgrade(void *ctx, iotkit_ota_t *channel, iotkit_job_t *job) {
+  (void)channel;
+  ik_iot_ota_offer(ctx, job);
+}
+
 static void on_refused(void *ctx, iotkit_ota_t *channel, int error, const char *detail) {
   (void)channel;
   (void)detail;
-  fail(ctx, 0, error == IK_ENO_MEMORY ? IOT_OTAE_NOMEM : IOT_OTAE_GENERAL);
+  ik_iot_ota_refused(ctx, error);
 }
 
 /* ---- life ---- */
 
 static void free_handle(struct iot_ota *ota) {
   iotkit_job_unref(ota->job);
-  iotkit_job_unref(ota->next);
+  for (size_t i = 0; i < ota->waiting_count; i++)
+    iotkit_job_unref(ota->waiting[i]);
   ik_cond_free(ota->cond);
   ik_mutex_free(ota->mutex);
   free(ota);
+}
+
+/* Afterwards no callback runs. */
+static void close_channels(struct iot_ota *ota) {
+  ik_iot_ota_config_close(ota);
+  iotkit_ota_free(ota->channel);
 }
 
 void *IOT_OTA_Init(const char *product_key, const char *device_name, void *ch_signal) {
@@ -127,8 +169,10 @@ void *IOT_OTA_Init(const char *product_key, const char *device_name, void *ch_si
   };
   int rc = ota->mutex != NULL && ota->cond != NULL ? 0 : IK_ENO_MEMORY;
   if (rc == 0) rc = iotkit_ota_new(client, &options, &ota->channel, detail);
+  if (rc == 0) rc = ik_iot_ota_config_open(ota, product_key, device_name, detail);
   if (rc == 0) return ota;
   ik_log(IOTKIT_LOG_ERROR, "IOT_OTA_Init: %s: %s", iotkit_strerror(rc), detail);
+  close_channels(ota);
   free_handle(ota);
   return NULL;
 }
@@ -136,8 +180,8 @@ void *IOT_OTA_Init(const char *product_key, const char *device_name, void *ch_si
 int IOT_OTA_Deinit(void *handle) {
   struct iot_ota *ota = handle;
   if (ota == NULL) return IOT_OTAE_INVALID_PARAM;
-  if (ik_ota_in_callback(ota->channel)) {
-    return fail(ota, IOT_OTAE_INVALID_STATE, IOT_OTAE_INVALID_STATE);
+  if (ik_ota_in_callback(ota->channel) || ik_iot_ota_config_in_callback(ota)) {
+    return ik_iot_ota_fail(ota, IOT_OTAE_INVALID_STATE, IOT_OTAE_INVALID_STATE);
   }
   ik_mutex_lock(ota->mutex);
   ik_iot_ota_set_state(ota, IOT_OTAS_UNINITED);
@@ -145,7 +189,7 @@ int IOT_OTA_Deinit(void *handle) {
   while (ota->in_fetch)
     ik_cond_wait(ota->cond, ota->mutex, UINT64_MAX);
   ik_mutex_unlock(ota->mutex);
-  iotkit_ota_free(ota->channel);
+  close_channels(ota);
   free_handle(ota);
   return 0;
 }
@@ -172,11 +216,12 @@ int IOT_OTA_GetLastError(void *handle) {
 
 static int publish_version(struct iot_ota *ota, enum ik_ota_topic topic, const char *version) {
   size_t len = strlen(version);
-  if (len < 1 || len > IK_VERSION_MAX) return fail(ota, IK_IOT_OTA_FAILED, IOT_OTAE_INVALID_PARAM);
+  if (len < 1 || len > IK_VERSION_MAX)
+    return ik_iot_ota_fail(ota, IK_IOT_OTA_FAILED, IOT_OTAE_INVALID_PARAM);
   int rc = ik_ota_publish_version(ota->channel, topic, version, NULL);
   if (rc >= 0) return 0;
-  return fail(ota, IK_IOT_OTA_FAILED,
-              rc == IK_EINVALID_ARGUMENT ? IOT_OTAE_INVALID_PARAM : IOT_OTAE_OSC_FAILED);
+  return ik_iot_ota_fail(ota, IK_IOT_OTA_FAILED,
+                         rc == IK_EINVALID_ARGUMENT ? IOT_OTAE_INVALID_PARAM : IOT_OTAE_OSC_FAILED);
 }
 
 int IOT_OTA_ReportVersion(void *handle, const char *version) {
@@ -187,16 +232,9 @@ int IOT_OTA_ReportVersion(void *handle, const char *version) {
 int iotx_req_image(void *handle, const char *version) {
   struct iot_ota *ota = handle;
   if (ota == NULL || version == NULL) return IOT_OTAE_INVALID_PARAM;
-  if (IOT_OTA_IsFetching(ota)) return fail(ota, IK_IOT_OTA_FAILED, IOT_OTAE_INVALID_STATE);
+  if (IOT_OTA_IsFetching(ota))
+    return ik_iot_ota_fail(ota, IK_IOT_OTA_FAILED, IOT_OTAE_INVALID_STATE);
   return publish_version(ota, IK_OTA_REQUEST, version);
-}
-
-int iotx_ota_get_config(void *handle, const char *configScope, const char *getType,
-                        const char *attributeKeys) {
-  if (handle == NULL || configScope == NULL || getType == NULL || attributeKeys == NULL) {
-    return IOT_OTAE_INVALID_PARAM;
-  }
-  return fail(handle, IK_IOT_OTA_FAILED, IOT_OTAE_GENERAL);
 }
 
 /* Progress belongs to the module of the upgrade. */
@@ -215,13 +253,14 @@ int IOT_OTA_ReportProgress(void *handle, IOT_OTA_Progress_t progress, const char
   if (ota == NULL) return IOT_OTAE_INVALID_PARAM;
   int step = (int)progress;
   if (step < IOT_OTAP_BURN_FAILED || step > IOT_OTAP_FETCH_PERCENTAGE_MAX) {
-    return fail(ota, IK_IOT_OTA_FAILED, IOT_OTAE_INVALID_PARAM);
+    return ik_iot_ota_fail(ota, IK_IOT_OTA_FAILED, IOT_OTAE_INVALID_PARAM);
   }
   int rc = report_progress(ota, step, msg);
   if (rc >= 0) return 0;
-  if (rc == IK_ETOO_LONG) return fail(ota, IOT_OTAE_STR_TOO_LONG, IOT_OTAE_STR_TOO_LONG);
-  if (rc == IK_EINVALID_ARGUMENT) return fail(ota, IK_IOT_OTA_FAILED, IOT_OTAE_INVALID_PARAM);
-  return fail(ota, IOT_OTAE_OSC_FAILED, IOT_OTAE_OSC_FAILED);
+  if (rc == IK_ETOO_LONG) return ik_iot_ota_fail(ota, IOT_OTAE_STR_TOO_LONG, IOT_OTAE_STR_TOO_LONG);
+  if (rc == IK_EINVALID_ARGUMENT)
+    return ik_iot_ota_fail(ota, IK_IOT_OTA_FAILED, IOT_OTAE_INVALID_PARAM);
+  return ik_iot_ota_fail(ota, IOT_OTAE_OSC_FAILED, IOT_OTAE_OSC_FAILED);
 }
 
 /* ---- fetching ---- */
@@ -274,7 +313,7 @@ static int leave_fetch(struct iot_ota *ota, const iotkit_job_t *job, int64_t res
     end_job(ota);
     result = IK_IOT_OTA_FAILED;
   } else {
-    *first = result > 0 && !ota->begun;
+    *first = result > 0 && !ota->begun && ik_iot_ota_config(ota) == NULL;
     if (*first) ota->begun = true;
     if (iotkit_job_get_state(job) == IOTKIT_JOB_FETCHED) end_job(ota);
   }

@@ -6,6 +6,7 @@
 
 #include "api/iot_ota.h"
 #include "base/codec.h"
+#include "iot_import.h"
 
 static bool is_number(const void *buf, size_t len) {
   return len == sizeof(uint32_t) && (uintptr_t)buf % sizeof(uint32_t) == 0;
@@ -42,9 +43,32 @@ static int put_md5(char *buf, size_t len, const struct iotkit_upgrade *upgrade) 
   return put_text(buf, len, text);
 }
 
-static int check_firmware(struct iot_ota *ota, void *buf, size_t len) {
+/* A new copy of a configuration's text into a char * that is NULL, whatever the length says. */
+static int put_copy(void *buf, const char *text) {
+  char *out;
+  if ((uintptr_t)buf % sizeof(uint32_t) != 0) return IOT_OTAE_INVALID_PARAM;
+  memcpy(&out, buf, sizeof(out));
+  if (out != NULL) return IOT_OTAE_INVALID_PARAM;
+  size_t len = strlen(text) + 1;
+  out = HAL_Malloc((uint32_t)len);
+  if (out == NULL) return IOT_OTAE_NOMEM;
+  memcpy(out, text, len);
+  memcpy(buf, &out, sizeof(out));
+  return 0;
+}
+
+/* What configurations do not have. */
+static int put_of_firmware(const struct iot_ota *ota, char *buf, size_t len, const char *text) {
+  int rc = put_text(buf, len, text);
+  return ik_iot_ota_config(ota) == NULL ? rc : IOT_OTAE_GENERAL;
+}
+
+/* Of the firmware, or of the configuration; the other one was not fetched. */
+static int check(struct iot_ota *ota, bool of_config, void *buf, size_t len) {
   if (!is_number(buf, len)) return IOT_OTAE_INVALID_PARAM;
-  if (ota->state != IOT_OTAS_FETCHED) return IOT_OTAE_INVALID_STATE;
+  if (ota->state != IOT_OTAS_FETCHED || (ik_iot_ota_config(ota) != NULL) != of_config) {
+    return IOT_OTAE_INVALID_STATE;
+  }
   ota->end_seen = true;
   return put_u32(buf, len, iotkit_job_check(ota->job) == 0 ? 1 : 0);
 }
@@ -66,21 +90,42 @@ static int reset_state(struct iot_ota *ota) {
   iotkit_job_unref(ota->job);
   ota->job = NULL;
   ik_iot_ota_set_state(ota, IOT_OTAS_INITED);
-  if (ota->next != NULL) {
-    iotkit_job_t *job = ota->next;
-    ota->next = NULL;
-    ik_iot_ota_start(ota, job);
-  }
+  ik_iot_ota_start_waiting(ota);
   return 0;
+}
+
+static IOT_OTA_Type_t type_under_way(const struct iot_ota *ota) {
+  if (ota->state != IOT_OTAS_FETCHING) return IOT_OTAT_NONE;
+  return ik_iot_ota_config(ota) != NULL ? IOT_OTAT_COTA : IOT_OTAT_FOTA;
+}
+
+/* The texts of a configuration. */
+static int ioctl_config_text(const struct iot_ota *ota, IOT_OTA_CmdType_t type, void *buf) {
+  const struct ik_config *config = ik_iot_ota_config(ota);
+  if (config == NULL) return IOT_OTAE_INVALID_PARAM;
+  switch (type) {
+  case IOT_OTAG_COTA_CONFIG_ID:
+    return put_copy(buf, config->config_id);
+  case IOT_OTAG_COTA_SIGN:
+    return put_copy(buf, config->sign);
+  case IOT_OTAG_COTA_SIGN_METHOD:
+    return put_copy(buf, config->sign_method);
+  case IOT_OTAG_COTA_URL:
+    return put_copy(buf, iotkit_job_upgrade(ota->job)->url);
+  case IOT_OTAG_COTA_GETTYPE:
+    return put_copy(buf, config->get_type);
+  default:
+    return IOT_OTAE_INVALID_PARAM;
+  }
 }
 
 static int ioctl(struct iot_ota *ota, IOT_OTA_CmdType_t type, void *buf, size_t len) {
   const struct iotkit_upgrade *upgrade = iotkit_job_upgrade(ota->job);
   switch (type) {
   case IOT_OTAG_COTA_CONFIG_SIZE:
-    return put_u32(buf, len, 0);
+    return put_size(buf, len, ik_iot_ota_config(ota) != NULL ? upgrade->size : 0);
   case IOT_OTAG_OTA_TYPE:
-    return put_u32(buf, len, ota->state == IOT_OTAS_FETCHING ? IOT_OTAT_FOTA : IOT_OTAT_NONE);
+    return put_u32(buf, len, type_under_way(ota));
   case IOT_OTAG_FETCHED_SIZE:
     return put_size(buf, len, iotkit_job_received(ota->job) - ota->not_counted);
   case IOT_OTAG_FILE_SIZE:
@@ -88,23 +133,23 @@ static int ioctl(struct iot_ota *ota, IOT_OTA_CmdType_t type, void *buf, size_t 
   case IOT_OTAG_MD5SUM:
     return put_md5(buf, len, upgrade);
   case IOT_OTAG_VERSION:
-    return put_text(buf, len, upgrade->version);
+    return put_of_firmware(ota, buf, len, upgrade->version);
   case IOT_OTAG_MODULE:
-    return put_text(buf, len, upgrade->module);
+    return put_of_firmware(ota, buf, len, upgrade->module);
   case IOT_OTAG_CHECK_FIRMWARE:
-    return check_firmware(ota, buf, len);
+    return check(ota, false, buf, len);
   case IOT_OTAG_CHECK_CONFIG:
-    return is_number(buf, len) ? IOT_OTAE_INVALID_STATE : IOT_OTAE_INVALID_PARAM;
+    return check(ota, true, buf, len);
   case IOT_OTAG_RESET_FETCHED_SIZE:
     return reset_fetched_size(ota);
   case IOT_OTAG_RESET_STATE:
     return reset_state(ota);
-  case IOT_OTAG_COTA_CONFIG_ID: /* no configuration was announced */
+  case IOT_OTAG_COTA_CONFIG_ID:
   case IOT_OTAG_COTA_SIGN:
   case IOT_OTAG_COTA_SIGN_METHOD:
   case IOT_OTAG_COTA_URL:
   case IOT_OTAG_COTA_GETTYPE:
-    break;
+    return ioctl_config_text(ota, type, buf);
   }
   return IOT_OTAE_INVALID_PARAM;
 }

@@ -40,7 +40,7 @@ struct iotkit_ota {
 
 /* ---- reports ---- */
 
-static uint32_t next_id(iotkit_ota_t *ota) {
+uint32_t ik_ota_next_id(iotkit_ota_t *ota) {
   return (uint32_t)atomic_fetch_add(&ota->next_id, 1);
 }
 
@@ -58,7 +58,7 @@ int ik_ota_publish_version(iotkit_ota_t *ota, enum ik_ota_topic topic, const cha
                            const char *module) {
   struct ik_buf payload;
   ik_buf_init(&payload, PAYLOAD_MAX);
-  int rc = ik_ota_write_inform(&payload, next_id(ota), version, module);
+  int rc = ik_ota_write_inform(&payload, ik_ota_next_id(ota), version, module);
   if (rc == 0) rc = publish(ota, topic, &payload, 1);
   ik_buf_free(&payload);
   return rc;
@@ -77,7 +77,7 @@ int iotkit_ota_report_progress(iotkit_ota_t *ota, int step, const char *desc, co
   if (ota == NULL || step < -4 || step > 100 || !module_valid(module)) return IK_EINVALID_ARGUMENT;
   if (desc != NULL && strlen(desc) > IK_DESC_MAX) return IK_ETOO_LONG;
   ik_buf_init(&payload, PAYLOAD_MAX);
-  int rc = ik_ota_write_progress(&payload, next_id(ota), step, desc, module);
+  int rc = ik_ota_write_progress(&payload, ik_ota_next_id(ota), step, desc, module);
   if (rc == 0) rc = publish(ota, IK_OTA_PROGRESS, &payload, 0);
   ik_buf_free(&payload);
   return rc;
@@ -86,7 +86,7 @@ int iotkit_ota_report_progress(iotkit_ota_t *ota, int step, const char *desc, co
 int iotkit_ota_request(iotkit_ota_t *ota, const char *module, char *request_id) {
   struct ik_buf payload;
   if (ota == NULL || !module_valid(module)) return IK_EINVALID_ARGUMENT;
-  uint32_t id = next_id(ota);
+  uint32_t id = ik_ota_next_id(ota);
   ik_buf_init(&payload, PAYLOAD_MAX);
   int rc = ik_ota_write_get(&payload, id, module);
   /* The reply may be there before publish() returns. */

@@ -16,6 +16,8 @@ void ik_ota_set_dial(iotkit_ota_t *ota, ik_dial_fn dial, void *ctx);
  */
 int ik_ota_publish_version(iotkit_ota_t *ota, enum ik_ota_topic topic, const char *version,
                            const char *module);
+/* The id of the device's next message. */
+uint32_t ik_ota_next_id(iotkit_ota_t *ota);
 /* Whether the calling thread is inside a callback of this channel. */
 bool ik_ota_in_callback(const iotkit_ota_t *ota);
 

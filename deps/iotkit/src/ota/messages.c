@@ -15,6 +15,13 @@ static bool level_valid(const char *level) {
          ik_utf8_valid((const uint8_t *)level, strlen(level));
 }
 
+int ik_ota_make_topic(const char *head, const char *product_key, const char *device_name,
+                      const char *tail, char out[IK_OTA_TOPIC_MAX]) {
+  if (!level_valid(product_key) || !level_valid(device_name)) return IK_EINVALID_ARGUMENT;
+  int len = snprintf(out, IK_OTA_TOPIC_MAX, "%s/%s/%s%s", head, product_key, device_name, tail);
+  return len < 0 || len >= IK_OTA_TOPIC_MAX ? IK_ETOO_LONG : 0;
+}
+
 int ik_ota_topic(enum ik_ota_topic which, const char *product_key, const char *device_name,
                  char out[IK_OTA_TOPIC_MAX]) {
   static const struct {
@@ -28,10 +35,7 @@ int ik_ota_topic(enum ik_ota_topic which, const char *product_key, const char *d
       [IK_OTA_GET] = {"/sys", "/thing/ota/firmware/get"},
       [IK_OTA_GET_REPLY] = {"/sys", "/thing/ota/firmware/get_reply"},
   };
-  if (!level_valid(product_key) || !level_valid(device_name)) return IK_EINVALID_ARGUMENT;
-  int len = snprintf(out, IK_OTA_TOPIC_MAX, "%s/%s/%s%s", parts[which].head, product_key,
-                     device_name, parts[which].tail);
-  return len < 0 || len >= IK_OTA_TOPIC_MAX ? IK_ETOO_LONG : 0;
+  return ik_ota_make_topic(parts[which].head, product_key, device_name, parts[which].tail, out);
 }
 
 static int begin(struct ik_buf *out, uint32_t id) {

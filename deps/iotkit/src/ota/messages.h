@@ -25,6 +25,10 @@ enum ik_ota_topic {
 int ik_ota_topic(enum ik_ota_topic which, const char *product_key, const char *device_name,
                  char out[IK_OTA_TOPIC_MAX]);
 
+/* head/{product_key}/{device_name}tail, with the errors of ik_ota_topic. */
+int ik_ota_make_topic(const char *head, const char *product_key, const char *device_name,
+                      const char *tail, char out[IK_OTA_TOPIC_MAX]);
+
 /*
  * Each appends one payload; texts are escaped. `module` NULL or "": the default one. `id` is unique
  * for the device. The buffer's errors; IK_EINVALID_ARGUMENT: a text is not UTF-8.

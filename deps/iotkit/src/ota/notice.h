@@ -8,9 +8,12 @@
 #include "base/buf.h"
 #include "iotkit_ota.h"
 
+struct ik_config;
+
 /* The upgrade with the memory its texts live in. */
 struct ik_notice {
   struct iotkit_upgrade upgrade; /* no text is NULL; absent ones are "" */
+  struct ik_config *config;      /* owned; NULL: it is about firmware (see ota/config.h) */
   bool nothing;                  /* the platform answered that there is nothing to do */
 };
 
@@ -21,6 +24,8 @@ struct ik_notice {
  * IK_EUNSUPPORTED, IK_EURL, IK_EURL_SCHEME, IK_ETOO_LONG, IK_ENO_MEMORY.
  */
 int ik_notice_parse(struct ik_str text, struct ik_notice *out, char *detail);
+/* An empty one, for those who fill it themselves. */
+void ik_notice_init(struct ik_notice *notice);
 int ik_notice_copy(const struct ik_notice *notice, struct ik_notice *out);
 void ik_notice_free(struct ik_notice *notice);
 /* The same upgrade of the same notice. */

@@ -1,0 +1,168 @@
+/*
+ * config.c - reads configurations and composes what a device sends about them. A notice owns its
+ * configuration, which owns its texts.
+ */
+#include "ota/config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/codec.h"
+#include "base/limits.h"
+#include "iotkit_errors.h"
+#include "ota/fields.h"
+
+#define CODE_SUCCESS 200
+#define CODE_PARAMETERS 460 /* the platform's "request parameter error" */
+#define CODE_INTERNAL 500
+#define MD5_LEN 16
+#define SHA256_LEN 32
+
+static struct ik_config *new_config(void) {
+  struct ik_config *config = calloc(1, sizeof(*config));
+  if (config == NULL) return NULL;
+  config->config_id = config->sign = ik_fields_absent;
+  config->sign_method = config->get_type = ik_fields_absent;
+  return config;
+}
+
+struct ik_config *ik_config_copy(const struct ik_config *config) {
+  struct ik_config *copy = new_config();
+  if (copy == NULL) return NULL;
+  if (ik_fields_copy_text(config->config_id, &copy->config_id) &&
+      ik_fields_copy_text(config->sign, &copy->sign) &&
+      ik_fields_copy_text(config->sign_method, &copy->sign_method) &&
+      ik_fields_copy_text(config->get_type, &copy->get_type)) {
+    return copy;
+  }
+  ik_config_free(copy);
+  return NULL;
+}
+
+void ik_config_free(struct ik_config *config) {
+  if (config == NULL) return;
+  ik_fields_free_text(config->config_id);
+  ik_fields_free_text(config->sign);
+  ik_fields_free_text(config->sign_method);
+  ik_fields_free_text(config->get_type);
+  free(config);
+}
+
+/* ---- reading ---- */
+
+static int check_code(const struct ik_fields *root) {
+  const struct ik_json_node *code = ik_fields_get(root, "code");
+  const struct ik_json_node *message = ik_fields_get(root, "message");
+  struct ik_str said = {"", 0};
+  uint64_t number;
+  if (code == NULL) return ik_fields_refuse(root, "code", "is missing");
+  if (ik_json_u64(code, &number) && number == CODE_SUCCESS) return 0;
+  if (message != NULL && message->type == IK_JSON_STRING) said = ik_fields_shown(message->text);
+  struct ik_str text = ik_fields_shown(code->text);
+  ik_detail(root->detail, "the platform answered with code %.*s %.*s", (int)text.len, text.ptr,
+            (int)said.len, said.ptr);
+  return IK_ENOTICE_CODE;
+}
+
+/* The digest, and how it was written. */
+static int read_digest(const struct ik_fields *in, struct ik_notice *out) {
+  struct iotkit_upgrade *upgrade = &out->upgrade;
+  bool found;
+  int rc = ik_fields_text(in, "signMethod", IK_FIELDS_PLAIN_MAX, true, &out->config->sign_method);
+  if (rc == 0) rc = ik_fields_method(in, &upgrade->digest_method);
+  if (rc != 0) return rc;
+  size_t len = upgrade->digest_method == IOTKIT_DIGEST_MD5 ? MD5_LEN : SHA256_LEN;
+  rc = ik_fields_hex(in, "sign", upgrade->digest, len, &found);
+  return rc == 0 ? ik_fields_text(in, "sign", 2 * SHA256_LEN, true, &out->config->sign) : rc;
+}
+
+static int read_config(const struct ik_fields *in, struct ik_notice *out) {
+  struct ik_config *config = new_config();
+  if (config == NULL) return IK_ENO_MEMORY;
+  out->config = config;
+  int rc = ik_fields_text(in, "configId", IK_CONFIG_TEXT_MAX, true, &config->config_id);
+  if (rc == 0) rc = ik_fields_size(in, "configSize", IK_CONFIG_MAX, &out->upgrade.size);
+  if (rc == 0) rc = read_digest(in, out);
+  if (rc == 0) rc = ik_fields_url(in, &out->upgrade.url);
+  if (rc == 0) rc = ik_fields_text(in, "getType", IK_CONFIG_TEXT_MAX, false, &config->get_type);
+  return rc;
+}
+
+static int read_message(struct ik_fields *root, enum ik_config_source source,
+                        struct ik_notice *out) {
+  const char *name = source == IK_CONFIG_REPLY ? "data" : "params";
+  int rc = ik_fields_id(root, &out->upgrade.id);
+  if (rc == 0 && source == IK_CONFIG_REPLY) rc = check_code(root);
+  if (rc != 0) return rc;
+  struct ik_fields in = {root->json, ik_fields_get(root, name), root->detail};
+  bool empty = in.object == NULL || (in.object->type == IK_JSON_OBJECT && in.object->count == 0);
+  if (empty && source == IK_CONFIG_PUSH) return ik_fields_refuse(root, name, "is missing or empty");
+  if (empty) {
+    out->nothing = true;
+    return 0;
+  }
+  if (in.object->type != IK_JSON_OBJECT) return ik_fields_refuse(root, name, "is not an object");
+  return read_config(&in, out);
+}
+
+int ik_config_parse(struct ik_str text, enum ik_config_source source, struct ik_notice *out,
+                    char *detail) {
+  struct ik_json json;
+  ik_notice_init(out);
+  if (text.len > IK_NOTICE_MAX) {
+    ik_detail(detail, "the message is longer than %zu bytes", IK_NOTICE_MAX);
+    return IK_ETOO_LONG;
+  }
+  int rc = ik_json_parse(text, &json, detail);
+  if (rc != 0) return rc;
+  struct ik_fields root = {&json, ik_json_root(&json), detail};
+  if (root.object->type != IK_JSON_OBJECT) {
+    rc = ik_fields_refuse(&root, "message", "is not an object");
+  } else {
+    rc = read_message(&root, source, out);
+  }
+  ik_json_free(&json);
+  return rc;
+}
+
+/* ---- writing ---- */
+
+int ik_config_topic(enum ik_config_topic which, const char *product_key, const char *device_name,
+                    char out[IK_OTA_TOPIC_MAX]) {
+  static const char *const tails[IK_CONFIG_TOPICS] = {
+      [IK_CONFIG_TOPIC_GET] = "get",
+      [IK_CONFIG_TOPIC_GET_REPLY] = "get_reply",
+      [IK_CONFIG_TOPIC_PUSH] = "push",
+      [IK_CONFIG_TOPIC_PUSH_REPLY] = "push_reply",
+  };
+  char tail[32];
+  snprintf(tail, sizeof(tail), "/thing/config/%s", tails[which]);
+  return ik_ota_make_topic("/sys", product_key, device_name, tail, out);
+}
+
+int ik_config_write_get(struct ik_buf *out, uint32_t id, const char *scope, const char *get_type,
+                        const char *attribute_keys) {
+  int rc = ik_buf_printf(out, "{\"id\":%" PRIu32 ",\"version\":\"1.0\",\"params\":{", id);
+  if (rc == 0) rc = ik_json_write_member(out, "configScope", ik_str(scope));
+  if (rc == 0) rc = ik_buf_append_str(out, ",");
+  if (rc == 0) rc = ik_json_write_member(out, "getType", ik_str(get_type));
+  if (rc == 0 && attribute_keys[0] != '\0') {
+    rc = ik_buf_append_str(out, ",");
+    if (rc == 0) rc = ik_json_write_member(out, "attributeKeys", ik_str(attribute_keys));
+  }
+  return rc == 0 ? ik_buf_append_str(out, "},\"method\":\"thing.config.get\"}") : rc;
+}
+
+int ik_config_write_push_reply(struct ik_buf *out, const char *id, int error, const char *detail) {
+  int code = error == 0 ? CODE_SUCCESS : error == IK_ENO_MEMORY ? CODE_INTERNAL : CODE_PARAMETERS;
+  int rc = ik_buf_append_str(out, "{");
+  if (rc == 0) rc = ik_json_write_member(out, "id", ik_str(id));
+  if (rc == 0) rc = ik_buf_printf(out, ",\"code\":%d,", code);
+  if (rc == 0 && error != 0) {
+    rc = ik_json_write_member(out, "message", ik_str(detail));
+    if (rc == 0) rc = ik_buf_append_str(out, ",");
+  }
+  return rc == 0 ? ik_buf_append_str(out, "\"data\":{}}") : rc;
+}

@@ -1,0 +1,153 @@
+/*
+ * fields.c - reads fields. Texts are allocated apart and belong to the caller.
+ */
+#include "ota/fields.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/codec.h"
+#include "base/limits.h"
+#include "base/url.h"
+#include "iotkit_errors.h"
+
+#define ID_MAX 64
+#define SHOWN_MAX 64
+
+const char ik_fields_absent[] = "";
+
+void ik_fields_free_text(const char *text) {
+  if (text != NULL && text != ik_fields_absent) free((char *)(uintptr_t)text);
+}
+
+bool ik_fields_copy_text(const char *from, const char **to) {
+  *to = ik_fields_absent;
+  if (from[0] == '\0') return true;
+  char *copy = ik_str_dup(ik_str(from));
+  if (copy == NULL) return false;
+  *to = copy;
+  return true;
+}
+
+int ik_fields_refuse(const struct ik_fields *in, const char *field, const char *why) {
+  ik_detail(in->detail, "%s: %s", field, why);
+  return IK_ENOTICE_FIELD;
+}
+
+const struct ik_json_node *ik_fields_get(const struct ik_fields *in, const char *key) {
+  const struct ik_json_node *node = ik_json_get(in->json, in->object, key);
+  return node != NULL && node->type != IK_JSON_NULL ? node : NULL;
+}
+
+struct ik_str ik_fields_plain(const struct ik_json_node *node, char out[IK_FIELDS_PLAIN_MAX + 1]) {
+  char *text;
+  size_t len;
+  struct ik_str empty = {"", 0};
+  if (memchr(node->text.ptr, '\\', node->text.len) == NULL) return node->text;
+  if (ik_json_string(node, IK_FIELDS_PLAIN_MAX, &text, &len) != 0) return empty;
+  memcpy(out, text, len + 1);
+  free(text);
+  return (struct ik_str){out, len};
+}
+
+struct ik_str ik_fields_shown(struct ik_str text) {
+  size_t len = 0;
+  while (len < text.len && len < SHOWN_MAX && text.ptr[len] >= 0x20 && text.ptr[len] < 0x7f)
+    len++;
+  return (struct ik_str){text.ptr, len};
+}
+
+int ik_fields_text(const struct ik_fields *in, const char *key, size_t max, bool needed,
+                   const char **out) {
+  const struct ik_json_node *node = ik_fields_get(in, key);
+  char *text = NULL;
+  size_t len = 0;
+  if (node == NULL) return needed ? ik_fields_refuse(in, key, "is missing") : 0;
+  if (node->type != IK_JSON_STRING) return ik_fields_refuse(in, key, "is not a string");
+  int rc = ik_json_string(node, max, &text, &len);
+  if (rc == IK_ETOO_LONG) ik_detail(in->detail, "%s: is longer than %zu bytes", key, max);
+  if (rc == IK_ENOTICE_FIELD) return ik_fields_refuse(in, key, "contains a NUL");
+  if (rc != 0) return rc;
+  if (len == 0) {
+    free(text);
+    return needed ? ik_fields_refuse(in, key, "is missing") : 0;
+  }
+  *out = text;
+  return 0;
+}
+
+int ik_fields_id(const struct ik_fields *in, const char **out) {
+  const struct ik_json_node *node = ik_fields_get(in, "id");
+  if (node == NULL) return 0;
+  if (node->type != IK_JSON_STRING && node->type != IK_JSON_NUMBER) {
+    return ik_fields_refuse(in, "id", "is neither a number nor a string");
+  }
+  char *text = NULL;
+  if (node->text.len > ID_MAX) return ik_fields_refuse(in, "id", "is too long");
+  if (node->type == IK_JSON_NUMBER) {
+    text = ik_str_dup(node->text);
+    if (text == NULL) return IK_ENO_MEMORY;
+  } else {
+    size_t len;
+    int rc = ik_json_string(node, ID_MAX, &text, &len);
+    if (rc != 0) return rc == IK_ENOTICE_FIELD ? ik_fields_refuse(in, "id", "contains a NUL") : rc;
+  }
+  *out = text;
+  return 0;
+}
+
+int ik_fields_size(const struct ik_fields *in, const char *key, uint64_t max, uint64_t *out) {
+  const struct ik_json_node *node = ik_fields_get(in, key);
+  if (node == NULL) return ik_fields_refuse(in, key, "is missing");
+  if (!ik_json_u64(node, out)) return ik_fields_refuse(in, key, "is not a whole number");
+  if (*out == 0) return ik_fields_refuse(in, key, "is 0");
+  if (*out > max) return ik_fields_refuse(in, key, "is out of range");
+  return 0;
+}
+
+int ik_fields_url(const struct ik_fields *in, const char **out) {
+  struct ik_url url;
+  char why[IOTKIT_DETAIL_MAX] = "";
+  int rc = ik_fields_text(in, "url", IK_URL_MAX, true, out);
+  if (rc != 0) return rc;
+  rc = ik_url_parse(ik_str(*out), &url, why);
+  if (rc != 0) {
+    ik_detail(in->detail, "url: %s", why);
+    return rc;
+  }
+  ik_url_free(&url);
+  return 0;
+}
+
+int ik_fields_method(const struct ik_fields *in, enum iotkit_digest_method *out) {
+  char memory[IK_FIELDS_PLAIN_MAX + 1];
+  const struct ik_json_node *node = ik_fields_get(in, "signMethod");
+  if (node == NULL) return 0;
+  if (node->type != IK_JSON_STRING) return ik_fields_refuse(in, "signMethod", "is not a string");
+  struct ik_str text = ik_fields_plain(node, memory);
+  if (node->text.len == 0) return 0;
+  if (ik_str_eq_nocase(text, IK_STR("md5"))) {
+    *out = IOTKIT_DIGEST_MD5;
+    return 0;
+  }
+  if (ik_str_eq_nocase(text, IK_STR("sha256"))) {
+    *out = IOTKIT_DIGEST_SHA256;
+    return 0;
+  }
+  text = ik_fields_shown(node->text);
+  ik_detail(in->detail, "signMethod: %.*s is not known", (int)text.len, text.ptr);
+  return IK_EDIGEST_METHOD;
+}
+
+int ik_fields_hex(const struct ik_fields *in, const char *key, uint8_t *out, size_t len,
+                  bool *found) {
+  char memory[IK_FIELDS_PLAIN_MAX + 1];
+  const struct ik_json_node *node = ik_fields_get(in, key);
+  *found = node != NULL && (node->type != IK_JSON_STRING || node->text.len > 0);
+  if (!*found) return 0;
+  if (node->type == IK_JSON_STRING && ik_hex_decode(ik_fields_plain(node, memory), out, len)) {
+    return 0;
+  }
+  ik_detail(in->detail, "%s: is not %zu hexadecimal digits", key, 2 * len);
+  return IK_ENOTICE_FIELD;
+}
