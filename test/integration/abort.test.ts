@@ -28,6 +28,19 @@ test('a download aborted half way leaves no file and no thread', async () => {
   expect((await ended).complete).toBe(false);
 });
 
+test('a download whose server falls silent tells how far it has come, and can be aborted', async () => {
+  await using world = await World.open({ faults: [{ kind: 'http-stall', afterBytes: 2_000_000 }] });
+  const { upgrade } = await world.announce(image);
+  const reason = new Error('it takes too long');
+  const download = upgrade.download(world.path('firmware.bin'), {
+    onProgress: ({ received }) => {
+      if (received === 2_000_000) upgrade.abort(reason);
+    },
+  });
+  await expect(download).rejects.toBe(reason);
+  expect(await world.files()).toEqual([]);
+});
+
 test('a signal that is aborted already keeps a download from starting', async () => {
   await using world = await World.open();
   const { upgrade } = await world.announce(image);
