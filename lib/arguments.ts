@@ -92,7 +92,10 @@ export function callback<T>(name: string, value: T): T {
   return value;
 }
 
-/** An object with no other keys than `keys`: a misspelt option is an error and not silently a default. */
+/**
+ * An object with no other keys than `keys`: a misspelt option is an error and not silently a
+ * default.
+ */
 export function options<T extends object>(
   name: string,
   value: T | undefined,

@@ -1,4 +1,7 @@
-/** What the addon exports: native/ in TypeScript. Arguments are checked by lib/ before they get here. */
+/**
+ * What the addon exports: native/ in TypeScript. Arguments are checked by lib/ before they get
+ * here.
+ */
 
 import type { NativeSdk } from './sdk/binding';
 

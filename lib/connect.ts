@@ -6,16 +6,17 @@ import { whenAborted } from './signals';
 import { tlsContext } from './trust';
 
 /**
- * Connects a device and resolves once the platform has accepted it. From then on it restores its connection by itself.
+ * Connects a device and resolves once the platform has accepted it. From then on it restores its
+ * connection by itself.
  *
- * Causes that may pass (no network, broker unavailable) are tried again until `connectTimeout`, which then rejects with
- * the last of them; others reject at once.
+ * Causes that may pass (no network, broker unavailable) are tried again until `connectTimeout`,
+ * which then rejects with the last of them; others reject at once.
  *
  * @throws {@link InvalidArgument}, as a rejection, before anything is sent.
- * @throws {@link IotkitError} `ERR_MQTT_CREDENTIALS`, `ERR_MQTT_NOT_AUTHORIZED`, `ERR_TLS_CERTIFICATE`,
- *   `ERR_TLS_HOSTNAME`, `ERR_TLS_EXPIRED`, `ERR_TLS_CA`, `ERR_TLS_IDENTITY`, `ERR_TLS_UNAVAILABLE` at once;
- *   `ERR_RESOLVE`, `ERR_CONNECT`, `ERR_CONNECT_TIMEOUT`, `ERR_CONNECTION_CLOSED` and other network errors after
- *   `connectTimeout`.
+ * @throws {@link IotkitError} `ERR_MQTT_CREDENTIALS`, `ERR_MQTT_NOT_AUTHORIZED`,
+ *   `ERR_TLS_CERTIFICATE`, `ERR_TLS_HOSTNAME`, `ERR_TLS_EXPIRED`, `ERR_TLS_CA`, `ERR_TLS_IDENTITY`,
+ *   `ERR_TLS_UNAVAILABLE` at once; `ERR_RESOLVE`, `ERR_CONNECT`, `ERR_CONNECT_TIMEOUT`,
+ *   `ERR_CONNECTION_CLOSED` and other network errors after `connectTimeout`.
  *
  * @example
  * await using device = await connect({ productKey, deviceName, deviceSecret, region: 'cn-shanghai' });
@@ -48,7 +49,10 @@ function nativeOptions({ signal: _, ...checked }: Checked): NativeDeviceOptions 
   };
 }
 
-/** Resolves with the first connection, rejects with a permanent error, the abort reason, or the last error in time. */
+/**
+ * Resolves with the first connection, rejects with a permanent error, the abort reason, or the last
+ * error in time.
+ */
 async function firstConnection(
   device: Device,
   { connectTimeoutMs, signal }: Checked,

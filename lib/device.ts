@@ -19,7 +19,10 @@ export type DeviceState = 'connecting' | 'connected' | 'waiting' | 'closing' | '
 /** A change of a device's connection. */
 export interface StateChange {
   readonly state: DeviceState;
-  /** Why the connection was lost or could not be made, until it is there again; undefined where it was asked for. */
+  /**
+   * Why the connection was lost or could not be made, until it is there again; undefined where it
+   * was asked for.
+   */
   readonly error: IotkitError | undefined;
 }
 
@@ -79,7 +82,8 @@ export class Device {
   }
 
   /**
-   * The state now and each change after it, until `closed`, which is the last. A slow consumer sees the latest only.
+   * The state now and each change after it, until `closed`, which is the last. A slow consumer sees
+   * the latest only.
    *
    * @throws InvalidArgument
    */
@@ -109,7 +113,10 @@ export class Device {
     return this;
   }
 
-  /** The connection alone no longer keeps the process alive; running operations do. Returns the device. */
+  /**
+   * The connection alone no longer keeps the process alive; running operations do. Returns the
+   * device.
+   */
   unref(): this {
     this.#referenced = false;
     this.#hold();
@@ -117,8 +124,9 @@ export class Device {
   }
 
   /**
-   * Sends what is queued, then DISCONNECT, and closes the connection. Downloads that run are cancelled and what waits
-   * is rejected with `ERR_CLOSED`. Resolves when the connection is gone, at most 2 s later. May be called again.
+   * Sends what is queued, then DISCONNECT, and closes the connection. Downloads that run are
+   * cancelled and what waits is rejected with `ERR_CLOSED`. Resolves when the connection is gone,
+   * at most 2 s later. May be called again.
    */
   async close(): Promise<void> {
     if (this.state !== 'closing' && this.state !== 'closed') {

@@ -24,7 +24,10 @@ const channels: { readonly [K in ChannelKey]: Channel } = {
   downloadEnd: channel(channelNames.downloadEnd),
 };
 
-/** Publishes if anybody listens. The events' types are in events.ts, which knows the objects in them. */
+/**
+ * Publishes if anybody listens. The events' types are in events.ts, which knows the objects in
+ * them.
+ */
 export function publish(key: ChannelKey, event: object): void {
   if (channels[key].hasSubscribers) channels[key].publish(event);
 }

@@ -5,16 +5,16 @@ export type { ErrorCode };
 const brand: unique symbol = Symbol.for('iotkit-ota.IotkitError') as never;
 
 /**
- * What a refused argument throws: a `TypeError` (wrong kind) or `RangeError` (out of range) whose message names the
- * option and what was given, never a secret. Nothing has been sent or written.
+ * What a refused argument throws: a `TypeError` (wrong kind) or `RangeError` (out of range) whose
+ * message names the option and what was given, never a secret. Nothing has been sent or written.
  */
 export type InvalidArgument = (TypeError | RangeError) & { readonly code: 'ERR_INVALID_ARGUMENT' };
 
 /**
  * Every failure of an operation. `code` is stable: compare that, not the message.
  *
- * Recognise it with {@link IotkitError.is}, which also works across realms and copies of the package; `instanceof` does
- * not. A cancelled operation rejects with its signal's reason instead.
+ * Recognise it with {@link IotkitError.is}, which also works across realms and copies of the
+ * package; `instanceof` does not. A cancelled operation rejects with its signal's reason instead.
  *
  * @example
  * try {
@@ -30,7 +30,10 @@ export class IotkitError extends Error {
   readonly errno: number;
   /** Whether the same call may succeed later without anything being changed. */
   readonly retryable: boolean;
-  /** What exactly went wrong (a field, a status, a path); `''` if there is nothing to add. Never a secret. */
+  /**
+   * What exactly went wrong (a field, a status, a path); `''` if there is nothing to add. Never a
+   * secret.
+   */
   readonly detail: string;
 
   /** @internal */
@@ -50,7 +53,10 @@ export class IotkitError extends Error {
     return new IotkitError('ERR_INTERNAL', `${errno} ${detail}`.trimEnd(), options);
   }
 
-  /** Whether `value` is an IotkitError, of this or another copy of the package, in this or another realm. */
+  /**
+   * Whether `value` is an IotkitError, of this or another copy of the package, in this or another
+   * realm.
+   */
   static is(value: unknown): value is IotkitError {
     return typeof value === 'object' && value !== null && brand in value;
   }

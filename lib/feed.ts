@@ -15,7 +15,10 @@ export interface FeedSource<T> {
   readonly signal: AbortSignal | undefined;
 }
 
-/** An async iterator that takes values from its source as it is asked; `wake` says that there may be one. */
+/**
+ * An async iterator that takes values from its source as it is asked; `wake` says that there may be
+ * one.
+ */
 export class Feed<T> implements AsyncIterableIterator<T, undefined> {
   readonly #source: FeedSource<T>;
   readonly #waiters: Waiter<T>[] = [];

@@ -20,8 +20,9 @@ export type SignMethod = 'hmacsha256' | 'hmacsha1' | 'hmacmd5';
 /** Whom to trust and who we are. TLS 1.2 is the floor; chain and host name are always verified. */
 export interface TlsOptions {
   /**
-   * Certificates to trust **instead of** the default ones. By default: the runtime's own list (`tls.rootCertificates`
-   * or what `tls.getCACertificates('default')` says) and the file named by `NODE_EXTRA_CA_CERTS`.
+   * Certificates to trust **instead of** the default ones. By default: the runtime's own list
+   * (`tls.rootCertificates` or what `tls.getCACertificates('default')` says) and the file named by
+   * `NODE_EXTRA_CA_CERTS`.
    */
   readonly ca?: Pem | readonly Pem[];
   /** Our certificate and its chain, for brokers that ask for one. */
@@ -50,13 +51,22 @@ export interface FetchOptions {
   readonly connectTimeout?: number;
   /** From the request to the end of the response head, 1-3,600,000. Default 30,000. */
   readonly responseTimeout?: number;
-  /** Without a byte of the body for this long the connection is dropped and resumed, 1-3,600,000. Default 30,000. */
+  /**
+   * Without a byte of the body for this long the connection is dropped and resumed, 1-3,600,000.
+   * Default 30,000.
+   */
   readonly idleTimeout?: number;
-  /** Below `bytesPerSecond` over `duration` milliseconds the connection is dropped and resumed. Default: off. */
+  /**
+   * Below `bytesPerSecond` over `duration` milliseconds the connection is dropped and resumed.
+   * Default: off.
+   */
   readonly lowSpeed?: { readonly bytesPerSecond: number; readonly duration: number };
   /** Tries in a row that bring no byte before the download fails, 1-1,000. Default 5. */
   readonly maxRetries?: number;
-  /** Back-off between tries: exponential with full jitter, Retry-After honoured. Default 500 to 60,000. */
+  /**
+   * Back-off between tries: exponential with full jitter, Retry-After honoured. Default 500 to
+   * 60,000.
+   */
   readonly retry?: { readonly min?: number; readonly max?: number };
   /** 1-20. Default 5. A redirect from https to http is never followed. */
   readonly maxRedirects?: number;
@@ -65,7 +75,8 @@ export interface FetchOptions {
 }
 
 /**
- * Who the device is and where its platform is. Exactly one of `region`, `instanceId`, `url` and `host` says where.
+ * Who the device is and where its platform is. Exactly one of `region`, `instanceId`, `url` and
+ * `host` says where.
  */
 export interface ConnectOptions {
   /** 1-20 letters and digits, as on the platform's console. */
@@ -93,15 +104,18 @@ export interface ConnectOptions {
   /** Base of the MQTT client id, 1-64 characters. Default `productKey.deviceName`. */
   readonly clientId?: string;
   /**
-   * Milliseconds since the epoch, part of what is signed; 0: none is sent. Default: now. A fixed one makes a password
-   * that stays the same, for brokers that keep a list of passwords.
+   * Milliseconds since the epoch, part of what is signed; 0: none is sent. Default: now. A fixed
+   * one makes a password that stays the same, for brokers that keep a list of passwords.
    */
   readonly timestamp?: number;
   /** Seconds, 1-1,200; the platform itself takes 30 and more. Default 300. */
   readonly keepAlive?: number;
   /** `false`: the broker keeps messages while the device is away. Default true. */
   readonly cleanSession?: boolean;
-  /** Milliseconds until {@link connect} gives up on causes that may pass, 1-3,600,000. Default 30,000. */
+  /**
+   * Milliseconds until {@link connect} gives up on causes that may pass, 1-3,600,000. Default
+   * 30,000.
+   */
   readonly connectTimeout?: number;
   readonly reconnect?: ReconnectOptions;
   /** How firmware is fetched. */

@@ -101,11 +101,13 @@ export class Ota {
   }
 
   /**
-   * Tells the platform which version runs: once after each start, for each module, and again after an update, which
-   * is what ends it. Resolves when the platform has acknowledged; a drop in between does not matter.
+   * Tells the platform which version runs: once after each start, for each module, and again after
+   * an update, which is what ends it. Resolves when the platform has acknowledged; a drop in
+   * between does not matter.
    *
    * @param version 1-64 letters, digits, `.`, `-`, `_`.
-   * @throws {@link InvalidArgument}; {@link IotkitError} `ERR_CLOSED`, `ERR_QUEUE_FULL`; the signal's reason.
+   * @throws {@link InvalidArgument}; {@link IotkitError} `ERR_CLOSED`, `ERR_QUEUE_FULL`; the
+   *   signal's reason.
    */
   async reportVersion(version: string, options?: ReportVersionOptions): Promise<void> {
     const given = checkOptions('options', options, ['module', 'signal']);
@@ -123,10 +125,13 @@ export class Ota {
   }
 
   /**
-   * Sends a step of an update. Downloads do this by themselves; it is for what comes after, such as flashing.
+   * Sends a step of an update. Downloads do this by themselves; it is for what comes after, such as
+   * flashing.
    *
-   * @param step 0-100 percent; -1 upgrade failed, -2 download failed, -3 verification failed, -4 writing failed.
-   * @throws {@link InvalidArgument}; {@link IotkitError} `ERR_NOT_CONNECTED`, `ERR_CLOSED`, `ERR_QUEUE_FULL`.
+   * @param step 0-100 percent; -1 upgrade failed, -2 download failed, -3 verification failed, -4
+   *   writing failed.
+   * @throws {@link InvalidArgument}; {@link IotkitError} `ERR_NOT_CONNECTED`, `ERR_CLOSED`,
+   *   `ERR_QUEUE_FULL`.
    */
   async reportProgress(step: number, options?: ReportProgressOptions): Promise<void> {
     const given = checkOptions('options', options, ['desc', 'module']);
@@ -140,9 +145,9 @@ export class Ota {
   }
 
   /**
-   * The upgrades that the platform announces, as they come. One that comes before anybody asks waits here; of several
-   * for one module that nobody has taken, the newest counts. Several iterations share them. Ends when the device
-   * closes.
+   * The upgrades that the platform announces, as they come. One that comes before anybody asks
+   * waits here; of several for one module that nobody has taken, the newest counts. Several
+   * iterations share them. Ends when the device closes.
    *
    * @throws {@link InvalidArgument}
    *
@@ -168,8 +173,8 @@ export class Ota {
    * Asks the platform whether there is an upgrade for a module.
    *
    * @returns the upgrade, or undefined: there is none.
-   * @throws {@link InvalidArgument}; {@link IotkitError} `ERR_TIMEOUT`, `ERR_NOTICE_CODE`, `ERR_CLOSED`; the signal's
-   *   reason.
+   * @throws {@link InvalidArgument}; {@link IotkitError} `ERR_TIMEOUT`, `ERR_NOTICE_CODE`,
+   *   `ERR_CLOSED`; the signal's reason.
    */
   async check(options?: CheckOptions): Promise<Upgrade | undefined> {
     const given = checkOptions('options', options, ['module', 'timeout', 'signal']);
@@ -319,7 +324,9 @@ export class Ota {
     this.#runs.delete(run);
   }
 
-  /** @internal Everything that waits or runs ends with `error`. Resolves when nothing runs any more. */
+  /**
+   * @internal Everything that waits or runs ends with `error`. Resolves when nothing runs any more.
+   */
   async shutdown(error: IotkitError): Promise<void> {
     this.#closed = error;
     for (const waiter of this.#reports.values()) waiter.reject(error);

@@ -27,7 +27,8 @@ export function stats(): Stats {
 }
 
 /**
- * Sets how many downloads run at once in this process, all its threads together; the others wait their turn.
+ * Sets how many downloads run at once in this process, all its threads together; the others wait
+ * their turn.
  *
  * @param count 1 to 64; 2 unless set. Running downloads are not stopped.
  * @throws {@link InvalidArgument}
@@ -37,8 +38,8 @@ export function setMaxDownloads(count: number): void {
 }
 
 /**
- * Where TLS comes from: `'process'` (the OpenSSL of the runtime itself), the name of a system library such as
- * `'libssl.so.3'`, or `null` if there is none; then only plain TCP and HTTP work.
+ * Where TLS comes from: `'process'` (the OpenSSL of the runtime itself), the name of a system
+ * library such as `'libssl.so.3'`, or `null` if there is none; then only plain TCP and HTTP work.
  */
 export function tlsSource(): string | null {
   return native.tlsSource();

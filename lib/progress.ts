@@ -20,7 +20,10 @@ interface View {
   readonly feed: Feed<Progress>;
 }
 
-/** The consumers of an upgrade's progress; they follow the running consumption, or else the next one. */
+/**
+ * The consumers of an upgrade's progress; they follow the running consumption, or else the next
+ * one.
+ */
 export class ProgressViews {
   readonly #views = new Set<View>();
 
@@ -72,7 +75,10 @@ export class ProgressMeter {
     this.#emit = emit;
   }
 
-  /** `received` bytes have arrived: emitted if it is time, or with `force` in any case (0 % and 100 %). */
+  /**
+   * `received` bytes have arrived: emitted if it is time, or with `force` in any case (0 % and 100
+   * %).
+   */
   update(received: number, force = false): void {
     const at = performance.now();
     const last = this.#samples.at(-1);

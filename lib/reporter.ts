@@ -7,8 +7,9 @@ const INTERVAL_MS = 1_000;
 const DESC_MAX = 256;
 
 /**
- * A download's progress as the platform sees it: 0, at most one growing percentage per second, then 100 or the code
- * of the failure. The platform takes 30 messages/s from a device; this leaves room for everybody else.
+ * A download's progress as the platform sees it: 0, at most one growing percentage per second, then
+ * 100 or the code of the failure. The platform takes 30 messages/s from a device; this leaves room
+ * for everybody else.
  */
 export class Reporter {
   readonly #size: number;

@@ -23,7 +23,10 @@ export interface RunOptions {
   readonly onEnd: (run: Run) => void;
 }
 
-/** One consumption of an upgrade, from its beginning to its one outcome: progress, reports, cancelling. */
+/**
+ * One consumption of an upgrade, from its beginning to its one outcome: progress, reports,
+ * cancelling.
+ */
 export class Run {
   /** The outcome; a rejection that nobody looks at is none. */
   readonly outcome: Promise<void>;

@@ -2,7 +2,10 @@
 
 const nothing = (): void => {};
 
-/** Calls `onAbort` once when `signal` aborts, at once if it has; returns what takes the listener away again. */
+/**
+ * Calls `onAbort` once when `signal` aborts, at once if it has; returns what takes the listener
+ * away again.
+ */
 export function whenAborted(signal: AbortSignal | undefined, onAbort: () => void): () => void {
   if (signal === undefined) return nothing;
   if (signal.aborted) {

@@ -30,7 +30,8 @@ function extraCa(): string {
 }
 
 /**
- * @param optional Where no OpenSSL is found: undefined instead of an error, for those who can do without TLS.
+ * @param optional Where no OpenSSL is found: undefined instead of an error, for those who can do
+ *   without TLS.
  * @throws IotkitError ERR_TLS_UNAVAILABLE, ERR_TLS_CA, ERR_TLS_IDENTITY
  */
 export function tlsContext(

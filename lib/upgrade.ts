@@ -20,14 +20,17 @@ export interface DownloadOptions {
   readonly signal?: AbortSignal;
   /** Called at 0 %, at most every 100 ms, and at 100 %. What it throws cancels the download. */
   readonly onProgress?: (progress: Progress) => void;
-  /** Whether the platform is told: 0, growing percentages, 100 or the code of the failure. Default true. */
+  /**
+   * Whether the platform is told: 0, growing percentages, 100 or the code of the failure. Default
+   * true.
+   */
   readonly report?: boolean;
 }
 
 export interface ChunksOptions extends DownloadOptions {
   /**
-   * `true`: a chunk is valid until the next one is asked for, and its memory is used again. Default `false`: each
-   * chunk has memory of its own.
+   * `true`: a chunk is valid until the next one is asked for, and its memory is used again. Default
+   * `false`: each chunk has memory of its own.
    */
   readonly recycle?: boolean;
   /** Upper bound of a chunk, bytes, 4,096-16,777,216. Default 262,144. */
@@ -48,17 +51,22 @@ export interface UpgradeHost {
 }
 
 const DEFAULT_CHUNK_SIZE = 256 * 1024;
-/** Buffers that are lent at once: enough for network and digest to go on while a chunk is consumed. */
+/**
+ * Buffers that are lent at once: enough for network and digest to go on while a chunk is consumed.
+ */
 const LENT_BUFFERS = 4;
 
-/** A chunks() iteration that was dropped half way has been ended by the addon; this frees its upgrade for another. */
+/**
+ * A chunks() iteration that was dropped half way has been ended by the addon; this frees its
+ * upgrade for another.
+ */
 const dropped = new FinalizationRegistry<Run>((run) => {
   run.fail(new IotkitError('ERR_ABORTED', 'the iteration was dropped'));
 });
 
 /**
- * One announced firmware update, and the download of it: into a file, or in chunks. One consumption at a time
- * (`ERR_BUSY`); after it has ended, in whatever way, it may be consumed again.
+ * One announced firmware update, and the download of it: into a file, or in chunks. One consumption
+ * at a time (`ERR_BUSY`); after it has ended, in whatever way, it may be consumed again.
  */
 export class Upgrade {
   /** The id of the platform's message. */
@@ -102,19 +110,23 @@ export class Upgrade {
     this.extData = info.extData === '' ? {} : JSON.parse(info.extData);
   }
 
-  /** Where the image is. Its query is a credential: it is not part of what logging the upgrade shows. */
+  /**
+   * Where the image is. Its query is a credential: it is not part of what logging the upgrade
+   * shows.
+   */
   get url(): string {
     return this.#url;
   }
 
   /**
-   * Downloads the image into a file that appears whole under its name or not at all: bytes go to `path.part`, are
-   * verified and synced, then it is renamed. No byte passes through JavaScript.
+   * Downloads the image into a file that appears whole under its name or not at all: bytes go to
+   * `path.part`, are verified and synced, then it is renamed. No byte passes through JavaScript.
    *
    * @throws {@link InvalidArgument}
-   * @throws {@link IotkitError} `ERR_DIGEST_MISMATCH`, `ERR_SIZE_MISMATCH`, `ERR_HTTP_STATUS`, `ERR_URL_EXPIRED`,
-   *   `ERR_NO_SPACE`, `ERR_FILE_ACCESS`, `ERR_FILE_NOT_FOUND`, `ERR_FILE_LOCKED`, `ERR_BUSY`, `ERR_CLOSED` and network
-   *   errors when the tries are used up. No file is left behind.
+   * @throws {@link IotkitError} `ERR_DIGEST_MISMATCH`, `ERR_SIZE_MISMATCH`, `ERR_HTTP_STATUS`,
+   *   `ERR_URL_EXPIRED`, `ERR_NO_SPACE`, `ERR_FILE_ACCESS`, `ERR_FILE_NOT_FOUND`,
+   *   `ERR_FILE_LOCKED`, `ERR_BUSY`, `ERR_CLOSED` and network errors when the tries are used up. No
+   *   file is left behind.
    * @throws the signal's reason.
    */
   async download(path: string, options?: DownloadOptions): Promise<void> {
@@ -149,11 +161,13 @@ export class Upgrade {
   }
 
   /**
-   * The image in order, in chunks of at most `chunkSize` bytes, received straight into their memory. Nothing is read
-   * ahead of the consumer but four chunks. After the last chunk the image is verified: if it is not the announced one,
-   * the iteration throws instead of ending. Leaving the loop cancels the download.
+   * The image in order, in chunks of at most `chunkSize` bytes, received straight into their
+   * memory. Nothing is read ahead of the consumer but four chunks. After the last chunk the image
+   * is verified: if it is not the announced one, the iteration throws instead of ending. Leaving
+   * the loop cancels the download.
    *
-   * @throws {@link InvalidArgument}; while iterating what {@link Upgrade.download} throws, but for files.
+   * @throws {@link InvalidArgument}; while iterating what {@link Upgrade.download} throws, but for
+   *   files.
    *
    * @example
    * for await (const chunk of upgrade.chunks({ recycle: true })) await partition.write(chunk);
@@ -174,8 +188,8 @@ export class Upgrade {
   }
 
   /**
-   * The image as a web stream of bytes; {@link Upgrade.chunks} for those who need one. Cancelling it cancels the
-   * download.
+   * The image as a web stream of bytes; {@link Upgrade.chunks} for those who need one. Cancelling
+   * it cancels the download.
    *
    * @throws {@link InvalidArgument}; the stream errors with what chunks() throws.
    */
@@ -203,10 +217,11 @@ export class Upgrade {
   }
 
   /**
-   * The outcome of the running consumption, else of the last one: resolves if the image was complete and the announced
-   * one.
+   * The outcome of the running consumption, else of the last one: resolves if the image was
+   * complete and the announced one.
    *
-   * @throws {@link IotkitError} why it was not, such as `ERR_DIGEST_MISMATCH`; `ERR_INVALID_STATE` if none was begun.
+   * @throws {@link IotkitError} why it was not, such as `ERR_DIGEST_MISMATCH`; `ERR_INVALID_STATE`
+   *   if none was begun.
    */
   async verify(): Promise<void> {
     if (this.#run === undefined) {
@@ -216,8 +231,8 @@ export class Upgrade {
   }
 
   /**
-   * The progress of the running consumption, else of the next one, until it ends in whatever way. A slow consumer sees
-   * the latest only.
+   * The progress of the running consumption, else of the next one, until it ends in whatever way. A
+   * slow consumer sees the latest only.
    *
    * @throws {@link InvalidArgument}
    */
@@ -328,8 +343,8 @@ export class Upgrade {
   }
 }
 
-// The run must not keep the download alive, or a dropped iteration would never be collected: so no closure here may
-// share a scope with a strong reference to it.
+// The run must not keep the download alive, or a dropped iteration would never be collected: so no
+// closure here may share a scope with a strong reference to it.
 function stopper(download: NativeChunkDownload, run: Run): () => void {
   const weak = new WeakRef(download);
   return () => {

@@ -36,7 +36,7 @@ int Runtime::StartThread(iotkit_thread_t **out, const char *name, void (*run)(vo
     // threads that use it.
     iotkit_tls_source();
     std::atexit(Stop);
-#ifndef __APPLE__ // which has no such function
+#ifndef __APPLE__             // which has no such function
     std::at_quick_exit(Stop); // the way Bun ends
 #endif
   });

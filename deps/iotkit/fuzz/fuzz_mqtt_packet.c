@@ -1,6 +1,7 @@
 /*
- * The reader of a broker's packets: any split of the same bytes reads as the same packets with the same end,
- * nothing above the limit is kept, and a PUBLISH writes back to the bytes it was read from.
+ * The reader of a broker's packets: any split of the same bytes reads as the same packets with the
+ * same end, nothing above the limit is kept, and a PUBLISH writes back to the bytes it was read
+ * from.
  *
  * Input: the limit, the seed of the split, then the broker's bytes.
  */

@@ -1,10 +1,10 @@
 /*
- * The session against a broker that says anything: whatever the split of its bytes, the session tells the same,
- * says the same and ends the same; its identifiers always match what is under way, and what it queues stays
- * within its bound.
+ * The session against a broker that says anything: whatever the split of its bytes, the session
+ * tells the same, says the same and ends the same; its identifiers always match what is under way,
+ * and what it queues stays within its bound.
  *
- * Input: options, the seed of the split, then the broker's bytes; byte 0xff 0xff in them drops the stream and
- * opens it again.
+ * Input: options, the seed of the split, then the broker's bytes; byte 0xff 0xff in them drops the
+ * stream and opens it again.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /*
- * iot_export.h - the published API of the SDK: connecting, log, and what exports/ holds: MQTT and OTA.
+ * iot_export.h - the published API of the SDK: connecting, log, and what exports/ holds: MQTT and
+ * OTA.
  *
  * The SDK's own API, which can more, is iotkit.h; both may be used in one program.
  */
@@ -76,7 +77,10 @@ typedef struct {
   const char *pub_key; /* "" for TLS with the system's CA store, NULL for plain TCP */
 } iotx_conn_info_t, *iotx_conn_info_pt;
 
-/* Settings for all later IOT_SetupConnInfo of the process. What is not explained returns FAIL_RETURN. */
+/*
+ * Settings for all later IOT_SetupConnInfo of the process. What is not explained returns
+ * FAIL_RETURN.
+ */
 typedef enum {
   IOTX_IOCTL_SET_REGION = 0, /* int *: iotx_cloud_region_types_t */
   IOTX_IOCTL_GET_REGION = 1, /* int * */
@@ -104,7 +108,8 @@ typedef enum {
 } iotx_ioctl_option_t;
 
 /*
- * Log lines up to `level` go to stderr (iotkit_log_set takes them elsewhere). Set it before other threads run.
+ * Log lines up to `level` go to stderr (iotkit_log_set takes them elsewhere). Set it before other
+ * threads run.
  */
 DLL_IOT_API void IOT_SetLogLevel(IOT_LogLevel level);
 /* Writes a line to the log: memory is the C library's, so its tools count it. */
@@ -112,8 +117,9 @@ DLL_IOT_API void IOT_DumpMemoryStats(IOT_LogLevel level);
 
 /*
  * Makes the host, client id, user name and password of a device; *info_ptr (may be NULL) becomes an
- * iotx_conn_info_t that belongs to the SDK and is valid until the same device is set up again. Returns 0, or
- * FAIL_RETURN: a text is missing, empty or too long. Two threads must not set up the same device at a time.
+ * iotx_conn_info_t that belongs to the SDK and is valid until the same device is set up again.
+ * Returns 0, or FAIL_RETURN: a text is missing, empty or too long. Two threads must not set up the
+ * same device at a time.
  */
 DLL_IOT_API int IOT_SetupConnInfo(const char *product_key, const char *device_name,
                                   const char *device_secret, void **info_ptr);

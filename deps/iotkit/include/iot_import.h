@@ -1,10 +1,10 @@
 /*
  * iot_import.h - the HAL_* functions that programs written for the published SDK call.
  *
- * The SDK brings them all. It calls none of them itself, but for HAL_GetProductKey, HAL_GetDeviceName
- * and HAL_GetDeviceSecret where IOT_MQTT_Construct is given no parameters. A program may define those
- * marked "weak", and its definition counts. Buffers of the Get functions have the sizes stated here,
- * the ending NUL included.
+ * The SDK brings them all. It calls none of them itself, but for HAL_GetProductKey,
+ * HAL_GetDeviceName and HAL_GetDeviceSecret where IOT_MQTT_Construct is given no parameters. A
+ * program may define those marked "weak", and its definition counts. Buffers of the Get functions
+ * have the sizes stated here, the ending NUL included.
  */
 #ifndef IOT_IMPORT_H
 #define IOT_IMPORT_H

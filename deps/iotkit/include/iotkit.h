@@ -8,10 +8,11 @@
  *   iotkit_ota.h      a device's OTA channel, and the upgrades (jobs) that arrive on it
  *   iotkit_file.h     an image file that appears whole under its name or not at all
  *
- * Conventions: functions return 0 or a positive result, or a negative IK_E* (iotkit_errors.h). Options structs are
- * zeroed by the caller, which makes every field its default; strings in them are copied during the call. Unless a
- * function says otherwise it may be called from any thread, and inside any callback. No lock is held while a callback
- * runs. Times are milliseconds of any monotonic clock; the blocking functions use iotkit_now_ms().
+ * Conventions: functions return 0 or a positive result, or a negative IK_E* (iotkit_errors.h).
+ * Options structs are zeroed by the caller, which makes every field its default; strings in them
+ * are copied during the call. Unless a function says otherwise it may be called from any thread,
+ * and inside any callback. No lock is held while a callback runs. Times are milliseconds of any
+ * monotonic clock; the blocking functions use iotkit_now_ms().
  */
 #ifndef IOTKIT_H
 #define IOTKIT_H

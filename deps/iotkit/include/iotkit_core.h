@@ -36,8 +36,9 @@ IOTKIT_API bool iotkit_error_retryable(int error);
 IOTKIT_API uint64_t iotkit_now_ms(void);
 
 /*
- * Where TLS and fast digests come from: "process" (symbols already in the program, Node's for one), "linked",
- * the name of the system library that was loaded ("libssl.so.3"), or NULL if there is none. Found once, at the first use.
+ * Where TLS and fast digests come from: "process" (symbols already in the program, Node's for one),
+ * "linked", the name of the system library that was loaded ("libssl.so.3"), or NULL if there is
+ * none. Found once, at the first use.
  */
 IOTKIT_API const char *iotkit_tls_source(void);
 
@@ -46,38 +47,50 @@ IOTKIT_API const char *iotkit_tls_source(void);
 typedef struct iotkit_tls iotkit_tls_t;
 
 struct iotkit_tls_options {
-  const char *ca;         /* PEM, one or more certificates, instead of the system's. NULL: the system's store */
-  size_t ca_len;          /* bytes of `ca`; 0: it ends with NUL */
-  const char *cert;       /* PEM, our certificate and its chain; NULL: none */
+  /* PEM, one or more certificates, instead of the system's. NULL: the system's store */
+  const char *ca;
+  size_t ca_len;    /* bytes of `ca`; 0: it ends with NUL */
+  const char *cert; /* PEM, our certificate and its chain; NULL: none */
   size_t cert_len;
-  const char *key;        /* PEM, the private key of `cert` */
+  const char *key; /* PEM, the private key of `cert` */
   size_t key_len;
   const char *passphrase; /* of `key`; NULL: not encrypted */
-  const char *cert_name;  /* verify the server's certificate against this name instead of the host's; NULL: the host's */
+  /* verify the server's certificate against this name instead of the host's; NULL: the host's */
+  const char *cert_name;
 };
 
 /*
- * Makes a context. TLS 1.2 is the floor; chain and host name are always verified.
- * Errors: IK_ETLS_UNAVAILABLE, IK_ETLS_CA, IK_ETLS_IDENTITY, IK_ENO_MEMORY; `detail` (may be NULL, else
+ * Makes a context. TLS 1.2 is the floor; chain and host name are always verified. Errors:
+ * IK_ETLS_UNAVAILABLE, IK_ETLS_CA, IK_ETLS_IDENTITY, IK_ENO_MEMORY; `detail` (may be NULL, else
  * IOTKIT_DETAIL_MAX bytes) then says what is wrong. The result has one reference.
  */
-IOTKIT_API int iotkit_tls_new(const struct iotkit_tls_options *options, iotkit_tls_t **out, char *detail);
+IOTKIT_API int iotkit_tls_new(const struct iotkit_tls_options *options, iotkit_tls_t **out,
+                              char *detail);
 IOTKIT_API iotkit_tls_t *iotkit_tls_ref(iotkit_tls_t *tls);
 /* Gives one reference back; NULL is allowed. */
 IOTKIT_API void iotkit_tls_unref(iotkit_tls_t *tls);
 
 /* ---- digests ---- */
 
-enum iotkit_digest_method { IOTKIT_DIGEST_NONE = 0, IOTKIT_DIGEST_MD5 = 1, IOTKIT_DIGEST_SHA256 = 2 };
+enum iotkit_digest_method {
+  IOTKIT_DIGEST_NONE = 0,
+  IOTKIT_DIGEST_MD5 = 1,
+  IOTKIT_DIGEST_SHA256 = 2
+};
 #define IOTKIT_DIGEST_MAX 32 /* bytes of the longest digest */
 
-/* ---- threads, with a name (at most 15 characters, shown by top -H) and a stack of their own ---- */
+/*
+ * ---- threads, with a name (at most 15 characters, shown by top -H) and a stack of their own ----
+ */
 
 typedef struct iotkit_thread iotkit_thread_t;
 
-/* stack_bytes 0: the system's default. IK_ETHREAD when the system refuses. All signals are blocked in the new thread. */
-IOTKIT_API int iotkit_thread_start(iotkit_thread_t **out, const char *name, size_t stack_bytes, void (*run)(void *arg),
-                                   void *arg);
+/*
+ * stack_bytes 0: the system's default. IK_ETHREAD when the system refuses. All signals are blocked
+ * in the new thread.
+ */
+IOTKIT_API int iotkit_thread_start(iotkit_thread_t **out, const char *name, size_t stack_bytes,
+                                   void (*run)(void *arg), void *arg);
 /* Waits for its end and frees it. Not from the thread itself. */
 IOTKIT_API void iotkit_thread_join(iotkit_thread_t *thread);
 
@@ -93,11 +106,12 @@ enum iotkit_log_level {
 };
 
 /*
- * One sink for the process; NULL (the default) writes to stderr. Called from any thread; the text has no newline, ends
- * with NUL and never contains secrets. Returns nothing; set it before other threads run.
+ * One sink for the process; NULL (the default) writes to stderr. Called from any thread; the text
+ * has no newline, ends with NUL and never contains secrets. Returns nothing; set it before other
+ * threads run.
  */
-IOTKIT_API void iotkit_log_set(enum iotkit_log_level level, void (*sink)(void *ctx, int level, const char *text),
-                               void *ctx);
+IOTKIT_API void iotkit_log_set(enum iotkit_log_level level,
+                               void (*sink)(void *ctx, int level, const char *text), void *ctx);
 
 #ifdef __cplusplus
 }

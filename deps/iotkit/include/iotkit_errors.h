@@ -1,11 +1,12 @@
 /*
  * iotkit_errors.h - every error of the SDK, in one table.
  *
- * X(NAME, value, retryable, sentence) makes the C constant IK_E<NAME>, the string code ERR_<NAME> that TypeScript
- * users see, and the sentence of iotkit_strerror(). Values are part of the ABI: never renumber, only append.
- * `retryable` is 1 where the same call may succeed later without anything being changed by the caller.
- * The published IOT_OTA_* and IOT_MQTT_* functions return the published numbers instead (see iot_export_*.h); the
- * ranges do not overlap, because these start at -1000.
+ * X(NAME, value, retryable, sentence) makes the C constant IK_E<NAME>, the string code ERR_<NAME>
+ * that TypeScript users see, and the sentence of iotkit_strerror(). Values are part of the ABI:
+ * never renumber, only append. `retryable` is 1 where the same call may succeed later without
+ * anything being changed by the caller. The published IOT_OTA_* and IOT_MQTT_* functions return the
+ * published numbers instead (see iot_export_*.h); the ranges do not overlap, because these start at
+ * -1000.
  */
 #ifndef IOTKIT_ERRORS_H
 #define IOTKIT_ERRORS_H

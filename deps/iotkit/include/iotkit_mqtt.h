@@ -1,11 +1,13 @@
 /*
  * iotkit_mqtt.h - an MQTT 3.1.1 client over TCP or TLS.
  *
- * Two faces over one core. Readiness: the caller waits for iotkit_mqtt_fd() to be ready as iotkit_mqtt_interest() says,
- * or until iotkit_mqtt_deadline(), then calls iotkit_mqtt_step(). Blocking: iotkit_mqtt_yield() does that loop itself.
- * One thread at a time steps or yields a client; every other function may be called from any thread.
+ * Two faces over one core. Readiness: the caller waits for iotkit_mqtt_fd() to be ready as
+ * iotkit_mqtt_interest() says, or until iotkit_mqtt_deadline(), then calls iotkit_mqtt_step().
+ * Blocking: iotkit_mqtt_yield() does that loop itself. One thread at a time steps or yields a
+ * client; every other function may be called from any thread.
  *
- * States: IDLE → CONNECTING → CONNECTED → WAITING (back-off) → CONNECTING …; CLOSED ends it from any of them.
+ * States: IDLE → CONNECTING → CONNECTED → WAITING (back-off) → CONNECTING …; CLOSED ends it from
+ * any of them.
  */
 #ifndef IOTKIT_MQTT_H
 #define IOTKIT_MQTT_H
@@ -29,11 +31,14 @@ enum iotkit_mqtt_state {
 enum iotkit_mqtt_event_type {
   IOTKIT_MQTT_EVENT_STATE =
       1, /* `state` is new; `error`, `detail` say why it is WAITING or CLOSED (0: asked for) */
-  IOTKIT_MQTT_EVENT_SUBSCRIBED, /* `packet_id`; `error` IK_EMQTT_SUBSCRIBE when refused; `qos` as granted */
+  /* `packet_id`; `error` IK_EMQTT_SUBSCRIBE when refused; `qos` as granted */
+  IOTKIT_MQTT_EVENT_SUBSCRIBED,
   IOTKIT_MQTT_EVENT_UNSUBSCRIBED, /* `packet_id` */
-  IOTKIT_MQTT_EVENT_PUBLISHED, /* `packet_id` of a QoS 1 publish was acknowledged; or `error`: it was given up */
+  /* `packet_id` of a QoS 1 publish was acknowledged; or `error`: it was given up */
+  IOTKIT_MQTT_EVENT_PUBLISHED,
   IOTKIT_MQTT_EVENT_MESSAGE, /* `message`, which no subscription's handler took */
-  IOTKIT_MQTT_EVENT_SKIPPED /* one above max_packet was skipped and acknowledged; `error`, `detail`, `qos` */
+  /* one above max_packet was skipped and acknowledged; `error`, `detail`, `qos` */
+  IOTKIT_MQTT_EVENT_SKIPPED
 };
 
 struct iotkit_mqtt_message {
@@ -58,7 +63,10 @@ struct iotkit_mqtt_event {
   const struct iotkit_mqtt_message *message;
 };
 
-/* Called by the thread that steps. Everything is allowed in it but step, yield and free of the same client. */
+/*
+ * Called by the thread that steps. Everything is allowed in it but step, yield and free of the same
+ * client.
+ */
 typedef void (*iotkit_mqtt_event_fn)(void *ctx, iotkit_mqtt_t *client,
                                      const struct iotkit_mqtt_event *event);
 typedef void (*iotkit_mqtt_message_fn)(void *ctx, iotkit_mqtt_t *client,
@@ -85,40 +93,47 @@ struct iotkit_mqtt_options {
   void *ctx;
 };
 
-/* Errors: IK_EINVALID_ARGUMENT, IK_ETOO_LONG, IK_ENO_MEMORY; `detail` (may be NULL) names the option. */
+/*
+ * Errors: IK_EINVALID_ARGUMENT, IK_ETOO_LONG, IK_ENO_MEMORY; `detail` (may be NULL) names the
+ * option.
+ */
 IOTKIT_API int iotkit_mqtt_new(const struct iotkit_mqtt_options *options, iotkit_mqtt_t **out,
                                char *detail);
 /*
- * Frees the client and closes its connection without a DISCONNECT (call stop and step until CLOSED for an orderly end).
- * Not while another thread steps it, nor inside its callbacks (IK_EIN_CALLBACK). NULL is allowed.
+ * Frees the client and closes its connection without a DISCONNECT (call stop and step until CLOSED
+ * for an orderly end). Not while another thread steps it, nor inside its callbacks
+ * (IK_EIN_CALLBACK). NULL is allowed.
  */
 IOTKIT_API int iotkit_mqtt_free(iotkit_mqtt_t *client);
 
 /* Begins to connect at the next step. IK_EINVALID_STATE unless IDLE. */
 IOTKIT_API int iotkit_mqtt_start(iotkit_mqtt_t *client);
-/* Sends what is queued, then DISCONNECT, then closes; EVENT_STATE CLOSED tells the end, at most 2 s later. */
+/*
+ * Sends what is queued, then DISCONNECT, then closes; EVENT_STATE CLOSED tells the end, at most 2 s
+ * later.
+ */
 IOTKIT_API int iotkit_mqtt_stop(iotkit_mqtt_t *client);
 IOTKIT_API enum iotkit_mqtt_state iotkit_mqtt_get_state(const iotkit_mqtt_t *client);
 
 /*
- * Queues a message. QoS 0 → 0; QoS 1 → its packet id, EVENT_PUBLISHED follows. QoS 1 is also taken while WAITING
- * or CONNECTING and sent (again, with DUP where it had been sent) after the connect. Errors: IK_ENOT_CONNECTED
- * (QoS 0 offline), IK_EQUEUE_FULL, IK_EMQTT_TOPIC, IK_EMQTT_PACKET_TOO_LARGE, IK_EUNSUPPORTED (QoS 2),
- * IK_ECLOSED.
+ * Queues a message. QoS 0 → 0; QoS 1 → its packet id, EVENT_PUBLISHED follows. QoS 1 is also taken
+ * while WAITING or CONNECTING and sent (again, with DUP where it had been sent) after the connect.
+ * Errors: IK_ENOT_CONNECTED (QoS 0 offline), IK_EQUEUE_FULL, IK_EMQTT_TOPIC,
+ * IK_EMQTT_PACKET_TOO_LARGE, IK_EUNSUPPORTED (QoS 2), IK_ECLOSED.
  */
 IOTKIT_API int iotkit_mqtt_publish(iotkit_mqtt_t *client, const char *topic, const void *payload,
                                    size_t payload_len, uint8_t qos, bool retain);
 /*
- * Adds a handler for a topic filter and subscribes it (again after each connect unless the session was present).
- * qos 0 or 1. `handler` NULL: its messages go to on_event. Returns the packet id, 0 when it goes out with the
- * next connect.
+ * Adds a handler for a topic filter and subscribes it (again after each connect unless the session
+ * was present). qos 0 or 1. `handler` NULL: its messages go to on_event. Returns the packet id, 0
+ * when it goes out with the next connect.
  */
 IOTKIT_API int iotkit_mqtt_subscribe(iotkit_mqtt_t *client, const char *filter, uint8_t qos,
                                      iotkit_mqtt_message_fn handler, void *ctx);
 /*
- * Removes that handler; the last one of a filter unsubscribes it. After the return the handler is not running and
- * never will again, unless the caller is itself inside a callback of this client. Returns the packet id or 0 when
- * nothing is sent.
+ * Removes that handler; the last one of a filter unsubscribes it. After the return the handler is
+ * not running and never will again, unless the caller is itself inside a callback of this client.
+ * Returns the packet id or 0 when nothing is sent.
  */
 IOTKIT_API int iotkit_mqtt_unsubscribe(iotkit_mqtt_t *client, const char *filter,
                                        iotkit_mqtt_message_fn handler, void *ctx);
@@ -134,23 +149,24 @@ IOTKIT_API int iotkit_mqtt_interest(const iotkit_mqtt_t *client);
 /* When to step at the latest, whatever the descriptor says; UINT64_MAX: never. 0: at once. */
 IOTKIT_API uint64_t iotkit_mqtt_deadline(const iotkit_mqtt_t *client);
 /*
- * Sends what is queued and takes in what has arrived, bounded in work; never blocks. Returns 0, or IK_ECLOSED
- * once CLOSED. A drop is not an error here: it is told by EVENT_STATE, and deadline() says when the next try
- * begins.
+ * Sends what is queued and takes in what has arrived, bounded in work; never blocks. Returns 0, or
+ * IK_ECLOSED once CLOSED. A drop is not an error here: it is told by EVENT_STATE, and deadline()
+ * says when the next try begins.
  */
 IOTKIT_API int iotkit_mqtt_step(iotkit_mqtt_t *client, uint64_t now_ms);
 /*
- * `wake(ctx)` is called, on any thread, when a step is due earlier than the last deadline() said. No lock is
- * held. After the return the waker set before is not running and never will again; not to be called from inside
- * a waker.
+ * `wake(ctx)` is called, on any thread, when a step is due earlier than the last deadline() said.
+ * No lock is held. After the return the waker set before is not running and never will again; not
+ * to be called from inside a waker.
  */
 IOTKIT_API void iotkit_mqtt_set_waker(iotkit_mqtt_t *client, void (*wake)(void *ctx), void *ctx);
 
 /* ---- blocking face ---- */
 
 /*
- * Steps until `timeout_ms` (an upper bound) has passed or something was handled: a packet, a change of state.
- * Returns 0, IK_EINTERRUPTED, IK_ECLOSED, IK_EBUSY (another thread steps), IK_EIN_CALLBACK.
+ * Steps until `timeout_ms` (an upper bound) has passed or something was handled: a packet, a change
+ * of state. Returns 0, IK_EINTERRUPTED, IK_ECLOSED, IK_EBUSY (another thread steps),
+ * IK_EIN_CALLBACK.
  */
 IOTKIT_API int iotkit_mqtt_yield(iotkit_mqtt_t *client, uint32_t timeout_ms);
 /* Ends a running or the next yield. Any thread. */

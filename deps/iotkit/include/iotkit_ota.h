@@ -18,7 +18,11 @@ extern "C" {
 
 /* ---- sign-in ---- */
 
-enum iotkit_sign_method { IOTKIT_SIGN_HMACSHA256 = 0, IOTKIT_SIGN_HMACSHA1 = 1, IOTKIT_SIGN_HMACMD5 = 2 };
+enum iotkit_sign_method {
+  IOTKIT_SIGN_HMACSHA256 = 0,
+  IOTKIT_SIGN_HMACSHA1 = 1,
+  IOTKIT_SIGN_HMACMD5 = 2
+};
 
 struct iotkit_sign_options {
   const char *product_key;   /* 1-20 characters */
@@ -26,8 +30,8 @@ struct iotkit_sign_options {
   const char *device_secret; /* 1-64 characters */
   const char *client_id;     /* base id, 1-64 characters; NULL: "{product_key}.{device_name}" */
   enum iotkit_sign_method method;
-  bool tls;                  /* securemode 2, else 3 */
-  uint64_t timestamp;        /* milliseconds; 0: none is sent nor signed */
+  bool tls;           /* securemode 2, else 3 */
+  uint64_t timestamp; /* milliseconds; 0: none is sent nor signed */
 };
 
 struct iotkit_sign_in {
@@ -40,7 +44,8 @@ struct iotkit_sign_in {
  * The MQTT sign-in of document 73742. Errors: IK_EINVALID_ARGUMENT, IK_ETOO_LONG; `detail` names
  * the field.
  */
-IOTKIT_API int iotkit_sign(const struct iotkit_sign_options *options, struct iotkit_sign_in *out, char *detail);
+IOTKIT_API int iotkit_sign(const struct iotkit_sign_options *options, struct iotkit_sign_in *out,
+                           char *detail);
 
 /* ---- jobs ---- */
 
@@ -52,7 +57,7 @@ struct iotkit_upgrade {
   const char *module;  /* "" is the default module */
   const char *version; /* the target */
   const char *url;
-  uint64_t size;       /* bytes */
+  uint64_t size; /* bytes */
   enum iotkit_digest_method digest_method;
   uint8_t digest[IOTKIT_DIGEST_MAX]; /* 16 bytes (MD5) or 32 (SHA-256) */
   const char *digest_sign;           /* base64 signature over the digest, or "" */
@@ -61,18 +66,22 @@ struct iotkit_upgrade {
 };
 
 struct iotkit_fetch_options {
-  iotkit_tls_t *tls;             /* for https; NULL: made with the system's CA store when first needed */
-  uint32_t connect_timeout_ms;   /* resolve + TCP + TLS; 0: 10,000 */
-  uint32_t response_timeout_ms;  /* request sent → head complete; 0: 30,000 */
-  uint32_t idle_timeout_ms;      /* no byte of the body for this long drops the connection; 0: 30,000 */
-  uint32_t low_speed_bytes;      /* with low_speed_ms: below this many bytes per second … 0: off */
-  uint32_t low_speed_ms;         /* … over this long drops the connection */
-  uint32_t max_retries;          /* tries in a row that brought no byte; 0: 5; UINT32_MAX: none */
-  uint32_t retry_min_ms;         /* first back-off; 0: 500; doubled each time, full jitter, Retry-After honoured */
-  uint32_t retry_max_ms;         /* 0: 60,000 */
-  uint8_t max_redirects;         /* 0: 5 */
-  bool https_only;               /* refuse http, at first and by redirect */
-  bool external_digest;          /* the caller feeds iotkit_job_digest() itself, on a thread of its own */
+  /* for https; NULL: made with the system's CA store when first needed */
+  iotkit_tls_t *tls;
+  uint32_t connect_timeout_ms;  /* resolve + TCP + TLS; 0: 10,000 */
+  uint32_t response_timeout_ms; /* request sent → head complete; 0: 30,000 */
+  /* no byte of the body for this long drops the connection; 0: 30,000 */
+  uint32_t idle_timeout_ms;
+  uint32_t low_speed_bytes; /* with low_speed_ms: below this many bytes per second … 0: off */
+  uint32_t low_speed_ms;    /* … over this long drops the connection */
+  uint32_t max_retries;     /* tries in a row that brought no byte; 0: 5; UINT32_MAX: none */
+  /* first back-off; 0: 500; doubled each time, full jitter, Retry-After honoured */
+  uint32_t retry_min_ms;
+  uint32_t retry_max_ms; /* 0: 60,000 */
+  uint8_t max_redirects; /* 0: 5 */
+  bool https_only;       /* refuse http, at first and by redirect */
+  /* the caller feeds iotkit_job_digest() itself, on a thread of its own */
+  bool external_digest;
 };
 
 enum iotkit_job_state {
@@ -86,8 +95,9 @@ enum iotkit_job_state {
  * Makes a job from a notice's JSON (upgrade or get_reply), as the channel does; for tests and other
  * transports.
  */
-IOTKIT_API int iotkit_job_parse(const char *json, size_t len, const struct iotkit_fetch_options *options,
-                                iotkit_job_t **out, char *detail);
+IOTKIT_API int iotkit_job_parse(const char *json, size_t len,
+                                const struct iotkit_fetch_options *options, iotkit_job_t **out,
+                                char *detail);
 /* Makes a READY job of the same notice with the same options, whatever state `job` is in. */
 IOTKIT_API int iotkit_job_dup(const iotkit_job_t *job, iotkit_job_t **out);
 IOTKIT_API iotkit_job_t *iotkit_job_ref(iotkit_job_t *job);
@@ -107,7 +117,8 @@ IOTKIT_API uint64_t iotkit_job_received(const iotkit_job_t *job);
  * Options for the fetch, before the first one. A reference to `tls` is taken. IK_EINVALID_STATE
  * later.
  */
-IOTKIT_API int iotkit_job_set_options(iotkit_job_t *job, const struct iotkit_fetch_options *options);
+IOTKIT_API int iotkit_job_set_options(iotkit_job_t *job,
+                                      const struct iotkit_fetch_options *options);
 
 /*
  * Receives the next bytes of the image straight into `buf`. Blocks until `buf` is full, the image
@@ -118,7 +129,8 @@ IOTKIT_API int iotkit_job_set_options(iotkit_job_t *job, const struct iotkit_fet
  * which the job is FAILED; or IK_EINTERRUPTED, IK_EABORTED, IK_EBUSY (two threads at once). Only
  * bytes within the announced size are handed out.
  */
-IOTKIT_API int64_t iotkit_job_fetch(iotkit_job_t *job, void *buf, size_t len, uint32_t timeout_ms, uint64_t *offset);
+IOTKIT_API int64_t iotkit_job_fetch(iotkit_job_t *job, void *buf, size_t len, uint32_t timeout_ms,
+                                    uint64_t *offset);
 /* Ends a running or the next fetch with IK_EINTERRUPTED. Any thread. */
 IOTKIT_API void iotkit_job_interrupt(iotkit_job_t *job);
 /*
@@ -166,8 +178,8 @@ struct iotkit_ota_options {
  * Subscribes the topics; returns at once. The client must outlive the channel. `detail` may be
  * NULL.
  */
-IOTKIT_API int iotkit_ota_new(iotkit_mqtt_t *client, const struct iotkit_ota_options *options, iotkit_ota_t **out,
-                              char *detail);
+IOTKIT_API int iotkit_ota_new(iotkit_mqtt_t *client, const struct iotkit_ota_options *options,
+                              iotkit_ota_t **out, char *detail);
 /*
  * Unsubscribes; afterwards no callback runs. Not inside a callback of the same channel:
  * IK_EIN_CALLBACK. NULL is allowed.
@@ -178,9 +190,11 @@ IOTKIT_API int iotkit_ota_free(iotkit_ota_t *ota);
  * Version 1-64 characters of letters, digits, '.', '-', '_'; module the same or NULL. QoS 1:
  * returns its packet id.
  */
-IOTKIT_API int iotkit_ota_report_version(iotkit_ota_t *ota, const char *version, const char *module);
+IOTKIT_API int iotkit_ota_report_version(iotkit_ota_t *ota, const char *version,
+                                         const char *module);
 /* step 0-100 percent, or -1 … -4; desc ≤ 1024 bytes or NULL; module or NULL. QoS 0: returns 0. */
-IOTKIT_API int iotkit_ota_report_progress(iotkit_ota_t *ota, int step, const char *desc, const char *module);
+IOTKIT_API int iotkit_ota_report_progress(iotkit_ota_t *ota, int step, const char *desc,
+                                          const char *module);
 /*
  * Asks whether there is an upgrade for the module (thing/ota/firmware/get, QoS 0); on_upgrade or
  * on_nothing follows. `request_id` (may be NULL, else 16 bytes) gets the id that the reply will

@@ -49,7 +49,10 @@ static void set_text(int option, const char *value) {
   assert_int_equal(IOT_Ioctl(option, copy), 0);
 }
 
-/* The texts were recorded from the published SDK (TCP), whose demo adds "pid" and "mid" to the client id. */
+/*
+ * The texts were recorded from the published SDK (TCP), whose demo adds "pid" and "mid" to the
+ * client id.
+ */
 static void sign_in_as_published(void **state) {
   (void)state;
   static const char secret[] = "0123456789abcdef0123456789abcdef";
@@ -146,10 +149,8 @@ static void log_functions(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(layout_and_values),
-      cmocka_unit_test(sign_in_with_sha256_unless_told),
-      cmocka_unit_test(sign_in_as_published),
-      cmocka_unit_test(sign_in_refuses),
+      cmocka_unit_test(layout_and_values),    cmocka_unit_test(sign_in_with_sha256_unless_told),
+      cmocka_unit_test(sign_in_as_published), cmocka_unit_test(sign_in_refuses),
       cmocka_unit_test(log_functions),
   };
   iotkit_log_set(IOTKIT_LOG_NONE, NULL, NULL);

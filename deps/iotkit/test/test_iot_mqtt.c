@@ -1,6 +1,6 @@
 /*
- * test_iot_mqtt.c - the published MQTT and connecting functions, over loopback sockets: layout, return values,
- * events, and where they are meant to differ from the published SDK.
+ * test_iot_mqtt.c - the published MQTT and connecting functions, over loopback sockets: layout,
+ * return values, events, and where they are meant to differ from the published SDK.
  */
 #include <limits.h>
 #include <stdlib.h>

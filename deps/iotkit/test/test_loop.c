@@ -238,7 +238,10 @@ static void unpause_client(void *arg) {
   iotkit_loop_pause(rig->loop, rig->client, false);
 }
 
-/* While paused nothing is read, though the client goes on sending; then all comes that was sent meanwhile. */
+/*
+ * While paused nothing is read, though the client goes on sending; then all comes that was sent
+ * meanwhile.
+ */
 static void pausing_stops_the_reading(void **state) {
   (void)state;
   struct rig *rig = rig_new();
@@ -261,7 +264,10 @@ static void pausing_stops_the_reading(void **state) {
   rig_free(rig);
 }
 
-/* Many clients whose deadlines differ: each is stepped when it is due, and none more often than it asked for. */
+/*
+ * Many clients whose deadlines differ: each is stepped when it is due, and none more often than it
+ * asked for.
+ */
 #define CLIENTS 1000
 
 struct crowd {
@@ -340,7 +346,10 @@ static int dial_busy(void *ctx, const struct ik_dial *dial, uint64_t now_ms,
   return rc;
 }
 
-/* One client always has more to read; the timers of the other are served all the same, or this test never ends. */
+/*
+ * One client always has more to read; the timers of the other are served all the same, or this test
+ * never ends.
+ */
 static void a_busy_client_does_not_starve_the_others(void **state) {
   (void)state;
   struct flood flood = {0};

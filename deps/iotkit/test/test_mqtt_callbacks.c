@@ -35,7 +35,10 @@ static void unsubscribe_self(struct client_rig *rig, const struct iotkit_mqtt_me
   assert_int_equal(iotkit_mqtt_unsubscribe(rig->client, "+", cr_other_handler, rig) > 0, 1);
 }
 
-/* A handler may remove itself and others that the same message was meant for: those are not called any more. */
+/*
+ * A handler may remove itself and others that the same message was meant for: those are not called
+ * any more.
+ */
 static void unsubscribing_in_a_handler(void **state) {
   (void)state;
   struct client_rig *rig = cr_new(NULL);
@@ -125,7 +128,10 @@ static void pause_now(struct client_rig *rig, const struct iotkit_mqtt_message *
   ik_mqtt_set_paused(rig->client, true, rig->now);
 }
 
-/* A pause takes effect behind the message in whose handler it was asked for, though more has been read already. */
+/*
+ * A pause takes effect behind the message in whose handler it was asked for, though more has been
+ * read already.
+ */
 static void pausing(void **state) {
   (void)state;
   struct client_rig *rig = cr_new(NULL);
@@ -275,7 +281,10 @@ static void release(void *arg) {
   set_flag(pair, &pair->released);
 }
 
-/* Another thread steps and is inside a handler: stepping and freeing are refused, unsubscribing waits for its end. */
+/*
+ * Another thread steps and is inside a handler: stepping and freeing are refused, unsubscribing
+ * waits for its end.
+ */
 static void unsubscribe_waits_for_a_running_handler(void **state) {
   (void)state;
   struct pair pair = {.rig = cr_new(NULL), .mutex = ik_mutex_new(), .cond = ik_cond_new()};

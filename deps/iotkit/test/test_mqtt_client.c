@@ -1,5 +1,6 @@
 /*
- * test_mqtt_client.c - the client over a stream in memory and a fake clock: options, states, back-off, stopping.
+ * test_mqtt_client.c - the client over a stream in memory and a fake clock: options, states,
+ * back-off, stopping.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -97,7 +98,10 @@ static void does_not_wait_for_ever(void **state) {
   }
 }
 
-/* Drops one after another: the waits grow, stay within their bounds, and begin anew after a stable connection. */
+/*
+ * Drops one after another: the waits grow, stay within their bounds, and begin anew after a stable
+ * connection.
+ */
 static void backs_off(void **state) {
   (void)state;
   struct client_rig *rig =

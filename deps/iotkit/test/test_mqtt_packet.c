@@ -1,5 +1,6 @@
 /*
- * test_mqtt_packet.c - the writer byte for byte, the reader with every split of its input and with malformed packets.
+ * test_mqtt_packet.c - the writer byte for byte, the reader with every split of its input and with
+ * malformed packets.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -253,7 +254,10 @@ static void refuses_malformed(void **state) {
   }
 }
 
-/* A message above the limit is skipped, whatever the pieces it comes in, and only its head is known. */
+/*
+ * A message above the limit is skipped, whatever the pieces it comes in, and only its head is
+ * known.
+ */
 static void skips_what_is_too_large(void **state) {
   (void)state;
   uint8_t bytes[100 + 9] = {0x32, 98, 0, 3, 'a', '/', 'b', 0x12, 0x34};

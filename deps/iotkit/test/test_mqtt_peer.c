@@ -1,6 +1,7 @@
 /*
- * test_mqtt_peer.c - the client against a real mosquitto: TCP and TLS, QoS 0, 1 and 2, sessions, refusal. The broker is
- * started on free ports of loopback and ended by its process id. Exit code 77: there is no mosquitto on this machine.
+ * test_mqtt_peer.c - the client against a real mosquitto: TCP and TLS, QoS 0, 1 and 2, sessions,
+ * refusal. The broker is started on free ports of loopback and ended by its process id. Exit code
+ * 77: there is no mosquitto on this machine.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -242,7 +243,10 @@ static void is_refused(void **state) {
   stop(&counts);
 }
 
-/* What is published while a persistent session is away comes when it is back, without a new subscription. */
+/*
+ * What is published while a persistent session is away comes when it is back, without a new
+ * subscription.
+ */
 static void a_session_is_kept(void **state) {
   (void)state;
   struct counts away = {0}, other = {0};
@@ -267,8 +271,8 @@ static void a_session_is_kept(void **state) {
 }
 
 /*
- * A second connection with the same client id takes the first one's place: that one comes back, and is
- * subscribed again.
+ * A second connection with the same client id takes the first one's place: that one comes back, and
+ * is subscribed again.
  */
 static void comes_back_when_thrown_out(void **state) {
   (void)state;
@@ -306,7 +310,10 @@ static pid_t publish_with_qos2(const char *path, const char *topic) {
   return run(path, argv);
 }
 
-/* The published function may ask for QoS 2: then the broker delivers with all four packets, twice on one connection. */
+/*
+ * The published function may ask for QoS 2: then the broker delivers with all four packets, twice
+ * on one connection.
+ */
 static void qos2_arrives_once(void **state) {
   (void)state;
   struct counts counts = {0};

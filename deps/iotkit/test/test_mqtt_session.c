@@ -1,6 +1,6 @@
 /*
- * test_mqtt_session.c - the session: connecting, publishing, messages. Every script runs with its input whole
- * and cut into single bytes.
+ * test_mqtt_session.c - the session: connecting, publishing, messages. Every script runs with its
+ * input whole and cut into single bytes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -124,7 +124,10 @@ static void a_full_queue_does_not_keep_acknowledgements(void **state) {
   sr_free(rig);
 }
 
-/* A broker that sends and never reads: the session says when to stop reading, and stays within its bound. */
+/*
+ * A broker that sends and never reads: the session says when to stop reading, and stays within its
+ * bound.
+ */
 static void unread_acknowledgements_stop_the_reading(void **state) {
   (void)state;
   struct session_rig *rig = sr_clean();
@@ -184,7 +187,10 @@ static void in_flight_waits_while_connected(void **state) {
   sr_free(rig);
 }
 
-/* More than the queue takes is waiting after a drop: it goes out in portions, in order, and nothing twice. */
+/*
+ * More than the queue takes is waiting after a drop: it goes out in portions, in order, and nothing
+ * twice.
+ */
 static void a_backlog_goes_out_in_portions(void **state) {
   (void)state;
   struct session_rig *rig =

@@ -1,6 +1,6 @@
 /*
- * iot_export_errno.h - the numbers that the published functions return. The SDK's own errors, IK_E*, are in
- * iotkit_errors.h.
+ * iot_export_errno.h - the numbers that the published functions return. The SDK's own errors,
+ * IK_E*, are in iotkit_errors.h.
  */
 #ifndef IOT_EXPORT_ERRNO_H
 #define IOT_EXPORT_ERRNO_H

@@ -1,10 +1,11 @@
 /*
  * iot_export_mqtt.h - the published MQTT functions, over iotkit_mqtt.h.
  *
- * A handle is one client; there may be any number. Every function may be called from any thread and inside any
- * callback, but Yield, Subscribe_Sync and Destroy of a handle not inside a callback of that handle: they return
- * FAIL_RETURN there. Callbacks run on the thread that yields. The client reconnects by itself (1 s, doubled up to
- * 60 s, with jitter) and then restores its subscriptions. A handle of NULL is an error: NULL_VALUE_ERROR.
+ * A handle is one client; there may be any number. Every function may be called from any thread and
+ * inside any callback, but Yield, Subscribe_Sync and Destroy of a handle not inside a callback of
+ * that handle: they return FAIL_RETURN there. Callbacks run on the thread that yields. The client
+ * reconnects by itself (1 s, doubled up to 60 s, with jitter) and then restores its subscriptions.
+ * A handle of NULL is an error: NULL_VALUE_ERROR.
  */
 #ifndef IOT_EXPORT_MQTT_H
 #define IOT_EXPORT_MQTT_H
@@ -80,11 +81,11 @@ typedef struct {
   const char *client_id;
   const char *username;
   const char *password;
-  const char
-      *pub_key; /* NULL: plain TCP; "": TLS, the system's CA store; else TLS, the CA in PEM */
+  /* NULL: plain TCP; "": TLS, the system's CA store; else TLS, the CA in PEM */
+  const char *pub_key;
   uint8_t clean_session; /* 1: a clean session, else a persistent one */
-  uint32_t
-      request_timeout_ms; /* of CONNACK, SUBACK, UNSUBACK, PINGRESP; 500 to 5,000, else 2,000 */
+  /* of CONNACK, SUBACK, UNSUBACK, PINGRESP; 500 to 5,000, else 2,000 */
+  uint32_t request_timeout_ms;
   uint32_t keepalive_interval_ms; /* taken into 30,000 to 1,200,000; 0: 60,000 */
   uint32_t write_buf_size;        /* bytes of the largest packet to send; 0: 257 KiB */
   uint32_t read_buf_size;         /* bytes of the largest packet to receive; 0: 257 KiB */
@@ -93,38 +94,44 @@ typedef struct {
 } iotx_mqtt_param_t, *iotx_mqtt_param_pt;
 
 /*
- * Connects and returns the handle when the broker has accepted, or NULL: a parameter is not valid, there is no
- * connection within 10 s, no CONNACK within request_timeout_ms, or a refusal. NULL parameters: as
- * IOT_SetupConnInfo makes them of HAL_GetProductKey, HAL_GetDeviceName and HAL_GetDeviceSecret.
+ * Connects and returns the handle when the broker has accepted, or NULL: a parameter is not valid,
+ * there is no connection within 10 s, no CONNACK within request_timeout_ms, or a refusal. NULL
+ * parameters: as IOT_SetupConnInfo makes them of HAL_GetProductKey, HAL_GetDeviceName and
+ * HAL_GetDeviceSecret.
  */
 DLL_IOT_API void *IOT_MQTT_Construct(iotx_mqtt_param_t *pInitParams);
 /* Disconnects, at most 2 s, frees, and sets *phandler to NULL. */
 DLL_IOT_API int IOT_MQTT_Destroy(void **phandler);
 /*
- * Sends and receives, and runs callbacks. Returns 0 when something was handled or timeout_ms is over, which is an
- * upper bound; at once while an upgrade of this client is being fetched. FAIL_RETURN for a negative time-out.
+ * Sends and receives, and runs callbacks. Returns 0 when something was handled or timeout_ms is
+ * over, which is an upper bound; at once while an upgrade of this client is being fetched.
+ * FAIL_RETURN for a negative time-out.
  */
 DLL_IOT_API int IOT_MQTT_Yield(void *handle, int timeout_ms);
 /* 1: connected, 0: not. */
 DLL_IOT_API int IOT_MQTT_CheckStateNormal(void *handle);
 /*
- * Calls topic_handle_func for each message that matches. Returns the packet id, for SUBCRIBE_SUCCESS; 0: it is
- * sent with the next connect; MQTT_TOPIC_FORMAT_ERROR, NULL_VALUE_ERROR, FAIL_RETURN.
+ * Calls topic_handle_func for each message that matches. Returns the packet id, for
+ * SUBCRIBE_SUCCESS; 0: it is sent with the next connect; MQTT_TOPIC_FORMAT_ERROR, NULL_VALUE_ERROR,
+ * FAIL_RETURN.
  */
 DLL_IOT_API int IOT_MQTT_Subscribe(void *handle, const char *topic_filter, iotx_mqtt_qos_t qos,
                                    iotx_mqtt_event_handle_func_fpt topic_handle_func,
                                    void *pcontext);
-/* As Subscribe, and waits for the answer. Returns the packet id; FAIL_RETURN: refused, or none within timeout_ms. */
+/*
+ * As Subscribe, and waits for the answer. Returns the packet id; FAIL_RETURN: refused, or none
+ * within timeout_ms.
+ */
 DLL_IOT_API int IOT_MQTT_Subscribe_Sync(void *handle, const char *topic_filter, iotx_mqtt_qos_t qos,
                                         iotx_mqtt_event_handle_func_fpt topic_handle_func,
                                         void *pcontext, int timeout_ms);
 /* Removes all functions of that filter. Returns the packet id, 0: nothing had to be sent. */
 DLL_IOT_API int IOT_MQTT_Unsubscribe(void *handle, const char *topic_filter);
 /*
- * QoS 0: 0. QoS 1: the packet id. Topics begin with '/' and are 1 to 128 printable ASCII characters without
- * wildcards, else MQTT_TOPIC_FORMAT_ERROR. MQTT_PUBLISH_QOS_ERROR: another QoS; MQTT_PUBLISH_PACKET_ERROR: larger
- * than write_buf_size; MQTT_STATE_ERROR: not connected; MQTT_PUSH_TO_LIST_ERROR: 20 are unacknowledged, or the
- * queue is full.
+ * QoS 0: 0. QoS 1: the packet id. Topics begin with '/' and are 1 to 128 printable ASCII characters
+ * without wildcards, else MQTT_TOPIC_FORMAT_ERROR. MQTT_PUBLISH_QOS_ERROR: another QoS;
+ * MQTT_PUBLISH_PACKET_ERROR: larger than write_buf_size; MQTT_STATE_ERROR: not connected;
+ * MQTT_PUSH_TO_LIST_ERROR: 20 are unacknowledged, or the queue is full.
  */
 DLL_IOT_API int IOT_MQTT_Publish(void *handle, const char *topic_name,
                                  iotx_mqtt_topic_info_pt topic_msg);

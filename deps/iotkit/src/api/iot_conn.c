@@ -1,9 +1,9 @@
 /*
  * iot_conn.c - IOT_SetupConnInfo and the settings of IOT_Ioctl.
  *
- * The published functions have no handle, so this state is the process's: the settings, and one entry for each
- * device that was set up, which is never freed because its texts were handed out. Guarded by a flag held for
- * short copies.
+ * The published functions have no handle, so this state is the process's: the settings, and one
+ * entry for each device that was set up, which is never freed because its texts were handed out.
+ * Guarded by a flag held for short copies.
  */
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /*
  * iot_mqtt.c - IOT_MQTT_*: the published MQTT functions over an iotkit_mqtt_t.
  *
- * The subscriptions and those who wait for a SUBACK are guarded by the client's mutex, because other threads may reach
- * them while one yields.
+ * The subscriptions and those who wait for a SUBACK are guarded by the client's mutex, because
+ * other threads may reach them while one yields.
  */
 #include "exports/iot_export_mqtt.h"
 

@@ -6,7 +6,9 @@
 
 #include "iotkit_mqtt.h"
 
-/* The client beneath a handle of IOT_MQTT_Construct; NULL for NULL. It lives as long as the handle. */
+/*
+ * The client beneath a handle of IOT_MQTT_Construct; NULL for NULL. It lives as long as the handle.
+ */
 iotkit_mqtt_t *ik_iot_mqtt_client(void *handle);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * iot_mqtt_handle.h - what is behind a handle of IOT_MQTT_Construct, for the files of the published MQTT functions.
+ * iot_mqtt_handle.h - what is behind a handle of IOT_MQTT_Construct, for the files of the published
+ * MQTT functions.
  *
  * A handle owns its client and one subscription for each function that was subscribed.
  */
@@ -37,7 +38,10 @@ struct ik_iot_mqtt {
   struct ik_iot_waiter *waiters;             /* client's mutex */
 };
 
-/* An iotkit_mqtt_message_fn; ctx is the subscription, which may be gone when the program's function has run. */
+/*
+ * An iotkit_mqtt_message_fn; ctx is the subscription, which may be gone when the program's function
+ * has run.
+ */
 void ik_iot_mqtt_on_message(void *ctx, iotkit_mqtt_t *client,
                             const struct iotkit_mqtt_message *message);
 /* Waits until no other thread steps the client, or `end_ms`. */

@@ -1,7 +1,9 @@
 /*
- * iot_mqtt_topics.c - IOT_MQTT_Subscribe, _Subscribe_Sync, _Unsubscribe, _Publish and _Publish_Simple.
+ * iot_mqtt_topics.c - IOT_MQTT_Subscribe, _Subscribe_Sync, _Unsubscribe, _Publish and
+ * _Publish_Simple.
  *
- * The handle owns its subscriptions; a thread that waits for a SUBACK stands in its list of waiters meanwhile.
+ * The handle owns its subscriptions; a thread that waits for a SUBACK stands in its list of waiters
+ * meanwhile.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +60,10 @@ static int published_error(int error) {
   }
 }
 
-/* Everything at once under the mutex, so that no answer comes before `waiter` knows what it waits for. */
+/*
+ * Everything at once under the mutex, so that no answer comes before `waiter` knows what it waits
+ * for.
+ */
 static int subscribe(struct ik_iot_mqtt *handle, const char *filter, int qos,
                      iotx_mqtt_event_handle_func_fpt fn, void *ctx, struct ik_iot_waiter *waiter) {
   iotkit_mqtt_t *client = handle->client;
@@ -108,8 +113,8 @@ static bool answered(struct ik_iot_mqtt *handle, const struct ik_iot_waiter *wai
 }
 
 /*
- * Only the stepping thread brings answers. So whether there is one is asked as that thread, before going to sleep: else
- * another thread could bring it in between, and nothing would end the sleep.
+ * Only the stepping thread brings answers. So whether there is one is asked as that thread, before
+ * going to sleep: else another thread could bring it in between, and nothing would end the sleep.
  */
 static void await_answer(struct ik_iot_mqtt *handle, const struct ik_iot_waiter *waiter,
                          uint64_t end_ms) {

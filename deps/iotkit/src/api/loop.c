@@ -1,10 +1,10 @@
 /*
- * loop.c - one thread that drives any number of clients: a poller for their descriptors, a binary heap for their
- * deadlines, a list of those that another thread woke, and a queue of posted work.
+ * loop.c - one thread that drives any number of clients: a poller for their descriptors, a binary
+ * heap for their deadlines, a list of those that another thread woke, and a queue of posted work.
  *
- * A node stands for a client from add to remove. The mutex guards what other threads reach: the woken list, the
- * posted work and the stop flag. Everything else belongs to the loop's thread. A removed node is freed after the
- * events that may still name it have been gone through.
+ * A node stands for a client from add to remove. The mutex guards what other threads reach: the
+ * woken list, the posted work and the stop flag. Everything else belongs to the loop's thread. A
+ * removed node is freed after the events that may still name it have been gone through.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -188,8 +188,8 @@ static int watch(struct node *node) {
   const int interest = fd < 0 ? 0 : iotkit_mqtt_interest(node->client);
   const bool opening = iotkit_mqtt_get_state(node->client) == IOTKIT_MQTT_CONNECTING;
   /*
-   * While a stream opens, another descriptor may have got the number of the last one: then the kernel has
-   * forgotten it.
+   * While a stream opens, another descriptor may have got the number of the last one: then the
+   * kernel has forgotten it.
    */
   const bool same = fd == node->fd && interest == node->interest && !opening && !node->opening;
   node->opening = opening;

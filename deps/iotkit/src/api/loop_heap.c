@@ -1,5 +1,6 @@
 /*
- * loop_heap.c - the heap is an array in which items[i] is not later than items[2i + 1] and items[2i + 2].
+ * loop_heap.c - the heap is an array in which items[i] is not later than items[2i + 1] and items[2i
+ * + 2].
  */
 #include "loop_heap.h"
 

@@ -1,5 +1,6 @@
 /*
- * loop_heap.h - a binary heap of deadlines; each change costs O(log n). The items belong to the caller.
+ * loop_heap.h - a binary heap of deadlines; each change costs O(log n). The items belong to the
+ * caller.
  */
 #ifndef IK_LOOP_HEAP_H
 #define IK_LOOP_HEAP_H

@@ -1,8 +1,8 @@
 /*
  * mqtt.c - iotkit_mqtt_*: life of a client and the calls that any thread may make.
  *
- * The client owns its texts, its session and, while there is one, its transport; it holds a reference to the TLS
- * context.
+ * The client owns its texts, its session and, while there is one, its transport; it holds a
+ * reference to the TLS context.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -282,7 +282,10 @@ int iotkit_mqtt_unsubscribe(iotkit_mqtt_t *client, const char *filter,
   const int rc = ik_mqtt_session_unsubscribe(&client->session, ik_str(filter),
                                              (void (*)(void))handler, ctx, &removed);
   if (removed) {
-    /* The stepping thread is the one that runs handlers: when it is the caller, this is inside a callback. */
+    /*
+     * The stepping thread is the one that runs handlers: when it is the caller, this is inside a
+     * callback.
+     */
     while (client->running == removed && client->stepper != ik_thread_self())
       ik_cond_wait(client->cond, client->mutex, UINT64_MAX);
     ik_mqtt_handler_unref(removed);

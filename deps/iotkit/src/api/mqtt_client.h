@@ -1,9 +1,10 @@
 /*
  * mqtt_client.h - the MQTT client's inside, for the files of src/api alone.
  *
- * A client is a session, a transport, a back-off and a lock. What stands under "lock" is touched with the mutex
- * held; what stands under "stepping thread" belongs to the one thread that steps or yields, without the mutex.
- * The mutex is never held while a callback or the waker runs, nor while bytes are read or written.
+ * A client is a session, a transport, a back-off and a lock. What stands under "lock" is touched
+ * with the mutex held; what stands under "stepping thread" belongs to the one thread that steps or
+ * yields, without the mutex. The mutex is never held while a callback or the waker runs, nor while
+ * bytes are read or written.
  */
 #ifndef IK_MQTT_CLIENT_H
 #define IK_MQTT_CLIENT_H
@@ -35,8 +36,8 @@ struct iotkit_mqtt {
   bool stop_wanted;
   bool paused;
   bool due; /* a step would find something to do at once */
-  bool
-      armed; /* somebody sleeps by what deadline() said: call the waker when that is no longer true */
+  /* somebody sleeps by what deadline() said: call the waker when that is no longer true */
+  bool armed;
   bool interrupted;
   uintptr_t stepper; /* the thread that steps or yields, 0: none */
   const struct ik_mqtt_handler *running;
@@ -83,7 +84,10 @@ uint64_t ik_mqtt_next_ms(const iotkit_mqtt_t *client);
 void **ik_mqtt_loop_node(iotkit_mqtt_t *client);
 void ik_mqtt_set_paused(iotkit_mqtt_t *client, bool paused, uint64_t now_ms);
 
-/* An OTA handle of this client begins (+1) or ends (-1) to fetch; while one does, IOT_MQTT_Yield does not wait. */
+/*
+ * An OTA handle of this client begins (+1) or ends (-1) to fetch; while one does, IOT_MQTT_Yield
+ * does not wait.
+ */
 void ik_mqtt_fetching(iotkit_mqtt_t *client, int change);
 bool ik_mqtt_is_fetching(iotkit_mqtt_t *client);
 

@@ -1,6 +1,7 @@
 /*
- * mqtt_step.c - what the stepping thread does: opens the transport, moves bytes between it and the session, runs
- * callbacks, and waits out the back-off. Each state of the client has one function here.
+ * mqtt_step.c - what the stepping thread does: opens the transport, moves bytes between it and the
+ * session, runs callbacks, and waits out the back-off. Each state of the client has one function
+ * here.
  */
 #include <string.h>
 
@@ -171,7 +172,9 @@ static void end(iotkit_mqtt_t *client, int error, const char *detail) {
   enter_state(client, IOTKIT_MQTT_CLOSED, error, detail, false);
 }
 
-/* What the caller must change first is not tried often: then the wait is taken from the long end. */
+/*
+ * What the caller must change first is not tried often: then the wait is taken from the long end.
+ */
 static uint32_t back_off(iotkit_mqtt_t *client, int error) {
   const uint32_t random = ik_port_random_u32();
   const uint32_t wait = ik_backoff_next(&client->backoff, random);

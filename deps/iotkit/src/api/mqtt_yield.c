@@ -1,5 +1,6 @@
 /*
- * mqtt_yield.c - the blocking face: step, then wait for the descriptor, the next deadline or another thread's word.
+ * mqtt_yield.c - the blocking face: step, then wait for the descriptor, the next deadline or
+ * another thread's word.
  */
 #include "mqtt_client.h"
 
@@ -19,7 +20,10 @@ static uint32_t until(uint64_t when_ms, uint64_t now_ms) {
   return when_ms - now_ms >= UINT32_MAX ? UINT32_MAX - 1 : (uint32_t)(when_ms - now_ms);
 }
 
-/* What ends the yield: 1: something was handled; 0: nothing yet; or an error. Sets when to look again. */
+/*
+ * What ends the yield: 1: something was handled; 0: nothing yet; or an error. Sets when to look
+ * again.
+ */
 static int outcome(iotkit_mqtt_t *client, uint64_t handled, uint64_t *next_ms) {
   int rc = client->handled != handled;
   ik_mutex_lock(client->mutex);

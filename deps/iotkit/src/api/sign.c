@@ -3,6 +3,7 @@
  */
 #include "../ota/sign.h"
 
-int iotkit_sign(const struct iotkit_sign_options *options, struct iotkit_sign_in *out, char *detail) {
+int iotkit_sign(const struct iotkit_sign_options *options, struct iotkit_sign_in *out,
+                char *detail) {
   return ik_sign_device(options, out, detail);
 }

@@ -20,10 +20,10 @@ struct ik_url {
  * Parses an absolute URL of at most IK_URL_MAX bytes, also once it is encoded (IK_ETOO_LONG).
  * Refused: other schemes (IK_EURL_SCHEME), userinfo, empty or malformed hosts, bad ports, control
  * characters (IK_EURL). Normalised: spaces around it, case of scheme and host, a host's last dot,
- * the default port, dot segments; the fragment is dropped; what RFC 3986 allows nowhere in a path or
- * query is %-encoded, what is %-encoded already stays as it is. `detail` (may be NULL) says what is
- * wrong, never with the query. On success the caller frees with ik_url_free; on failure nothing is
- * owned.
+ * the default port, dot segments; the fragment is dropped; what RFC 3986 allows nowhere in a path
+ * or query is %-encoded, what is %-encoded already stays as it is. `detail` (may be NULL) says what
+ * is wrong, never with the query. On success the caller frees with ik_url_free; on failure nothing
+ * is owned.
  */
 int ik_url_parse(struct ik_str text, struct ik_url *out, char *detail);
 /* `reference` of a Location header relative to `base` (RFC 3986 section 5.2). */

@@ -1,5 +1,6 @@
 /*
- * flight.h - QoS 1 publishes on their way: kept as written packets, in order, until they are acknowledged.
+ * flight.h - QoS 1 publishes on their way: kept as written packets, in order, until they are
+ * acknowledged.
  *
  * Those that this connection has not sent yet stand behind those that it has.
  */

@@ -1,5 +1,6 @@
 /*
- * idset.h - a set of packet identifiers, and the next one that is not in it. Memory follows what is in it.
+ * idset.h - a set of packet identifiers, and the next one that is not in it. Memory follows what is
+ * in it.
  */
 #ifndef IK_MQTT_IDSET_H
 #define IK_MQTT_IDSET_H

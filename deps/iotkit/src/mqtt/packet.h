@@ -1,8 +1,10 @@
 /*
- * packet.h - MQTT 3.1.1 control packets as bytes: a writer for what a client sends, a reader for what a broker sends.
+ * packet.h - MQTT 3.1.1 control packets as bytes: a writer for what a client sends, a reader for
+ * what a broker sends.
  *
- * The reader is pushed bytes in pieces of any size. It checks the fixed header before it keeps a byte of the
- * body, never holds more than one packet, and holds memory only while a packet is incomplete.
+ * The reader is pushed bytes in pieces of any size. It checks the fixed header before it keeps a
+ * byte of the body, never holds more than one packet, and holds memory only while a packet is
+ * incomplete.
  */
 #ifndef IK_MQTT_PACKET_H
 #define IK_MQTT_PACKET_H
@@ -31,7 +33,9 @@ enum ik_mqtt_type {
 #define IK_MQTT_ACK_LEN 4
 #define IK_MQTT_SUBACK_FAILURE 0x80
 
-/* ---- writing: each appends one whole packet to `out` or nothing: IK_ETOO_LONG, IK_ENO_MEMORY ---- */
+/*
+ * ---- writing: each appends one whole packet to `out` or nothing: IK_ETOO_LONG, IK_ENO_MEMORY ----
+ */
 
 struct ik_mqtt_connect {
   struct ik_str client_id;
@@ -71,11 +75,14 @@ void ik_mqtt_set_dup(uint8_t *packet);
 
 /* ---- reading ---- */
 
-/* One packet from the broker, checked on its own. Pointers are valid until the reader is called again. */
+/*
+ * One packet from the broker, checked on its own. Pointers are valid until the reader is called
+ * again.
+ */
 struct ik_mqtt_packet {
   enum ik_mqtt_type type;
-  bool
-      too_large; /* a PUBLISH above the limit: only qos, packet_id and `size` are known, the rest is skipped */
+  /* a PUBLISH above the limit: only qos, packet_id and `size` are known, the rest is skipped */
+  bool too_large;
   size_t size;          /* bytes of the whole packet */
   uint16_t packet_id;   /* of PUBLISH with QoS > 0 and of every acknowledgement */
   uint8_t code;         /* CONNACK's return code */
@@ -99,9 +106,9 @@ void ik_mqtt_reader_init(struct ik_mqtt_reader *reader, size_t max_packet);
 /* Forgets what it holds: for a new connection, or at the end. */
 void ik_mqtt_reader_reset(struct ik_mqtt_reader *reader);
 /*
- * Takes from *data, *len up to the end of one packet. 1: *out is that packet; 0: all was taken, more is needed;
- * IK_EMQTT_PROTOCOL (with detail), IK_EMQTT_PACKET_TOO_LARGE (anything but a PUBLISH), IK_ENO_MEMORY: give the
- * connection up.
+ * Takes from *data, *len up to the end of one packet. 1: *out is that packet; 0: all was taken,
+ * more is needed; IK_EMQTT_PROTOCOL (with detail), IK_EMQTT_PACKET_TOO_LARGE (anything but a
+ * PUBLISH), IK_ENO_MEMORY: give the connection up.
  */
 int ik_mqtt_reader_next(struct ik_mqtt_reader *reader, const uint8_t **data, size_t *len,
                         struct ik_mqtt_packet *out, char *detail);

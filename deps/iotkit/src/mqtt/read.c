@@ -1,6 +1,7 @@
 /*
- * read.c - the packets a broker sends. Whole packets are parsed where they lie in the caller's bytes; only an
- * incomplete one is copied into `partial`, whose memory is given back as soon as the packet has been handed out.
+ * read.c - the packets a broker sends. Whole packets are parsed where they lie in the caller's
+ * bytes; only an incomplete one is copied into `partial`, whose memory is given back as soon as the
+ * packet has been handed out.
  */
 #include <string.h>
 
@@ -72,8 +73,8 @@ static int check_header(uint8_t first, size_t remaining, char *detail) {
 }
 
 /*
- * Reads type and length from the first `len` bytes of a packet. HEADER_OK sets *total, the bytes of the whole
- * packet.
+ * Reads type and length from the first `len` bytes of a packet. HEADER_OK sets *total, the bytes of
+ * the whole packet.
  */
 static int read_header(const uint8_t *at, size_t len, size_t *total, char *detail) {
   size_t remaining = 0;
@@ -169,7 +170,10 @@ static int begin_skip(struct ik_mqtt_reader *reader, const uint8_t *header, char
   return 0;
 }
 
-/* Takes the length of the topic, then, past the topic, the packet id: two bytes each, kept in `partial`. */
+/*
+ * Takes the length of the topic, then, past the topic, the packet id: two bytes each, kept in
+ * `partial`.
+ */
 static int skip_field(struct ik_mqtt_reader *reader, const uint8_t **data, size_t *len,
                       char *detail) {
   struct ik_mqtt_packet *packet = &reader->skipped;
@@ -217,7 +221,10 @@ static int skip(struct ik_mqtt_reader *reader, const uint8_t **data, size_t *len
 
 /* ---- packets within the limit ---- */
 
-/* Copies bytes one at a time until the length is known: at most five, and only for a header that came in pieces. */
+/*
+ * Copies bytes one at a time until the length is known: at most five, and only for a header that
+ * came in pieces.
+ */
 static int complete_header(struct ik_mqtt_reader *reader, const uint8_t **data, size_t *len,
                            char *detail) {
   while (*len) {

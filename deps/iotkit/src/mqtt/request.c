@@ -1,5 +1,6 @@
 /*
- * request.c - queues of SUBSCRIBE and UNSUBSCRIBE. A request belongs to the list it stands in, else to the caller.
+ * request.c - queues of SUBSCRIBE and UNSUBSCRIBE. A request belongs to the list it stands in, else
+ * to the caller.
  */
 #include "request.h"
 

@@ -1,5 +1,6 @@
 /*
- * request.h - SUBSCRIBE and UNSUBSCRIBE on their way: a queue of those to be sent and one of those to be answered.
+ * request.h - SUBSCRIBE and UNSUBSCRIBE on their way: a queue of those to be sent and one of those
+ * to be answered.
  */
 #ifndef IK_MQTT_REQUEST_H
 #define IK_MQTT_REQUEST_H

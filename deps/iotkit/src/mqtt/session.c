@@ -1,6 +1,7 @@
 /*
- * session.c - a session's life: the stream, what arrives on it, and time. It owns its texts, the packets it
- * queues and the subscription table; messages it tells of point into the caller's bytes or into the reader.
+ * session.c - a session's life: the stream, what arrives on it, and time. It owns its texts, the
+ * packets it queues and the subscription table; messages it tells of point into the caller's bytes
+ * or into the reader.
  */
 #include "session.h"
 
@@ -57,7 +58,10 @@ int ik_mqtt_session_init(struct ik_mqtt_session *session,
   const int rc = copy_connect(&session->connect, &options->connect);
   if (rc < 0) return rc;
   session->request_timeout_ms = options->request_timeout_ms;
-  /* A little early, so that the broker never sees the interval exceeded by the time a step or the network takes. */
+  /*
+   * A little early, so that the broker never sees the interval exceeded by the time a step or the
+   * network takes.
+   */
   session->ping_after_ms = session->connect.keep_alive_s * (uint32_t)950;
   session->max_packet = options->max_packet;
   session->max_queue = options->max_queue;
@@ -268,7 +272,10 @@ static int on_unsuback(struct ik_mqtt_session *session, const struct ik_mqtt_pac
   return rc < 0 ? rc : 1;
 }
 
-/* The second half of QoS 2. An identifier that is not known is answered too: the first answer may have been lost. */
+/*
+ * The second half of QoS 2. An identifier that is not known is answered too: the first answer may
+ * have been lost.
+ */
 static int on_pubrel(struct ik_mqtt_session *session, uint16_t packet_id) {
   ik_mqtt_idset_remove(&session->incoming, packet_id);
   return ik_mqtt_write_ack(&session->out, IK_MQTT_PUBCOMP, packet_id);
@@ -341,7 +348,10 @@ static bool online(const struct ik_mqtt_session *session) {
   return session->phase == IK_MQTT_UP || session->phase == IK_MQTT_LEAVING;
 }
 
-/* When the next PINGREQ is due: nothing was sent for the interval, not even a PINGREQ that is still queued. */
+/*
+ * When the next PINGREQ is due: nothing was sent for the interval, not even a PINGREQ that is still
+ * queued.
+ */
 static uint64_t ping_due(const struct ik_mqtt_session *session) {
   if (session->ping_after_ms == NO_KEEP_ALIVE || (session->ping_sent && !session->paused))
     return UINT64_MAX;
@@ -365,7 +375,9 @@ uint64_t ik_mqtt_session_deadline(const struct ik_mqtt_session *session) {
   return earlier(earlier(ping_due(session), death_due(session)), request_due(session));
 }
 
-/* The oldest request was not answered: once it is sent again, then the connection counts as broken. */
+/*
+ * The oldest request was not answered: once it is sent again, then the connection counts as broken.
+ */
 static int retry_request(struct ik_mqtt_session *session, struct ik_mqtt_happening *out,
                          char *detail) {
   struct ik_mqtt_request *request = session->pending.first;

@@ -1,10 +1,11 @@
 /*
- * session.h - an MQTT 3.1.1 client session: what is to be sent, what is in flight, what is subscribed, what came.
+ * session.h - an MQTT 3.1.1 client session: what is to be sent, what is in flight, what is
+ * subscribed, what came.
  *
- * It knows no I/O, no clock and no lock. The owner opens a byte stream and calls open; hands in what arrives
- * (receive) and writes out what take() gives; calls tick() when deadline() is due; and calls drop() when the
- * stream is gone, after which the same session may be opened again: in-flight messages and subscriptions are
- * restored then.
+ * It knows no I/O, no clock and no lock. The owner opens a byte stream and calls open; hands in
+ * what arrives (receive) and writes out what take() gives; calls tick() when deadline() is due; and
+ * calls drop() when the stream is gone, after which the same session may be opened again: in-flight
+ * messages and subscriptions are restored then.
  *
  * Phases: OFFLINE → HELLO → UP → LEAVING; drop() leads back to OFFLINE from each.
  */
@@ -87,26 +88,38 @@ void ik_mqtt_session_deinit(struct ik_mqtt_session *session);
 
 /* A new stream is open: queues CONNECT. */
 int ik_mqtt_session_open(struct ik_mqtt_session *session, uint64_t now_ms);
-/* The stream is gone. What was queued without an identifier is lost, the rest waits for the next open(). */
+/*
+ * The stream is gone. What was queued without an identifier is lost, the rest waits for the next
+ * open().
+ */
 void ik_mqtt_session_drop(struct ik_mqtt_session *session);
-/* Sends what is queued, then DISCONNECT; finished() tells when all of it has been reported as sent. Only when UP. */
+/*
+ * Sends what is queued, then DISCONNECT; finished() tells when all of it has been reported as sent.
+ * Only when UP.
+ */
 void ik_mqtt_session_leave(struct ik_mqtt_session *session);
 bool ik_mqtt_session_finished(const struct ik_mqtt_session *session);
 
 /*
- * Takes in bytes from *data, *len until something is to be told. 1: *out is that; 0: all was taken (or
- * can_receive() is false); else why the stream must be given up: IK_EMQTT_* and IK_ENO_MEMORY with detail.
- * `detail` (not NULL) is also set where out->error is.
+ * Takes in bytes from *data, *len until something is to be told. 1: *out is that; 0: all was taken
+ * (or can_receive() is false); else why the stream must be given up: IK_EMQTT_* and IK_ENO_MEMORY
+ * with detail. `detail` (not NULL) is also set where out->error is.
  */
 int ik_mqtt_session_receive(struct ik_mqtt_session *session, const uint8_t **data, size_t *len,
                             uint64_t now_ms, struct ik_mqtt_happening *out, char *detail);
 /* False: so many answers wait to be sent that nothing more should be read. */
 bool ik_mqtt_session_can_receive(const struct ik_mqtt_session *session);
-/* A message has been handled: acknowledges it as its QoS asks for. Does nothing when the stream is gone. */
+/*
+ * A message has been handled: acknowledges it as its QoS asks for. Does nothing when the stream is
+ * gone.
+ */
 int ik_mqtt_session_answer(struct ik_mqtt_session *session,
                            const struct ik_mqtt_happening *message);
 
-/* Hands over the bytes to be sent, if there are any; `into` must be empty and then belongs to the caller. */
+/*
+ * Hands over the bytes to be sent, if there are any; `into` must be empty and then belongs to the
+ * caller.
+ */
 bool ik_mqtt_session_take(struct ik_mqtt_session *session, struct ik_buf *into, uint64_t now_ms);
 /* `n` of the bytes taken have been written. */
 int ik_mqtt_session_sent(struct ik_mqtt_session *session, size_t n, uint64_t now_ms);
@@ -115,7 +128,10 @@ bool ik_mqtt_session_has_output(const struct ik_mqtt_session *session);
 
 /* ---- time ---- */
 
-/* Does what is due. 1: *out is to be told, call again; 0: done; else why the stream must be given up, with detail. */
+/*
+ * Does what is due. 1: *out is to be told, call again; 0: done; else why the stream must be given
+ * up, with detail.
+ */
 int ik_mqtt_session_tick(struct ik_mqtt_session *session, uint64_t now_ms,
                          struct ik_mqtt_happening *out, char *detail);
 /* When tick() has something to do at the latest; UINT64_MAX: never. */
@@ -125,7 +141,10 @@ void ik_mqtt_session_pause(struct ik_mqtt_session *session, bool paused, uint64_
 
 /* ---- requests ---- */
 
-/* QoS 0: 0; QoS 1: its packet id. Errors as iotkit_mqtt_publish. publish->packet_id and ->dup are not read. */
+/*
+ * QoS 0: 0; QoS 1: its packet id. Errors as iotkit_mqtt_publish. publish->packet_id and ->dup are
+ * not read.
+ */
 int ik_mqtt_session_publish(struct ik_mqtt_session *session, const struct ik_mqtt_publish *publish);
 /*
  * The packet id, 0: it goes out when the session is UP. IK_EMQTT_TOPIC, IK_EMQTT_PACKET_TOO_LARGE,
@@ -134,14 +153,14 @@ int ik_mqtt_session_publish(struct ik_mqtt_session *session, const struct ik_mqt
 int ik_mqtt_session_subscribe(struct ik_mqtt_session *session, struct ik_str filter, uint8_t qos,
                               void (*fn)(void), void *ctx);
 /*
- * The packet id, 0: nothing is sent now. *removed is the handler, with a reference for the caller, or NULL: it was not
- * subscribed, or an error.
+ * The packet id, 0: nothing is sent now. *removed is the handler, with a reference for the caller,
+ * or NULL: it was not subscribed, or an error.
  */
 int ik_mqtt_session_unsubscribe(struct ik_mqtt_session *session, struct ik_str filter,
                                 void (*fn)(void), void *ctx, struct ik_mqtt_handler **removed);
 /*
- * At the end of all: takes back one request or publish. 1: *out says which (error IK_ECLOSED), call again; 0:
- * none is left.
+ * At the end of all: takes back one request or publish. 1: *out says which (error IK_ECLOSED), call
+ * again; 0: none is left.
  */
 int ik_mqtt_session_give_up(struct ik_mqtt_session *session, struct ik_mqtt_happening *out);
 

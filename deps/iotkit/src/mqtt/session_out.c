@@ -1,9 +1,9 @@
 /*
  * session_out.c - what the session sends: publishes, subscriptions and their order.
  *
- * `out` holds packets that nothing can call back; what has an identifier stands in `flights` or `waiting`
- * besides, and is moved (requests) or copied (publishes) into `out` by pump(). Acknowledgements are written
- * straight to `out`, whose reserve above max_queue is theirs.
+ * `out` holds packets that nothing can call back; what has an identifier stands in `flights` or
+ * `waiting` besides, and is moved (requests) or copied (publishes) into `out` by pump().
+ * Acknowledgements are written straight to `out`, whose reserve above max_queue is theirs.
  */
 #include "session_out.h"
 
@@ -107,7 +107,10 @@ static int new_request(struct ik_mqtt_session *session, enum ik_mqtt_type type,
   return 0;
 }
 
-/* Gives the subscription a request that has not been sent yet, so that its SUBACK answers this call. */
+/*
+ * Gives the subscription a request that has not been sent yet, so that its SUBACK answers this
+ * call.
+ */
 static int ask(struct ik_mqtt_session *session, struct ik_mqtt_sub *sub) {
   if (sub->request && !sub->request->sent) return 0;
   struct ik_mqtt_request *request;
@@ -146,7 +149,10 @@ int ik_mqtt_session_subscribe(struct ik_mqtt_session *session, struct ik_str fil
   return id;
 }
 
-/* The last handler is gone: takes back what was not sent, and tells the broker if it may know the filter. */
+/*
+ * The last handler is gone: takes back what was not sent, and tells the broker if it may know the
+ * filter.
+ */
 static int forget(struct ik_mqtt_session *session, struct ik_mqtt_sub *sub) {
   struct ik_mqtt_request *request;
   while ((request = ik_mqtt_requests_take_filter(&session->waiting, sub->filter)))

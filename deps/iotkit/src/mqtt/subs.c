@@ -1,6 +1,6 @@
 /*
- * subs.c - the subscription table. It owns subscriptions and one reference to each handler; a handler that was matched
- * or taken out lives until the last reference is gone.
+ * subs.c - the subscription table. It owns subscriptions and one reference to each handler; a
+ * handler that was matched or taken out lives until the last reference is gone.
  */
 #include "subs.h"
 

@@ -1,8 +1,9 @@
 /*
  * subs.h - the subscription table: which filters, and which handlers each has.
  *
- * Filters without wildcards are found by hash, the others are matched one by one. Handlers are counted references, so
- * that one can be called outside the caller's lock while it is being removed. No I/O, no clock, no lock.
+ * Filters without wildcards are found by hash, the others are matched one by one. Handlers are
+ * counted references, so that one can be called outside the caller's lock while it is being
+ * removed. No I/O, no clock, no lock.
  */
 #ifndef IK_MQTT_SUBS_H
 #define IK_MQTT_SUBS_H
@@ -11,7 +12,10 @@
 
 struct ik_mqtt_request;
 
-/* A callback of the layer above; `fn` is only compared here. fn NULL: the messages are the client's own. */
+/*
+ * A callback of the layer above; `fn` is only compared here. fn NULL: the messages are the client's
+ * own.
+ */
 struct ik_mqtt_handler {
   struct ik_mqtt_handler *next;
   void (*fn)(void);
@@ -23,7 +27,8 @@ struct ik_mqtt_handler {
 
 enum ik_mqtt_sub_state {
   IK_MQTT_SUB_NEW = 0, /* the broker has not been asked since the session began → ASKED         */
-  IK_MQTT_SUB_ASKED, /* SUBSCRIBE was sent                                    → NEW, GRANTED, REFUSED */
+  /* SUBSCRIBE was sent → NEW, GRANTED, REFUSED */
+  IK_MQTT_SUB_ASKED,
   IK_MQTT_SUB_GRANTED, /* SUBACK came                                           → NEW, ASKED    */
   IK_MQTT_SUB_REFUSED  /* SUBACK said no                                        → NEW, ASKED    */
 };
@@ -55,7 +60,10 @@ struct ik_mqtt_sub *ik_mqtt_subs_find(const struct ik_mqtt_subs *subs, struct ik
 int ik_mqtt_subs_add(struct ik_mqtt_subs *subs, struct ik_str filter, struct ik_mqtt_sub **out);
 /* Removes a subscription that has no handlers left, and frees it. */
 void ik_mqtt_subs_remove(struct ik_mqtt_subs *subs, struct ik_mqtt_sub *sub);
-/* The first of all, and the one after it; the current one may be removed once its successor is known. */
+/*
+ * The first of all, and the one after it; the current one may be removed once its successor is
+ * known.
+ */
 struct ik_mqtt_sub *ik_mqtt_subs_first(const struct ik_mqtt_subs *subs);
 struct ik_mqtt_sub *ik_mqtt_subs_next(const struct ik_mqtt_subs *subs,
                                       const struct ik_mqtt_sub *sub);
@@ -77,7 +85,10 @@ struct ik_mqtt_matches {
   size_t cap;
 };
 
-/* IK_ENO_MEMORY: nothing is held. A handler stands in the list once for each of its filters that match. */
+/*
+ * IK_ENO_MEMORY: nothing is held. A handler stands in the list once for each of its filters that
+ * match.
+ */
 int ik_mqtt_subs_match(const struct ik_mqtt_subs *subs, struct ik_str topic,
                        struct ik_mqtt_matches *out);
 /* Gives the references back, and the list. */

@@ -33,7 +33,10 @@ bool ik_mqtt_topic_filter_is_wild(struct ik_str filter) {
   return memchr(filter.ptr, '+', filter.len) || memchr(filter.ptr, '#', filter.len);
 }
 
-/* Cuts the first level off; false: there was none left. `text->ptr` NULL stands for "all levels taken". */
+/*
+ * Cuts the first level off; false: there was none left. `text->ptr` NULL stands for "all levels
+ * taken".
+ */
 static bool next_level(struct ik_str *text, struct ik_str *level) {
   if (!text->ptr) return false;
   const char *slash = memchr(text->ptr, '/', text->len);

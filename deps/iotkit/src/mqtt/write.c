@@ -1,6 +1,6 @@
 /*
- * write.c - the packets a client sends. Each length is known before the first byte, so a packet is written whole
- * or not.
+ * write.c - the packets a client sends. Each length is known before the first byte, so a packet is
+ * written whole or not.
  */
 #include <string.h>
 
@@ -40,7 +40,10 @@ static size_t packet_len(size_t remaining) {
   return remaining > IK_MQTT_REMAINING_MAX ? SIZE_MAX : header_len(remaining) + remaining;
 }
 
-/* Reserves the packet and writes its fixed header; the caller fills `remaining` bytes at *to, then commits. */
+/*
+ * Reserves the packet and writes its fixed header; the caller fills `remaining` bytes at *to, then
+ * commits.
+ */
 static int begin(struct ik_buf *out, unsigned first_byte, size_t remaining, struct cursor *to) {
   const size_t len = packet_len(remaining);
   if (len == SIZE_MAX) return IK_ETOO_LONG;

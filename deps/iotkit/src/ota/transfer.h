@@ -47,8 +47,8 @@ struct ik_transfer {
   bool moved;        /* `url` is not the origin */
   uint64_t size;     /* announced */
   uint64_t offset;   /* the next byte to hand out */
-  uint64_t
-      place; /* in the image, of the next byte of the body; below offset while bytes are skipped */
+  /* in the image, of the next byte of the body; below offset while bytes are skipped */
+  uint64_t place;
   uint64_t limit;             /* where the body must end */
   uint64_t high;              /* the furthest offset so far: what goes beyond it is progress */
   uint64_t asked;             /* offset of the request under way */

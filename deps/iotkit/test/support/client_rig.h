@@ -1,5 +1,6 @@
 /*
- * client_rig.h - an MQTT client over a stream in memory and a fake clock; what it tells is noted as text.
+ * client_rig.h - an MQTT client over a stream in memory and a fake clock; what it tells is noted as
+ * text.
  */
 #ifndef TEST_CLIENT_RIG_H
 #define TEST_CLIENT_RIG_H

@@ -1,5 +1,6 @@
 /*
- * fake_stream.h - a transport in memory: the test is its other end. One connection at a time per wire.
+ * fake_stream.h - a transport in memory: the test is its other end. One connection at a time per
+ * wire.
  */
 #ifndef TEST_FAKE_STREAM_H
 #define TEST_FAKE_STREAM_H

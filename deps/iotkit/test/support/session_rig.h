@@ -1,6 +1,7 @@
 /*
- * session_rig.h - an MQTT session on a fake clock with a broker that is the test: what the session says is compared
- * byte for byte, what it tells as text. The broker's bytes are handed in whole or one at a time (session_piece).
+ * session_rig.h - an MQTT session on a fake clock with a broker that is the test: what the session
+ * says is compared byte for byte, what it tells as text. The broker's bytes are handed in whole or
+ * one at a time (session_piece).
  */
 #ifndef TEST_SESSION_RIG_H
 #define TEST_SESSION_RIG_H

@@ -1,7 +1,8 @@
 #if defined(IK_OPENSSL_LINKED)
 
 /*
- * tls_front.c - accepts, shakes hands, connects to the plain server and copies both ways until one side ends.
+ * tls_front.c - accepts, shakes hands, connects to the plain server and copies both ways until one
+ * side ends.
  */
 #include "support/tls_front.h"
 
