@@ -37,7 +37,7 @@ module.exports = {
       displayName: 'integration',
       rootDir: __dirname,
       roots: ['<rootDir>/lib', '<rootDir>/test'],
-      testMatch: ['<rootDir>/test/{integration,parity,lifecycle}/**/*.test.ts'],
+      testMatch: ['<rootDir>/test/{integration,parity,lifecycle,sdk}/**/*.test.ts'],
     },
     {
       ...common,
