@@ -108,7 +108,7 @@ async function connect_device(device: Device): Promise<number> {
   const ca = tls ? read_text(args.ca_file) : null;
   if (tls && ca === null) return failed('reading CA_FILE', -1);
   // The firmware's server is checked against the system's CA store; OpenSSL lets this name another.
-  if (tls) process.env.SSL_CERT_FILE ??= args.ca_file;
+  if (tls) process.env.SSL_CERT_FILE = args.ca_file;
   IOT_Ioctl(IOTX_IOCTL_SET_MQTT_TLS, tls ? 1 : 0);
   const [rc, info] = IOT_SetupConnInfo(args.product_key, args.device_name, args.device_secret);
   if (rc !== SUCCESS_RETURN || info === null) return failed('IOT_SetupConnInfo', rc);
