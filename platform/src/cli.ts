@@ -2,12 +2,17 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { RequestError, UnreachableError } from './cli/client';
 import {
+  configList,
+  configPush,
+  configRemove,
+  configSet,
   deviceAdd,
   deviceList,
   deviceRemove,
   firmwareAdd,
   firmwareList,
   firmwareRemove,
+  PushFailed,
   status,
   UpgradeFailed,
   upgradeAct,
@@ -24,7 +29,8 @@ Environment:
   IOTKIT_PLATFORM_TOKEN            operator token, instead of the one in the state directory
   IOTKIT_PLATFORM_BROKER_PASSWORD  password at the external broker (serve)
 
-Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no platform reached, 4 upgrade not succeeded`;
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no platform reached, 4 upgrade not succeeded
+  or configuration not accepted`;
 
 function build(): Command {
   const program = new Command('iotkit-ota-platform')
@@ -36,6 +42,7 @@ function build(): Command {
   addDevice(program.command('device').description('registered devices'));
   addFirmware(program.command('firmware').description('firmware packages'));
   addUpgrade(program.command('upgrade').description('upgrade jobs'));
+  addConfig(program.command('config').description('remote configuration of products'));
   client(program.command('status').description('what the platform has')).action(status);
   return program;
 }
@@ -110,6 +117,20 @@ function addUpgrade(command: Command): void {
   }
 }
 
+function addConfig(command: Command): void {
+  client(command.command('set <productKey> <file>').description('set the configuration'))
+    .option('--sign-method <method>', 'MD5 or SHA256 (default: SHA256)')
+    .action(configSet);
+  client(command.command('list').description('list the configurations')).action(configList);
+  client(command.command('remove <productKey>').description('remove the configuration')).action(
+    configRemove,
+  );
+  const push = command.command('push <productKey> [deviceName...]');
+  client(push.description('push it to devices (default: all) and await their answers'))
+    .option('--timeout <seconds>', 'how long answers are awaited, 1-3600 (default: 30)', whole)
+    .action(configPush);
+}
+
 /** A command that talks to a running platform. */
 function client(command: Command): Command {
   return withStateDir(command)
@@ -136,7 +157,7 @@ function whole(text: string): number {
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage;
   if (error instanceof UnreachableError) return EXIT.unreachable;
-  if (error instanceof UpgradeFailed) return EXIT.upgradeFailed;
+  if (error instanceof UpgradeFailed || error instanceof PushFailed) return EXIT.upgradeFailed;
   return EXIT.failed;
 }
 

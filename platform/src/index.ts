@@ -8,6 +8,7 @@
 export { type HmacMethod, type SignIn, signIn } from './broker/auth';
 export { localIdentity } from './ca';
 export { type Clock, ManualClock, systemClock, type Timer } from './clock';
+export type { Configs } from './configs/configs';
 export type { Devices } from './devices';
 export type { Upgrades } from './engine/upgrades';
 export { PlatformError, type PlatformErrorCode } from './errors';
@@ -24,9 +25,14 @@ export type { Faults } from './faults';
 export type { FirmwareStore } from './firmware/store';
 export { Platform, type Ports } from './platform';
 export type {
+  ConfigOptions,
+  ConfigPush,
+  ConfigPushOptions,
+  ConfigPushState,
   Device,
   DeviceKey,
   DeviceOptions,
+  DownloadOutcome,
   ExternalBroker,
   Firmware,
   FirmwareOptions,
@@ -34,6 +40,7 @@ export type {
   PlatformEventName,
   PlatformEvents,
   PlatformOptions,
+  RemoteConfig,
   RetryPolicy,
   SignMethod,
   TaskReason,

@@ -9,6 +9,8 @@ import type { Broker } from './broker/broker';
 import { EmbeddedBroker } from './broker/embedded';
 import { ExternalBroker } from './broker/external';
 import { localIdentity } from './ca';
+import { Configs } from './configs/configs';
+import { ConfigStore } from './configs/store';
 import { Devices } from './devices';
 import { Engine } from './engine/engine';
 import { Jobs } from './engine/jobs';
@@ -56,6 +58,7 @@ export class Platform {
   readonly devices!: Devices;
   readonly firmware!: FirmwareStore;
   readonly upgrades!: Upgrades;
+  readonly configs!: Configs;
   readonly faults!: Faults;
   /** The ports that listen. */
   readonly ports: Ports = {};
@@ -212,17 +215,41 @@ export class Platform {
       maxBytes: maxFirmwareBytes,
       isInUse: (id) => jobs.uses(id),
     });
+    const configStore = new ConfigStore(state, clock, join(this.stateDir, 'config'));
     const server = new FirmwareServer({
-      store: firmware,
+      sources: [
+        {
+          folder: 'firmware',
+          get: (id) => firmware.get(id),
+          path: (id) => firmware.path(id),
+          ended: (firmwareId, outcome) => events.emit('download', { firmwareId, ...outcome }),
+        },
+        {
+          folder: 'config',
+          get: (id) => configStore.byId(id),
+          path: (id) => configStore.path(id),
+          ended: (configId, outcome) => events.emit('config-download', { configId, ...outcome }),
+        },
+      ],
       signer,
       faults,
-      events,
       lifetimeSeconds: this.#settings.urlLifetimeSeconds,
       urlMinLength: this.#settings.urlMinLength,
       origin: (scheme) => this.#address(scheme, this.ports[scheme]),
     });
     const firmwareUrl = (id: string): string => this.#firmwareUrl(server, id);
+    const closing = this.#closing.signal;
+    const configs = new Configs({
+      store: configStore,
+      clock,
+      events,
+      devices,
+      broker: () => engine?.broker,
+      url: (id) => server.url('config', id, this.#ownScheme()),
+      closing,
+    });
     engine = new Engine({
+      configs,
       clock,
       events,
       devices,
@@ -235,9 +262,9 @@ export class Platform {
     this.#cleanups.push(() => jobs.close());
     await firmware.load();
     await devices.load();
-    const closing = this.#closing.signal;
+    await configStore.load();
     const upgrades = new Upgrades({ state, events, devices, firmware, jobs, engine, closing });
-    this.#set({ devices, firmware, upgrades, faults });
+    this.#set({ devices, firmware, upgrades, configs, faults });
     await jobs.load();
     return { engine, server };
   }
@@ -337,8 +364,15 @@ export class Platform {
   #firmwareUrl(server: FirmwareServer, id: string): string {
     const { firmwareBaseUrl, firmwareScheme } = this.#settings;
     return firmwareBaseUrl === undefined
-      ? server.url(id, firmwareScheme)
+      ? server.url('firmware', id, firmwareScheme)
       : `${firmwareBaseUrl}/${id}.bin`;
+  }
+
+  /** Scheme of what this process always serves itself, wherever the firmware is. */
+  #ownScheme(): 'http' | 'https' {
+    const { firmwareScheme } = this.#settings;
+    if (this.ports[firmwareScheme] !== undefined) return firmwareScheme;
+    return firmwareScheme === 'https' ? 'http' : 'https';
   }
 
   #names(): string[] {

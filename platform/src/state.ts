@@ -2,7 +2,7 @@ import { ClassicLevel } from 'classic-level';
 import { messageOf, PlatformError } from './errors';
 
 /** A kind of record; the part of the key before the first "/". */
-export type RecordKind = 'device' | 'firmware' | 'upgrade' | 'task';
+export type RecordKind = 'device' | 'firmware' | 'upgrade' | 'task' | 'config';
 
 /**
  * What outlives a restart: JSON records in LevelDB, whose log makes each batch whole or absent.

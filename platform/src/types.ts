@@ -78,6 +78,53 @@ export interface Firmware {
   readonly createdAt: number;
 }
 
+/** What `configs.set` takes. */
+export interface ConfigOptions {
+  readonly productKey: string;
+  /** 1-65,536 bytes. */
+  readonly data: Uint8Array | string;
+  /** `Md5` or `Sha256` on the wire. Default `'SHA256'`. */
+  readonly signMethod?: SignMethod;
+}
+
+/** The remote configuration of a product. */
+export interface RemoteConfig {
+  /** Another one each time it is set. */
+  readonly id: string;
+  readonly productKey: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Lower-case hex. */
+  readonly md5: string;
+  /** Lower-case hex. */
+  readonly sha256: string;
+  readonly signMethod: SignMethod;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+}
+
+/** What `configs.push` takes. */
+export interface ConfigPushOptions {
+  readonly productKey: string;
+  /** Names of devices. Absent: every device of the product. */
+  readonly devices?: readonly string[];
+  /** How long the answers are awaited, 1-3600. Default 30. */
+  readonly timeoutSeconds?: number;
+}
+
+/** What became of a push to one device; `offline`: it could not be sent. */
+export type ConfigPushState = 'accepted' | 'refused' | 'offline' | 'unanswered';
+
+/** The push of a configuration to one device. */
+export interface ConfigPush extends DeviceKey {
+  readonly configId: string;
+  readonly state: ConfigPushState;
+  /** The device's own code, if it answered: 200 is `accepted`. */
+  readonly code?: number;
+  /** The device's own words. */
+  readonly message?: string;
+}
+
 /** Retries by the platform after a negative step or a wrong version; never after a time-out. */
 export interface RetryPolicy {
   readonly attempts: 1 | 2 | 5;
@@ -219,6 +266,16 @@ export interface PlatformOptions {
   readonly faults?: readonly Fault[];
 }
 
+/** How a request for a file ended. */
+export interface DownloadOutcome {
+  readonly method: string;
+  readonly status: number;
+  readonly bytes: number;
+  readonly complete: boolean;
+  readonly range?: string;
+  readonly faultId?: string;
+}
+
 interface EventBase {
   /** Milliseconds since the epoch. */
   readonly time: number;
@@ -253,16 +310,15 @@ export interface PlatformEvents {
     readonly reason: string;
     readonly clientId?: string;
   };
+  /** A device was sent its configuration's address, pushed or because it asked. */
+  'config-sent': EventBase & DeviceKey & { readonly configId: string; readonly topic: string };
+  /** A device answered a push; code 200 is a success. */
+  'config-answered': EventBase &
+    DeviceKey & { readonly configId: string; readonly code: number; readonly message?: string };
+  /** As `download`, of a configuration. */
+  'config-download': EventBase & DownloadOutcome & { readonly configId: string };
   /** A firmware request ended; `bytes` is how much of the body was sent. */
-  download: EventBase & {
-    readonly firmwareId: string;
-    readonly method: string;
-    readonly status: number;
-    readonly bytes: number;
-    readonly complete: boolean;
-    readonly range?: string;
-    readonly faultId?: string;
-  };
+  download: EventBase & DownloadOutcome & { readonly firmwareId: string };
 }
 
 /** Name of an event. */

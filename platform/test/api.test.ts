@@ -93,6 +93,29 @@ test('the operator does a whole upgrade with it', async () => {
   expect(platform.devices.list()).toHaveLength(1);
 });
 
+test('a configuration is set, pushed and removed', async () => {
+  const path = `/configs/${PRODUCT}`;
+  const lamp = await readyDevice(platform);
+  await lamp.client.subscribeAsync(`/sys/${lamp.names}/thing/config/push`);
+  const set = await call('PUT', `${path}?signMethod=MD5`, bytes(100));
+  expect(set).toMatchObject({ status: 200, body: { productKey: PRODUCT, signMethod: 'MD5' } });
+  expect((await call('GET', path)).body).toEqual(set.body);
+  expect((await call('GET', '/configs')).body.configs).toEqual([set.body]);
+  const pushing = call('POST', `${path}/push`, { devices: ['lamp'], timeoutSeconds: 60 });
+  const { id } = await lamp.notice();
+  await lamp.client.publishAsync(
+    `/sys/${lamp.names}/thing/config/push_reply`,
+    JSON.stringify({ id, code: 200, data: {} }),
+  );
+  expect(await pushing).toMatchObject({
+    status: 200,
+    body: { pushes: [{ deviceName: 'lamp', state: 'accepted', configId: set.body.id }] },
+  });
+  expect((await call('DELETE', path)).status).toBe(204);
+  expect((await call('GET', path)).body.error?.code).toBe('ERR_CONFIG_UNKNOWN');
+  expect((await call('PUT', path, bytes(65_537))).body.error?.code).toBe('ERR_CONFIG_TOO_LARGE');
+});
+
 test('faults are set and taken back', async () => {
   const { status, body } = await call('POST', '/faults', { kind: 'http-drop', afterBytes: 5 });
   expect(status).toBe(201);
@@ -126,6 +149,13 @@ test.each([
   ['POST', '/firmware?productKey=a', new Uint8Array(1), 400, 'ERR_INVALID_ARGUMENT'],
   ['POST', '/firmware?productKey=a&version=1', {}, 400, 'ERR_INVALID_ARGUMENT'],
   ['POST', '/firmware?productKey=a&version=1', new Uint8Array(0), 400, 'ERR_INVALID_ARGUMENT'],
+  ['GET', '/configs/x', undefined, 404, 'ERR_CONFIG_UNKNOWN'],
+  ['DELETE', '/configs/x', undefined, 404, 'ERR_CONFIG_UNKNOWN'],
+  ['PUT', '/configs/x', {}, 400, 'ERR_INVALID_ARGUMENT'],
+  ['PUT', '/configs/x', new Uint8Array(0), 400, 'ERR_INVALID_ARGUMENT'],
+  ['PUT', '/configs/x?signMethod=SHA1', new Uint8Array(1), 400, 'ERR_INVALID_ARGUMENT'],
+  ['POST', '/configs/x/push', {}, 404, 'ERR_CONFIG_UNKNOWN'],
+  ['POST', '/configs/x/push', { timeoutSeconds: 0 }, 400, 'ERR_INVALID_ARGUMENT'],
   ['POST', '/faults', { kind: 'none' }, 400, 'ERR_INVALID_ARGUMENT'],
 ])('%s %s %j is answered with %d %s', async (method, path, request, status, code) => {
   const answer = await call(method, path, request);

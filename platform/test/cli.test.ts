@@ -186,6 +186,41 @@ test('an upgrade that is waited for and does not succeed has a code of its own',
   expect((await cli('upgrade', 'cancel', first?.id ?? '')).out).toContain('cancelled');
 });
 
+test('an operator with a shell configures devices', async () => {
+  const { printed } = await serve();
+  const place = (name: string) =>
+    printed
+      .find((line) => line.startsWith(name))
+      ?.split(/ +/)
+      .at(-1) ?? '';
+  const device = await json<Device>('device', 'add', PRODUCT, 'lamp');
+  const ca = await readFile(place('CA '), 'utf8');
+  const url = place('mqtt, TLS');
+  const lamp = await TestDevice.connect({ ca } as Platform, device, { url });
+  await lamp.client.subscribeAsync(`/sys/${lamp.names}/thing/config/push`);
+  const file = join(stateDir, 'config.json');
+  await writeFile(file, '{"interval":5}');
+  const config = await json<{ id: string }>('config', 'set', PRODUCT, file);
+  expect((await cli('config', 'list')).out).toContain(config.id);
+  for (const [code, exit] of [
+    [200, 0],
+    [460, 4],
+  ]) {
+    const pushing = cli('config', 'push', PRODUCT, 'lamp', '--timeout', '60');
+    const { id } = await lamp.notice();
+    await lamp.client.publishAsync(
+      `/sys/${lamp.names}/thing/config/push_reply`,
+      JSON.stringify({ id, code, data: {} }),
+    );
+    expect(await pushing).toMatchObject({ code: exit, out: expect.stringContaining(String(code)) });
+  }
+  expect((await cli('config', 'remove', PRODUCT)).code).toBe(0);
+  expect(await cli('config', 'push', PRODUCT)).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('ERR_CONFIG_UNKNOWN'),
+  });
+});
+
 test('serve says why it cannot', async () => {
   await serve('--quiet');
   expect(await cli('serve', '--http-port', '0', '--https-port', '0')).toMatchObject({

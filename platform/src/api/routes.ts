@@ -1,8 +1,10 @@
 import type { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
+import { readConfig } from '../configs/store';
 import { invalid, PlatformError } from '../errors';
 import type { Fault } from '../fault-types';
 import type {
+  ConfigPushOptions,
   Device,
   DeviceKey,
   DeviceOptions,
@@ -12,11 +14,14 @@ import type {
 } from '../types';
 import type { EventStreams } from './event-stream';
 import {
+  configPushBody,
+  configQuery,
   deviceBody,
   deviceParams,
   faultBody,
   firmwareQuery,
   idParams,
+  productParams,
   selectionBody,
   upgradeBody,
 } from './schemas';
@@ -36,6 +41,7 @@ interface FirmwareQuery {
   readonly extData?: string;
 }
 
+type Product = Pick<DeviceKey, 'productKey'>;
 type Selection = { readonly devices?: readonly string[] } | null;
 
 export function addRoutes(app: FastifyInstance, platform: Served, streams: EventStreams): void {
@@ -43,6 +49,7 @@ export function addRoutes(app: FastifyInstance, platform: Served, streams: Event
   addDevices(app, platform);
   addFirmware(app, platform);
   addUpgrades(app, platform);
+  addConfigs(app, platform);
   addFaults(app, platform);
 }
 
@@ -161,6 +168,42 @@ function addUpgrades(app: FastifyInstance, platform: Served): void {
     '/api/upgrades/:id/cancel',
     { schema },
     async (request) => platform.upgrades.cancel(request.params.id, request.body?.devices),
+  );
+}
+
+function addConfigs(app: FastifyInstance, platform: Served): void {
+  app.get('/api/configs', async () => ({ configs: platform.configs.list() }));
+  const params = productParams;
+  app.get<{ Params: Product }>(
+    '/api/configs/:productKey',
+    { schema: { params } },
+    async (request) => platform.configs.expect(request.params.productKey),
+  );
+  app.put<{ Params: Product; Querystring: { signMethod?: SignMethod }; Body: Readable }>(
+    '/api/configs/:productKey',
+    { schema: { params, querystring: configQuery }, bodyLimit: Number.MAX_SAFE_INTEGER },
+    async (request) => {
+      if (request.headers['content-type'] !== 'application/octet-stream') {
+        throw invalid('the configuration must be sent as application/octet-stream');
+      }
+      const data = await readConfig(request.body);
+      return platform.configs.set({ ...request.params, ...request.query, data });
+    },
+  );
+  app.delete<{ Params: Product }>(
+    '/api/configs/:productKey',
+    { schema: { params } },
+    async (request, reply) => {
+      await platform.configs.remove(request.params.productKey);
+      return reply.code(204).send();
+    },
+  );
+  app.post<{ Params: Product; Body: Omit<ConfigPushOptions, 'productKey'> | null }>(
+    '/api/configs/:productKey/push',
+    { schema: { params, body: configPushBody } },
+    async (request) => ({
+      pushes: await platform.configs.push({ ...request.body, ...request.params }),
+    }),
   );
 }
 

@@ -51,6 +51,18 @@ export const upgradeBody = object(
   ['firmwareId', 'devices'],
 );
 
+export const productParams = object({ productKey: name }, ['productKey']);
+
+export const configQuery = object({ signMethod: { enum: ['MD5', 'SHA256'] } });
+
+/** Without devices: every one of the product. */
+export const configPushBody = {
+  anyOf: [
+    object({ devices: names, timeoutSeconds: { type: 'integer', minimum: 1, maximum: 3600 } }),
+    { type: 'null' },
+  ],
+} as const;
+
 /** Devices of an upgrade; without them, all. */
 export const selectionBody = {
   anyOf: [object({ devices: names }), { type: 'null' }],

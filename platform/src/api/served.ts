@@ -1,3 +1,4 @@
+import type { Configs } from '../configs/configs';
 import type { Devices } from '../devices';
 import type { Upgrades } from '../engine/upgrades';
 import type { Faults } from '../faults';
@@ -8,6 +9,7 @@ export interface Served {
   readonly devices: Devices;
   readonly firmware: FirmwareStore;
   readonly upgrades: Upgrades;
+  readonly configs: Configs;
   readonly faults: Faults;
   readonly ports: object;
   readonly firmwareUrl: string;

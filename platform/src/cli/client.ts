@@ -56,8 +56,12 @@ export class ApiClient {
     await this.#exchange('DELETE', path);
   }
 
-  async upload<T>(path: string, { stream, size, onProgress }: Upload): Promise<T> {
-    const { request, response } = this.#open('POST', path, {
+  async upload<T>(
+    path: string,
+    { stream, size, onProgress }: Upload,
+    method: 'POST' | 'PUT' = 'POST',
+  ): Promise<T> {
+    const { request, response } = this.#open(method, path, {
       'content-type': 'application/octet-stream',
       'content-length': String(size),
     });

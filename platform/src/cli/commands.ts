@@ -1,7 +1,15 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { invalid, messageOf } from '../errors';
-import type { Device, Firmware, RetryPolicy, Upgrade, UpgradeTask } from '../types';
+import type {
+  ConfigPush,
+  Device,
+  Firmware,
+  RemoteConfig,
+  RetryPolicy,
+  Upgrade,
+  UpgradeTask,
+} from '../types';
 import { ApiClient } from './client';
 import { findServer, type ServerOptions } from './find-server';
 import { table } from './table';
@@ -32,6 +40,11 @@ export interface UpgradeStartOptions extends CommonOptions {
 /** An upgrade was waited for and is not a success everywhere. */
 export class UpgradeFailed extends Error {
   override readonly name = 'UpgradeFailed';
+}
+
+/** A configuration was pushed and not every device accepted it. */
+export class PushFailed extends Error {
+  override readonly name = 'PushFailed';
 }
 
 type Listed = Omit<Device, 'deviceSecret'>;
@@ -181,6 +194,63 @@ export async function upgradeAct(
   printUpgrade(options, await client.post<Upgrade>(path, body));
 }
 
+export async function configSet(
+  productKey: string,
+  file: string,
+  options: CommonOptions & { readonly signMethod?: string },
+): Promise<void> {
+  const client = await connect(options);
+  const query = new URLSearchParams({
+    ...(options.signMethod !== undefined && { signMethod: options.signMethod }),
+  });
+  const config = await client.upload<RemoteConfig>(
+    `/configs/${encodeURIComponent(productKey)}?${query}`,
+    { stream: createReadStream(file), size: await sizeOf(file) },
+    'PUT',
+  );
+  print(options, config, () => configTable([config]));
+}
+
+export async function configList(options: CommonOptions): Promise<void> {
+  const { configs } = await (await connect(options)).get<{ configs: RemoteConfig[] }>('/configs');
+  print(options, configs, () => configTable(configs));
+}
+
+export async function configRemove(productKey: string, options: CommonOptions): Promise<void> {
+  await (await connect(options)).delete(`/configs/${encodeURIComponent(productKey)}`);
+}
+
+export async function configPush(
+  productKey: string,
+  devices: readonly string[],
+  options: CommonOptions & { readonly timeout?: number },
+): Promise<void> {
+  const client = await connect(options);
+  const { timeout } = options;
+  const { pushes } = await client.post<{ pushes: ConfigPush[] }>(
+    `/configs/${encodeURIComponent(productKey)}/push`,
+    {
+      ...(devices.length > 0 && { devices }),
+      ...(timeout !== undefined && { timeoutSeconds: timeout }),
+    },
+  );
+  print(options, pushes, () =>
+    table([
+      ['CONFIG', 'DEVICE', 'STATE', 'CODE', 'MESSAGE'],
+      ...pushes.map(({ configId, deviceName, state, code, message }) => [
+        configId,
+        deviceName,
+        state,
+        code === undefined ? '-' : String(code),
+        message ?? '',
+      ]),
+    ]),
+  );
+  if (pushes.some(({ state }) => state !== 'accepted')) {
+    throw new PushFailed('the configuration was not accepted by every device');
+  }
+}
+
 export async function status(options: CommonOptions): Promise<void> {
   const server = await findServer(options);
   const answer = await new ApiClient(server).get<Record<string, unknown>>('/status');
@@ -240,6 +310,19 @@ function firmwareTable(images: readonly Firmware[]): string {
       version,
       module ?? '-',
       String(size),
+      sha256,
+    ]),
+  ]);
+}
+
+function configTable(configs: readonly RemoteConfig[]): string {
+  return table([
+    ['CONFIG', 'PRODUCT', 'BYTES', 'METHOD', 'SHA256'],
+    ...configs.map(({ id, productKey, size, signMethod, sha256 }) => [
+      id,
+      productKey,
+      String(size),
+      signMethod,
       sha256,
     ]),
   ]);

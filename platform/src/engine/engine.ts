@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { Broker, BrokerListener } from '../broker/broker';
 import type { Clock } from '../clock';
+import type { Configs } from '../configs/configs';
 import type { Devices } from '../devices';
 import { messageOf } from '../errors';
 import type { Events } from '../events';
@@ -37,6 +38,7 @@ export interface EngineParts {
   readonly devices: Devices;
   readonly firmware: FirmwareStore;
   readonly jobs: Jobs;
+  readonly configs: Configs;
   readonly faults: Faults;
   /** Makes the address a device downloads a firmware from. */
   readonly firmwareUrl: (firmwareId: string) => string;
@@ -140,7 +142,13 @@ export class Engine implements BrokerListener {
         if (isOwnNotice(payload)) return;
         const { id, module } = parsePull(payload);
         this.#pull(key, module, requestTopic(key), (data) => pushPayload(Number(id), data));
+        break;
       }
+      case 'config-get':
+        this.#parts.configs.asked(key, payload);
+        break;
+      case 'config-push-reply':
+        this.#parts.configs.answered(key, payload);
     }
   }
 

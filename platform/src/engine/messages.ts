@@ -82,7 +82,7 @@ export function isOwnNotice(payload: Buffer): boolean {
   }
 }
 
-function parseEnvelope(payload: Buffer, defaultParams?: JsonObject): Envelope {
+export function parseEnvelope(payload: Buffer, defaultParams?: JsonObject): Envelope {
   let message: unknown;
   try {
     message = JSON.parse(payload.toString('utf8'));
@@ -106,11 +106,11 @@ function parseModule(params: JsonObject, id: string | number): string | undefine
   return normalModule(module);
 }
 
-function isObject(value: unknown): value is JsonObject {
+export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function isMessageId(id: unknown): id is string | number {
+export function isMessageId(id: unknown): id is string | number {
   if (typeof id === 'string') return /^[0-9]{1,10}$/.test(id) && Number(id) <= MAX_ID;
   return typeof id === 'number' && Number.isInteger(id) && id >= 0 && id <= MAX_ID;
 }

@@ -1,7 +1,13 @@
 import type { DeviceKey } from '../types';
 
 /** What a device may send the platform. */
-export type UpstreamKind = 'inform' | 'progress' | 'request' | 'get';
+export type UpstreamKind =
+  | 'inform'
+  | 'progress'
+  | 'request'
+  | 'get'
+  | 'config-get'
+  | 'config-push-reply';
 
 export interface Upstream {
   readonly kind: UpstreamKind;
@@ -9,7 +15,12 @@ export interface Upstream {
 }
 
 const OTA = /^\/ota\/device\/(inform|progress|request)\/([^/+#]+)\/([^/+#]+)$/;
-const GET = /^\/sys\/([^/+#]+)\/([^/+#]+)\/thing\/ota\/firmware\/get$/;
+const THING = /^\/sys\/([^/+#]+)\/([^/+#]+)\/thing\/(.+)$/;
+const THING_KINDS: ReadonlyMap<string, UpstreamKind> = new Map([
+  ['ota/firmware/get', 'get'],
+  ['config/get', 'config-get'],
+  ['config/push_reply', 'config-push-reply'],
+]);
 
 /** Filters that match everything this platform listens to. */
 export const UPSTREAM_FILTERS = [
@@ -17,6 +28,8 @@ export const UPSTREAM_FILTERS = [
   '/ota/device/progress/+/+',
   '/ota/device/request/+/+',
   '/sys/+/+/thing/ota/firmware/get',
+  '/sys/+/+/thing/config/get',
+  '/sys/+/+/thing/config/push_reply',
 ] as const;
 
 /** Undefined for a topic that is not the platform's business. */
@@ -31,10 +44,10 @@ export function parseUpstream(topic: string): Upstream | undefined {
     ];
     return { kind, key: { productKey, deviceName } };
   }
-  const get = GET.exec(topic);
-  if (get === null) return undefined;
-  const [, productKey, deviceName] = get as unknown as [string, string, string];
-  return { kind: 'get', key: { productKey, deviceName } };
+  const [, productKey, deviceName, tail] = THING.exec(topic) ?? [];
+  const kind = THING_KINDS.get(tail ?? '');
+  if (productKey === undefined || deviceName === undefined || kind === undefined) return undefined;
+  return { kind, key: { productKey, deviceName } };
 }
 
 export function upgradeTopic({ productKey, deviceName }: DeviceKey): string {
@@ -47,4 +60,12 @@ export function requestTopic({ productKey, deviceName }: DeviceKey): string {
 
 export function getReplyTopic({ productKey, deviceName }: DeviceKey): string {
   return `/sys/${productKey}/${deviceName}/thing/ota/firmware/get_reply`;
+}
+
+export function configGetReplyTopic({ productKey, deviceName }: DeviceKey): string {
+  return `/sys/${productKey}/${deviceName}/thing/config/get_reply`;
+}
+
+export function configPushTopic({ productKey, deviceName }: DeviceKey): string {
+  return `/sys/${productKey}/${deviceName}/thing/config/push`;
 }

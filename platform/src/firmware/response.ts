@@ -1,8 +1,8 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import parseRange from 'range-parser';
 import type { Strike } from '../faults';
-import type { Firmware } from '../types';
 import type { Body } from './body';
+import type { Image } from './server';
 
 /** Faults that spoil an answer, but leave it an answer. */
 export const BODY_FAULTS = [
@@ -35,7 +35,7 @@ type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
 /** What to answer to a request for a firmware: RFC 9110 for one range, and then the faults. */
 export function answer(
   request: IncomingMessage,
-  image: Firmware,
+  image: Image,
   path: string,
   faults: readonly BodyFault[],
 ): Answer {
@@ -56,7 +56,7 @@ export function answer(
   return { status: range === undefined ? 200 : 206, headers, body };
 }
 
-function baseHeaders(image: Firmware, faults: readonly BodyFault[]): OutgoingHttpHeaders {
+function baseHeaders(image: Image, faults: readonly BodyFault[]): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = {
     'content-type': 'application/octet-stream',
     'accept-ranges': 'bytes',
@@ -75,7 +75,7 @@ function baseHeaders(image: Firmware, faults: readonly BodyFault[]): OutgoingHtt
 /** The one range asked for; undefined for the whole file, which also answers several ranges. */
 function rangeOf(
   request: IncomingMessage,
-  image: Firmware,
+  image: Image,
   headers: OutgoingHttpHeaders,
 ): { start: number; end: number } | 'unsatisfiable' | undefined {
   const { range } = request.headers;

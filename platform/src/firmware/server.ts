@@ -1,18 +1,28 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { messageOf } from '../errors';
-import type { Events } from '../events';
 import type { Faults, Strike } from '../faults';
-import type { Firmware } from '../types';
+import type { DownloadOutcome, Firmware } from '../types';
 import { sendBody } from './body';
 import { answer, BODY_FAULTS, type BodyFault } from './response';
 import type { UrlSigner } from './signed-url';
-import type { FirmwareStore } from './store';
+
+/** What is served: a file, its validators and its id. */
+export type Image = Pick<Firmware, 'id' | 'size' | 'md5' | 'createdAt'>;
+
+/** A store of files that are served. */
+export interface FileSource {
+  /** Name of its folder in addresses. */
+  readonly folder: 'firmware' | 'config';
+  readonly get: (id: string) => Image | undefined;
+  readonly path: (id: string) => string;
+  /** Called when a request for one has ended. */
+  readonly ended: (id: string, outcome: DownloadOutcome) => void;
+}
 
 interface Parts {
-  readonly store: FirmwareStore;
+  readonly sources: readonly FileSource[];
   readonly signer: UrlSigner;
   readonly faults: Faults;
-  readonly events: Events;
   readonly lifetimeSeconds: number;
   readonly urlMinLength: number;
   /** Scheme, host and port in front of a path. */
@@ -23,18 +33,18 @@ type Scheme = 'http' | 'https';
 type HeadFault = Strike<(typeof HEAD_FAULTS)[number]>;
 
 const HEAD_FAULTS = ['http-status', 'http-no-answer', 'http-redirect', 'http-expired'] as const;
-const PREFIX = '/firmware/';
-const PATH = /^\/firmware\/([0-9a-f]{16})\.bin(?:\?|$)/;
+const PATH = /^\/([a-z]+)\/([0-9a-f]{16})\.bin(?:\?|$)/;
 const HOP = /[?&]hop=(\d+)\.(\d+)\.(\d+)(?:&|$)/;
 
 /** What went on during a request, for its event. */
 interface Account {
-  readonly image: Firmware;
+  readonly source: FileSource;
+  readonly image: Image;
   bytes: number;
   faultId: string | undefined;
 }
 
-/** Serves firmware over HTTP and HTTPS, at addresses that are signed and expire. */
+/** Serves firmware and configurations over HTTP and HTTPS, at addresses that are signed and expire. */
 export class FirmwareServer {
   readonly #parts: Parts;
 
@@ -44,18 +54,19 @@ export class FirmwareServer {
 
   /** Whether a request is for this server. */
   owns(target: string): boolean {
-    return target.startsWith(PREFIX);
+    return this.#parts.sources.some(({ folder }) => target.startsWith(`/${folder}/`));
   }
 
-  /** An address for a firmware, valid for the configured time. */
+  /** An address for a file, valid for the configured time. */
   url(
-    firmwareId: string,
+    folder: FileSource['folder'],
+    id: string,
     scheme: Scheme,
     parameters: Readonly<Record<string, string>> = {},
   ): string {
     const { origin, signer, lifetimeSeconds, urlMinLength } = this.#parts;
     const front = origin(scheme);
-    const path = `${PREFIX}${firmwareId}.bin`;
+    const path = `/${folder}/${id}.bin`;
     return front + signer.sign(path, lifetimeSeconds, parameters, urlMinLength - front.length);
   }
 
@@ -78,12 +89,14 @@ export class FirmwareServer {
       sendFlaw(response, flaw);
       return;
     }
-    const image = this.#parts.store.get(PATH.exec(target)?.[1] ?? '');
-    if (image === undefined) {
+    const [, folder, id = ''] = PATH.exec(target) ?? [];
+    const source = this.#parts.sources.find((each) => each.folder === folder);
+    const image = source?.get(id);
+    if (source === undefined || image === undefined) {
       sendError(response, 404, 'NoSuchKey', 'The specified key does not exist.');
       return;
     }
-    const account: Account = { image, bytes: 0, faultId: undefined };
+    const account: Account = { source, image, bytes: 0, faultId: undefined };
     const closed = new Promise((resolve) => response.once('close', resolve));
     await this.#serve(request, response, account);
     await closed;
@@ -95,10 +108,10 @@ export class FirmwareServer {
     response: ServerResponse,
     account: Account,
   ): Promise<void> {
-    const { image } = account;
+    const { source, image } = account;
     const occasion = { firmwareId: image.id };
     const isGet = request.method === 'GET';
-    if (this.#redirectOn(request, response, image)) return;
+    if (this.#redirectOn(request, response, account)) return;
     // At the end of a chain of redirects it must not begin again.
     const kinds = HEAD_FAULTS.filter(
       (kind) => kind !== 'http-redirect' || !HOP.test(request.url ?? ''),
@@ -106,28 +119,28 @@ export class FirmwareServer {
     const [first] = isGet ? this.#parts.faults.strike(kinds, occasion, 1) : [];
     if (first !== undefined) {
       account.faultId = first.id;
-      this.#strike(first, request, response, image);
+      this.#strike(first, request, response, account);
       return;
     }
     const faults: BodyFault[] = isGet ? this.#parts.faults.strike(BODY_FAULTS, occasion) : [];
     account.faultId = faults[0]?.id;
-    const { status, headers, body } = answer(
-      request,
-      image,
-      this.#parts.store.path(image.id),
-      faults,
-    );
+    const { status, headers, body } = answer(request, image, source.path(image.id), faults);
     response.writeHead(status, headers);
     if (body === undefined || !isGet) response.end();
     else account.bytes = await sendBody(response, body);
   }
 
   /** Goes on with a chain of redirects that an address says it is part of. */
-  #redirectOn(request: IncomingMessage, response: ServerResponse, image: Firmware): boolean {
+  #redirectOn(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { source, image }: Account,
+  ): boolean {
     const [, hop, hops, status] = HOP.exec(request.url ?? '') ?? [];
     if (hop === undefined || Number(hop) >= Number(hops)) return false;
     const parameters = { hop: `${Number(hop) + 1}.${hops}.${status}` };
-    redirect(response, Number(status), this.url(image.id, schemeOf(request), parameters));
+    const location = this.url(source.folder, image.id, schemeOf(request), parameters);
+    redirect(response, Number(status), location);
     return true;
   }
 
@@ -135,7 +148,7 @@ export class FirmwareServer {
     fault: HeadFault,
     request: IncomingMessage,
     response: ServerResponse,
-    image: Firmware,
+    { source, image }: Account,
   ): void {
     switch (fault.kind) {
       case 'http-no-answer':
@@ -153,15 +166,18 @@ export class FirmwareServer {
         const status = fault.status ?? 302;
         const scheme = fault.downgrade ? 'http' : schemeOf(request);
         const parameters = { hop: `1.${fault.hops ?? 1}.${status}` };
-        redirect(response, status, fault.location ?? this.url(image.id, scheme, parameters));
+        redirect(
+          response,
+          status,
+          fault.location ?? this.url(source.folder, image.id, scheme, parameters),
+        );
       }
     }
   }
 
   #tell(request: IncomingMessage, response: ServerResponse, account: Account): void {
     const { range } = request.headers;
-    this.#parts.events.emit('download', {
-      firmwareId: account.image.id,
+    account.source.ended(account.image.id, {
       method: request.method ?? '',
       status: response.statusCode,
       bytes: account.bytes,
