@@ -3,9 +3,9 @@
  * IOT_OTA_Ioctl, iot_ota_config.c remote configuration.
  *
  * A handle owns one channel, the job that is fetched or was, and the newest ones that wait behind
- * it, one of firmware and one of configuration. The mutex guards them; it is held during no callback, no fetch and no publish. A fetch works
- * on its own reference of the job, so that Ioctl may replace it meanwhile; only Deinit waits for a
- * fetch to return.
+ * it, one of firmware and one of configuration. The mutex guards them; it is held during no
+ * callback, no fetch and no publish. A fetch works on its own reference of the job, so that Ioctl
+ * may replace it meanwhile; only Deinit waits for a fetch to return.
  */
 #include "api/iot_ota.h"
 
