@@ -1,9 +1,10 @@
 /*
- * ota.c - one firmware update with the published functions, as their documentation has it; ts/ota-sdk.ts is the same in
- * TypeScript, line by line.
+ * ota.c - one firmware update with the published functions, as their documentation has it;
+ * ts/ota-sdk.ts is the same in TypeScript, line by line.
  *
- *   connect → Init → ReportVersion → Yield until an upgrade is announced → FetchYield, write, ReportProgress until the end
- *   → check → Deinit → (the restart) → Init → ReportVersion with the new version
+ *   connect → Init → ReportVersion → Yield until an upgrade is announced
+ *   → FetchYield, write, ReportProgress until the end → check → Deinit
+ *   → (the restart) → Init → ReportVersion with the new version
  */
 #define _POSIX_C_SOURCE 200809L /* setenv */
 

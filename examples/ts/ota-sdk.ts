@@ -1,8 +1,9 @@
 /**
  * One firmware update with the published functions, as their documentation has it: c/ota.c in TypeScript, line by line.
  *
- *   connect → Init → ReportVersion → Yield until an upgrade is announced → FetchYield, write, ReportProgress until the end
- *   → check → Deinit → (the restart) → Init → ReportVersion with the new version
+ *   connect → Init → ReportVersion → Yield until an upgrade is announced
+ *   → FetchYield, write, ReportProgress until the end → check → Deinit
+ *   → (the restart) → Init → ReportVersion with the new version
  */
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import {

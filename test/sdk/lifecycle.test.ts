@@ -3,8 +3,8 @@ import { imageOf } from '../support/image';
 import { run } from '../support/process';
 import { PRODUCT_KEY, SdkWorld } from './support';
 
-// Programs over iotkit-ota/sdk that end in every way. Each must end by itself, with the exit code that its way of ending
-// has, and never by a signal.
+// Programs over iotkit-ota/sdk that end in every way. Each must end by itself, with the exit code
+// that its way of ending has, and never by a signal.
 
 const program = path.join(__dirname, 'children', 'program.cjs');
 const image = imageOf(1_000_003);
