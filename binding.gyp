@@ -50,7 +50,8 @@
       'dependencies': ['iotkit'],
       'sources': ["<!@(node -p \"require('./sources.json').native.join(' ')\")"],
       'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],
-      'defines': ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS'],
+      'defines': ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS',
+                  'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'],
       # Small before fast: the shim hands things over, the work is done in the target above.
       'configurations': {'Release': {'cflags!': ['-O2', '-O3'], 'cflags': ['-Os']}},
       'conditions': [
