@@ -83,9 +83,9 @@ typedef enum {
   IOT_OTAG_COTA_SIGN_METHOD, /* char ** */
   IOT_OTAG_COTA_URL,         /* char ** */
   IOT_OTAG_COTA_GETTYPE,     /* char ** */
-  IOT_OTAG_OTA_TYPE,           /* number: IOT_OTA_Type_t of the fetch under way */
-  IOT_OTAG_FETCHED_SIZE,       /* number, or uint64_t with a length of 8: bytes fetched */
-  IOT_OTAG_FILE_SIZE,          /* number, or uint64_t with a length of 8: bytes announced */
+  IOT_OTAG_OTA_TYPE,         /* number: IOT_OTA_Type_t of the fetch under way */
+  IOT_OTAG_FETCHED_SIZE,     /* number, or uint64_t with a length of 8: bytes fetched */
+  IOT_OTAG_FILE_SIZE,        /* number, or uint64_t with a length of 8: bytes announced */
   IOT_OTAG_MD5SUM,  /* text of 32 hexadecimal digits; an error when another digest was announced */
   IOT_OTAG_VERSION, /* text; OTA_VERSION_LEN_MAX bytes hold it; an error for configurations */
   IOT_OTAG_CHECK_FIRMWARE,     /* number: 1 when the fetched image is the announced one, else 0 */
