@@ -52,6 +52,10 @@ static void oom_free(void *block) {
 #include "base/json_text.c"
 #include "base/str.c"
 #include "base/url.c"
+#include "ota/config.c"
+#include "ota/fields.c"
+#include "ota/messages.c"
+#include "ota/notice.c"
 #include "ota/sign.c"
 
 /* Behind them, because its macros have names of theirs. */
@@ -138,6 +142,23 @@ static int sign_in(void) {
   return rc < 0 && vendor_sign.client_id[0] ? -1 : rc;
 }
 
+static int parse_config(void) {
+  static const char text[] =
+      "{\"id\":\"1\",\"code\":200,\"data\":{\"configId\":\"c\",\"configSize\":5,\"sign\":"
+      "\"0123456789abcdef0123456789abcdef\",\"signMethod\":\"Md5\",\"url\":\"https:\\/\\/h/c\","
+      "\"getType\":\"file\"}}";
+  struct ik_notice notice;
+  struct ik_notice copy;
+  int rc = ik_config_parse(IK_STR(text), IK_CONFIG_REPLY, &notice, NULL);
+  if (rc == 0) {
+    rc = ik_notice_copy(&notice, &copy);
+    if (rc != 0 && copy.config != NULL) rc = -1; /* nothing half made */
+    ik_notice_free(&copy);
+  }
+  ik_notice_free(&notice);
+  return rc;
+}
+
 static char image[64];
 
 static int write_file(void) {
@@ -169,6 +190,11 @@ static void urls(void **state) {
   assert_int_equal(torture(parse_url), 7);
 }
 
+static void configurations(void **state) {
+  (void)state;
+  assert_in_range(torture(parse_config), 15, 30);
+}
+
 static void sign_ins(void **state) {
   (void)state;
   assert_int_equal(torture(sign_in), 2);
@@ -186,8 +212,8 @@ static void files(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(buffers),  cmocka_unit_test(json),  cmocka_unit_test(urls),
-      cmocka_unit_test(sign_ins), cmocka_unit_test(files),
+      cmocka_unit_test(buffers),  cmocka_unit_test(json),           cmocka_unit_test(urls),
+      cmocka_unit_test(sign_ins), cmocka_unit_test(configurations), cmocka_unit_test(files),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

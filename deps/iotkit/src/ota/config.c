@@ -52,7 +52,7 @@ void ik_config_free(struct ik_config *config) {
 
 /* ---- reading ---- */
 
-static int check_code(const struct ik_fields *root) {
+static int check_answer(const struct ik_fields *root) {
   const struct ik_json_node *code = ik_fields_get(root, "code");
   const struct ik_json_node *message = ik_fields_get(root, "message");
   struct ik_str said = {"", 0};
@@ -67,7 +67,7 @@ static int check_code(const struct ik_fields *root) {
 }
 
 /* The digest, and how it was written. */
-static int read_digest(const struct ik_fields *in, struct ik_notice *out) {
+static int read_sign(const struct ik_fields *in, struct ik_notice *out) {
   struct iotkit_upgrade *upgrade = &out->upgrade;
   bool found;
   int rc = ik_fields_text(in, "signMethod", IK_FIELDS_PLAIN_MAX, true, &out->config->sign_method);
@@ -84,7 +84,7 @@ static int read_config(const struct ik_fields *in, struct ik_notice *out) {
   out->config = config;
   int rc = ik_fields_text(in, "configId", IK_CONFIG_TEXT_MAX, true, &config->config_id);
   if (rc == 0) rc = ik_fields_size(in, "configSize", IK_CONFIG_MAX, &out->upgrade.size);
-  if (rc == 0) rc = read_digest(in, out);
+  if (rc == 0) rc = read_sign(in, out);
   if (rc == 0) rc = ik_fields_url(in, &out->upgrade.url);
   if (rc == 0) rc = ik_fields_text(in, "getType", IK_CONFIG_TEXT_MAX, false, &config->get_type);
   return rc;
@@ -94,7 +94,7 @@ static int read_message(struct ik_fields *root, enum ik_config_source source,
                         struct ik_notice *out) {
   const char *name = source == IK_CONFIG_REPLY ? "data" : "params";
   int rc = ik_fields_id(root, &out->upgrade.id);
-  if (rc == 0 && source == IK_CONFIG_REPLY) rc = check_code(root);
+  if (rc == 0 && source == IK_CONFIG_REPLY) rc = check_answer(root);
   if (rc != 0) return rc;
   struct ik_fields in = {root->json, ik_fields_get(root, name), root->detail};
   bool empty = in.object == NULL || (in.object->type == IK_JSON_OBJECT && in.object->count == 0);

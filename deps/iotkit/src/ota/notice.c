@@ -21,7 +21,7 @@ struct reading {
   struct iotkit_upgrade *upgrade;
 };
 
-static int refuse(const struct reading *in, const char *field, const char *why) {
+static int refused(const struct reading *in, const char *field, const char *why) {
   return ik_fields_refuse(&in->fields, field, why);
 }
 
@@ -46,7 +46,7 @@ static int read_module(const struct reading *in) {
   if (rc != 0 || module.len == 0 || ik_ota_name_valid(module)) return rc;
   ik_fields_free_text(in->upgrade->module);
   in->upgrade->module = ik_fields_absent;
-  return refuse(in, "module", "has characters other than letters, digits, '.', '-' and '_'");
+  return refused(in, "module", "has characters other than letters, digits, '.', '-' and '_'");
 }
 
 /*
@@ -61,7 +61,7 @@ static int check_code(const struct reading *in) {
   struct ik_str said = {"", 0};
   uint64_t number = 0;
   if (message != NULL && message->type != IK_JSON_STRING) {
-    return refuse(in, "message", "is not a string");
+    return refused(in, "message", "is not a string");
   }
   if (message != NULL) said = message->text;
   struct ik_str printed = ik_fields_shown(said);
@@ -88,7 +88,7 @@ static int check_supported(const struct reading *in) {
     return IK_EUNSUPPORTED;
   }
   if (protocol == NULL) return 0;
-  if (protocol->type != IK_JSON_STRING) return refuse(in, "dProtocol", "is not a string");
+  if (protocol->type != IK_JSON_STRING) return refused(in, "dProtocol", "is not a string");
   struct ik_str text = ik_fields_plain(protocol, memory);
   if (ik_str_eq_nocase(text, IK_STR("https")) || ik_str_eq_nocase(text, IK_STR("http"))) return 0;
   text = ik_fields_shown(text);
@@ -101,7 +101,7 @@ static int read_version(const struct reading *in) {
   int rc = ik_fields_text(&in->fields, "version", IK_VERSION_MAX, true, &in->upgrade->version);
   if (rc != 0) return rc;
   if (ik_ota_name_valid(ik_str(in->upgrade->version))) return 0;
-  return refuse(in, "version", "has characters other than letters, digits, '.', '-' and '_'");
+  return refused(in, "version", "has characters other than letters, digits, '.', '-' and '_'");
 }
 
 /* With MD5 the digest stands in md5, in sign, or in both. */
@@ -117,12 +117,12 @@ static int read_digest(const struct reading *in) {
   rc =
       ik_fields_hex(&in->fields, "sign", upgrade->digest, is_md5 ? MD5_LEN : SHA256_LEN, &has_sign);
   if (rc != 0) return rc;
-  if (!is_md5) return has_sign ? 0 : refuse(in, "sign", "is missing");
+  if (!is_md5) return has_sign ? 0 : refused(in, "sign", "is missing");
   rc = ik_fields_hex(&in->fields, "md5", md5, sizeof(md5), &has_md5);
   if (rc != 0) return rc;
-  if (!has_sign && !has_md5) return refuse(in, "md5", "is missing");
+  if (!has_sign && !has_md5) return refused(in, "md5", "is missing");
   if (has_sign && has_md5 && memcmp(md5, upgrade->digest, sizeof(md5)) != 0) {
-    return refuse(in, "md5", "differs from sign");
+    return refused(in, "md5", "differs from sign");
   }
   if (has_md5) memcpy(upgrade->digest, md5, sizeof(md5));
   return 0;
@@ -136,7 +136,7 @@ static int read_is_diff(const struct reading *in) {
     in->upgrade->is_diff = node->text.ptr[0] == 't';
     return 0;
   }
-  if (!ik_json_u64(node, &number) || number > 1) return refuse(in, "isDiff", "is neither 0 nor 1");
+  if (!ik_json_u64(node, &number) || number > 1) return refused(in, "isDiff", "is neither 0 nor 1");
   in->upgrade->is_diff = number == 1;
   return 0;
 }
@@ -151,9 +151,9 @@ static int read_extras(const struct reading *in) {
   struct ik_str sign = ik_str(in->upgrade->digest_sign);
   uint8_t raw[IK_DIGEST_SIGN_MAX];
   if (ik_base64_decode(sign, raw, sizeof(raw)) < 0)
-    return refuse(in, "digestsign", "is not base64");
+    return refused(in, "digestsign", "is not base64");
   if (node == NULL) return 0;
-  if (node->type != IK_JSON_OBJECT) return refuse(in, "extData", "is not an object");
+  if (node->type != IK_JSON_OBJECT) return refused(in, "extData", "is not an object");
   char *text = ik_str_dup(node->text);
   if (text == NULL) return IK_ENO_MEMORY;
   in->upgrade->ext_data = text;
@@ -169,7 +169,7 @@ static int read_data(struct reading *in, struct ik_notice *out) {
     out->nothing = true;
     return 0;
   }
-  if (data->type != IK_JSON_OBJECT) return refuse(in, "data", "is not an object");
+  if (data->type != IK_JSON_OBJECT) return refused(in, "data", "is not an object");
   rc = check_supported(in);
   if (rc == 0) rc = read_version(in);
   if (rc == 0) rc = ik_fields_size(&in->fields, "size", IK_IMAGE_MAX, &in->upgrade->size);
