@@ -1,6 +1,8 @@
 /*
  * Remote configuration under the published API: asked for, pushed, fetched, verified and answered.
  */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -288,6 +290,37 @@ static void firmware_and_configuration_wait_for_each_other(void **state) {
   assert_string_equal(version, "2.0.1");
 }
 
+static atomic_bool yielding;
+
+static void *yield_for_ever(void *mqtt) {
+  while (atomic_load(&yielding))
+    IOT_MQTT_Yield(mqtt, 50);
+  return NULL;
+}
+
+/* Handlers run on the other thread while the handle is used, closed and opened here. */
+static void lives_beside_a_thread_that_yields(void **state) {
+  struct world *world = *state;
+  static uint8_t image[SIZE];
+  pthread_t thread;
+  atomic_store(&yielding, true);
+  assert_int_equal(pthread_create(&thread, NULL, yield_for_ever, world->mqtt), 0);
+  for (int i = 0; i < 10; i++) {
+    push_config(world, "1", "/f", "Md5", world->md5);
+    iotx_ota_get_config(world->ota, "product", "file", "");
+    assert_int_equal(IOT_OTA_Deinit(world->ota), 0);
+    world->ota = IOT_OTA_Init("pk", "dn", world->mqtt);
+    assert_non_null(world->ota);
+  }
+  push_config(world, "2", "/f", "Md5", world->md5);
+  world_await_fetching(world);
+  world_fetch_all(world, image, 1000);
+  atomic_store(&yielding, false);
+  pthread_join(thread, NULL);
+  world_assert_image(image);
+  assert_int_equal(world_get_u32(world, IOT_OTAG_CHECK_CONFIG), 1);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(subscribes_behind_the_topics_of_firmware),
@@ -299,6 +332,7 @@ int main(void) {
       TEST(bad_pushes_are_answered),
       TEST(a_refusal_of_the_platform_is_told),
       TEST(firmware_and_configuration_wait_for_each_other),
+      TEST(lives_beside_a_thread_that_yields),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,6 +19,7 @@
 #define CODE_INTERNAL 500
 #define MD5_LEN 16
 #define SHA256_LEN 32
+#define SIGN_TEXT_MAX 64
 
 static struct ik_config *new_config(void) {
   struct ik_config *config = calloc(1, sizeof(*config));
@@ -75,7 +76,7 @@ static int read_sign(const struct ik_fields *in, struct ik_notice *out) {
   if (rc != 0) return rc;
   size_t len = upgrade->digest_method == IOTKIT_DIGEST_MD5 ? MD5_LEN : SHA256_LEN;
   rc = ik_fields_hex(in, "sign", upgrade->digest, len, &found);
-  return rc == 0 ? ik_fields_text(in, "sign", 2 * SHA256_LEN, true, &out->config->sign) : rc;
+  return rc == 0 ? ik_fields_text(in, "sign", SIGN_TEXT_MAX, true, &out->config->sign) : rc;
 }
 
 static int read_config(const struct ik_fields *in, struct ik_notice *out) {
