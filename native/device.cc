@@ -69,11 +69,12 @@ Napi::Value Device::Open(const Napi::CallbackInfo &info) {
   if (rc < 0) return Failure(env, rc, detail);
 
   Napi::Object object = Addon::Of(env)->device.New({});
-  if (object.IsEmpty()) {
+  Device *device = object.IsEmpty() ? nullptr : Unwrap(object);
+  if (device == nullptr) {
     connection->Close();
-    return object;
+  } else {
+    device->connection_ = std::move(connection);
   }
-  Unwrap(object)->connection_ = std::move(connection);
   return object;
 }
 

@@ -13,8 +13,9 @@ void FileDownload::Define(Napi::Env env, Addon *addon) {
 
 Napi::Value FileDownload::Start(Napi::Env env, const std::shared_ptr<FileTransfer> &transfer) {
   Napi::Object object = Addon::Of(env)->file_download.New({});
-  if (object.IsEmpty()) return object;
-  Unwrap(object)->transfer_ = transfer;
+  FileDownload *download = object.IsEmpty() ? nullptr : Unwrap(object);
+  if (download == nullptr) return object;
+  download->transfer_ = transfer;
   transfer->Start();
   return object;
 }
@@ -35,8 +36,9 @@ void ChunkDownload::Define(Napi::Env env, Addon *addon) {
 
 Napi::Value ChunkDownload::Start(Napi::Env env, const std::shared_ptr<ChunkTransfer> &transfer) {
   Napi::Object object = Addon::Of(env)->chunk_download.New({});
-  if (object.IsEmpty()) return object;
-  Unwrap(object)->transfer_ = transfer;
+  ChunkDownload *download = object.IsEmpty() ? nullptr : Unwrap(object);
+  if (download == nullptr) return object;
+  download->transfer_ = transfer;
   transfer->Start();
   return object;
 }

@@ -42,11 +42,12 @@ Napi::Value TlsContext::Create(const Napi::CallbackInfo &info) {
   if (rc < 0) return Failure(env, rc, detail);
 
   Napi::Object object = Addon::Of(env)->tls_context.New({});
-  if (object.IsEmpty()) {
+  TlsContext *context = object.IsEmpty() ? nullptr : Unwrap(object);
+  if (context == nullptr) {
     iotkit_tls_unref(tls);
     return object;
   }
-  Unwrap(object)->tls_ = tls;
+  context->tls_ = tls;
   napi_type_tag_object(env, object, &kTag);
   return object;
 }
@@ -59,7 +60,9 @@ bool TlsContext::Read(Napi::Value value, iotkit_tls_t **out) {
       napi_check_object_type_tag(value.Env(), value, &kTag, &ours) != napi_ok || !ours) {
     return false;
   }
-  *out = Unwrap(value.As<Napi::Object>())->tls_;
+  TlsContext *context = Unwrap(value.As<Napi::Object>());
+  if (context == nullptr) return false;
+  *out = context->tls_;
   return *out != nullptr;
 }
 

@@ -16,22 +16,25 @@ class Options final {
   explicit Options(Napi::Object object) : object_(object) {}
 
   std::string Text(const char *key) const {
-    Napi::Value value = object_.Get(key);
+    Napi::Value value = Get(key);
     return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
   }
   uint32_t Number(const char *key) const {
-    Napi::Value value = object_.Get(key);
+    Napi::Value value = Get(key);
     return value.IsNumber() ? value.As<Napi::Number>().Uint32Value() : 0;
   }
   double Float(const char *key) const {
-    Napi::Value value = object_.Get(key);
+    Napi::Value value = Get(key);
     return value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : 0;
   }
   bool Flag(const char *key) const {
-    Napi::Value value = object_.Get(key);
+    Napi::Value value = Get(key);
     return value.IsBoolean() && value.As<Napi::Boolean>().Value();
   }
-  Napi::Value Get(const char *key) const { return object_.Get(key); }
+  // Empty while the environment ends: nothing of JavaScript can be read then.
+  Napi::Value Get(const char *key) const {
+    return object_.IsEmpty() ? Napi::Value() : object_.Get(key);
+  }
 
  private:
   Napi::Object object_;
