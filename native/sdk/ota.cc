@@ -26,15 +26,15 @@ class Ota::FetchCall final : public Call {
         buffer_(Napi::Persistent(buffer)), length_(buffer.ByteLength()), timeout_s_(timeout_s) {}
 
   void Run() override {
-    if (ota_->closing_) {
-      result_ = IOT_OTAE_INVALID_PARAM;
-      return;
-    }
+    result_ = 0;
+    if (ota_->closing_) return;
     uint32_t length = length_ < UINT32_MAX ? static_cast<uint32_t>(length_) : UINT32_MAX;
     memory_.reset(static_cast<char *>(malloc(length == 0 ? 1 : length)));
     result_ = memory_ == nullptr
                   ? static_cast<int>(IOT_OTAE_NOMEM)
                   : IOT_OTA_FetchYield(ota_->handle_, memory_.get(), length, timeout_s_);
+    // The end of the handle ends it without bytes, as in C, however far it had come.
+    if (ota_->closing_ && result_ < 0) result_ = 0;
   }
 
  private:
