@@ -1,8 +1,11 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import parseRange from 'range-parser';
 import type { Strike } from '../faults';
+import type { Firmware } from '../types';
 import type { Body } from './body';
-import type { Image } from './server';
+
+/** What is served: a file, its validators and its id. */
+export type Image = Pick<Firmware, 'id' | 'size' | 'md5' | 'createdAt'>;
 
 /** Faults that spoil an answer, but leave it an answer. */
 export const BODY_FAULTS = [

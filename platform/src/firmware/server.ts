@@ -1,13 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { messageOf } from '../errors';
 import type { Faults, Strike } from '../faults';
-import type { DownloadOutcome, Firmware } from '../types';
+import type { DownloadOutcome } from '../types';
 import { sendBody } from './body';
-import { answer, BODY_FAULTS, type BodyFault } from './response';
+import { answer, BODY_FAULTS, type BodyFault, type Image } from './response';
 import type { UrlSigner } from './signed-url';
-
-/** What is served: a file, its validators and its id. */
-export type Image = Pick<Firmware, 'id' | 'size' | 'md5' | 'createdAt'>;
 
 /** A store of files that are served. */
 export interface FileSource {
