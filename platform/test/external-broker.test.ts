@@ -34,6 +34,26 @@ async function ready(platform: Platform, device: Device, url: string): Promise<T
   return lamp;
 }
 
+test('a configuration is pushed and asked for through it', async () => {
+  const url = await startBroker();
+  const platform = await startPlatform({ broker: { url } });
+  const device = await platform.devices.add({ productKey: PRODUCT, deviceName: 'lamp' });
+  await platform.configs.set({ productKey: PRODUCT, data: image });
+  expect(await platform.configs.push({ productKey: PRODUCT })).toMatchObject([
+    { state: 'offline' },
+  ]);
+  const lamp = await ready(platform, device, url);
+  const topics = `/sys/${lamp.names}/thing/config`;
+  await lamp.client.subscribeAsync([`${topics}/push`, `${topics}/get_reply`]);
+  const pushing = platform.configs.push({ productKey: PRODUCT });
+  const { id } = await lamp.notice();
+  await lamp.client.publishAsync(`${topics}/push_reply`, JSON.stringify({ id, code: 200 }));
+  expect(await pushing).toMatchObject([{ state: 'accepted' }]);
+  await lamp.send(`${topics}/get`, { configScope: 'product', getType: 'file' });
+  const { data } = await lamp.notice();
+  expect((await download(platform, data.url)).body.equals(image)).toBe(true);
+});
+
 test('the whole job goes through a broker of somebody else', async () => {
   const login = { username: 'platform', password: 'secret' };
   const url = await startBroker(login);

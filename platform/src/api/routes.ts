@@ -62,6 +62,7 @@ function addStatus(app: FastifyInstance, platform: Served, streams: EventStreams
       firmwareUrl: platform.firmwareUrl,
       devices: { total: devices.length, online: devices.filter(({ online }) => online).length },
       firmware: platform.firmware.list().length,
+      configs: platform.configs.list().length,
       upgrades: {
         total: upgrades.length,
         unfinished: upgrades.filter(({ settled }) => !settled).length,

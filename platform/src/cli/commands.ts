@@ -242,7 +242,8 @@ export async function configPush(
         deviceName,
         state,
         code === undefined ? '-' : String(code),
-        message ?? '',
+        // What a device says must not steer the terminal.
+        message === undefined ? '' : JSON.stringify(message),
       ]),
     ]),
   );

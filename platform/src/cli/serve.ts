@@ -165,6 +165,8 @@ function describe(event: PlatformEvent): string | undefined {
       const { deviceName, state, history } = event.task;
       return `${event.upgradeId} ${deviceName} ${state} (${history.at(-1)?.reason})`;
     }
+    case 'config-answered':
+      return `${event.deviceName} answers configuration ${event.configId} with ${event.code}`;
     case 'bad-message':
       return `ignored a message on ${printable(event.topic)}: ${printable(event.reason)}`;
     default:

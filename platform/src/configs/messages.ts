@@ -7,6 +7,9 @@ type Id = string | number;
 export const CODE_PARAMETERS = 460;
 export const CODE_NO_CONFIG = 6710;
 
+/** Characters kept of a device's words. */
+const MAX_MESSAGE = 1024;
+
 /** A device's answer to a push. */
 export interface PushReply {
   readonly id: string;
@@ -38,7 +41,7 @@ export function parsePushReply(payload: Buffer): PushReply {
   return {
     id: String(id),
     code: code as number,
-    message: typeof message === 'string' ? message : undefined,
+    message: typeof message === 'string' ? message.slice(0, MAX_MESSAGE) : undefined,
   };
 }
 
