@@ -51,6 +51,7 @@ export class Broker {
   #socket: net.Socket | undefined;
   #connections = 0;
   #nextId = 1;
+  readonly #waiting: (() => void)[] = [];
 
   private constructor(script: BrokerScript) {
     this.#script = script;
@@ -83,6 +84,13 @@ export class Broker {
   /** Ends the connection without a word. */
   drop(): void {
     this.#socket?.destroy();
+  }
+
+  /** Resolves when a packet that is asked for has come. */
+  async until(is: (sent: Sent) => boolean): Promise<void> {
+    while (!this.sent.some(is)) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
   }
 
   /** Resolves when every client has closed its connection, so that all it has sent is here. */
@@ -123,6 +131,7 @@ export class Broker {
     const shown = Buffer.from(body);
     if (at !== undefined) shown.writeUInt16BE(0, at);
     this.sent.push({ connection, name, head, body: shown.toString('latin1') });
+    for (const wake of this.#waiting.splice(0)) wake();
     if (name === 'PUBLISH' && body.subarray(2).toString().startsWith(ECHO)) {
       write(socket, 0x30, body);
     }

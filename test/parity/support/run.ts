@@ -23,10 +23,10 @@ export interface Outcome {
   readonly file: string;
 }
 
-const DEFAULT_SIZE = 20_000;
+export const DEFAULT_SIZE = 20_000;
 
 /** The digests, the sizes and the addresses that stand for the braces in texts. */
-interface Values {
+export interface Values {
   readonly [name: string]: string;
 }
 
@@ -173,7 +173,7 @@ class Run {
   }
 }
 
-function valuesOf(image: Buffer, broker: Broker, server: Server): Values {
+export function valuesOf(image: Buffer, broker: Broker, server: Server): Values {
   const md5 = createHash('md5').update(image).digest('hex');
   return {
     size: String(image.length),
@@ -186,12 +186,12 @@ function valuesOf(image: Buffer, broker: Broker, server: Server): Values {
   };
 }
 
-function fill(text: string, values: Values): string {
+export function fill(text: string, values: Values): string {
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
 }
 
 /** Takes out what differs from run to run: ports, and ids that the device chose at random. */
-function hide({ name, head, body }: Sent, values: Values): Omit<Sent, 'connection'> {
+export function hide({ name, head, body }: Sent, values: Values): Omit<Sent, 'connection'> {
   return { name, head, body: hideText(body, values) };
 }
 
