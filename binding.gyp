@@ -42,7 +42,7 @@
       'defines': ['_GNU_SOURCE='],
       'include_dirs': ['deps/iotkit/include', 'deps/iotkit/src'],
       'direct_dependent_settings': {'include_dirs': ['deps/iotkit/include']},
-      # A fifth smaller than -O2, and as fast: the time goes into OpenSSL and the kernel.
+      # A seventh smaller than -O2; the time goes into OpenSSL and the kernel.
       'configurations': {'Release': {'cflags!': ['-O2', '-O3'], 'cflags': ['-Os']}},
     },
     {

@@ -391,8 +391,7 @@ constexpr Named kFunctions[] = {
 };
 
 // One entry for all of them; which one is in the function's data.
-napi_value CallNamed(napi_env env, napi_callback_info raw) {
-  Info info(env, raw);
+Napi::Value CallNamed(const Info &info) {
   return static_cast<const Named *>(info.Data())->function(info);
 }
 
@@ -401,12 +400,8 @@ napi_value CallNamed(napi_env env, napi_callback_info raw) {
 void Session::Define(Napi::Env env, Napi::Object exports) {
   Napi::Object sdk = Napi::Object::New(env);
   for (const Named &named : kFunctions) {
-    napi_value function;
     void *data = const_cast<Named *>(&named);
-    if (napi_create_function(env, named.name, NAPI_AUTO_LENGTH, CallNamed, data, &function) !=
-        napi_ok)
-      return;
-    sdk.Set(named.name, function);
+    sdk.Set(named.name, Napi::Function::New<CallNamed>(env, named.name, data));
   }
   exports.Set("sdk", sdk);
 }
