@@ -22,11 +22,8 @@ interface Seen {
 }
 
 const { upgrade: upgradeTopic, progress } = topics();
-let driver: string;
-
-beforeAll(async () => {
-  driver = await buildDriver();
-}, 120_000);
+// Built before the first test, because tests run side by side from the start.
+const driver = buildDriver();
 
 /** Firmware that CHECK_FIRMWARE does not call valid is not kept. */
 function seenInC(outcome: Outcome, steps: Scenario['steps']): Seen {
@@ -113,8 +110,8 @@ const comparable = [...http, ...notices].filter(
   (scenario) => noticeOf(scenario).length === 1 && (fetches(scenario) || refuses(scenario)),
 );
 
-test.each(comparable)('$name', async (scenario) => {
-  const library = new CLibrary(driver);
+test.concurrent.each(comparable)('$name', async (scenario) => {
+  const library = new CLibrary(await driver);
   const c = runScenario(scenario, library).finally(() => library.close());
   const [notice = ''] = noticeOf(scenario);
   const high = seenInTypeScript(scenario, notice, fetches(scenario));

@@ -6,11 +6,8 @@ import type { Scenario } from './support/scenario';
 import { Sdk } from './support/sdk';
 
 const totals = { scenarios: 0, steps: 0, values: 0 };
-let driver: string;
-
-beforeAll(async () => {
-  driver = await buildDriver();
-}, 120_000);
+// Built before the first test, because tests run side by side from the start.
+const driver = buildDriver();
 
 afterAll(() => {
   const { scenarios, steps, values } = totals;
@@ -27,19 +24,25 @@ async function outcomeOf(scenario: Scenario, backend: Backend): Promise<Outcome>
   }
 }
 
-test.each(scenarios.filter(({ only }) => only === undefined))('$name', async (scenario) => {
-  const [c, sdk] = await Promise.all([
-    outcomeOf(scenario, new CLibrary(driver)),
-    outcomeOf(scenario, new Sdk()),
-  ]);
-  expect(sdk).toEqual(c);
-  totals.scenarios++;
-  totals.steps += c.replies.length;
-  totals.values += countValues(c);
-});
+test.concurrent.each(scenarios.filter(({ only }) => only === undefined))(
+  '$name',
+  async (scenario) => {
+    const [c, sdk] = await Promise.all([
+      outcomeOf(scenario, new CLibrary(await driver)),
+      outcomeOf(scenario, new Sdk()),
+    ]);
+    expect(sdk).toEqual(c);
+    totals.scenarios++;
+    totals.steps += c.replies.length;
+    totals.values += countValues(c);
+  },
+);
 
-test.each(scenarios.filter(({ only }) => only === 'c'))('$name, in C', async (scenario) => {
-  const { replies } = await outcomeOf(scenario, new CLibrary(driver));
-  totals.scenarios++;
-  totals.steps += replies.length;
-});
+test.concurrent.each(scenarios.filter(({ only }) => only === 'c'))(
+  '$name, in C',
+  async (scenario) => {
+    const { replies } = await outcomeOf(scenario, new CLibrary(await driver));
+    totals.scenarios++;
+    totals.steps += replies.length;
+  },
+);

@@ -14,12 +14,15 @@ const flags = ['-std=gnu11', '-O1', '-D_GNU_SOURCE', '-D_FILE_OFFSET_BITS=64', '
 const libraries = ['-lpthread', '-ldl'];
 const PARALLEL = 2;
 
+let driver: Promise<string> | undefined;
+
 /** The program that runs IOT_* calls, with the C library in it; built once for each content of their sources. */
 export function buildDriver(): Promise<string> {
-  const sources = readdirSync(driverFolder)
-    .filter((name) => name.endsWith('.c') && name !== 'constants.c')
-    .map((name) => path.join(driverFolder, name));
-  return build('driver', [...sources, ...librarySources()]);
+  driver ??= build('driver', [
+    ...['driver.c', 'calls_mqtt.c', 'calls_ota.c'].map((name) => path.join(driverFolder, name)),
+    ...librarySources(),
+  ]);
+  return driver;
 }
 
 /** A program that prints the published constants `names`; one that the headers lack is an error of the compiler. */
