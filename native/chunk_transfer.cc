@@ -44,8 +44,8 @@ void ChunkTransfer::Close(Napi::Function on_end) {
     return;
   }
   if (!on_end.IsEmpty()) {
-    on_end_ = Napi::Persistent(on_end);
-    mailbox_->Hold();
+    if (on_end_.empty()) mailbox_->Hold();
+    on_end_.push_back(Napi::Persistent(on_end));
   }
   Abort();
 }
@@ -90,13 +90,18 @@ void ChunkTransfer::DeliverEnd(Napi::Env env, int error, const std::string &deta
   end_error_ = error;
   end_detail_ = detail;
   if (!on_chunk_.IsEmpty()) AnswerNext(env);
-  Invoke(on_end_, {});
+  // What is called may call Close again.
+  std::vector<Napi::FunctionReference> waiting;
+  waiting.swap(on_end_);
+  if (!waiting.empty()) mailbox_->Drop();
+  for (const Napi::FunctionReference &on_end : waiting)
+    Invoke(on_end, {});
 }
 
 // Buffers with bytes that nobody has taken yet stay until they are taken, unless nobody will.
 void ChunkTransfer::ReleaseValues() {
-  if (!on_end_.IsEmpty()) {
-    on_end_.Reset();
+  if (!on_end_.empty()) {
+    on_end_.clear();
     mailbox_->Drop();
   }
   std::lock_guard<std::mutex> lock(ready_mutex_);
@@ -133,7 +138,9 @@ void ChunkTransfer::AnswerNext(Napi::Env env) {
   Napi::FunctionReference on_chunk = std::move(on_chunk_);
   mailbox_->Drop();
   if (!have_chunk) {
-    Invoke(on_chunk, {Napi::Number::New(env, end_error_), Napi::String::New(env, end_detail_)});
+    // Closed before everything was taken: whatever has been received, this is no complete image.
+    int error = closing_ && end_error_ == 0 ? static_cast<int>(IK_EABORTED) : end_error_;
+    Invoke(on_chunk, {Napi::Number::New(env, error), Napi::String::New(env, end_detail_)});
     return;
   }
   auto entry = lent_.find(block.id);

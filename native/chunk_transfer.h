@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <unordered_map>
+#include <vector>
 
 #include "transfer.h"
 
@@ -47,7 +48,7 @@ class ChunkTransfer final : public Transfer {
   std::unordered_map<uint32_t, Napi::Reference<Napi::ArrayBuffer>> lent_;
   uint32_t last_id_ = 0;
   Napi::FunctionReference on_chunk_;
-  Napi::FunctionReference on_end_;
+  std::vector<Napi::FunctionReference> on_end_; // a signal and the loop's end may both close it
   bool closing_ = false;
   bool at_end_ = false;
   int end_error_ = 0;

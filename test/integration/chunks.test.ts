@@ -1,7 +1,10 @@
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
+import { setImmediate } from 'node:timers/promises';
+import { stats } from 'iotkit-ota';
 import { imageOf } from '../support/image';
 import { startOrigin } from '../support/origin';
+import { downloadThreads } from '../support/threads';
 import { World } from '../support/world';
 
 const image = imageOf(5_000_011);
@@ -48,6 +51,48 @@ test('a corrupted image ends the loop with an error, after which nobody may take
   };
   await expect(loop()).rejects.toMatchObject({ code: 'ERR_DIGEST_MISMATCH' });
   expect(await world.outcome(upgradeId)).toMatchObject({ state: 'failed', step: -3 });
+});
+
+test('an abort after the last byte came, but before it was taken, is no complete image', async () => {
+  await using world = await World.open();
+  const { upgrade } = await world.announce(image.subarray(0, 700_000));
+  const abort = new AbortController();
+  const chunks = upgrade.chunks({ signal: abort.signal });
+  expect((await chunks.next()).value?.length).toBeGreaterThan(0);
+  while (downloadThreads().length > 0) await setImmediate();
+
+  const reason = new Error('the user has changed their mind');
+  abort.abort(reason);
+  await expect(chunks.next()).rejects.toBe(reason);
+  await expect(upgrade.verify()).rejects.toBe(reason);
+  expect((await chunks.next()).done).toBe(true);
+});
+
+test('an abort while a loop is being left keeps nothing alive', async () => {
+  await using world = await World.open({ faults: [{ kind: 'http-stall', afterBytes: 1_000_000 }] });
+  const { upgrade } = await world.announce(image);
+  const { holds } = stats();
+  const abort = new AbortController();
+  const chunks = upgrade.chunks({ signal: abort.signal });
+  await chunks.next();
+  const left = chunks.return();
+  abort.abort();
+  expect((await left).done).toBe(true);
+  expect(downloadThreads()).toEqual([]);
+  expect(stats().holds).toBe(holds);
+});
+
+test('leaving a loop whose signal was aborted keeps nothing alive', async () => {
+  await using world = await World.open({ faults: [{ kind: 'http-stall', afterBytes: 1_000_000 }] });
+  const { upgrade } = await world.announce(image);
+  const { holds } = stats();
+  const abort = new AbortController();
+  const chunks = upgrade.chunks({ signal: abort.signal });
+  await chunks.next();
+  abort.abort();
+  await chunks.return();
+  expect(downloadThreads()).toEqual([]);
+  expect(stats().holds).toBe(holds);
 });
 
 test('a slow consumer stops the server: memory does not grow', async () => {
