@@ -11,6 +11,7 @@ import {
   IOTX_IOCTL_SET_MQTT_PORT,
   IOTX_IOCTL_SET_MQTT_TLS,
   IOTX_IOCTL_SET_REGION,
+  IOTX_IOCTL_SET_SIGN_METHOD,
   type iotx_ioctl_option_t,
 } from './constants';
 import type { iotx_conn_info_t } from './types';
@@ -38,6 +39,7 @@ const numbers: ReadonlySet<number> = new Set([
   IOTX_IOCTL_GET_REGION,
   IOTX_IOCTL_SET_MQTT_PORT,
   IOTX_IOCTL_SET_MQTT_TLS,
+  IOTX_IOCTL_SET_SIGN_METHOD,
 ]);
 const texts: ReadonlySet<number> = new Set([IOTX_IOCTL_SET_MQTT_DOMAIN, IOTX_IOCTL_SET_ENDPOINT]);
 

@@ -191,6 +191,7 @@ export const iotx_ioctl_option_t = {
   IOTX_IOCTL_SET_MQTT_PORT: 3,
   IOTX_IOCTL_SET_ENDPOINT: 13,
   IOTX_IOCTL_SET_MQTT_TLS: 1000,
+  IOTX_IOCTL_SET_SIGN_METHOD: 1001,
 } as const;
 export type iotx_ioctl_option_t = Values<typeof iotx_ioctl_option_t>;
 export const {
@@ -200,6 +201,7 @@ export const {
   IOTX_IOCTL_SET_MQTT_PORT,
   IOTX_IOCTL_SET_ENDPOINT,
   IOTX_IOCTL_SET_MQTT_TLS,
+  IOTX_IOCTL_SET_SIGN_METHOD,
 } = iotx_ioctl_option_t;
 
 /** Numbers that the MQTT and connecting functions return. */

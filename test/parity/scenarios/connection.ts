@@ -141,6 +141,7 @@ export const connection: readonly Scenario[] = [
       push('two', '/a/b', 2),
       push('', '/nobody', 1),
       until({ acked: 2 }),
+      until({ completed: 1 }),
       until({ settled: true }),
       expectCall(0, 'IOT_MQTT_Destroy', '@mqtt'),
     ],

@@ -3,6 +3,7 @@ import { configs } from './config';
 import { connection } from './connection';
 import { http } from './http';
 import { notices } from './notices';
+import { signIn } from './sign-in';
 import { everyState } from './states';
 import { upgrades } from './upgrades';
 
@@ -13,4 +14,5 @@ export const scenarios: readonly Scenario[] = [
   ...http,
   ...connection,
   ...configs,
+  signIn,
 ];

@@ -28,6 +28,7 @@ export type Event = Readonly<Record<string, unknown>>;
 export type Until =
   | { readonly subscribed: string }
   | { readonly acked: number }
+  | { readonly completed: number }
   | { readonly published: string; readonly count: number }
   | { readonly fetching: string }
   | { readonly connected: boolean }

@@ -97,6 +97,11 @@ export class Sdk implements Backend {
           payload: msg.payload.subarray(0, TEXT).toString('hex'),
         });
       },
+      value: (value) => this.events.push({ value }),
+      setup: ({ port, host_name, client_id, username, password, pub_key }) => {
+        const all = [port, host_name, client_id, username, password, pub_key ?? 'NULL'];
+        this.events.push({ setup: all.join(' ') });
+      },
       pushed: (handle) => {
         const name = [...this.#handles].find(([, known]) => known === handle)?.[0] ?? '';
         this.events.push({ on: name, type: 'pushed' });
@@ -107,6 +112,8 @@ export class Sdk implements Backend {
 }
 
 interface Listener {
+  readonly value: (value: number) => void;
+  readonly setup: (info: sdk.iotx_conn_info_t) => void;
   readonly mqtt: sdk.TopicHandler<unknown>;
   readonly pushed: (handle: sdk.OtaHandle) => number;
 }
@@ -213,6 +220,22 @@ const functions: Readonly<Record<string, Run>> = {
   'IOT_MQTT_Publish(NULL)': ([handle, topic]) =>
     idOrError(sdk.IOT_MQTT_Publish(handle as Client, topic as Text, null)),
   IOT_MQTT_Publish_Simple: id(sdk.IOT_MQTT_Publish_Simple),
+  IOT_SetupConnInfo: ([productKey, deviceName, secret, has], events) => {
+    const [ret, info] = sdk.IOT_SetupConnInfo(
+      productKey as Text,
+      deviceName as Text,
+      secret as Text,
+    );
+    if (has && info) events('').setup(info);
+    return ret;
+  },
+  IOT_Ioctl: ([option, value], events) => {
+    const data = new Int32Array([value as number]);
+    const ret = sdk.IOT_Ioctl(option as sdk.iotx_ioctl_option_t, data);
+    events('').value(data[0] ?? 0);
+    return ret;
+  },
+  'IOT_Ioctl(text)': like(sdk.IOT_Ioctl),
   IOT_OTA_Deinit: like(sdk.IOT_OTA_Deinit),
   IOT_OTA_ReportVersion: like(sdk.IOT_OTA_ReportVersion),
   IOT_OTA_ReportProgress: like(sdk.IOT_OTA_ReportProgress),
