@@ -143,6 +143,7 @@ export class Device {
     return this.close();
   }
 
+  /** @internal Not declared, so that users need no types of Node's. */
   [inspect.custom](): string {
     return `Device { ${this.productKey}/${this.deviceName}, ${this.state} }`;
   }

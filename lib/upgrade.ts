@@ -18,7 +18,10 @@ import { type Announced, Run } from './run';
 export interface DownloadOptions {
   /** Cancels the download: it rejects with the signal's reason and leaves no file. */
   readonly signal?: AbortSignal;
-  /** Called at 0 %, at most every 100 ms, and at 100 %. What it throws cancels the download. */
+  /**
+   * Called at 0 %, at most every 100 ms, and at 100 %. What it throws cancels the download as long as
+   * bytes are missing.
+   */
   readonly onProgress?: (progress: Progress) => void;
   /**
    * Whether the platform is told: 0, growing percentages, 100 or the code of the failure. Default
@@ -184,7 +187,7 @@ export class Upgrade {
       min: 4096,
       max: 16 * 1024 * 1024,
     });
-    return this.#iterate(rest, size, flag('recycle', recycle ?? false));
+    return this.#iterate(rest, size, flag('recycle', recycle === undefined ? false : recycle));
   }
 
   /**
@@ -261,6 +264,7 @@ export class Upgrade {
     };
   }
 
+  /** @internal Not declared, so that users need no types of Node's. */
   [inspect.custom](): string {
     return `Upgrade ${inspect(this.toJSON())}`;
   }
@@ -278,7 +282,7 @@ export class Upgrade {
   #begin(path: string | undefined, options: Partial<DownloadOptions>): Run {
     const signal = abortSignal('signal', options.signal);
     const onProgress = optional(options.onProgress, (value) => callback('onProgress', value));
-    const report = flag('report', options.report ?? true);
+    const report = flag('report', options.report === undefined ? true : options.report);
     signal?.throwIfAborted();
     if (this.#run?.running) {
       throw new IotkitError('ERR_BUSY', 'the upgrade is being downloaded already');

@@ -55,26 +55,32 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
+const withNode = { lib: ['es2022', 'esnext.disposable'], types: ['node'] };
+const withoutNode = { lib: ['es2022', 'dom', 'esnext.disposable'], types: [] };
+
 test.each([
   ['node16', 'node16', ['module.mts', 'script.cts', 'assigned.cts']],
   ['nodenext', 'nodenext', ['module.mts', 'script.cts', 'assigned.cts']],
   ['bundler', 'esnext', ['module.mts']],
   ['bundler', 'preserve', ['module.mts', 'script.cts', 'assigned.cts']],
-])('moduleResolution %s, module %s', async (moduleResolution, module, include) => {
-  const compilerOptions = {
-    moduleResolution,
-    module,
-    target: 'es2022',
-    lib: ['es2022', 'esnext.disposable'],
-    types: ['node'],
-    strict: true,
-    exactOptionalPropertyTypes: true,
-    noEmit: true,
-  };
-  const project = path.join(directory, `${moduleResolution}-${module}.json`);
-  await writeFile(project, JSON.stringify({ compilerOptions, include }));
-  const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  const { code, stdout } = await run(process.execPath, [tsc, '-p', project]);
-  expect(stdout).toBe('');
-  expect(code).toBe(0);
-});
+  ['nodenext', 'nodenext', ['module.mts'], withoutNode],
+])(
+  'moduleResolution %s, module %s, files %j',
+  async (moduleResolution, module, include, environment = withNode) => {
+    const compilerOptions = {
+      moduleResolution,
+      module,
+      target: 'es2022',
+      ...environment,
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      noEmit: true,
+    };
+    const project = path.join(directory, `${moduleResolution}-${module}-${include.length}.json`);
+    await writeFile(project, JSON.stringify({ compilerOptions, include }));
+    const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+    const { code, stdout } = await run(process.execPath, [tsc, '-p', project]);
+    expect(stdout).toBe('');
+    expect(code).toBe(0);
+  },
+);
