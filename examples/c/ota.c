@@ -84,7 +84,9 @@ static int connect_device(struct device *device) {
   char *ca = tls ? read_text(args->ca_file) : NULL;
   void *made = NULL;
   if (tls && ca == NULL) return failed("reading CA_FILE", -1);
-  /* The firmware's server is checked against the system's CA store; OpenSSL lets this name another. */
+  /*
+   * The firmware's server is checked against the system's CA store; OpenSSL lets this name another.
+   */
   if (tls) setenv("SSL_CERT_FILE", args->ca_file, 1);
   IOT_Ioctl(IOTX_IOCTL_SET_MQTT_TLS, &tls);
   int rc = IOT_SetupConnInfo(args->product_key, args->device_name, args->device_secret, &made);

@@ -1,5 +1,6 @@
 /**
- * One firmware update with the published functions, as their documentation has it: c/ota.c in TypeScript, line by line.
+ * One firmware update with the published functions, as their documentation has it: c/ota.c in
+ * TypeScript, line by line.
  *
  *   connect → Init → ReportVersion → Yield until an upgrade is announced
  *   → FetchYield, write, ReportProgress until the end → check → Deinit

@@ -1,4 +1,6 @@
-/** Arguments as C takes them: a value of another type is refused, everything else is C's to judge. */
+/**
+ * Arguments as C takes them: a value of another type is refused, everything else is C's to judge.
+ */
 import { types } from 'node:util';
 import { callback, wrongType } from '../arguments';
 

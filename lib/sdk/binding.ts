@@ -26,7 +26,10 @@ export interface NativeParams {
   readonly read_buf_size: number;
 }
 
-/** `callback` is the number that was given when subscribing, 0 for handle_event. Type -1: an upgrade was pushed. */
+/**
+ * `callback` is the number that was given when subscribing, 0 for handle_event. Type -1: an upgrade
+ * was pushed.
+ */
 export type NativeOnEvent = (
   callback: number,
   type: number,

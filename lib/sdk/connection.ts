@@ -19,8 +19,10 @@ import type { iotx_conn_info_t } from './types';
 /**
  * Makes the host, client id, user name and password of a device, as the settings of IOT_Ioctl are.
  *
- * @returns What C returns, and the information or null. 0, or FAIL_RETURN: a text is missing, empty or too long.
- * @throws TypeError with code `ERR_INVALID_ARGUMENT`, as every function here for a value of another type than C's.
+ * @returns What C returns, and the information or null. 0, or FAIL_RETURN: a text is missing, empty
+ *   or too long.
+ * @throws TypeError with code `ERR_INVALID_ARGUMENT`, as every function here for a value of another
+ *   type than C's.
  */
 export function IOT_SetupConnInfo(
   product_key: string | null,
@@ -44,8 +46,9 @@ const numbers: ReadonlySet<number> = new Set([
 const texts: ReadonlySet<number> = new Set([IOTX_IOCTL_SET_MQTT_DOMAIN, IOTX_IOCTL_SET_ENDPOINT]);
 
 /**
- * Settings for all later IOT_SetupConnInfo of the process, all its threads. A number is given as such or in an
- * `Int32Array(1)`, which GET_REGION fills. SUCCESS_RETURN, or FAIL_RETURN: an option or value that is not known here.
+ * Settings for all later IOT_SetupConnInfo of the process, all its threads. A number is given as
+ * such or in an `Int32Array(1)`, which GET_REGION fills. SUCCESS_RETURN, or FAIL_RETURN: an option
+ * or value that is not known here.
  */
 export function IOT_Ioctl(
   option: iotx_ioctl_option_t,

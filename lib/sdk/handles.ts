@@ -33,9 +33,10 @@ function foreign(name: string, from: string, value: unknown): Error {
 }
 
 /**
- * A callback of the MQTT functions. It runs on the thread that made the handle, in the order of the events, after the
- * C callback has returned and before the call in which it happened (`IOT_MQTT_Yield`, for one) resolves. Every
- * function may be called in it. What it throws is an uncaught exception.
+ * A callback of the MQTT functions. It runs on the thread that made the handle, in the order of the
+ * events, after the C callback has returned and before the call in which it happened
+ * (`IOT_MQTT_Yield`, for one) resolves. Every function may be called in it. What it throws is an
+ * uncaught exception.
  */
 export type TopicHandler<Context = unknown> = (
   pcontext: Context,
@@ -55,8 +56,9 @@ interface PushedCallback {
 }
 
 /**
- * A handle of {@link IOT_MQTT_Construct}; opaque. It belongs to the thread and realm that made it. A destroyed one is
- * like null. One that is dropped without being destroyed is destroyed when it has been collected.
+ * A handle of {@link IOT_MQTT_Construct}; opaque. It belongs to the thread and realm that made it.
+ * A destroyed one is like null. One that is dropped without being destroyed is destroyed when it
+ * has been collected.
  */
 export class MqttHandle {
   readonly #native: NativeClient;
@@ -111,7 +113,8 @@ export class MqttHandle {
   }
 
   /**
-   * The number of a subscription, and whether it is new; the same function, context and filter are one.
+   * The number of a subscription, and whether it is new; the same function, context and filter are
+   * one.
    *
    * @internal
    */

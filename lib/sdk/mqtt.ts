@@ -46,11 +46,13 @@ function paramsOf(param: iotx_mqtt_param_t, handler: boolean): NativeParams {
 }
 
 /**
- * Connects. Resolves to the handle when the broker has accepted, else to null: a parameter is not valid, there is no
- * connection within 10 s, no answer within `request_timeout_ms`, or a refusal.
+ * Connects. Resolves to the handle when the broker has accepted, else to null: a parameter is not
+ * valid, there is no connection within 10 s, no answer within `request_timeout_ms`, or a refusal.
  *
- * @param pInitParams null: of the process's identity, which only a C program sets, so null comes back.
- * @throws TypeError with code `ERR_INVALID_ARGUMENT`, as every function here for a value of another type than C's.
+ * @param pInitParams null: of the process's identity, which only a C program sets, so null comes
+ *   back.
+ * @throws TypeError with code `ERR_INVALID_ARGUMENT`, as every function here for a value of another
+ *   type than C's.
  */
 export async function IOT_MQTT_Construct<Context = unknown>(
   pInitParams: iotx_mqtt_param_t<Context> | null,
@@ -68,16 +70,17 @@ export async function IOT_MQTT_Construct<Context = unknown>(
 }
 
 /**
- * Disconnects and closes the handle, its OTA handles first; running calls on it end. Resolves to 0 within about 2 s, to
- * NULL_VALUE_ERROR for null.
+ * Disconnects and closes the handle, its OTA handles first; running calls on it end. Resolves to 0
+ * within about 2 s, to NULL_VALUE_ERROR for null.
  */
 export async function IOT_MQTT_Destroy(handle: MqttHandle | null): Promise<number> {
   return during(handle, native.sdk.mqttDestroy(MqttHandle.native('handle', handle)));
 }
 
 /**
- * Sends and receives, and calls back, on the handle's own thread. Resolves to 0 when something was handled or
- * `timeout_ms` is over, which is an upper bound; at once while an upgrade of this client is being fetched.
+ * Sends and receives, and calls back, on the handle's own thread. Resolves to 0 when something was
+ * handled or `timeout_ms` is over, which is an upper bound; at once while an upgrade of this client
+ * is being fetched.
  */
 export async function IOT_MQTT_Yield(
   handle: MqttHandle | null,
@@ -117,8 +120,9 @@ function enter<Context>(
 }
 
 /**
- * Calls `topic_handle_func` for each message that matches. Returns the packet id, for SUBCRIBE_SUCCESS; 0: it is sent
- * with the next connect; MQTT_TOPIC_FORMAT_ERROR, NULL_VALUE_ERROR, FAIL_RETURN.
+ * Calls `topic_handle_func` for each message that matches. Returns the packet id, for
+ * SUBCRIBE_SUCCESS; 0: it is sent with the next connect; MQTT_TOPIC_FORMAT_ERROR, NULL_VALUE_ERROR,
+ * FAIL_RETURN.
  */
 export function IOT_MQTT_Subscribe<Context = undefined>(
   handle: MqttHandle | null,
@@ -136,8 +140,8 @@ export function IOT_MQTT_Subscribe<Context = undefined>(
 }
 
 /**
- * As {@link IOT_MQTT_Subscribe}, and waits for the answer. Resolves to the packet id; FAIL_RETURN: refused, or none
- * in time.
+ * As {@link IOT_MQTT_Subscribe}, and waits for the answer. Resolves to the packet id; FAIL_RETURN:
+ * refused, or none in time.
  */
 export async function IOT_MQTT_Subscribe_Sync<Context = undefined>(
   handle: MqttHandle | null,
@@ -158,7 +162,8 @@ export async function IOT_MQTT_Subscribe_Sync<Context = undefined>(
 }
 
 /**
- * Removes all functions of that filter; none is called any more. Returns the packet id, 0: nothing had to be sent.
+ * Removes all functions of that filter; none is called any more. Returns the packet id, 0: nothing
+ * had to be sent.
  */
 export function IOT_MQTT_Unsubscribe(
   handle: MqttHandle | null,
@@ -173,9 +178,9 @@ export function IOT_MQTT_Unsubscribe(
 }
 
 /**
- * QoS 0: 0. QoS 1: the packet id, which `topic_msg.packet_id` becomes too; PUBLISH_SUCCESS follows. Errors:
- * MQTT_TOPIC_FORMAT_ERROR, MQTT_PUBLISH_QOS_ERROR, MQTT_PUBLISH_PACKET_ERROR, MQTT_STATE_ERROR,
- * MQTT_PUSH_TO_LIST_ERROR, NULL_VALUE_ERROR.
+ * QoS 0: 0. QoS 1: the packet id, which `topic_msg.packet_id` becomes too; PUBLISH_SUCCESS follows.
+ * Errors: MQTT_TOPIC_FORMAT_ERROR, MQTT_PUBLISH_QOS_ERROR, MQTT_PUBLISH_PACKET_ERROR,
+ * MQTT_STATE_ERROR, MQTT_PUSH_TO_LIST_ERROR, NULL_VALUE_ERROR.
  */
 export function IOT_MQTT_Publish(
   handle: MqttHandle | null,

@@ -8,10 +8,11 @@ import { MqttHandle, OtaHandle } from './handles';
 const nativeOf = (handle: OtaHandle | null) => OtaHandle.native('handle', handle);
 
 /**
- * Opens OTA for a device on `ch_signal`, a handle of IOT_MQTT_Construct. null: a name is null, empty or no topic
- * level, there is no such client, or memory is out.
+ * Opens OTA for a device on `ch_signal`, a handle of IOT_MQTT_Construct. null: a name is null,
+ * empty or no topic level, there is no such client, or memory is out.
  *
- * @throws TypeError with code `ERR_INVALID_ARGUMENT`, as every function here for a value of another type than C's.
+ * @throws TypeError with code `ERR_INVALID_ARGUMENT`, as every function here for a value of another
+ *   type than C's.
  */
 export function IOT_OTA_Init(
   product_key: string | null,
@@ -28,24 +29,25 @@ export function IOT_OTA_Init(
 }
 
 /**
- * Closes it: subscriptions and connections end, a running fetch resolves. Resolves to 0; IOT_OTAE_INVALID_PARAM for
- * null.
+ * Closes it: subscriptions and connections end, a running fetch resolves. Resolves to 0;
+ * IOT_OTAE_INVALID_PARAM for null.
  */
 export async function IOT_OTA_Deinit(handle: OtaHandle | null): Promise<number> {
   return native.sdk.otaDeinit(nativeOf(handle));
 }
 
 /**
- * Reports the version that runs, 1-64 bytes of UTF-8; QoS 1. 0; IOT_OTAE_INVALID_PARAM for null; -1 with the last error
- * INVALID_PARAM or OSC_FAILED.
+ * Reports the version that runs, 1-64 bytes of UTF-8; QoS 1. 0; IOT_OTAE_INVALID_PARAM for null; -1
+ * with the last error INVALID_PARAM or OSC_FAILED.
  */
 export function IOT_OTA_ReportVersion(handle: OtaHandle | null, version: string | null): number {
   return native.sdk.otaReportVersion(nativeOf(handle), cText('version', version));
 }
 
 /**
- * Reports progress, 0-100 or IOT_OTAP_*, with a text of at most 1024 bytes or null; QoS 0. 0; IOT_OTAE_INVALID_PARAM
- * for null; -1 with the last error INVALID_PARAM; IOT_OTAE_STR_TOO_LONG; IOT_OTAE_OSC_FAILED.
+ * Reports progress, 0-100 or IOT_OTAP_*, with a text of at most 1024 bytes or null; QoS 0. 0;
+ * IOT_OTAE_INVALID_PARAM for null; -1 with the last error INVALID_PARAM; IOT_OTAE_STR_TOO_LONG;
+ * IOT_OTAE_OSC_FAILED.
  */
 export function IOT_OTA_ReportProgress(
   handle: OtaHandle | null,
@@ -61,20 +63,26 @@ export function IOT_OTA_IsFetching(handle: OtaHandle | null): number {
   return native.sdk.otaIsFetching(nativeOf(handle));
 }
 
-/** 1: the fetch has ended, well or badly (IOT_OTAG_CHECK_FIRMWARE says which); else 0, also for null. */
+/**
+ * 1: the fetch has ended, well or badly (IOT_OTAG_CHECK_FIRMWARE says which); else 0, also for
+ * null.
+ */
 export function IOT_OTA_IsFetchFinish(handle: OtaHandle | null): number {
   return native.sdk.otaIsFetchFinish(nativeOf(handle));
 }
 
 /**
- * Receives the next bytes of the image into `buf`, waiting at most `timeout_s` seconds until it is full or the image
- * ends. It runs on a thread of the handle, so other handles, and IOT_MQTT_Yield of its client, may run at the same
- * time; several fetches of one handle run one after the other. `buf` is written when the promise settles.
+ * Receives the next bytes of the image into `buf`, waiting at most `timeout_s` seconds until it is
+ * full or the image ends. It runs on a thread of the handle, so other handles, and IOT_MQTT_Yield
+ * of its client, may run at the same time; several fetches of one handle run one after the other.
+ * `buf` is written when the promise settles.
  *
- * Resolves to the number of bytes; 0: none in that time, also while it reconnects; IOT_OTAE_INVALID_PARAM;
- * IOT_OTAE_INVALID_STATE when there is nothing to fetch; -1 when the download has failed for good.
+ * Resolves to the number of bytes; 0: none in that time, also while it reconnects;
+ * IOT_OTAE_INVALID_PARAM; IOT_OTAE_INVALID_STATE when there is nothing to fetch; -1 when the
+ * download has failed for good.
  *
- * @throws TypeError also when `buf` was detached or shrunk while it was waited for: its bytes are lost then.
+ * @throws TypeError also when `buf` was detached or shrunk while it was waited for: its bytes are
+ *   lost then.
  */
 export async function IOT_OTA_FetchYield(
   handle: OtaHandle | null,
@@ -90,12 +98,13 @@ export async function IOT_OTA_FetchYield(
 }
 
 /**
- * Asks or does what `type` says; `buf` is any typed array. Numbers take 4 bytes at an address that is a multiple of 4
- * (a `Uint32Array(1)`), sizes also 8 (a `BigUint64Array(1)`). Texts are cut to the buffer, always end with NUL, and
- * the rest is zeroed; this holds also for IOT_OTAG_COTA_*, for which C makes a new text. RESET_* do not touch it.
+ * Asks or does what `type` says; `buf` is any typed array. Numbers take 4 bytes at an address that
+ * is a multiple of 4 (a `Uint32Array(1)`), sizes also 8 (a `BigUint64Array(1)`). Texts are cut to
+ * the buffer, always end with NUL, and the rest is zeroed; this holds also for IOT_OTAG_COTA_*, for
+ * which C makes a new text. RESET_* do not touch it.
  *
- * 0; IOT_OTAE_INVALID_PARAM: null or no length; IOT_OTAE_INVALID_STATE: no upgrade so far; -1 with the last error
- * INVALID_PARAM, INVALID_STATE or GENERAL.
+ * 0; IOT_OTAE_INVALID_PARAM: null or no length; IOT_OTAE_INVALID_STATE: no upgrade so far; -1 with
+ * the last error INVALID_PARAM, INVALID_STATE or GENERAL.
  */
 export function IOT_OTA_Ioctl(
   handle: OtaHandle | null,
@@ -111,8 +120,8 @@ export function IOT_OTA_GetLastError(handle: OtaHandle | null): number {
 }
 
 /**
- * `on_pushed(handle)` is called when an upgrade was announced, before the IOT_MQTT_Yield in which it came resolves;
- * null: nobody. 0; IOT_OTAE_INVALID_PARAM.
+ * `on_pushed(handle)` is called when an upgrade was announced, before the IOT_MQTT_Yield in which
+ * it came resolves; null: nobody. 0; IOT_OTAE_INVALID_PARAM.
  */
 export function IOT_OTA_SetOnPushedCallback(
   handle: OtaHandle | null,
@@ -125,8 +134,8 @@ export function IOT_OTA_SetOnPushedCallback(
 }
 
 /**
- * Publishes the version to the legacy request topic, QoS 1: is there an image for me. As IOT_OTA_ReportVersion; -1
- * while fetching.
+ * Publishes the version to the legacy request topic, QoS 1: is there an image for me. As
+ * IOT_OTA_ReportVersion; -1 while fetching.
  */
 export function iotx_req_image(handle: OtaHandle | null, version: string | null): number {
   return native.sdk.otaReqImage(nativeOf(handle), cText('version', version));

@@ -14,7 +14,9 @@ export interface iotx_mqtt_param_t<Context = unknown> {
   readonly client_id: string | null;
   readonly username?: string | null;
   readonly password?: string | null;
-  /** null: plain TCP; '': TLS with the system's CA store; else TLS with these certificates (PEM). */
+  /**
+   * null: plain TCP; '': TLS with the system's CA store; else TLS with these certificates (PEM).
+   */
   readonly pub_key?: string | null;
   /** 1: a clean session, else a persistent one. */
   readonly clean_session?: number;

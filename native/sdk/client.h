@@ -15,7 +15,8 @@ namespace iotkit::sdk {
 
 class Ota;
 
-// What onEvent is told as `type` besides IOTX_MQTT_EVENT_*: an upgrade was pushed to an OTA handle of this client.
+// What onEvent is told as `type` besides IOTX_MQTT_EVENT_*: an upgrade was pushed to an OTA handle
+// of this client.
 constexpr int kEventPushed = -1;
 
 // The texts of iotx_mqtt_param_t, and the struct that points into them.
@@ -30,9 +31,9 @@ struct ClientParams {
   iotx_mqtt_param_t c = {};
 };
 
-// Construct, Yield, Subscribe_Sync and Destroy run on its thread; the other functions on the JS thread, with
-// handle(). onEvent(function, type, packetId, text, payload, qos, dup, retain) is told all callbacks: `function` is
-// the number lib/ gave the function to call, 0 for handle_event.
+// Construct, Yield, Subscribe_Sync and Destroy run on its thread; the other functions on the JS
+// thread, with handle(). onEvent(function, type, packetId, text, payload, qos, dup, retain) is told
+// all callbacks: `function` is the number lib/ gave the function to call, 0 for handle_event.
 class Client final : public Endpoint {
  public:
   Client(Session *session, Napi::Function on_event);

@@ -16,7 +16,8 @@ namespace iotkit::sdk {
 
 class Session;
 
-// Something for JavaScript, told in the order in which it happened. Made on any thread, destroyed on the JS thread.
+// Something for JavaScript, told in the order in which it happened. Made on any thread, destroyed
+// on the JS thread.
 class Item {
  public:
   Item() = default;
@@ -26,8 +27,9 @@ class Item {
   virtual void Deliver(Napi::Env env) = 0;
 };
 
-// A blocking call and its promise. Made on the JS thread, Run on the endpoint's, then delivered like any item: so what
-// happened inside the call has been told before its promise settles. It keeps the event loop alive.
+// A blocking call and its promise. Made on the JS thread, Run on the endpoint's, then delivered
+// like any item: so what happened inside the call has been told before its promise settles. It
+// keeps the event loop alive.
 class Call : public Item {
  public:
   Call(Napi::Env env, std::shared_ptr<Mailbox> mailbox);
@@ -46,8 +48,9 @@ class Call : public Item {
   napi_value promise_ = nullptr; // valid in the scope that made the call
 };
 
-// Made and destroyed on the JS thread, by its Session. At most one thread, from its first blocking call on, which makes
-// one call after the other. Closing is a call like others, so nothing uses the C handle after it.
+// Made and destroyed on the JS thread, by its Session. At most one thread, from its first blocking
+// call on, which makes one call after the other. Closing is a call like others, so nothing uses the
+// C handle after it.
 class Endpoint : public Source {
  public:
   Endpoint(Session *session, const char *thread_name);
@@ -68,7 +71,8 @@ class Endpoint : public Source {
   void Halt();
 
  protected:
-  // Closes the C handle, if it is open. The endpoint's thread, or the JS thread where there is none.
+  // Closes the C handle, if it is open. The endpoint's thread, or the JS thread where there is
+  // none.
   virtual void CloseHandle() = 0;
   // JS thread: the last call has been told.
   void End();

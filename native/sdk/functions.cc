@@ -1,5 +1,5 @@
-// functions.cc - the published functions as lib/sdk calls them: same order of arguments, null for NULL. lib/sdk
-// checks types.
+// functions.cc - the published functions as lib/sdk calls them: same order of arguments, null for
+// NULL. lib/sdk checks types.
 #include <iot_export.h>
 
 #include <cstdlib>
@@ -250,7 +250,8 @@ bool IsNewText(int type) {
          type == IOT_OTAG_COTA_GETTYPE;
 }
 
-// Where C makes a new text, it is put into the buffer as the other texts are: a pointer is nothing for JavaScript.
+// Where C makes a new text, it is put into the buffer as the other texts are: a pointer is nothing
+// for JavaScript.
 int IoctlNewText(void *handle, IOT_OTA_CmdType_t type, Bytes buffer) {
   char *text = nullptr;
   int rc = IOT_OTA_Ioctl(handle, type, buffer.length == 0 ? nullptr : &text, sizeof(char *));
@@ -298,7 +299,8 @@ Napi::Value OtaGetConfig(const Info &info) {
 
 // ---- connecting ----
 
-// → [result, info | null]. Two environments must not set up one device at a time, and what C hands out is copied.
+// → [result, info | null]. Two environments must not set up one device at a time, and what C hands
+// out is copied.
 Napi::Value SetupConnInfo(const Info &info) {
   static std::mutex *const mutex = new std::mutex;
   Napi::Env env = info.Env();

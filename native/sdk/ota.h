@@ -12,8 +12,8 @@ namespace iotkit::sdk {
 
 class Client;
 
-// FetchYield runs on its thread, and so does Deinit where there is one; the other functions on the JS thread, with
-// handle(). Its client lives at least as long.
+// FetchYield runs on its thread, and so does Deinit where there is one; the other functions on the
+// JS thread, with handle(). Its client lives at least as long.
 class Ota final : public Endpoint {
  public:
   Ota(Session *session, std::shared_ptr<Client> client);
@@ -22,16 +22,18 @@ class Ota final : public Endpoint {
   // NULL once it is closed.
   void *handle() const { return closed_ ? nullptr : handle_; }
 
-  // The bytes are received into memory of the call and copied into `buffer` on the JS thread: it may be detached or
-  // resized meanwhile. Resolves to what C returns; to undefined when the bytes no longer fit.
+  // The bytes are received into memory of the call and copied into `buffer` on the JS thread: it
+  // may be detached or resized meanwhile. Resolves to what C returns; to undefined when the bytes
+  // no longer fit.
   napi_value FetchYield(Napi::Env env, Napi::Uint8Array buffer, uint32_t timeout_s);
   // `function`: the number lib/ gave the callback, 0: none.
   int SetOnPushedCallback(uint32_t function);
   napi_value Deinit(Napi::Env env);
   void Shutdown() override;
   void Drop() override;
-  // Forgets the upgrade, so that a running fetch returns. What was announced behind it may begin in its place, and is
-  // forgotten too; only a third one could keep the fetch waiting, so Join asks again.
+  // Forgets the upgrade, so that a running fetch returns. What was announced behind it may begin in
+  // its place, and is forgotten too; only a third one could keep the fetch waiting, so Join asks
+  // again.
   void Interrupt() override;
   // Any thread but its own: returns when the C handle is closed.
   void AwaitClosed();
@@ -50,7 +52,8 @@ class Ota final : public Endpoint {
   std::atomic<bool> closing_{false};
 
   std::mutex
-      handle_mutex_; // of handle_ against the end; the JS thread reads it without until it is closed
+      // of handle_ against the end; the JS thread reads it without until it is closed
+      handle_mutex_;
   std::condition_variable handle_closed_;
   void *handle_ = nullptr;
   bool deinited_ = false;

@@ -64,7 +64,10 @@ export class Devices {
     }));
   }
 
-  /** Forgets a device, drops its connection and cancels its upgrades. Rejects with ERR_DEVICE_UNKNOWN. */
+  /**
+   * Forgets a device, drops its connection and cancels its upgrades. Rejects with
+   * ERR_DEVICE_UNKNOWN.
+   */
   async remove(key: DeviceKey): Promise<void> {
     const device = this.#expect(key);
     this.#hooks.removing(device);

@@ -28,7 +28,9 @@ export type HttpFault = FaultScope &
     | { readonly kind: 'http-short-length'; readonly missingBytes: number }
     /** Content-Length and body are both longer by `extraBytes` than the notice announced. */
     | { readonly kind: 'http-long-body'; readonly extraBytes: number }
-    /** A chain of `hops` redirects before the answer, or to `location`; `downgrade` goes to http. */
+    /**
+     * A chain of `hops` redirects before the answer, or to `location`; `downgrade` goes to http.
+     */
     | {
         readonly kind: 'http-redirect';
         readonly hops?: number;

@@ -65,7 +65,9 @@ const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 /** All kinds, for schemas and help texts. */
 export const FAULT_KINDS = Object.keys(REQUIRED) as FaultKind[];
 
-/** Faults set at run time. Each occasion that fits counts against every fault of the kind asked for. */
+/**
+ * Faults set at run time. Each occasion that fits counts against every fault of the kind asked for.
+ */
 export class Faults {
   readonly #entries = new Map<string, Entry>();
   readonly #unsupported: (kind: FaultKind) => string | undefined;

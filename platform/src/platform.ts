@@ -150,7 +150,9 @@ export class Platform {
     return this.#events.iterate(options.signal);
   }
 
-  /** Closes listeners, connections and state; a temporary state directory is removed. Idempotent. */
+  /**
+   * Closes listeners, connections and state; a temporary state directory is removed. Idempotent.
+   */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;

@@ -6,7 +6,8 @@ export type RecordKind = 'device' | 'firmware' | 'upgrade' | 'task' | 'config';
 
 /**
  * What outlives a restart: JSON records in LevelDB, whose log makes each batch whole or absent.
- * Writes are queued; of several to one key before the next batch the last wins. One process at a time.
+ * Writes are queued; of several to one key before the next batch the last wins. One process at a
+ * time.
  */
 export class State {
   readonly #db: ClassicLevel<string, string>;

@@ -4,7 +4,9 @@ import type { Fault } from './fault-types';
 /** Digest that goes with a firmware: `sign` in the notice, `md5` besides it with `'MD5'` only. */
 export type SignMethod = 'MD5' | 'SHA256';
 
-/** The platform's states of one device's upgrade. `succeeded`, `failed` and `cancelled` are final. */
+/**
+ * The platform's states of one device's upgrade. `succeeded`, `failed` and `cancelled` are final.
+ */
 export type TaskState =
   | 'to-be-confirmed'
   | 'pending'
@@ -233,7 +235,9 @@ export interface ExternalBroker {
 export interface PlatformOptions {
   /** Address to listen on. Default `'127.0.0.1'`. */
   readonly host?: string;
-  /** Host name in the addresses given out. Default: `host`, or `localhost` when that is a wildcard. */
+  /**
+   * Host name in the addresses given out. Default: `host`, or `localhost` when that is a wildcard.
+   */
   readonly publicHost?: string;
   /** Default: a fresh temporary directory, removed on close. */
   readonly stateDir?: string;
@@ -244,7 +248,9 @@ export interface PlatformOptions {
   /** Default: an own CA, made on the first start and kept in `stateDir`. */
   readonly tls?: TlsIdentity;
   readonly broker?: ExternalBroker;
-  /** Accepted keep-alive, seconds. Default `{ min: 30, max: 1200 }`; `min: 0` accepts "none" too. */
+  /**
+   * Accepted keep-alive, seconds. Default `{ min: 30, max: 1200 }`; `min: 0` accepts "none" too.
+   */
   readonly keepAliveSeconds?: { readonly min?: number; readonly max?: number };
   /** Scheme of the firmware URLs in notices. Default `'https'`, if its listener is on. */
   readonly firmwareScheme?: 'http' | 'https';

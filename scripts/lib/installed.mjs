@@ -1,9 +1,13 @@
-// Whether node_modules holds what package-lock.json asks for: by names and versions, since times mean nothing after a
-// clone or a checkout. npm writes what it installed into node_modules/.package-lock.json.
+// Whether node_modules holds what package-lock.json asks for: by names and versions, since times
+// mean nothing after a clone or a checkout. npm writes what it installed into
+// node_modules/.package-lock.json.
 import fs from 'node:fs';
 import { at } from './paths.mjs';
 
-/** Packages of the lock that are absent or of another version; empty when the installation is current. */
+/**
+ * Packages of the lock that are absent or of another version; empty when the installation is
+ * current.
+ */
 export function missingPackages() {
   const wanted = read('package-lock.json');
   const present = read('node_modules', '.package-lock.json');
@@ -19,7 +23,8 @@ export function missingPackages() {
     .map(([folder]) => folder);
 }
 
-// Optional packages are left out on other systems and processors; peers of optional packages with them.
+// Optional packages are left out on other systems and processors; peers of optional packages with
+// them.
 const isSkippable = (entry) => entry.optional || entry.devOptional || entry.peer;
 
 function read(...parts) {

@@ -1,5 +1,6 @@
-// A lock between processes of one checkout, so that two runs of `npm test` do not build over each other. The file holds
-// the owner's pid; its time is renewed while the owner lives, so a lock left by a killed process is seen as stale.
+// A lock between processes of one checkout, so that two runs of `npm test` do not build over each
+// other. The file holds the owner's pid; its time is renewed while the owner lives, so a lock left
+// by a killed process is seen as stale.
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,7 +9,10 @@ const HEARTBEAT_MS = 2_000;
 const STALE_MS = 60_000;
 const POLL_MS = 100;
 
-/** Runs `action` while holding the lock `file`, waiting for whoever holds it; `onWait(pid)` is called once if so. */
+/**
+ * Runs `action` while holding the lock `file`, waiting for whoever holds it; `onWait(pid)` is
+ * called once if so.
+ */
 export async function withLock(file, action, onWait = () => {}) {
   fs.mkdirSync(path.dirname(file), { recursive: true });
   for (let told = false; !tryLock(file); ) {
@@ -70,7 +74,8 @@ function isStale({ pid, mtimeMs }) {
   }
 }
 
-// Of several that find the same stale lock one removes it, and only if it is still that one (same inode).
+// Of several that find the same stale lock one removes it, and only if it is still that one (same
+// inode).
 function takeAway(file, stale) {
   const guard = `${file}.takeover`;
   try {

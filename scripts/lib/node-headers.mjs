@@ -1,6 +1,7 @@
-// Where the C headers of Node.js are, so that compiling the addon needs no download: the folder npm is told (nodedir),
-// the one this Node was installed with, or one made from the package node-api-headers, which is all a Node-API addon
-// needs. node-gyp wants a folder with include/node/{node_api.h,common.gypi,config.gypi}.
+// Where the C headers of Node.js are, so that compiling the addon needs no download: the folder npm
+// is told (nodedir), the one this Node was installed with, or one made from the package
+// node-api-headers, which is all a Node-API addon needs. node-gyp wants a folder with
+// include/node/{node_api.h,common.gypi,config.gypi}.
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -18,7 +19,8 @@ const isComplete = (folder) =>
     fs.existsSync(path.join(folder, 'include', 'node', name)),
   );
 
-// node-gyp reads common.gypi for the flags of the runtime. A Node-API addon needs none of V8's, only what this says.
+// node-gyp reads common.gypi for the flags of the runtime. A Node-API addon needs none of V8's,
+// only what this says.
 const commonGypi = `{
   'variables': { 'openssl_fips%': '', 'clang%': 0, 'llvm_version%': '0.0' },
   'target_defaults': {

@@ -7,8 +7,8 @@ import { at, root } from './paths.mjs';
 export class StepError extends Error {}
 
 /**
- * Runs a command in the repository and resolves when it ended well. With `quiet` its output is kept back and only shown
- * when it fails.
+ * Runs a command in the repository and resolves when it ended well. With `quiet` its output is kept
+ * back and only shown when it fails.
  */
 export function run(
   command,

@@ -1,11 +1,14 @@
-// What was built from what: a step is current while the hash of everything it reads equals the one kept at its last
-// success, and what it makes is still there. Content, not times: a fresh clone or a git checkout changes times only.
+// What was built from what: a step is current while the hash of everything it reads equals the one
+// kept at its last success, and what it makes is still there. Content, not times: a fresh clone or
+// a git checkout changes times only.
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { at, root } from './paths.mjs';
 
-/** Files below `folders` (or single files) whose name matches, sorted, relative to the repository. */
+/**
+ * Files below `folders` (or single files) whose name matches, sorted, relative to the repository.
+ */
 export function filesUnder(folders, pattern) {
   const found = [];
   const walk = (relative) => {

@@ -18,7 +18,10 @@ const isFile = (file) => fs.lstatSync(at(file), { throwIfNoEntry: false })?.isFi
 
 export const read = (file) => fs.readFileSync(at(file), 'utf8');
 
-/** C or TypeScript text with comments, and string and character literals where asked, replaced by blanks. */
+/**
+ * C or TypeScript text with comments, and string and character literals where asked, replaced by
+ * blanks.
+ */
 export function withoutComments(text, { strings = false } = {}) {
   const blank = (match) => match.replace(/[^\n]/g, ' ');
   const token =

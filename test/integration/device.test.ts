@@ -32,7 +32,8 @@ test('states() begins with the present state, tells drops and ends with closed',
   await device.ota.reportVersion('1.0.0');
   await drop;
   expect(dropped[0]).toEqual({ state: 'connected', error: undefined });
-  // The back-off of at most 1 ms may be over before JavaScript looks: the reason is told all the same.
+  // The back-off of at most 1 ms may be over before JavaScript looks: the reason is told all the
+  // same.
   const lost = dropped.find(({ state }) => state !== 'connected');
   expect(lost?.error).toMatchObject({ name: 'IotkitError', retryable: true });
   expect(dropped.at(-1)).toEqual({ state: 'connected', error: undefined });
@@ -145,7 +146,8 @@ test('refused versions and modules', async () => {
 test('a thread that hears nothing for a while loses nothing of what has come', async () => {
   await using world = await World.open();
   const { productKey, deviceName, deviceSecret } = await world.register();
-  // More acknowledgements than fit into the ring between the threads come while nobody takes them out.
+  // More acknowledgements than fit into the ring between the threads come while nobody takes them
+  // out.
   const count = 95;
   const gate = new SharedArrayBuffer(4);
   let reported = 0;

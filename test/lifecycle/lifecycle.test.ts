@@ -3,8 +3,8 @@ import { imageOf } from '../support/image';
 import { run } from '../support/process';
 import { World } from '../support/world';
 
-// Programs that use the addon and end in every way a program can end. Each must end by itself, with the exit code that
-// its way of ending has, and never by a signal.
+// Programs that use the addon and end in every way a program can end. Each must end by itself, with
+// the exit code that its way of ending has, and never by a signal.
 
 const program = path.join(__dirname, 'children', 'device.cjs');
 const image = imageOf(4_000_037);

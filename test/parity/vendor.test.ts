@@ -25,7 +25,10 @@ import {
 } from './support/scenario';
 import { makeImage } from './support/server';
 
-/** What was recorded of the vendor's 2.3.0: `ret`, then the last error, the first bytes and the last touched index. */
+/**
+ * What was recorded of the vendor's 2.3.0: `ret`, then the last error, the first bytes and the last
+ * touched index.
+ */
 interface Recorded {
   readonly states: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly ioctl: Readonly<

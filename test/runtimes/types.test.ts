@@ -55,8 +55,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-const withNode = { lib: ['es2022', 'esnext.disposable'], types: ['node'] };
-const withoutNode = { lib: ['es2022', 'dom', 'esnext.disposable'], types: [] };
+/** What is there besides the language. */
+type Environment = { readonly lib: readonly string[]; readonly types: readonly string[] };
+const withNode: Environment = { lib: ['es2022', 'esnext.disposable'], types: ['node'] };
+const withoutNode: Environment = { lib: ['es2022', 'dom', 'esnext.disposable'], types: [] };
 
 test.each([
   ['node16', 'node16', ['module.mts', 'script.cts', 'assigned.cts']],

@@ -11,7 +11,8 @@ import {
 } from 'iotkit-ota/sdk';
 import { PRODUCT_KEY, SdkWorld } from './support';
 
-// Called as JavaScript would: with anything. Wrong types are refused, everything else is answered as C answers it.
+// Called as JavaScript would: with anything. Wrong types are refused, everything else is answered
+// as C answers it.
 
 type Loose = Readonly<Record<string, (...args: unknown[]) => unknown>>;
 const loose = sdk as unknown as Loose;

@@ -7,8 +7,8 @@ import { imageOf, md5 } from '../support/image';
 import { run } from '../support/process';
 import { PRODUCT_KEY, SdkWorld } from './support';
 
-// examples/c/ota.c and examples/ts/ota-sdk.ts are one program in two languages: as programs, against the platform, they
-// print the same, write the same, and end the same.
+// examples/c/ota.c and examples/ts/ota-sdk.ts are one program in two languages: as programs,
+// against the platform, they print the same, write the same, and end the same.
 
 const root = path.join(__dirname, '..', '..');
 const image = imageOf(1_000_003);

@@ -25,7 +25,8 @@ import {
 import { addonThreads } from '../support/threads';
 import { PRODUCT_KEY, SdkWorld, yieldUntil } from './support';
 
-// A device may publish and subscribe below its own names: the broker sends it its own messages back.
+// A device may publish and subscribe below its own names: the broker sends it its own messages
+// back.
 const topic = (name: string) => `/${PRODUCT_KEY}/lamp/${name}`;
 
 interface Echo {

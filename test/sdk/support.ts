@@ -26,8 +26,8 @@ afterAll(async () => {
 });
 
 /**
- * A platform on loopback whose devices are programs over iotkit-ota/sdk in this process; closed at the latest when all
- * tests of the file are done. Its firmware is served over plain HTTP.
+ * A platform on loopback whose devices are programs over iotkit-ota/sdk in this process; closed at
+ * the latest when all tests of the file are done. Its firmware is served over plain HTTP.
  */
 export class SdkWorld implements AsyncDisposable {
   readonly platform: Platform;
@@ -102,7 +102,10 @@ export class SdkWorld implements AsyncDisposable {
     return handle;
   }
 
-  /** A connected device that has reported 1.0.0, and to which an upgrade to `data` has been announced. */
+  /**
+   * A connected device that has reported 1.0.0, and to which an upgrade to `data` has been
+   * announced.
+   */
   async announce(
     data: Uint8Array,
     {

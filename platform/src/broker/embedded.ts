@@ -145,7 +145,9 @@ export class EmbeddedBroker implements Broker {
     });
   }
 
-  /** Remembers what `authenticate` is not told; the broker's name for the connection is its device. */
+  /**
+   * Remembers what `authenticate` is not told; the broker's name for the connection is its device.
+   */
   #preConnect(client: Client, packet: ConnectPacket): boolean {
     const session = this.#sessions.get(client);
     if (session === undefined) return false;

@@ -20,9 +20,9 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const RECONNECT_PERIOD_MS = 1_000;
 
 /**
- * A client of somebody else's broker. It sees no connections, only messages: a device that was heard
- * counts as online, and what does not reach it is sent again with its next version report. Who may
- * connect and publish where is that broker's business.
+ * A client of somebody else's broker. It sees no connections, only messages: a device that was
+ * heard counts as online, and what does not reach it is sent again with its next version report.
+ * Who may connect and publish where is that broker's business.
  */
 export class ExternalBroker implements Broker {
   readonly knowsConnections = false;

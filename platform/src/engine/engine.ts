@@ -54,8 +54,8 @@ const NOTICE_FAULTS = [
 ] as const;
 
 /**
- * The protocol: takes what devices send, moves tasks on, sends notices. Knows no transport; it never
- * throws on what a device sent.
+ * The protocol: takes what devices send, moves tasks on, sends notices. Knows no transport; it
+ * never throws on what a device sent.
  */
 export class Engine implements BrokerListener {
   readonly #parts: EngineParts;

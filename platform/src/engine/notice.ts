@@ -40,7 +40,9 @@ export function pushPayload(id: number, data: NoticeData | Record<string, never>
   return JSON.stringify({ code: '1000', data, id, message: 'success' });
 }
 
-/** Payload of the answer to `thing.ota.firmware.get`: `code` is a number, `id` that of the request. */
+/**
+ * Payload of the answer to `thing.ota.firmware.get`: `code` is a number, `id` that of the request.
+ */
 export function replyPayload(
   id: string | number,
   data: NoticeData | Record<string, never>,

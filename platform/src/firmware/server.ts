@@ -41,7 +41,9 @@ interface Account {
   faultId: string | undefined;
 }
 
-/** Serves firmware and configurations over HTTP and HTTPS, at addresses that are signed and expire. */
+/**
+ * Serves firmware and configurations over HTTP and HTTPS, at addresses that are signed and expire.
+ */
 export class FirmwareServer {
   readonly #parts: Parts;
 

@@ -52,8 +52,8 @@ export class FirmwareStore {
   }
 
   /**
-   * Copies an image into the store, digesting as it goes.
-   * Rejects with ERR_INVALID_ARGUMENT (also for a file that cannot be read), ERR_FIRMWARE_TOO_LARGE.
+   * Copies an image into the store, digesting as it goes. Rejects with ERR_INVALID_ARGUMENT (also
+   * for a file that cannot be read), ERR_FIRMWARE_TOO_LARGE.
    */
   async add(options: FirmwareOptions): Promise<Firmware> {
     check(options);

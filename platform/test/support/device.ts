@@ -106,7 +106,9 @@ export class TestDevice {
     return this.#received.length;
   }
 
-  /** Resolves when all that was sent to this device before has arrived: an echo through the broker. */
+  /**
+   * Resolves when all that was sent to this device before has arrived: an echo through the broker.
+   */
   async settle(): Promise<void> {
     const topic = `/${this.names}/user/echo`;
     await this.client.subscribeAsync(topic, { qos: 1 });

@@ -1,5 +1,6 @@
 /*
- * calls_ota.c - OTA. What FetchYield returns is also appended to the file that `save` named for the handle.
+ * calls_ota.c - OTA. What FetchYield returns is also appended to the file that `save` named for the
+ * handle.
  */
 #include <stdio.h>
 #include <stdlib.h>

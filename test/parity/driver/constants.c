@@ -1,6 +1,7 @@
 /*
  * constants.c - prints every published constant of the headers, one JSON object. The names come in
- * from the recorded list, as -DCONSTANTS="CONSTANT(name) …": a constant that is missing does not compile.
+ * from the recorded list, as -DCONSTANTS="CONSTANT(name) …": a constant that is missing does not
+ * compile.
  */
 #include <stdio.h>
 

@@ -1,5 +1,6 @@
 /*
- * driver.c - reads lines, runs functions, writes answers. Everything lives until the process ends, but for arguments.
+ * driver.c - reads lines, runs functions, writes answers. Everything lives until the process ends,
+ * but for arguments.
  */
 #include "driver.h"
 

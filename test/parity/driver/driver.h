@@ -1,7 +1,9 @@
 /*
- * driver.h - runs IOT_* calls that stand as text on stdin, for the parity tests: what the C library does, without Node.
+ * driver.h - runs IOT_* calls that stand as text on stdin, for the parity tests: what the C library
+ * does, without Node.
  *
- * A line is a function and its arguments, parted by tabs; the answer is one line of JSON on stdout. Arguments:
+ * A line is a function and its arguments, parted by tabs; the answer is one line of JSON on stdout.
+ * Arguments:
  *   ~             NULL                      n<number>      a number
  *   s<hex>        a text                    @<name>        a handle that an earlier call made
  *   b<len>,<at>   a buffer of `len` bytes, `at` bytes behind an address that is a multiple of 8, filled with FILL
@@ -52,7 +54,10 @@ void *handle_of(const struct arg *arg);
 void set_handle(const char *name, void *handle);
 const char *name_of(const void *handle);
 
-/* Adds an event, an object with the members that the format makes, to the next answer, and runs the hook. */
+/*
+ * Adds an event, an object with the members that the format makes, to the next answer, and runs the
+ * hook.
+ */
 void add_event(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The line that the next event runs, inside the callback. */
 void set_hook(const char *line);

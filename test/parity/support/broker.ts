@@ -39,7 +39,10 @@ const names = [
   '',
 ] as const;
 
-/** A QoS 0 message on a topic that begins so comes back: what the client heard before it, it has heard. */
+/**
+ * A QoS 0 message on a topic that begins so comes back: what the client heard before it, it has
+ * heard.
+ */
 export const ECHO = '/parity/echo/';
 
 /** A broker that does what its script says and keeps every packet it gets. Loopback, plain TCP. */

@@ -16,7 +16,10 @@ const PARALLEL = 2;
 
 let driver: Promise<string> | undefined;
 
-/** The program that runs IOT_* calls, with the C library in it; built once for each content of their sources. */
+/**
+ * The program that runs IOT_* calls, with the C library in it; built once for each content of their
+ * sources.
+ */
 export function buildDriver(): Promise<string> {
   driver ??= build('driver', [
     ...['driver.c', 'calls_mqtt.c', 'calls_ota.c'].map((name) => path.join(driverFolder, name)),
@@ -25,7 +28,10 @@ export function buildDriver(): Promise<string> {
   return driver;
 }
 
-/** A program that prints the published constants `names`; one that the headers lack is an error of the compiler. */
+/**
+ * A program that prints the published constants `names`; one that the headers lack is an error of
+ * the compiler.
+ */
 export function buildConstants(names: readonly string[]): Promise<string> {
   const lines = names.map((name) => `CONSTANT(${name})`).join(' ');
   return build('constants', [path.join(driverFolder, 'constants.c')], [`-DCONSTANTS=${lines}`]);

@@ -13,7 +13,10 @@ export interface Cell {
   readonly ours: string;
 }
 
-/** Cells that differ for one reason: a row of docs/differences.md. `where` and `ours` must match whole. */
+/**
+ * Cells that differ for one reason: a row of docs/differences.md. `where` and `ours` must match
+ * whole.
+ */
 export interface Rule {
   readonly where: RegExp;
   readonly ours: RegExp;
@@ -26,7 +29,10 @@ export interface Verdict {
   readonly unexplained: readonly Cell[];
 }
 
-/** Judges every cell; a rule that names no row of the document, or explains nothing, is an error itself. */
+/**
+ * Judges every cell; a rule that names no row of the document, or explains nothing, is an error
+ * itself.
+ */
 export function judge(cells: readonly Cell[], rules: readonly Rule[]): Verdict {
   let same = 0;
   const onPurpose = new Map<string, number>();

@@ -1,7 +1,10 @@
 import type { BrokerScript } from './broker';
 import type { Answer } from './server';
 
-/** An argument of a call: text, number, NULL, a handle by its name, a buffer, or a pointer that the call sets. */
+/**
+ * An argument of a call: text, number, NULL, a handle by its name, a buffer, or a pointer that the
+ * call sets.
+ */
 export type Arg =
   | string
   | number
@@ -10,7 +13,10 @@ export type Arg =
   | { readonly buffer: number; readonly at?: number }
   | { readonly pointer: 'NULL' | 'taken'; readonly length?: number };
 
-/** What a call answers. Of a buffer: the bytes that were touched, or a hash of those that it was said to hold. */
+/**
+ * What a call answers. Of a buffer: the bytes that were touched, or a hash of those that it was
+ * said to hold.
+ */
 export interface Reply {
   readonly ret: number | 'handle' | 'NULL';
   readonly touched?: number;
@@ -41,7 +47,9 @@ export interface Call {
   readonly expect?: number | string;
 }
 
-/** The documented loop, to its end or `limit` rounds; keeps what comes under the scenario's file. */
+/**
+ * The documented loop, to its end or `limit` rounds; keeps what comes under the scenario's file.
+ */
 export interface Fetch {
   readonly fetch: string;
   readonly client: string;
@@ -67,7 +75,10 @@ export interface Scenario {
   readonly steps: readonly Step[];
   /** Whether what was fetched must be the firmware; default: it is not looked at. */
   readonly whole?: boolean;
-  /** Left to the C library: calls inside its callbacks, which TypeScript hears of when they have returned. */
+  /**
+   * Left to the C library: calls inside its callbacks, which TypeScript hears of when they have
+   * returned.
+   */
   readonly only?: 'c';
 }
 
@@ -159,7 +170,10 @@ export function openedOn(client: string, ota: string, deviceName: string): Step[
 /** Members of a notice's data. A value `undefined` leaves the member out. */
 export type Data = Readonly<Record<string, unknown>>;
 
-/** The text of a notice; `{size}`, `{md5}`, `{sha256}`, `{MD5}`, `{url}` are those of the scenario's image. */
+/**
+ * The text of a notice; `{size}`, `{md5}`, `{sha256}`, `{MD5}`, `{url}` are those of the scenario's
+ * image.
+ */
 export function notice(data: Data = {}, rest: Data = {}): string {
   const all = { size: '{size}', version: '2.0.0', url: '{url}/firmware', md5: '{md5}', ...data };
   return JSON.stringify({ code: '1000', data: all, id: 1, message: 'success', ...rest }).replaceAll(

@@ -1,11 +1,19 @@
 import { once } from 'node:events';
 import net from 'node:net';
 
-/** How one request is answered. `{size}` and the like in texts are not replaced: bytes go out as they stand. */
+/**
+ * How one request is answered. `{size}` and the like in texts are not replaced: bytes go out as
+ * they stand.
+ */
 export interface Answer {
-  /** Status line and headers, without the empty line behind them. Default: 200, or 206 to a Range. */
+  /**
+   * Status line and headers, without the empty line behind them. Default: 200, or 206 to a Range.
+   */
   readonly head?: string;
-  /** Bytes of the image to send as the body; `from` counts from the start of the range asked for. Default: all. */
+  /**
+   * Bytes of the image to send as the body; `from` counts from the start of the range asked for.
+   * Default: all.
+   */
   readonly body?: { readonly from?: number; readonly length?: number } | string;
   /** Sends the body in chunks of this many bytes. */
   readonly chunked?: number;
@@ -30,7 +38,10 @@ export function makeImage(size: number, seed = 1): Buffer {
   return image;
 }
 
-/** A firmware server that does what it is told and keeps each request as it came. Loopback, raw sockets. */
+/**
+ * A firmware server that does what it is told and keeps each request as it came. Loopback, raw
+ * sockets.
+ */
 export class Server {
   readonly requests: string[] = [];
   readonly #server: net.Server;
@@ -45,7 +56,10 @@ export class Server {
     this.#server = net.createServer((socket) => this.#accept(socket));
   }
 
-  /** `answers` of each path in turn; the last one counts for all others. A path without any is answered well. */
+  /**
+   * `answers` of each path in turn; the last one counts for all others. A path without any is
+   * answered well.
+   */
   static async start(
     image: Buffer,
     answers: Readonly<Record<string, readonly Answer[]>> = {},

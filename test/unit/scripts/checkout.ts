@@ -11,7 +11,10 @@ export interface Ended {
   readonly output: string;
 }
 
-/** A git checkout of its own with this project's scripts and the files given, for running a script on it. */
+/**
+ * A git checkout of its own with this project's scripts and the files given, for running a script
+ * on it.
+ */
 export class Checkout implements Disposable {
   readonly root = mkdtempSync(path.join(tmpdir(), 'iotkit-checkout-'));
 

@@ -8,10 +8,10 @@
  * IOT_OTAG_CHECK_FIRMWARE; IOT_OTA_Deinit; after the restart Init and ReportVersion with the new
  * version.
  *
- * A configuration that arrives, pushed or asked for by iotx_ota_get_config, is fetched the same way:
- * IOT_OTAG_OTA_TYPE says which of the two it is, IOT_OTAG_CHECK_CONFIG whether it came well. One
- * fetch is under way at a time; of what is announced meanwhile the newest firmware and the newest
- * configuration wait their turn.
+ * A configuration that arrives, pushed or asked for by iotx_ota_get_config, is fetched the same
+ * way: IOT_OTAG_OTA_TYPE says which of the two it is, IOT_OTAG_CHECK_CONFIG whether it came well.
+ * One fetch is under way at a time; of what is announced meanwhile the newest firmware and the
+ * newest configuration wait their turn.
  *
  * Any number of handles, also on one client. Every function may be called from any thread and
  * inside any callback, but for IOT_OTA_Deinit inside the pushed callback of the same handle. One
@@ -172,8 +172,8 @@ IOTKIT_API int iotx_req_image(void *handle, const char *version);
 /*
  * Asks for the remote configuration of a scope ("product"), to be had in a way ("file"), all of it
  * ("") or some keys; QoS 0. When the answer comes, IOT_OTA_IsFetching says 1. 0;
- * IOT_OTAE_INVALID_PARAM for NULL; -1 with the last error INVALID_STATE while fetching, STR_TOO_LONG
- * for more than 1024 bytes, INVALID_PARAM for what is no UTF-8, or OSC_FAILED.
+ * IOT_OTAE_INVALID_PARAM for NULL; -1 with the last error INVALID_STATE while fetching,
+ * STR_TOO_LONG for more than 1024 bytes, INVALID_PARAM for what is no UTF-8, or OSC_FAILED.
  */
 IOTKIT_API int iotx_ota_get_config(void *handle, const char *configScope, const char *getType,
                                    const char *attributeKeys);
