@@ -1,4 +1,5 @@
-/*
+/**
+ * @file
  * iot_export.h - the published API of the SDK: connecting, log, and what exports/ holds: MQTT and
  * OTA.
  *
@@ -19,7 +20,7 @@ extern "C" {
 #define DLL_IOT_API IOTKIT_API
 #endif
 
-/* Characters, without the NUL. */
+/** Characters, without the NUL. */
 #ifndef PRODUCT_KEY_LEN
 #define PRODUCT_KEY_LEN (20)
 #define DEVICE_NAME_LEN (32)
@@ -49,12 +50,12 @@ typedef enum _IOT_LogLevel {
 } IOT_LogLevel;
 
 typedef enum IOTX_CLOUD_REGION_TYPES {
-  IOTX_CLOUD_REGION_SHANGHAI,  /* cn-shanghai */
-  IOTX_CLOUD_REGION_SINGAPORE, /* ap-southeast-1 */
-  IOTX_CLOUD_REGION_JAPAN,     /* ap-northeast-1 */
-  IOTX_CLOUD_REGION_USA_WEST,  /* us-west-1 */
-  IOTX_CLOUD_REGION_GERMANY,   /* eu-central-1 */
-  IOTX_CLOUD_REGION_CUSTOM,    /* as IOTX_IOCTL_SET_MQTT_DOMAIN says */
+  IOTX_CLOUD_REGION_SHANGHAI,  /**< cn-shanghai */
+  IOTX_CLOUD_REGION_SINGAPORE, /**< ap-southeast-1 */
+  IOTX_CLOUD_REGION_JAPAN,     /**< ap-northeast-1 */
+  IOTX_CLOUD_REGION_USA_WEST,  /**< us-west-1 */
+  IOTX_CLOUD_REGION_GERMANY,   /**< eu-central-1 */
+  IOTX_CLOUD_REGION_CUSTOM,    /**< as IOTX_IOCTL_SET_MQTT_DOMAIN says */
   IOTX_CLOUD_DOMAIN_MAX
 } iotx_cloud_region_types_t;
 
@@ -66,7 +67,7 @@ typedef struct {
   char module_vendor_id[MODULE_VENDOR_ID + 1];
 } iotx_device_info_t, *iotx_device_info_pt;
 
-/* What IOT_MQTT_Construct needs to connect one device. */
+/** What IOT_MQTT_Construct needs to connect one device. */
 typedef struct {
   uint16_t port;
   uint8_t init;
@@ -74,19 +75,19 @@ typedef struct {
   char *client_id;
   char *username;
   char *password;
-  const char *pub_key; /* "" for TLS with the system's CA store, NULL for plain TCP */
+  const char *pub_key; /**< "" for TLS with the system's CA store, NULL for plain TCP */
 } iotx_conn_info_t, *iotx_conn_info_pt;
 
-/*
+/**
  * Settings for all later IOT_SetupConnInfo of the process. What is not explained returns
  * FAIL_RETURN.
  */
 typedef enum {
-  IOTX_IOCTL_SET_REGION = 0, /* int *: iotx_cloud_region_types_t */
-  IOTX_IOCTL_GET_REGION = 1, /* int * */
+  IOTX_IOCTL_SET_REGION = 0, /**< int *: iotx_cloud_region_types_t */
+  IOTX_IOCTL_GET_REGION = 1, /**< int * */
   IOTX_IOCTL_SET_MQTT_DOMAIN =
-      2, /* const char *: the host becomes "{product_key}.{domain}"; region CUSTOM */
-  IOTX_IOCTL_SET_MQTT_PORT = 3, /* int *: 1 to 65535; 0: 443 for TLS, 1883 for plain TCP */
+      2, /**< const char *: the host becomes "{product_key}.{domain}"; region CUSTOM */
+  IOTX_IOCTL_SET_MQTT_PORT = 3, /**< int *: 1 to 65535; 0: 443 for TLS, 1883 for plain TCP */
   IOTX_IOCTL_SET_ENV = 4,
   IOTX_IOCTL_SET_HTTP_DOMAIN = 5,
   IOTX_IOCTL_SET_DYNAMIC_REGISTER = 6,
@@ -97,25 +98,25 @@ typedef enum {
   IOTX_IOCTL_SET_SUBDEV_SIGN = 11,
   IOTX_IOCTL_GET_SUBDEV_LOGIN = 12,
   IOTX_IOCTL_SET_ENDPOINT =
-      13, /* const char *: the host, verbatim; "": again by region or domain */
+      13, /**< const char *: the host, verbatim; "": again by region or domain */
   IOTX_IOCTL_SET_UUID_ENABLED = 15,
   IOTX_IOCTL_SET_BOOTSTRAP_ENABLED = 16,
-  /* the SDK's own */
-  /* int *: 1: TLS (the default where there is an OpenSSL), 0: plain TCP */
+  /** the SDK's own */
+  /** int *: 1: TLS (the default where there is an OpenSSL), 0: plain TCP */
   IOTX_IOCTL_SET_MQTT_TLS = 1000,
-  /* int *: 0: hmacsha256 (the default), 1: hmacsha1, as the published SDK signs in, 2: hmacmd5 */
+  /** int *: 0: hmacsha256 (the default), 1: hmacsha1, as the published SDK signs in, 2: hmacmd5 */
   IOTX_IOCTL_SET_SIGN_METHOD = 1001
 } iotx_ioctl_option_t;
 
-/*
+/**
  * Log lines up to `level` go to stderr (iotkit_log_set takes them elsewhere). Set it before other
  * threads run.
  */
 DLL_IOT_API void IOT_SetLogLevel(IOT_LogLevel level);
-/* Writes a line to the log: memory is the C library's, so its tools count it. */
+/** Writes a line to the log: memory is the C library's, so its tools count it. */
 DLL_IOT_API void IOT_DumpMemoryStats(IOT_LogLevel level);
 
-/*
+/**
  * Makes the host, client id, user name and password of a device; *info_ptr (may be NULL) becomes an
  * iotx_conn_info_t that belongs to the SDK and is valid until the same device is set up again.
  * Returns 0, or FAIL_RETURN: a text is missing, empty or too long. Two threads must not set up the
@@ -123,7 +124,7 @@ DLL_IOT_API void IOT_DumpMemoryStats(IOT_LogLevel level);
  */
 DLL_IOT_API int IOT_SetupConnInfo(const char *product_key, const char *device_name,
                                   const char *device_secret, void **info_ptr);
-/* SUCCESS_RETURN, or FAIL_RETURN: an option or value that is not known here. */
+/** SUCCESS_RETURN, or FAIL_RETURN: an option or value that is not known here. */
 DLL_IOT_API int IOT_Ioctl(int option, void *data);
 
 #ifdef __cplusplus

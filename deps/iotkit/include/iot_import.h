@@ -1,4 +1,5 @@
-/*
+/**
+ * @file
  * iot_import.h - the HAL_* functions that programs written for the published SDK call.
  *
  * The SDK brings them all. It calls none of them itself, but for HAL_GetProductKey,
@@ -24,7 +25,7 @@
 extern "C" {
 #endif
 
-/* Marks of the direction of a parameter, and of what a library exports. */
+/** Marks of the direction of a parameter, and of what a library exports. */
 #ifndef _IN_
 #define _IN_
 #endif
@@ -38,7 +39,7 @@ extern "C" {
 #define DLL_IOT_API IOTKIT_API
 #endif
 
-/* Characters without the NUL (…_LEN), and bytes with it (…_MAXLEN). */
+/** Characters without the NUL (…_LEN), and bytes with it (…_MAXLEN). */
 #define PRODUCT_KEY_LEN (20)
 #define DEVICE_NAME_LEN (32)
 #define DEVICE_ID_LEN (64)
@@ -66,7 +67,7 @@ DLL_HAL_API void HAL_Free(_IN_ void *ptr);
 /* ---- text: to stdout, flushed; and as vsnprintf ---- */
 
 DLL_HAL_API void HAL_Printf(_IN_ const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* A `len` of 0 or less writes nothing. */
+/** A `len` of 0 or less writes nothing. */
 DLL_HAL_API int HAL_Snprintf(_IN_ char *str, const int len, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 DLL_HAL_API int HAL_Vsnprintf(_IN_ char *str, _IN_ const int len, _IN_ const char *fmt, va_list ap)
@@ -75,26 +76,26 @@ DLL_HAL_API int HAL_Vsnprintf(_IN_ char *str, _IN_ const int len, _IN_ const cha
 /* ---- time and chance ---- */
 
 DLL_HAL_API void HAL_SleepMs(_IN_ uint32_t ms);
-/* Monotonic milliseconds; the same clock as iotkit_now_ms(). */
+/** Monotonic milliseconds; the same clock as iotkit_now_ms(). */
 DLL_HAL_API uint64_t HAL_UptimeMs(void);
-/* No effect: the numbers come from the system's generator, which needs no seed. */
+/** No effect: the numbers come from the system's generator, which needs no seed. */
 DLL_HAL_API void HAL_Srandom(_IN_ uint32_t seed);
-/* Uniform in [0, region), unpredictable; 0 for a region of 0. */
+/** Uniform in [0, region), unpredictable; 0 for a region of 0. */
 DLL_HAL_API uint32_t HAL_Random(_IN_ uint32_t region);
 
 /* ---- threads ---- */
 
-/* Not recursive. NULL from Create: out of memory; NULL given to the others: no effect. */
+/** Not recursive. NULL from Create: out of memory; NULL given to the others: no effect. */
 DLL_HAL_API void *HAL_MutexCreate(void);
 DLL_HAL_API void HAL_MutexDestroy(_IN_ void *mutex);
 DLL_HAL_API void HAL_MutexLock(_IN_ void *mutex);
 DLL_HAL_API void HAL_MutexUnlock(_IN_ void *mutex);
 
-/* Counts from 0. */
+/** Counts from 0. */
 DLL_HAL_API void *HAL_SemaphoreCreate(void);
 DLL_HAL_API void HAL_SemaphoreDestroy(_IN_ void *sem);
 DLL_HAL_API void HAL_SemaphorePost(_IN_ void *sem);
-/* 0, or -1 when `timeout_ms` has passed; PLATFORM_WAIT_INFINITE waits for ever. */
+/** 0, or -1 when `timeout_ms` has passed; PLATFORM_WAIT_INFINITE waits for ever. */
 DLL_HAL_API int HAL_SemaphoreWait(_IN_ void *sem, _IN_ uint32_t timeout_ms);
 
 typedef enum {
@@ -110,14 +111,14 @@ typedef enum {
 
 typedef struct _hal_os_thread {
   hal_os_thread_priority_t
-      priority;      /* taken, not applied: it needs rights that a device program seldom has */
-  void *stack_addr;  /* likewise: the system allots the stack */
-  size_t stack_size; /* bytes; 0: the system's default */
-  int detach_state;  /* not 0: as HAL_ThreadDetach at once; the handle is NULL then */
-  char *name;        /* at most 15 characters count; NULL: none */
+      priority;      /**< taken, not applied: it needs rights that a device program seldom has */
+  void *stack_addr;  /**< likewise: the system allots the stack */
+  size_t stack_size; /**< bytes; 0: the system's default */
+  int detach_state;  /**< not 0: as HAL_ThreadDetach at once; the handle is NULL then */
+  char *name;        /**< at most 15 characters count; NULL: none */
 } hal_os_thread_param_t;
 
-/*
+/**
  * 0, or -1. `params` and `stack_used` may be NULL. The handle is given back with HAL_ThreadDetach
  * or HAL_ThreadDelete.
  */
@@ -125,14 +126,14 @@ DLL_HAL_API int HAL_ThreadCreate(_OU_ void **thread_handle, _IN_ void *(*work_ro
                                  _IN_ void *arg, _IN_ hal_os_thread_param_t *params,
                                  _OU_ int *stack_used);
 DLL_HAL_API void HAL_ThreadDetach(_IN_ void *thread_handle);
-/*
+/**
  * Waits for the routine to return; ask it to before. It is never killed, for it may hold a lock.
  * From the thread itself, or with NULL, it returns at once, and the thread ends when its routine
  * returns.
  */
 DLL_HAL_API void HAL_ThreadDelete(_IN_ void *thread_handle);
 
-/*
+/**
  * ---- identity: one for the process, kept in memory ----
  * Set returns the length, or -1 (NULL or too long; the old one stays). Get returns the length, 0
  * when none was set.
@@ -146,7 +147,7 @@ DLL_HAL_API int HAL_GetDeviceName(_OU_ char device_name[DEVICE_NAME_MAXLEN]);
 DLL_HAL_API int HAL_GetDeviceSecret(_OU_ char device_secret[DEVICE_SECRET_MAXLEN]);
 DLL_HAL_API int HAL_GetProductSecret(_OU_ char product_secret[PRODUCT_SECRET_MAXLEN]);
 
-/*
+/**
  * ---- weak: what only the program knows ----
  * As long as the program defines no other, the first three say "" and return 0.
  */
@@ -154,7 +155,7 @@ DLL_HAL_API int HAL_GetFirmwareVersion(_OU_ char *version);
 DLL_HAL_API int HAL_GetPartnerID(_OU_ char *pid_str);
 DLL_HAL_API int HAL_GetModuleID(_OU_ char *mid_str);
 
-/*
+/**
  * Writing the image into a system partition. As long as the program defines no others, Start does
  * nothing, Write and Stop return -1: an image that is kept nowhere must not look like one that was
  * written.

@@ -1,4 +1,5 @@
-/*
+/**
+ * @file
  * iotkit.h - the extension API, whole: what the published IOT_* functions cannot express.
  *
  *   iotkit_errors.h   the error table

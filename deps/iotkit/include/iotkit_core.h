@@ -1,4 +1,5 @@
-/*
+/**
+ * @file
  * iotkit_core.h - versions, sentences of errors, TLS contexts, threads and log.
  */
 #ifndef IOTKIT_CORE_H
@@ -22,20 +23,20 @@ extern "C" {
 #endif
 #endif
 
-/* "0.1.0" */
+/** "0.1.0" */
 IOTKIT_API const char *iotkit_version(void);
 
-/* "ERR_TLS" for IK_ETLS; "ERR_UNKNOWN" for a number that is not in the table. Static storage. */
+/** "ERR_TLS" for IK_ETLS; "ERR_UNKNOWN" for a number that is not in the table. Static storage. */
 IOTKIT_API const char *iotkit_error_name(int error);
-/* The sentence of the table. Static storage. */
+/** The sentence of the table. Static storage. */
 IOTKIT_API const char *iotkit_strerror(int error);
-/* Whether the same call may succeed later without anything being changed. */
+/** Whether the same call may succeed later without anything being changed. */
 IOTKIT_API bool iotkit_error_retryable(int error);
 
-/* Monotonic milliseconds; the clock of the blocking functions. Never goes back. */
+/** Monotonic milliseconds; the clock of the blocking functions. Never goes back. */
 IOTKIT_API uint64_t iotkit_now_ms(void);
 
-/*
+/**
  * Where TLS and fast digests come from: "process" (symbols already in the program, Node's for one),
  * "linked", the name of the system library that was loaded ("libssl.so.3"), or NULL if there is
  * none. Found once, at the first use.
@@ -47,19 +48,19 @@ IOTKIT_API const char *iotkit_tls_source(void);
 typedef struct iotkit_tls iotkit_tls_t;
 
 struct iotkit_tls_options {
-  /* PEM, one or more certificates, instead of the system's. NULL: the system's store */
+  /** PEM, one or more certificates, instead of the system's. NULL: the system's store */
   const char *ca;
-  size_t ca_len;    /* bytes of `ca`; 0: it ends with NUL */
-  const char *cert; /* PEM, our certificate and its chain; NULL: none */
+  size_t ca_len;    /**< bytes of `ca`; 0: it ends with NUL */
+  const char *cert; /**< PEM, our certificate and its chain; NULL: none */
   size_t cert_len;
-  const char *key; /* PEM, the private key of `cert` */
+  const char *key; /**< PEM, the private key of `cert` */
   size_t key_len;
-  const char *passphrase; /* of `key`; NULL: not encrypted */
-  /* verify the server's certificate against this name instead of the host's; NULL: the host's */
+  const char *passphrase; /**< of `key`; NULL: not encrypted */
+  /** verify the server's certificate against this name instead of the host's; NULL: the host's */
   const char *cert_name;
 };
 
-/*
+/**
  * Makes a context. TLS 1.2 is the floor; chain and host name are always verified. Errors:
  * IK_ETLS_UNAVAILABLE, IK_ETLS_CA, IK_ETLS_IDENTITY, IK_ENO_MEMORY; `detail` (may be NULL, else
  * IOTKIT_DETAIL_MAX bytes) then says what is wrong. The result has one reference.
@@ -67,7 +68,7 @@ struct iotkit_tls_options {
 IOTKIT_API int iotkit_tls_new(const struct iotkit_tls_options *options, iotkit_tls_t **out,
                               char *detail);
 IOTKIT_API iotkit_tls_t *iotkit_tls_ref(iotkit_tls_t *tls);
-/* Gives one reference back; NULL is allowed. */
+/** Gives one reference back; NULL is allowed. */
 IOTKIT_API void iotkit_tls_unref(iotkit_tls_t *tls);
 
 /* ---- digests ---- */
@@ -77,21 +78,21 @@ enum iotkit_digest_method {
   IOTKIT_DIGEST_MD5 = 1,
   IOTKIT_DIGEST_SHA256 = 2
 };
-#define IOTKIT_DIGEST_MAX 32 /* bytes of the longest digest */
+#define IOTKIT_DIGEST_MAX 32 /**< bytes of the longest digest */
 
-/*
+/**
  * ---- threads, with a name (at most 15 characters, shown by top -H) and a stack of their own ----
  */
 
 typedef struct iotkit_thread iotkit_thread_t;
 
-/*
+/**
  * stack_bytes 0: the system's default. IK_ETHREAD when the system refuses. All signals are blocked
  * in the new thread.
  */
 IOTKIT_API int iotkit_thread_start(iotkit_thread_t **out, const char *name, size_t stack_bytes,
                                    void (*run)(void *arg), void *arg);
-/* Waits for its end and frees it. Not from the thread itself. */
+/** Waits for its end and frees it. Not from the thread itself. */
 IOTKIT_API void iotkit_thread_join(iotkit_thread_t *thread);
 
 /* ---- log ---- */
@@ -105,7 +106,7 @@ enum iotkit_log_level {
   IOTKIT_LOG_DEBUG
 };
 
-/*
+/**
  * One sink for the process; NULL (the default) writes to stderr. Called from any thread; the text
  * has no newline, ends with NUL and never contains secrets. Returns nothing; set it before other
  * threads run.

@@ -1,4 +1,5 @@
-/*
+/**
+ * @file
  * iotkit_errors.h - every error of the SDK, in one table.
  *
  * X(NAME, value, retryable, sentence) makes the C constant IK_E<NAME>, the string code ERR_<NAME>
@@ -103,7 +104,7 @@ enum iotkit_error {
       IK_OK = 0
 };
 
-/* What iotkit_detail texts are cut to, the ending NUL included. */
+/** What iotkit_detail texts are cut to, the ending NUL included. */
 #define IOTKIT_DETAIL_MAX 256
 
 #ifdef __cplusplus

@@ -1,4 +1,5 @@
-/*
+/**
+ * @file
  * iotkit_iot.h - what a program can do with the published API that IOT_* cannot say: give up while
  * it connects.
  */
@@ -12,7 +13,7 @@
 extern "C" {
 #endif
 
-/*
+/**
  * As IOT_MQTT_Construct. `made(ctx, client)` is called before it connects, on the same thread; from
  * then on iotkit_mqtt_stop(client), from any thread, lets it return NULL soon. The client is the
  * one beneath the handle: it lives until IOT_MQTT_Destroy, and stopping it lets a running

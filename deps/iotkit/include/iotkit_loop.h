@@ -1,4 +1,5 @@
-/*
+/**
+ * @file
  * iotkit_loop.h - drives any number of MQTT clients on one thread.
  *
  * One thread runs the loop (iotkit_loop_run); iotkit_loop_post hands work to it from any thread.
@@ -17,26 +18,26 @@ extern "C" {
 typedef struct iotkit_loop iotkit_loop_t;
 
 IOTKIT_API int iotkit_loop_new(iotkit_loop_t **out);
-/*
+/**
  * Not while it runs. Posted work that has not run is run now, on the caller's thread. Clients are
  * not freed. NULL is allowed.
  */
 IOTKIT_API void iotkit_loop_free(iotkit_loop_t *loop);
 
-/* Runs until iotkit_loop_stop. Returns 0 or the error that made waiting impossible. */
+/** Runs until iotkit_loop_stop. Returns 0 or the error that made waiting impossible. */
 IOTKIT_API int iotkit_loop_run(iotkit_loop_t *loop);
 IOTKIT_API void iotkit_loop_stop(iotkit_loop_t *loop);
-/* Runs `fn(arg)` on the loop's thread, in order of posting. IK_ENO_MEMORY: not taken. */
+/** Runs `fn(arg)` on the loop's thread, in order of posting. IK_ENO_MEMORY: not taken. */
 IOTKIT_API int iotkit_loop_post(iotkit_loop_t *loop, void (*fn)(void *arg), void *arg);
 
-/* On the loop's thread only (or before it runs). The loop sets the client's waker and steps it. */
+/** On the loop's thread only (or before it runs). The loop sets the client's waker and steps it. */
 IOTKIT_API int iotkit_loop_add(iotkit_loop_t *loop, iotkit_mqtt_t *client);
-/*
+/**
  * On the loop's thread only. After it the loop never touches the client. Allowed inside the
  * client's callbacks.
  */
 IOTKIT_API void iotkit_loop_remove(iotkit_loop_t *loop, iotkit_mqtt_t *client);
-/*
+/**
  * On the loop's thread only. Paused: the client's socket is not read (TCP pushes back on the
  * broker) but what is queued is sent. Keep-alive goes on as long as the broker is patient.
  */

@@ -1,4 +1,5 @@
-/*
+/**
+ * @file
  * iotkit_mqtt.h - an MQTT 3.1.1 client over TCP or TLS.
  *
  * Two faces over one core. Readiness: the caller waits for iotkit_mqtt_fd() to be ready as
@@ -21,32 +22,32 @@ extern "C" {
 typedef struct iotkit_mqtt iotkit_mqtt_t;
 
 enum iotkit_mqtt_state {
-  IOTKIT_MQTT_IDLE = 0,   /* made, not started                  → CONNECTING, CLOSED          */
-  IOTKIT_MQTT_CONNECTING, /* TCP, TLS or CONNECT under way      → CONNECTED, WAITING, CLOSED  */
-  IOTKIT_MQTT_CONNECTED,  /* CONNACK 0 received                 → WAITING, CLOSED             */
-  IOTKIT_MQTT_WAITING,    /* dropped or refused; back-off runs  → CONNECTING, CLOSED          */
-  IOTKIT_MQTT_CLOSED      /* stopped, or gave up; final         → nothing                     */
+  IOTKIT_MQTT_IDLE = 0,   /**< made, not started                  → CONNECTING, CLOSED */
+  IOTKIT_MQTT_CONNECTING, /**< TCP, TLS or CONNECT under way      → CONNECTED, WAITING, CLOSED */
+  IOTKIT_MQTT_CONNECTED,  /**< CONNACK 0 received                 → WAITING, CLOSED */
+  IOTKIT_MQTT_WAITING,    /**< dropped or refused; back-off runs  → CONNECTING, CLOSED */
+  IOTKIT_MQTT_CLOSED      /**< stopped, or gave up; final         → nothing */
 };
 
 enum iotkit_mqtt_event_type {
   IOTKIT_MQTT_EVENT_STATE =
-      1, /* `state` is new; `error`, `detail` say why it is WAITING or CLOSED (0: asked for) */
-  /* `packet_id`; `error` IK_EMQTT_SUBSCRIBE when refused; `qos` as granted */
+      1, /**< `state` is new; `error`, `detail` say why it is WAITING or CLOSED (0: asked for) */
+  /** `packet_id`; `error` IK_EMQTT_SUBSCRIBE when refused; `qos` as granted */
   IOTKIT_MQTT_EVENT_SUBSCRIBED,
-  IOTKIT_MQTT_EVENT_UNSUBSCRIBED, /* `packet_id` */
-  /* `packet_id` of a QoS 1 publish was acknowledged; or `error`: it was given up */
+  IOTKIT_MQTT_EVENT_UNSUBSCRIBED, /**< `packet_id` */
+  /** `packet_id` of a QoS 1 publish was acknowledged; or `error`: it was given up */
   IOTKIT_MQTT_EVENT_PUBLISHED,
-  IOTKIT_MQTT_EVENT_MESSAGE, /* `message`, which no subscription's handler took */
-  /* one above max_packet was skipped and acknowledged; `error`, `detail`, `qos` */
+  IOTKIT_MQTT_EVENT_MESSAGE, /**< `message`, which no subscription's handler took */
+  /** one above max_packet was skipped and acknowledged; `error`, `detail`, `qos` */
   IOTKIT_MQTT_EVENT_SKIPPED
 };
 
 struct iotkit_mqtt_message {
-  const char *topic; /* not NUL-terminated; UTF-8; valid during the callback */
+  const char *topic; /**< not NUL-terminated; UTF-8; valid during the callback */
   size_t topic_len;
   const uint8_t *payload;
   size_t payload_len;
-  uint16_t packet_id; /* 0 with QoS 0 */
+  uint16_t packet_id; /**< 0 with QoS 0 */
   uint8_t qos;
   bool dup;
   bool retain;
@@ -54,16 +55,16 @@ struct iotkit_mqtt_message {
 
 struct iotkit_mqtt_event {
   enum iotkit_mqtt_event_type type;
-  enum iotkit_mqtt_state state; /* at the time of the event */
-  bool session_present;         /* EVENT_STATE with CONNECTED */
-  int error;                    /* 0 or IK_E* */
-  const char *detail;           /* never NULL; what exactly went wrong; valid during the callback */
+  enum iotkit_mqtt_state state; /**< at the time of the event */
+  bool session_present;         /**< EVENT_STATE with CONNECTED */
+  int error;                    /**< 0 or IK_E* */
+  const char *detail; /**< never NULL; what exactly went wrong; valid during the callback */
   uint16_t packet_id;
   uint8_t qos;
   const struct iotkit_mqtt_message *message;
 };
 
-/*
+/**
  * Called by the thread that steps. Everything is allowed in it but step, yield and free of the same
  * client.
  */
@@ -73,49 +74,49 @@ typedef void (*iotkit_mqtt_message_fn)(void *ctx, iotkit_mqtt_t *client,
                                        const struct iotkit_mqtt_message *message);
 
 struct iotkit_mqtt_options {
-  const char *host; /* name or address (IPv6 without brackets) */
+  const char *host; /**< name or address (IPv6 without brackets) */
   uint16_t port;
-  iotkit_tls_t *tls; /* NULL: plain TCP; else a reference is taken */
+  iotkit_tls_t *tls; /**< NULL: plain TCP; else a reference is taken */
   const char *client_id;
-  const char *username;        /* NULL: none */
-  const char *password;        /* NULL: none; never logged */
-  bool persistent_session;     /* clean_session = 0 */
-  uint16_t keep_alive_s;       /* 0: 300 (the platform takes 30-1200); 65535: none */
-  uint32_t connect_timeout_ms; /* resolve + TCP + TLS + CONNACK; 0: 30,000 */
-  uint32_t request_timeout_ms; /* SUBACK, UNSUBACK, PINGRESP; 0: 10,000 */
-  uint32_t reconnect_min_ms;   /* first back-off; 0: 1,000; full jitter */
-  uint32_t reconnect_max_ms;   /* cap of back-off; 0: 60,000 */
-  bool no_reconnect;           /* a drop or refusal closes the client */
-  size_t max_packet;           /* bytes of one packet, in or out; 0: 256 KiB + 1 KiB, cap 16 MiB */
-  size_t max_queue;            /* bytes waiting to be sent; 0: 1 MiB */
-  uint16_t max_in_flight; /* QoS 1 publishes not yet acknowledged, queued ones included; 0: 100 */
-  iotkit_mqtt_event_fn on_event; /* NULL: none */
+  const char *username;        /**< NULL: none */
+  const char *password;        /**< NULL: none; never logged */
+  bool persistent_session;     /**< clean_session = 0 */
+  uint16_t keep_alive_s;       /**< 0: 300 (the platform takes 30-1200); 65535: none */
+  uint32_t connect_timeout_ms; /**< resolve + TCP + TLS + CONNACK; 0: 30,000 */
+  uint32_t request_timeout_ms; /**< SUBACK, UNSUBACK, PINGRESP; 0: 10,000 */
+  uint32_t reconnect_min_ms;   /**< first back-off; 0: 1,000; full jitter */
+  uint32_t reconnect_max_ms;   /**< cap of back-off; 0: 60,000 */
+  bool no_reconnect;           /**< a drop or refusal closes the client */
+  size_t max_packet;      /**< bytes of one packet, in or out; 0: 256 KiB + 1 KiB, cap 16 MiB */
+  size_t max_queue;       /**< bytes waiting to be sent; 0: 1 MiB */
+  uint16_t max_in_flight; /**< QoS 1 publishes not yet acknowledged, queued ones included; 0: 100 */
+  iotkit_mqtt_event_fn on_event; /**< NULL: none */
   void *ctx;
 };
 
-/*
+/**
  * Errors: IK_EINVALID_ARGUMENT, IK_ETOO_LONG, IK_ENO_MEMORY; `detail` (may be NULL) names the
  * option.
  */
 IOTKIT_API int iotkit_mqtt_new(const struct iotkit_mqtt_options *options, iotkit_mqtt_t **out,
                                char *detail);
-/*
+/**
  * Frees the client and closes its connection without a DISCONNECT (call stop and step until CLOSED
  * for an orderly end). Not while another thread steps it, nor inside its callbacks
  * (IK_EIN_CALLBACK). NULL is allowed.
  */
 IOTKIT_API int iotkit_mqtt_free(iotkit_mqtt_t *client);
 
-/* Begins to connect at the next step. IK_EINVALID_STATE unless IDLE. */
+/** Begins to connect at the next step. IK_EINVALID_STATE unless IDLE. */
 IOTKIT_API int iotkit_mqtt_start(iotkit_mqtt_t *client);
-/*
+/**
  * Sends what is queued, then DISCONNECT, then closes; EVENT_STATE CLOSED tells the end, at most 2 s
  * later.
  */
 IOTKIT_API int iotkit_mqtt_stop(iotkit_mqtt_t *client);
 IOTKIT_API enum iotkit_mqtt_state iotkit_mqtt_get_state(const iotkit_mqtt_t *client);
 
-/*
+/**
  * Queues a message. QoS 0 → 0; QoS 1 → its packet id, EVENT_PUBLISHED follows. QoS 1 is also taken
  * while WAITING or CONNECTING and sent (again, with DUP where it had been sent) after the connect.
  * Errors: IK_ENOT_CONNECTED (QoS 0 offline), IK_EQUEUE_FULL, IK_EMQTT_TOPIC,
@@ -123,14 +124,14 @@ IOTKIT_API enum iotkit_mqtt_state iotkit_mqtt_get_state(const iotkit_mqtt_t *cli
  */
 IOTKIT_API int iotkit_mqtt_publish(iotkit_mqtt_t *client, const char *topic, const void *payload,
                                    size_t payload_len, uint8_t qos, bool retain);
-/*
+/**
  * Adds a handler for a topic filter and subscribes it (again after each connect unless the session
  * was present). qos 0 or 1. `handler` NULL: its messages go to on_event. Returns the packet id, 0
  * when it goes out with the next connect.
  */
 IOTKIT_API int iotkit_mqtt_subscribe(iotkit_mqtt_t *client, const char *filter, uint8_t qos,
                                      iotkit_mqtt_message_fn handler, void *ctx);
-/*
+/**
  * Removes that handler; the last one of a filter unsubscribes it. After the return the handler is
  * not running and never will again, unless the caller is itself inside a callback of this client.
  * Returns the packet id or 0 when nothing is sent.
@@ -142,19 +143,19 @@ IOTKIT_API int iotkit_mqtt_unsubscribe(iotkit_mqtt_t *client, const char *filter
 
 enum iotkit_interest { IOTKIT_READ = 1, IOTKIT_WRITE = 2 };
 
-/* The descriptor to wait for, -1: none at present. May change with every step. */
+/** The descriptor to wait for, -1: none at present. May change with every step. */
 IOTKIT_API int iotkit_mqtt_fd(const iotkit_mqtt_t *client);
-/* IOTKIT_READ, IOTKIT_WRITE, both or 0. */
+/** IOTKIT_READ, IOTKIT_WRITE, both or 0. */
 IOTKIT_API int iotkit_mqtt_interest(const iotkit_mqtt_t *client);
-/* When to step at the latest, whatever the descriptor says; UINT64_MAX: never. 0: at once. */
+/** When to step at the latest, whatever the descriptor says; UINT64_MAX: never. 0: at once. */
 IOTKIT_API uint64_t iotkit_mqtt_deadline(const iotkit_mqtt_t *client);
-/*
+/**
  * Sends what is queued and takes in what has arrived, bounded in work; never blocks. Returns 0, or
  * IK_ECLOSED once CLOSED. A drop is not an error here: it is told by EVENT_STATE, and deadline()
  * says when the next try begins.
  */
 IOTKIT_API int iotkit_mqtt_step(iotkit_mqtt_t *client, uint64_t now_ms);
-/*
+/**
  * `wake(ctx)` is called, on any thread, when a step is due earlier than the last deadline() said.
  * No lock is held. After the return the waker set before is not running and never will again; not
  * to be called from inside a waker.
@@ -163,13 +164,13 @@ IOTKIT_API void iotkit_mqtt_set_waker(iotkit_mqtt_t *client, void (*wake)(void *
 
 /* ---- blocking face ---- */
 
-/*
+/**
  * Steps until `timeout_ms` (an upper bound) has passed or something was handled: a packet, a change
  * of state. Returns 0, IK_EINTERRUPTED, IK_ECLOSED, IK_EBUSY (another thread steps),
  * IK_EIN_CALLBACK.
  */
 IOTKIT_API int iotkit_mqtt_yield(iotkit_mqtt_t *client, uint32_t timeout_ms);
-/* Ends a running or the next yield. Any thread. */
+/** Ends a running or the next yield. Any thread. */
 IOTKIT_API void iotkit_mqtt_interrupt(iotkit_mqtt_t *client);
 
 #ifdef __cplusplus

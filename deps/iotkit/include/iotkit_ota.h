@@ -1,4 +1,5 @@
-/*
+/**
+ * @file
  * iotkit_ota.h - a device's OTA channel on an MQTT client, and the upgrades that arrive on it.
  *
  * A channel (iotkit_ota_t) is one device or sub-device: it subscribes the platform's topics, sends
@@ -25,22 +26,22 @@ enum iotkit_sign_method {
 };
 
 struct iotkit_sign_options {
-  const char *product_key;   /* 1-20 characters */
-  const char *device_name;   /* 1-32 characters */
-  const char *device_secret; /* 1-64 characters */
-  const char *client_id;     /* base id, 1-64 characters; NULL: "{product_key}.{device_name}" */
+  const char *product_key;   /**< 1-20 characters */
+  const char *device_name;   /**< 1-32 characters */
+  const char *device_secret; /**< 1-64 characters */
+  const char *client_id;     /**< base id, 1-64 characters; NULL: "{product_key}.{device_name}" */
   enum iotkit_sign_method method;
-  bool tls;           /* securemode 2, else 3 */
-  uint64_t timestamp; /* milliseconds; 0: none is sent nor signed */
+  bool tls;           /**< securemode 2, else 3 */
+  uint64_t timestamp; /**< milliseconds; 0: none is sent nor signed */
 };
 
 struct iotkit_sign_in {
   char client_id[256];
   char username[64];
-  char password[65]; /* lower-case hex */
+  char password[65]; /**< lower-case hex */
 };
 
-/*
+/**
  * The MQTT sign-in of document 73742. Errors: IK_EINVALID_ARGUMENT, IK_ETOO_LONG; `detail` names
  * the field.
  */
@@ -51,76 +52,76 @@ IOTKIT_API int iotkit_sign(const struct iotkit_sign_options *options, struct iot
 
 typedef struct iotkit_job iotkit_job_t;
 
-/* One announced upgrade. Strings end with NUL and live as long as the job; absent ones are "". */
+/** One announced upgrade. Strings end with NUL and live as long as the job; absent ones are "". */
 struct iotkit_upgrade {
-  const char *id;      /* of the notice */
-  const char *module;  /* "" is the default module */
-  const char *version; /* the target */
+  const char *id;      /**< of the notice */
+  const char *module;  /**< "" is the default module */
+  const char *version; /**< the target */
   const char *url;
-  uint64_t size; /* bytes */
+  uint64_t size; /**< bytes */
   enum iotkit_digest_method digest_method;
-  uint8_t digest[IOTKIT_DIGEST_MAX]; /* 16 bytes (MD5) or 32 (SHA-256) */
-  const char *digest_sign;           /* base64 signature over the digest, or "" */
+  uint8_t digest[IOTKIT_DIGEST_MAX]; /**< 16 bytes (MD5) or 32 (SHA-256) */
+  const char *digest_sign;           /**< base64 signature over the digest, or "" */
   bool is_diff;
-  const char *ext_data; /* JSON object text, or "" */
+  const char *ext_data; /**< JSON object text, or "" */
 };
 
 struct iotkit_fetch_options {
-  /* for https; NULL: made with the system's CA store when first needed */
+  /** for https; NULL: made with the system's CA store when first needed */
   iotkit_tls_t *tls;
-  uint32_t connect_timeout_ms;  /* resolve + TCP + TLS; 0: 10,000 */
-  uint32_t response_timeout_ms; /* request sent → head complete; 0: 30,000 */
-  /* no byte of the body for this long drops the connection; 0: 30,000 */
+  uint32_t connect_timeout_ms;  /**< resolve + TCP + TLS; 0: 10,000 */
+  uint32_t response_timeout_ms; /**< request sent → head complete; 0: 30,000 */
+  /** no byte of the body for this long drops the connection; 0: 30,000 */
   uint32_t idle_timeout_ms;
-  uint32_t low_speed_bytes; /* with low_speed_ms: below this many bytes per second … 0: off */
-  uint32_t low_speed_ms;    /* … over this long drops the connection */
-  uint32_t max_retries;     /* tries in a row that brought no byte; 0: 5; UINT32_MAX: none */
-  /* first back-off; 0: 500; doubled each time, full jitter, Retry-After honoured */
+  uint32_t low_speed_bytes; /**< with low_speed_ms: below this many bytes per second … 0: off */
+  uint32_t low_speed_ms;    /**< … over this long drops the connection */
+  uint32_t max_retries;     /**< tries in a row that brought no byte; 0: 5; UINT32_MAX: none */
+  /** first back-off; 0: 500; doubled each time, full jitter, Retry-After honoured */
   uint32_t retry_min_ms;
-  uint32_t retry_max_ms; /* 0: 60,000 */
-  uint8_t max_redirects; /* 0: 5 */
-  bool https_only;       /* refuse http, at first and by redirect */
-  /* the caller feeds iotkit_job_digest() itself, on a thread of its own */
+  uint32_t retry_max_ms; /**< 0: 60,000 */
+  uint8_t max_redirects; /**< 0: 5 */
+  bool https_only;       /**< refuse http, at first and by redirect */
+  /** the caller feeds iotkit_job_digest() itself, on a thread of its own */
   bool external_digest;
 };
 
 enum iotkit_job_state {
-  IOTKIT_JOB_READY = 0, /* announced                        → FETCHING, FAILED */
-  IOTKIT_JOB_FETCHING,  /* bytes come                       → FETCHED, FAILED  */
-  IOTKIT_JOB_FETCHED,   /* every byte was handed out; final until checked */
-  IOTKIT_JOB_FAILED     /* iotkit_job_error() says why; final */
+  IOTKIT_JOB_READY = 0, /**< announced                        → FETCHING, FAILED */
+  IOTKIT_JOB_FETCHING,  /**< bytes come                       → FETCHED, FAILED */
+  IOTKIT_JOB_FETCHED,   /**< every byte was handed out; final until checked */
+  IOTKIT_JOB_FAILED     /**< iotkit_job_error() says why; final */
 };
 
-/*
+/**
  * Makes a job from a notice's JSON (upgrade or get_reply), as the channel does; for tests and other
  * transports.
  */
 IOTKIT_API int iotkit_job_parse(const char *json, size_t len,
                                 const struct iotkit_fetch_options *options, iotkit_job_t **out,
                                 char *detail);
-/* Makes a READY job of the same notice with the same options, whatever state `job` is in. */
+/** Makes a READY job of the same notice with the same options, whatever state `job` is in. */
 IOTKIT_API int iotkit_job_dup(const iotkit_job_t *job, iotkit_job_t **out);
 IOTKIT_API iotkit_job_t *iotkit_job_ref(iotkit_job_t *job);
-/* The last reference closes its connection. NULL is allowed. */
+/** The last reference closes its connection. NULL is allowed. */
 IOTKIT_API void iotkit_job_unref(iotkit_job_t *job);
 IOTKIT_API const struct iotkit_upgrade *iotkit_job_upgrade(const iotkit_job_t *job);
 IOTKIT_API enum iotkit_job_state iotkit_job_get_state(const iotkit_job_t *job);
-/*
+/**
  * The error that ended it, 0: none; `detail` (may be NULL, else IOTKIT_DETAIL_MAX bytes) names
  * what.
  */
 IOTKIT_API int iotkit_job_error(const iotkit_job_t *job, char *detail);
-/* Bytes of the image handed out so far. */
+/** Bytes of the image handed out so far. */
 IOTKIT_API uint64_t iotkit_job_received(const iotkit_job_t *job);
 
-/*
+/**
  * Options for the fetch, before the first one. A reference to `tls` is taken. IK_EINVALID_STATE
  * later.
  */
 IOTKIT_API int iotkit_job_set_options(iotkit_job_t *job,
                                       const struct iotkit_fetch_options *options);
 
-/*
+/**
  * Receives the next bytes of the image straight into `buf`. Blocks until `buf` is full, the image
  * is complete or `timeout_ms` has passed, whichever is first; reconnecting and resuming go on
  * inside, within the retry policy. Returns the number of bytes (their place in the image is
@@ -131,21 +132,21 @@ IOTKIT_API int iotkit_job_set_options(iotkit_job_t *job,
  */
 IOTKIT_API int64_t iotkit_job_fetch(iotkit_job_t *job, void *buf, size_t len, uint32_t timeout_ms,
                                     uint64_t *offset);
-/* Ends a running or the next fetch with IK_EINTERRUPTED. Any thread. */
+/** Ends a running or the next fetch with IK_EINTERRUPTED. Any thread. */
 IOTKIT_API void iotkit_job_interrupt(iotkit_job_t *job);
-/*
+/**
  * Ends the job: FAILED with IK_EABORTED, a running fetch returns. Any thread. No effect on a job
  * that has ended.
  */
 IOTKIT_API void iotkit_job_abort(iotkit_job_t *job);
 
-/*
+/**
  * With external_digest: takes the bytes in the order in which they were handed out, offset included
  * (0 begins again). One thread at a time, which may be another than the fetching one.
  * IK_EINVALID_ARGUMENT when `offset` leaves a gap.
  */
 IOTKIT_API int iotkit_job_digest(iotkit_job_t *job, uint64_t offset, const void *data, size_t len);
-/*
+/**
  * Whether the image is the announced one: 0, IK_EDIGEST_MISMATCH, IK_ESIZE_MISMATCH,
  * IK_EINVALID_STATE before FETCHED. May be asked any number of times.
  */
@@ -156,46 +157,46 @@ IOTKIT_API int iotkit_job_check(iotkit_job_t *job);
 typedef struct iotkit_ota iotkit_ota_t;
 
 struct iotkit_ota_options {
-  const char *product_key; /* of the device or sub-device; copied */
+  const char *product_key; /**< of the device or sub-device; copied */
   const char *device_name;
-  struct iotkit_fetch_options fetch; /* for its jobs */
-  /*
+  struct iotkit_fetch_options fetch; /**< for its jobs */
+  /**
    * A valid notice arrived. The callee owns the job's reference. On the thread that steps the
    * client.
    */
   void (*on_upgrade)(void *ctx, iotkit_ota_t *ota, iotkit_job_t *job);
-  /*
+  /**
    * A notice was refused (and has been reported to the platform as step -1). `detail` names what is
    * wrong.
    */
   void (*on_refused)(void *ctx, iotkit_ota_t *ota, int error, const char *detail);
-  /* The platform answered a request that there is nothing to do (module "" is the default one). */
+  /** The platform answered a request that there is nothing to do (module "" is the default one). */
   void (*on_nothing)(void *ctx, iotkit_ota_t *ota, const char *request_id);
   void *ctx;
 };
 
-/*
+/**
  * Subscribes the topics; returns at once. The client must outlive the channel. `detail` may be
  * NULL.
  */
 IOTKIT_API int iotkit_ota_new(iotkit_mqtt_t *client, const struct iotkit_ota_options *options,
                               iotkit_ota_t **out, char *detail);
-/*
+/**
  * Unsubscribes; afterwards no callback runs. Not inside a callback of the same channel:
  * IK_EIN_CALLBACK. NULL is allowed.
  */
 IOTKIT_API int iotkit_ota_free(iotkit_ota_t *ota);
 
-/*
+/**
  * Version 1-64 characters of letters, digits, '.', '-', '_'; module the same or NULL. QoS 1:
  * returns its packet id.
  */
 IOTKIT_API int iotkit_ota_report_version(iotkit_ota_t *ota, const char *version,
                                          const char *module);
-/* step 0-100 percent, or -1 … -4; desc ≤ 1024 bytes or NULL; module or NULL. QoS 0: returns 0. */
+/** step 0-100 percent, or -1 … -4; desc ≤ 1024 bytes or NULL; module or NULL. QoS 0: returns 0. */
 IOTKIT_API int iotkit_ota_report_progress(iotkit_ota_t *ota, int step, const char *desc,
                                           const char *module);
-/*
+/**
  * Asks whether there is an upgrade for the module (thing/ota/firmware/get, QoS 0); on_upgrade or
  * on_nothing follows. `request_id` (may be NULL, else 16 bytes) gets the id that the reply will
  * carry.

@@ -1,4 +1,5 @@
-/*
+/**
+ * @file
  * iot_export_errno.h - the numbers that the published functions return. The SDK's own errors,
  * IK_E*, are in iotkit_errors.h.
  */

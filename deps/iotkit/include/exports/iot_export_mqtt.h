@@ -1,4 +1,5 @@
-/*
+/**
+ * @file
  * iot_export_mqtt.h - the published MQTT functions, over iotkit_mqtt.h.
  *
  * A handle is one client; there may be any number. Every function may be called from any thread and
@@ -26,30 +27,30 @@ extern "C" {
 #define MUTLI_SUBSCIRBE_MAX (5)
 
 typedef enum {
-  IOTX_MQTT_QOS0 = 0, /* at most once */
-  IOTX_MQTT_QOS1 = 1, /* at least once */
-  IOTX_MQTT_QOS2 = 2  /* exactly once: for subscribing only */
+  IOTX_MQTT_QOS0 = 0, /**< at most once */
+  IOTX_MQTT_QOS1 = 1, /**< at least once */
+  IOTX_MQTT_QOS2 = 2  /**< exactly once: for subscribing only */
 } iotx_mqtt_qos_t;
 
-/* What `msg` of an event points to is said behind each. */
+/** What `msg` of an event points to is said behind each. */
 typedef enum {
   IOTX_MQTT_EVENT_UNDEF = 0,
-  IOTX_MQTT_EVENT_DISCONNECT = 1,       /* text: why */
-  IOTX_MQTT_EVENT_RECONNECT = 2,        /* text */
-  IOTX_MQTT_EVENT_SUBCRIBE_SUCCESS = 3, /* (uintptr_t)msg is the packet id; so below */
-  IOTX_MQTT_EVENT_SUBCRIBE_TIMEOUT = 4, /* not answered in time; it is sent again */
-  IOTX_MQTT_EVENT_SUBCRIBE_NACK = 5,    /* refused; asked for again after the next reconnect */
+  IOTX_MQTT_EVENT_DISCONNECT = 1,       /**< text: why */
+  IOTX_MQTT_EVENT_RECONNECT = 2,        /**< text */
+  IOTX_MQTT_EVENT_SUBCRIBE_SUCCESS = 3, /**< (uintptr_t)msg is the packet id; so below */
+  IOTX_MQTT_EVENT_SUBCRIBE_TIMEOUT = 4, /**< not answered in time; it is sent again */
+  IOTX_MQTT_EVENT_SUBCRIBE_NACK = 5,    /**< refused; asked for again after the next reconnect */
   IOTX_MQTT_EVENT_UNSUBCRIBE_SUCCESS = 6,
   IOTX_MQTT_EVENT_UNSUBCRIBE_TIMEOUT = 7,
-  IOTX_MQTT_EVENT_UNSUBCRIBE_NACK = 8,   /* never: MQTT 3.1.1 cannot say it */
-  IOTX_MQTT_EVENT_PUBLISH_SUCCESS = 9,   /* a QoS 1 publish was acknowledged */
-  IOTX_MQTT_EVENT_PUBLISH_TIMEOUT = 10,  /* never: it is sent again after a reconnect */
-  IOTX_MQTT_EVENT_PUBLISH_NACK = 11,     /* never */
-  IOTX_MQTT_EVENT_PUBLISH_RECEIVED = 12, /* iotx_mqtt_topic_info_t */
-  IOTX_MQTT_EVENT_BUFFER_OVERFLOW = 13   /* text: a message larger than read_buf_size was skipped */
+  IOTX_MQTT_EVENT_UNSUBCRIBE_NACK = 8,   /**< never: MQTT 3.1.1 cannot say it */
+  IOTX_MQTT_EVENT_PUBLISH_SUCCESS = 9,   /**< a QoS 1 publish was acknowledged */
+  IOTX_MQTT_EVENT_PUBLISH_TIMEOUT = 10,  /**< never: it is sent again after a reconnect */
+  IOTX_MQTT_EVENT_PUBLISH_NACK = 11,     /**< never */
+  IOTX_MQTT_EVENT_PUBLISH_RECEIVED = 12, /**< iotx_mqtt_topic_info_t */
+  IOTX_MQTT_EVENT_BUFFER_OVERFLOW = 13 /**< text: a message larger than read_buf_size was skipped */
 } iotx_mqtt_event_type_t;
 
-/* A message. To publish: qos, payload and payload_len are read, and retain; packet_id is set. */
+/** A message. To publish: qos, payload and payload_len are read, and retain; packet_id is set. */
 typedef struct {
   uint16_t packet_id;
   uint8_t qos;
@@ -57,8 +58,8 @@ typedef struct {
   uint8_t retain;
   uint16_t topic_len;
   uint32_t payload_len;
-  const char *ptopic;  /* not NUL-terminated; valid during the callback */
-  const char *payload; /* likewise */
+  const char *ptopic;  /**< not NUL-terminated; valid during the callback */
+  const char *payload; /**< likewise */
 } iotx_mqtt_topic_info_t, *iotx_mqtt_topic_info_pt;
 
 typedef struct {
@@ -70,47 +71,47 @@ typedef void (*iotx_mqtt_event_handle_func_fpt)(void *pcontext, void *pclient,
                                                 iotx_mqtt_event_msg_pt msg);
 
 typedef struct {
-  iotx_mqtt_event_handle_func_fpt h_fp; /* NULL: none */
+  iotx_mqtt_event_handle_func_fpt h_fp; /**< NULL: none */
   void *pcontext;
 } iotx_mqtt_event_handle_t, *iotx_mqtt_event_handle_pt;
 
-/* Texts are copied by Construct. */
+/** Texts are copied by Construct. */
 typedef struct {
   uint16_t port;
   const char *host;
   const char *client_id;
   const char *username;
   const char *password;
-  /* NULL: plain TCP; "": TLS, the system's CA store; else TLS, the CA in PEM */
+  /** NULL: plain TCP; "": TLS, the system's CA store; else TLS, the CA in PEM */
   const char *pub_key;
-  uint8_t clean_session; /* 1: a clean session, else a persistent one */
-  /* of CONNACK, SUBACK, UNSUBACK, PINGRESP; 500 to 5,000, else 2,000 */
+  uint8_t clean_session; /**< 1: a clean session, else a persistent one */
+  /** of CONNACK, SUBACK, UNSUBACK, PINGRESP; 500 to 5,000, else 2,000 */
   uint32_t request_timeout_ms;
-  uint32_t keepalive_interval_ms; /* taken into 30,000 to 1,200,000; 0: 60,000 */
-  uint32_t write_buf_size;        /* bytes of the largest packet to send; 0: 257 KiB */
-  uint32_t read_buf_size;         /* bytes of the largest packet to receive; 0: 257 KiB */
+  uint32_t keepalive_interval_ms; /**< taken into 30,000 to 1,200,000; 0: 60,000 */
+  uint32_t write_buf_size;        /**< bytes of the largest packet to send; 0: 257 KiB */
+  uint32_t read_buf_size;         /**< bytes of the largest packet to receive; 0: 257 KiB */
   iotx_mqtt_event_handle_t
-      handle_event; /* events, and messages that no subscription's function takes */
+      handle_event; /**< events, and messages that no subscription's function takes */
 } iotx_mqtt_param_t, *iotx_mqtt_param_pt;
 
-/*
+/**
  * Connects and returns the handle when the broker has accepted, or NULL: a parameter is not valid,
  * there is no connection within 10 s, no CONNACK within request_timeout_ms, or a refusal. NULL
  * parameters: as IOT_SetupConnInfo makes them of HAL_GetProductKey, HAL_GetDeviceName and
  * HAL_GetDeviceSecret.
  */
 DLL_IOT_API void *IOT_MQTT_Construct(iotx_mqtt_param_t *pInitParams);
-/* Disconnects, at most 2 s, frees, and sets *phandler to NULL. */
+/** Disconnects, at most 2 s, frees, and sets *phandler to NULL. */
 DLL_IOT_API int IOT_MQTT_Destroy(void **phandler);
-/*
+/**
  * Sends and receives, and runs callbacks. Returns 0 when something was handled or timeout_ms is
  * over, which is an upper bound; at once while an upgrade of this client is being fetched.
  * FAIL_RETURN for a negative time-out.
  */
 DLL_IOT_API int IOT_MQTT_Yield(void *handle, int timeout_ms);
-/* 1: connected, 0: not. */
+/** 1: connected, 0: not. */
 DLL_IOT_API int IOT_MQTT_CheckStateNormal(void *handle);
-/*
+/**
  * Calls topic_handle_func for each message that matches. Returns the packet id, for
  * SUBCRIBE_SUCCESS; 0: it is sent with the next connect; MQTT_TOPIC_FORMAT_ERROR, NULL_VALUE_ERROR,
  * FAIL_RETURN.
@@ -118,16 +119,16 @@ DLL_IOT_API int IOT_MQTT_CheckStateNormal(void *handle);
 DLL_IOT_API int IOT_MQTT_Subscribe(void *handle, const char *topic_filter, iotx_mqtt_qos_t qos,
                                    iotx_mqtt_event_handle_func_fpt topic_handle_func,
                                    void *pcontext);
-/*
+/**
  * As Subscribe, and waits for the answer. Returns the packet id; FAIL_RETURN: refused, or none
  * within timeout_ms.
  */
 DLL_IOT_API int IOT_MQTT_Subscribe_Sync(void *handle, const char *topic_filter, iotx_mqtt_qos_t qos,
                                         iotx_mqtt_event_handle_func_fpt topic_handle_func,
                                         void *pcontext, int timeout_ms);
-/* Removes all functions of that filter. Returns the packet id, 0: nothing had to be sent. */
+/** Removes all functions of that filter. Returns the packet id, 0: nothing had to be sent. */
 DLL_IOT_API int IOT_MQTT_Unsubscribe(void *handle, const char *topic_filter);
-/*
+/**
  * QoS 0: 0. QoS 1: the packet id. Topics begin with '/' and are 1 to 128 printable ASCII characters
  * without wildcards, else MQTT_TOPIC_FORMAT_ERROR. MQTT_PUBLISH_QOS_ERROR: another QoS;
  * MQTT_PUBLISH_PACKET_ERROR: larger than write_buf_size; MQTT_STATE_ERROR: not connected;
@@ -135,7 +136,7 @@ DLL_IOT_API int IOT_MQTT_Unsubscribe(void *handle, const char *topic_filter);
  */
 DLL_IOT_API int IOT_MQTT_Publish(void *handle, const char *topic_name,
                                  iotx_mqtt_topic_info_pt topic_msg);
-/* As Publish; every error is FAIL_RETURN. */
+/** As Publish; every error is FAIL_RETURN. */
 DLL_IOT_API int IOT_MQTT_Publish_Simple(void *handle, const char *topic_name, int qos, void *data,
                                         int len);
 

@@ -1,4 +1,5 @@
-/*
+/**
+ * @file
  * iot_export_ota.h - the published OTA API: firmware updates and remote configuration of one
  * device, over one MQTT client.
  *
@@ -29,112 +30,112 @@
 extern "C" {
 #endif
 
-/* Bytes that hold any version, the ending NUL included. */
+/** Bytes that hold any version, the ending NUL included. */
 #define OTA_VERSION_LEN_MAX 65
 
-/* What a function returns when it fails, or IOT_OTA_GetLastError. */
+/** What a function returns when it fails, or IOT_OTA_GetLastError. */
 typedef enum {
-  IOT_OTAE_GENERAL = -1,       /* anything else */
-  IOT_OTAE_INVALID_PARAM = -2, /* an argument is NULL, 0, too long or out of range */
-  IOT_OTAE_INVALID_STATE = -3, /* not possible in this state */
-  IOT_OTAE_STR_TOO_LONG = -4,  /* a text is too long */
-  IOT_OTAE_FETCH_FAILED = -5,  /* the download failed for good */
-  IOT_OTAE_NOMEM = -6,         /* out of memory */
-  IOT_OTAE_OSC_FAILED = -7,    /* a message could not be handed to the MQTT client */
+  IOT_OTAE_GENERAL = -1,       /**< anything else */
+  IOT_OTAE_INVALID_PARAM = -2, /**< an argument is NULL, 0, too long or out of range */
+  IOT_OTAE_INVALID_STATE = -3, /**< not possible in this state */
+  IOT_OTAE_STR_TOO_LONG = -4,  /**< a text is too long */
+  IOT_OTAE_FETCH_FAILED = -5,  /**< the download failed for good */
+  IOT_OTAE_NOMEM = -6,         /**< out of memory */
+  IOT_OTAE_OSC_FAILED = -7,    /**< a message could not be handed to the MQTT client */
   IOT_OTAE_NONE = 0
 } IOT_OTA_Err_t;
 
 typedef enum {
   IOT_OTAS_UNINITED = 0,
-  IOT_OTAS_INITED,   /* no upgrade */
-  IOT_OTAS_FETCHING, /* an upgrade was announced, or its image is being fetched */
-  IOT_OTAS_FETCHED,  /* the fetch has ended, well or badly */
-  IOT_OTAS_PUSHED    /* of a later release; a pushed upgrade is IOT_OTAS_FETCHING here */
+  IOT_OTAS_INITED,   /**< no upgrade */
+  IOT_OTAS_FETCHING, /**< an upgrade was announced, or its image is being fetched */
+  IOT_OTAS_FETCHED,  /**< the fetch has ended, well or badly */
+  IOT_OTAS_PUSHED    /**< of a later release; a pushed upgrade is IOT_OTAS_FETCHING here */
 } IOT_OTA_State_t;
 
 typedef enum {
   IOT_OTAT_NONE = 0,
-  IOT_OTAT_COTA, /* remote configuration */
-  IOT_OTAT_FOTA  /* firmware */
+  IOT_OTAT_COTA, /**< remote configuration */
+  IOT_OTAT_FOTA  /**< firmware */
 } IOT_OTA_Type_t;
 
-/* Steps of IOT_OTA_ReportProgress: 0 to 100 percent, or why the upgrade failed. */
+/** Steps of IOT_OTA_ReportProgress: 0 to 100 percent, or why the upgrade failed. */
 typedef enum {
-  IOT_OTAP_BURN_FAILED = -4,  /* writing to flash */
-  IOT_OTAP_CHECK_FALIED = -3, /* verification; the published name is misspelt */
-  IOT_OTAP_FETCH_FAILED = -2, /* download */
+  IOT_OTAP_BURN_FAILED = -4,  /**< writing to flash */
+  IOT_OTAP_CHECK_FALIED = -3, /**< verification; the published name is misspelt */
+  IOT_OTAP_FETCH_FAILED = -2, /**< download */
   IOT_OTAP_GENERAL_FAILED = -1,
   IOT_OTAP_FETCH_PERCENTAGE_MIN = 0,
   IOT_OTAP_FETCH_PERCENTAGE_MAX = 100
 } IOT_OTA_Progress_t;
 
-/*
+/**
  * What IOT_OTA_Ioctl gets or does, and what `buf` must be. A number is a uint32_t at an address
  * that is a multiple of 4.
  */
 typedef enum {
-  /*
+  /**
    * Of configurations only. A char ** to a NULL, which becomes a new text for HAL_Free; buf_len is
    * any but 0.
    */
   IOT_OTAG_COTA_CONFIG_ID = 0,
-  IOT_OTAG_COTA_CONFIG_SIZE, /* as IOT_OTAG_FILE_SIZE; 0 for firmware */
-  IOT_OTAG_COTA_SIGN,        /* char **; as it was sent, and so the others */
-  IOT_OTAG_COTA_SIGN_METHOD, /* char ** */
-  IOT_OTAG_COTA_URL,         /* char ** */
-  IOT_OTAG_COTA_GETTYPE,     /* char ** */
-  IOT_OTAG_OTA_TYPE,         /* number: IOT_OTA_Type_t of the fetch under way */
-  IOT_OTAG_FETCHED_SIZE,     /* number, or uint64_t with a length of 8: bytes fetched */
-  IOT_OTAG_FILE_SIZE,        /* number, or uint64_t with a length of 8: bytes announced */
-  IOT_OTAG_MD5SUM,  /* text of 32 hexadecimal digits; an error when another digest was announced */
-  IOT_OTAG_VERSION, /* text; OTA_VERSION_LEN_MAX bytes hold it; an error for configurations */
-  IOT_OTAG_CHECK_FIRMWARE,     /* number: 1 when the fetched image is the announced one, else 0 */
-  IOT_OTAG_CHECK_CONFIG,       /* number: the same of a configuration; neither takes the other */
-  IOT_OTAG_RESET_FETCHED_SIZE, /* begins again at the image's first byte; `buf` is not touched */
-  IOT_OTAG_MODULE,             /* text: the module of the firmware, "" is the default one (3.2) */
-  IOT_OTAG_RESET_STATE         /* forgets the upgrade; `buf` is not touched (3.2) */
+  IOT_OTAG_COTA_CONFIG_SIZE, /**< as IOT_OTAG_FILE_SIZE; 0 for firmware */
+  IOT_OTAG_COTA_SIGN,        /**< char **; as it was sent, and so the others */
+  IOT_OTAG_COTA_SIGN_METHOD, /**< char ** */
+  IOT_OTAG_COTA_URL,         /**< char ** */
+  IOT_OTAG_COTA_GETTYPE,     /**< char ** */
+  IOT_OTAG_OTA_TYPE,         /**< number: IOT_OTA_Type_t of the fetch under way */
+  IOT_OTAG_FETCHED_SIZE,     /**< number, or uint64_t with a length of 8: bytes fetched */
+  IOT_OTAG_FILE_SIZE,        /**< number, or uint64_t with a length of 8: bytes announced */
+  IOT_OTAG_MD5SUM, /**< text of 32 hexadecimal digits; an error when another digest was announced */
+  IOT_OTAG_VERSION, /**< text; OTA_VERSION_LEN_MAX bytes hold it; an error for configurations */
+  IOT_OTAG_CHECK_FIRMWARE,     /**< number: 1 when the fetched image is the announced one, else 0 */
+  IOT_OTAG_CHECK_CONFIG,       /**< number: the same of a configuration; neither takes the other */
+  IOT_OTAG_RESET_FETCHED_SIZE, /**< begins again at the image's first byte; `buf` is not touched */
+  IOT_OTAG_MODULE,             /**< text: the module of the firmware, "" is the default one (3.2) */
+  IOT_OTAG_RESET_STATE         /**< forgets the upgrade; `buf` is not touched (3.2) */
 } IOT_OTA_CmdType_t;
 
-/* Channels of signals and of images; one of each exists. */
+/** Channels of signals and of images; one of each exists. */
 enum { OTA_CH_SIGNAL_MQTT = 0, OTA_CH_SIGNAL_COAP = 1, OTA_CH_FETCH_HTTP = 1 };
 
-/*
+/**
  * Opens OTA for a device on `ch_signal`, a handle of IOT_MQTT_Construct that outlives it. The names
  * are copied. NULL: a name is NULL, empty or no topic level, there is no such client, or memory is
  * out.
  */
 IOTKIT_API void *IOT_OTA_Init(const char *product_key, const char *device_name, void *ch_signal);
 
-/*
+/**
  * Closes it: subscriptions and connections end, a fetch running on another thread returns. 0;
  * IOT_OTAE_INVALID_PARAM for NULL, IOT_OTAE_INVALID_STATE inside the pushed callback of the same
  * handle.
  */
 IOTKIT_API int IOT_OTA_Deinit(void *handle);
 
-/*
+/**
  * Reports the version that runs, 1-64 bytes of UTF-8; QoS 1. What ends an upgrade on the platform
  * is this with the target version. 0; IOT_OTAE_INVALID_PARAM for NULL; -1 with the last error
  * INVALID_PARAM or OSC_FAILED.
  */
 IOTKIT_API int IOT_OTA_ReportVersion(void *handle, const char *version);
 
-/*
+/**
  * Reports progress, with a text of at most 1024 bytes or NULL; QoS 0. 0; IOT_OTAE_INVALID_PARAM for
  * NULL; -1 with the last error INVALID_PARAM; IOT_OTAE_STR_TOO_LONG; IOT_OTAE_OSC_FAILED.
  */
 IOTKIT_API int IOT_OTA_ReportProgress(void *handle, IOT_OTA_Progress_t progress, const char *msg);
 
-/* 1: an upgrade is announced or being fetched; else 0, also for NULL. */
+/** 1: an upgrade is announced or being fetched; else 0, also for NULL. */
 IOTKIT_API int IOT_OTA_IsFetching(void *handle);
 
-/*
+/**
  * 1: the fetch has ended, well or badly (IOT_OTAG_CHECK_FIRMWARE says which); else 0, also for
  * NULL.
  */
 IOTKIT_API int IOT_OTA_IsFetchFinish(void *handle);
 
-/*
+/**
  * Receives the next bytes of the image, at most `buf_len`, waiting at most `timeout_s` seconds
  * until the buffer is full or the image ends. After a drop it reconnects and goes on where it was.
  * Returns how many bytes; 0: none in that time, also while it reconnects; IOT_OTAE_INVALID_PARAM;
@@ -143,7 +144,7 @@ IOTKIT_API int IOT_OTA_IsFetchFinish(void *handle);
  */
 IOTKIT_API int IOT_OTA_FetchYield(void *handle, char *buf, uint32_t buf_len, uint32_t timeout_s);
 
-/*
+/**
  * Asks or does what `type` says. Texts are cut to the buffer, always end with NUL, and the rest of
  * the buffer is zeroed. 0; IOT_OTAE_INVALID_PARAM: NULL or no length; IOT_OTAE_INVALID_STATE: no
  * upgrade so far; -1 with the last error INVALID_PARAM (type, length, alignment, a size that does
@@ -152,10 +153,10 @@ IOTKIT_API int IOT_OTA_FetchYield(void *handle, char *buf, uint32_t buf_len, uin
  */
 IOTKIT_API int IOT_OTA_Ioctl(void *handle, IOT_OTA_CmdType_t type, void *buf, size_t buf_len);
 
-/* The last error of this handle, never reset to 0; IOT_OTAE_INVALID_PARAM for NULL. */
+/** The last error of this handle, never reset to 0; IOT_OTAE_INVALID_PARAM for NULL. */
 IOTKIT_API int IOT_OTA_GetLastError(void *handle);
 
-/*
+/**
  * `on_pushed(handle)` is called when an upgrade was announced, on the thread that yields the
  * client; NULL: nobody. An upgrade announced while another is being fetched waits until that one
  * has ended and its end was seen (IOT_OTA_IsFetching said 0, or CHECK_FIRMWARE or CHECK_CONFIG was
@@ -163,13 +164,13 @@ IOTKIT_API int IOT_OTA_GetLastError(void *handle);
  */
 IOTKIT_API int IOT_OTA_SetOnPushedCallback(void *handle, int (*on_pushed)(void *context));
 
-/*
+/**
  * Publishes the version to the legacy request topic, QoS 1: is there an image for me. As
  * IOT_OTA_ReportVersion; -1 while fetching.
  */
 IOTKIT_API int iotx_req_image(void *handle, const char *version);
 
-/*
+/**
  * Asks for the remote configuration of a scope ("product"), to be had in a way ("file"), all of it
  * ("") or some keys; QoS 0. When the answer comes, IOT_OTA_IsFetching says 1. 0;
  * IOT_OTAE_INVALID_PARAM for NULL; -1 with the last error INVALID_STATE while fetching,
