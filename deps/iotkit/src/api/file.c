@@ -82,7 +82,7 @@ static void remove_part(struct iotkit_file *file) {
 /* The lock keeps out our own kind alone. What another program has put in the part's place, or cut,
  * was not verified and must not get the final name. */
 static int check_part(struct iotkit_file *file, uint64_t size, char *detail) {
-  struct ik_path_info part;
+  struct ik_path_info part = {0};
   uint64_t there;
   int rc = ik_osfile_size(file->os, &there, detail);
   if (rc == 0) rc = ik_path_info(file->part, &part, detail);
