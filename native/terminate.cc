@@ -5,7 +5,7 @@
 // libstdc++'s own handler prints the exception's name, for which it brings a demangler, a fifth of
 // the addon's size.
 namespace __gnu_cxx {
-// NOLINT(bugprone-reserved-identifier, cert-dcl37-c, cert-dcl51-cpp)
+// NOLINTNEXTLINE(bugprone-reserved-identifier, cert-dcl37-c, cert-dcl51-cpp)
 void __verbose_terminate_handler();
 void __verbose_terminate_handler() {
   abort();
