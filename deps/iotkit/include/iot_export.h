@@ -20,7 +20,11 @@ extern "C" {
 #define DLL_IOT_API IOTKIT_API
 #endif
 
-/** Characters, without the NUL. */
+/**
+ * Sizes that programs declare their buffers with: characters, without the NUL. The SDK refuses
+ * longer keys, names and secrets; the other sizes are kept for programs that use them.
+ * @{
+ */
 #ifndef PRODUCT_KEY_LEN
 #define PRODUCT_KEY_LEN (20)
 #define DEVICE_NAME_LEN (32)
@@ -39,7 +43,9 @@ extern "C" {
 #define IOTX_DEVICE_ID_LEN (64)
 #define IOTX_DEVICE_SECRET_LEN (64)
 #define IOTX_URI_MAX_LEN (135)
+/** @} */
 
+/** As iotkit_log_level, in the same order: the lines of a level and of those before it. */
 typedef enum _IOT_LogLevel {
   IOT_LOG_NONE = 0,
   IOT_LOG_CRIT,
@@ -47,8 +53,9 @@ typedef enum _IOT_LogLevel {
   IOT_LOG_WARNING,
   IOT_LOG_INFO,
   IOT_LOG_DEBUG
-} IOT_LogLevel;
+} IOT_LogLevel; /**< of IOT_SetLogLevel */
 
+/** Where the platform is: the host becomes "{product_key}.iot-as-mqtt.{region}.aliyuncs.com". */
 typedef enum IOTX_CLOUD_REGION_TYPES {
   IOTX_CLOUD_REGION_SHANGHAI,  /**< cn-shanghai */
   IOTX_CLOUD_REGION_SINGAPORE, /**< ap-southeast-1 */
@@ -56,27 +63,28 @@ typedef enum IOTX_CLOUD_REGION_TYPES {
   IOTX_CLOUD_REGION_USA_WEST,  /**< us-west-1 */
   IOTX_CLOUD_REGION_GERMANY,   /**< eu-central-1 */
   IOTX_CLOUD_REGION_CUSTOM,    /**< as IOTX_IOCTL_SET_MQTT_DOMAIN says */
-  IOTX_CLOUD_DOMAIN_MAX
-} iotx_cloud_region_types_t;
+  IOTX_CLOUD_DOMAIN_MAX        /**< how many there are; no region */
+} iotx_cloud_region_types_t;   /**< of IOTX_IOCTL_SET_REGION; SHANGHAI to begin with */
 
+/** A device as programs keep it, each text with its NUL. No function takes or gives one. */
 typedef struct {
-  char product_key[PRODUCT_KEY_LEN + 1];
-  char device_name[DEVICE_NAME_LEN + 1];
-  char device_id[DEVICE_ID_LEN + 1];
-  char device_secret[DEVICE_SECRET_LEN + 1];
-  char module_vendor_id[MODULE_VENDOR_ID + 1];
-} iotx_device_info_t, *iotx_device_info_pt;
+  char product_key[PRODUCT_KEY_LEN + 1];       /**< of the product on the platform */
+  char device_name[DEVICE_NAME_LEN + 1];       /**< unique within the product */
+  char device_id[DEVICE_ID_LEN + 1];           /**< "{product_key}.{device_name}" by custom */
+  char device_secret[DEVICE_SECRET_LEN + 1];   /**< signs the device in; not to be logged */
+  char module_vendor_id[MODULE_VENDOR_ID + 1]; /**< of the maker, or "" */
+} iotx_device_info_t, *iotx_device_info_pt;    /**< points to one; no ownership */
 
-/** What IOT_MQTT_Construct needs to connect one device. */
+/** What IOT_MQTT_Construct needs to connect one device, as IOT_SetupConnInfo makes it. */
 typedef struct {
-  uint16_t port;
-  uint8_t init;
-  char *host_name;
-  char *client_id;
-  char *username;
-  char *password;
+  uint16_t port;       /**< as IOTX_IOCTL_SET_MQTT_PORT says */
+  uint8_t init;        /**< 1: the rest is filled in */
+  char *host_name;     /**< by region, domain or endpoint */
+  char *client_id;     /**< the signed one, "…|securemode=…|" */
+  char *username;      /**< "{device_name}&{product_key}" */
+  char *password;      /**< the signature, lower-case hex */
   const char *pub_key; /**< "" for TLS with the system's CA store, NULL for plain TCP */
-} iotx_conn_info_t, *iotx_conn_info_pt;
+} iotx_conn_info_t, *iotx_conn_info_pt; /**< what *info_ptr of IOT_SetupConnInfo is */
 
 /**
  * Settings for all later IOT_SetupConnInfo of the process. What is not explained returns

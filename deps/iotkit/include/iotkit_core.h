@@ -23,7 +23,7 @@ extern "C" {
 #endif
 #endif
 
-/** "0.1.0" */
+/** The SDK's version, "0.1.0". Static storage. */
 IOTKIT_API const char *iotkit_version(void);
 
 /** "ERR_TLS" for IK_ETLS; "ERR_UNKNOWN" for a number that is not in the table. Static storage. */
@@ -45,16 +45,18 @@ IOTKIT_API const char *iotkit_tls_source(void);
 
 /* ---- TLS contexts: what to trust and who we are; shared by any number of connections ---- */
 
+/** A TLS context, counted by references; for any number of threads at a time. */
 typedef struct iotkit_tls iotkit_tls_t;
 
+/** Of iotkit_tls_new(), where NULL means all defaults; none of it is needed afterwards. */
 struct iotkit_tls_options {
   /** PEM, one or more certificates, instead of the system's. NULL: the system's store */
   const char *ca;
-  size_t ca_len;    /**< bytes of `ca`; 0: it ends with NUL */
-  const char *cert; /**< PEM, our certificate and its chain; NULL: none */
-  size_t cert_len;
-  const char *key; /**< PEM, the private key of `cert` */
-  size_t key_len;
+  size_t ca_len;          /**< bytes of `ca`; 0: it ends with NUL */
+  const char *cert;       /**< PEM, our certificate and its chain; NULL: none */
+  size_t cert_len;        /**< bytes of `cert`; 0: it ends with NUL */
+  const char *key;        /**< PEM, the private key of `cert` */
+  size_t key_len;         /**< bytes of `key`; 0: it ends with NUL */
   const char *passphrase; /**< of `key`; NULL: not encrypted */
   /** verify the server's certificate against this name instead of the host's; NULL: the host's */
   const char *cert_name;
@@ -67,12 +69,14 @@ struct iotkit_tls_options {
  */
 IOTKIT_API int iotkit_tls_new(const struct iotkit_tls_options *options, iotkit_tls_t **out,
                               char *detail);
+/** Takes one more reference and returns `tls`; NULL is allowed. */
 IOTKIT_API iotkit_tls_t *iotkit_tls_ref(iotkit_tls_t *tls);
 /** Gives one reference back; NULL is allowed. */
 IOTKIT_API void iotkit_tls_unref(iotkit_tls_t *tls);
 
 /* ---- digests ---- */
 
+/** The platform's Md5 and SHA256. None: no digest was announced. */
 enum iotkit_digest_method {
   IOTKIT_DIGEST_NONE = 0,
   IOTKIT_DIGEST_MD5 = 1,
@@ -80,15 +84,14 @@ enum iotkit_digest_method {
 };
 #define IOTKIT_DIGEST_MAX 32 /**< bytes of the longest digest */
 
-/**
- * ---- threads, with a name (at most 15 characters, shown by top -H) and a stack of their own ----
- */
+/* ---- threads ---- */
 
+/** A joinable thread with a name (at most 15 characters, shown by top -H). iotkit_thread_join(). */
 typedef struct iotkit_thread iotkit_thread_t;
 
 /**
- * stack_bytes 0: the system's default. IK_ETHREAD when the system refuses. All signals are blocked
- * in the new thread.
+ * Runs `run(arg)`. `name` NULL: the program's. stack_bytes 0: the system's default. IK_ETHREAD when
+ * the system refuses. All signals but those of faults are blocked in the new thread.
  */
 IOTKIT_API int iotkit_thread_start(iotkit_thread_t **out, const char *name, size_t stack_bytes,
                                    void (*run)(void *arg), void *arg);
@@ -97,8 +100,9 @@ IOTKIT_API void iotkit_thread_join(iotkit_thread_t *thread);
 
 /* ---- log ---- */
 
+/** How much is logged: the lines of a level and of those before it. */
 enum iotkit_log_level {
-  IOTKIT_LOG_NONE = 0,
+  IOTKIT_LOG_NONE = 0, /**< nothing: the default */
   IOTKIT_LOG_CRITICAL,
   IOTKIT_LOG_ERROR,
   IOTKIT_LOG_WARNING,

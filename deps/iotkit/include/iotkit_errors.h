@@ -16,6 +16,9 @@
 extern "C" {
 #endif
 
+/**
+ * The table: one X(NAME, value, retryable, sentence) for each error, for who needs a list of them.
+ */
 /* clang-format off */
 #define IOTKIT_ERROR_MAP(X) \
   /* arguments and use */ \
@@ -97,7 +100,9 @@ extern "C" {
   X(FILE_LOCKED,           -1605, 1, "another process or download is writing the same file")
 /* clang-format on */
 
+/** The errors of the table as constants, and 0. Functions return them as int. */
 enum iotkit_error {
+/** A row of the table as a constant. */
 #define IOTKIT_ERROR_ENUM(name, value, retryable, sentence) IK_E##name = value,
   IOTKIT_ERROR_MAP(IOTKIT_ERROR_ENUM)
 #undef IOTKIT_ERROR_ENUM

@@ -15,8 +15,10 @@
 extern "C" {
 #endif
 
+/** An open part with its lock; iotkit_file_commit() and iotkit_file_discard() free it. */
 typedef struct iotkit_file iotkit_file_t;
 
+/** Of iotkit_file_open(), where NULL means all defaults. */
 struct iotkit_file_options {
   uint64_t size; /**< announced bytes: free space is checked for them first; 0: unknown */
   /** of a new file; 0: 0644 less umask; an existing target's mode and owner are kept */

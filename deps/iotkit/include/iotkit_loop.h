@@ -15,8 +15,10 @@
 extern "C" {
 #endif
 
+/** Borrows its clients: who made them frees them, once they are removed or the loop is freed. */
 typedef struct iotkit_loop iotkit_loop_t;
 
+/** Makes a loop that does not run yet. IK_ENO_MEMORY, or why there is no descriptor for it. */
 IOTKIT_API int iotkit_loop_new(iotkit_loop_t **out);
 /**
  * Not while it runs. Posted work that has not run is run now, on the caller's thread. Clients are
@@ -26,6 +28,10 @@ IOTKIT_API void iotkit_loop_free(iotkit_loop_t *loop);
 
 /** Runs until iotkit_loop_stop. Returns 0 or the error that made waiting impossible. */
 IOTKIT_API int iotkit_loop_run(iotkit_loop_t *loop);
+/**
+ * Ends a running or the next iotkit_loop_run at the end of its round. Posted work that has not run
+ * by then stays for the next run or iotkit_loop_free. Any thread.
+ */
 IOTKIT_API void iotkit_loop_stop(iotkit_loop_t *loop);
 /** Runs `fn(arg)` on the loop's thread, in order of posting. IK_ENO_MEMORY: not taken. */
 IOTKIT_API int iotkit_loop_post(iotkit_loop_t *loop, void (*fn)(void *arg), void *arg);

@@ -19,8 +19,10 @@
 extern "C" {
 #endif
 
+/** One client: its connections, one after the other, and the session that they carry. */
 typedef struct iotkit_mqtt iotkit_mqtt_t;
 
+/** What a client is doing, and what may follow. */
 enum iotkit_mqtt_state {
   IOTKIT_MQTT_IDLE = 0,   /**< made, not started                  → CONNECTING, CLOSED */
   IOTKIT_MQTT_CONNECTING, /**< TCP, TLS or CONNECT under way      → CONNECTED, WAITING, CLOSED */
@@ -29,6 +31,7 @@ enum iotkit_mqtt_state {
   IOTKIT_MQTT_CLOSED      /**< stopped, or gave up; final         → nothing */
 };
 
+/** What an event tells; the fields that it fills are named behind each. */
 enum iotkit_mqtt_event_type {
   IOTKIT_MQTT_EVENT_STATE =
       1, /**< `state` is new; `error`, `detail` say why it is WAITING or CLOSED (0: asked for) */
@@ -42,26 +45,28 @@ enum iotkit_mqtt_event_type {
   IOTKIT_MQTT_EVENT_SKIPPED
 };
 
+/** A message that arrived. All of it is valid during the callback only. */
 struct iotkit_mqtt_message {
-  const char *topic; /**< not NUL-terminated; UTF-8; valid during the callback */
-  size_t topic_len;
-  const uint8_t *payload;
-  size_t payload_len;
-  uint16_t packet_id; /**< 0 with QoS 0 */
-  uint8_t qos;
-  bool dup;
-  bool retain;
+  const char *topic;      /**< not NUL-terminated; UTF-8 */
+  size_t topic_len;       /**< bytes */
+  const uint8_t *payload; /**< any bytes, no NUL behind them */
+  size_t payload_len;     /**< 0 is a message, too */
+  uint16_t packet_id;     /**< 0 with QoS 0 */
+  uint8_t qos;            /**< that of its delivery: the publisher's or less */
+  bool dup;               /**< delivered again: an earlier delivery may have been handled */
+  bool retain;            /**< kept by the broker and sent because of the subscription */
 };
 
+/** What happened to a client. All of it is valid during the callback only. */
 struct iotkit_mqtt_event {
-  enum iotkit_mqtt_event_type type;
-  enum iotkit_mqtt_state state; /**< at the time of the event */
-  bool session_present;         /**< EVENT_STATE with CONNECTED */
-  int error;                    /**< 0 or IK_E* */
+  enum iotkit_mqtt_event_type type; /**< says which of the fields count */
+  enum iotkit_mqtt_state state;     /**< at the time of the event */
+  bool session_present;             /**< EVENT_STATE with CONNECTED */
+  int error;                        /**< 0 or IK_E* */
   const char *detail; /**< never NULL; what exactly went wrong; valid during the callback */
-  uint16_t packet_id;
-  uint8_t qos;
-  const struct iotkit_mqtt_message *message;
+  uint16_t packet_id; /**< of the request that was answered, or of the message */
+  uint8_t qos;        /**< granted (SUBSCRIBED), or of the message */
+  const struct iotkit_mqtt_message *message; /**< with EVENT_MESSAGE; else NULL */
 };
 
 /**
@@ -70,13 +75,16 @@ struct iotkit_mqtt_event {
  */
 typedef void (*iotkit_mqtt_event_fn)(void *ctx, iotkit_mqtt_t *client,
                                      const struct iotkit_mqtt_event *event);
+/** A subscription's handler: as iotkit_mqtt_event_fn. `ctx` is the subscription's. */
 typedef void (*iotkit_mqtt_message_fn)(void *ctx, iotkit_mqtt_t *client,
                                        const struct iotkit_mqtt_message *message);
 
+/** Of iotkit_mqtt_new(); `host`, `port` and `client_id` are needed. */
 struct iotkit_mqtt_options {
-  const char *host; /**< name or address (IPv6 without brackets) */
-  uint16_t port;
+  const char *host;  /**< name or address (IPv6 without brackets) */
+  uint16_t port;     /**< 1 to 65535 */
   iotkit_tls_t *tls; /**< NULL: plain TCP; else a reference is taken */
+  /** UTF-8, at most 65535 bytes; "": the broker chooses, for a clean session only */
   const char *client_id;
   const char *username;        /**< NULL: none */
   const char *password;        /**< NULL: none; never logged */
@@ -91,7 +99,7 @@ struct iotkit_mqtt_options {
   size_t max_queue;       /**< bytes waiting to be sent; 0: 1 MiB */
   uint16_t max_in_flight; /**< QoS 1 publishes not yet acknowledged, queued ones included; 0: 100 */
   iotkit_mqtt_event_fn on_event; /**< NULL: none */
-  void *ctx;
+  void *ctx;                     /**< of on_event; not touched */
 };
 
 /**
@@ -114,6 +122,7 @@ IOTKIT_API int iotkit_mqtt_start(iotkit_mqtt_t *client);
  * later.
  */
 IOTKIT_API int iotkit_mqtt_stop(iotkit_mqtt_t *client);
+/** The state at this moment; another thread may be changing it. CLOSED for NULL. */
 IOTKIT_API enum iotkit_mqtt_state iotkit_mqtt_get_state(const iotkit_mqtt_t *client);
 
 /**
@@ -141,6 +150,7 @@ IOTKIT_API int iotkit_mqtt_unsubscribe(iotkit_mqtt_t *client, const char *filter
 
 /* ---- readiness face ---- */
 
+/** Bits of iotkit_mqtt_interest(). */
 enum iotkit_interest { IOTKIT_READ = 1, IOTKIT_WRITE = 2 };
 
 /** The descriptor to wait for, -1: none at present. May change with every step. */

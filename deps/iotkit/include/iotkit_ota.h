@@ -19,26 +19,29 @@ extern "C" {
 
 /* ---- sign-in ---- */
 
+/** The HMAC that makes the password, keyed with the device secret; named in the client id. */
 enum iotkit_sign_method {
   IOTKIT_SIGN_HMACSHA256 = 0,
   IOTKIT_SIGN_HMACSHA1 = 1,
   IOTKIT_SIGN_HMACMD5 = 2
 };
 
+/** A device's identity, of which iotkit_sign() keeps nothing. */
 struct iotkit_sign_options {
   const char *product_key;   /**< 1-20 characters */
   const char *device_name;   /**< 1-32 characters */
   const char *device_secret; /**< 1-64 characters */
   const char *client_id;     /**< base id, 1-64 characters; NULL: "{product_key}.{device_name}" */
-  enum iotkit_sign_method method;
-  bool tls;           /**< securemode 2, else 3 */
-  uint64_t timestamp; /**< milliseconds; 0: none is sent nor signed */
+  enum iotkit_sign_method method; /**< HMAC-SHA256 by default */
+  bool tls;                       /**< securemode 2, else 3 */
+  uint64_t timestamp;             /**< milliseconds; 0: none is sent nor signed */
 };
 
+/** What CONNECT carries, each text ending with NUL. Who has it can sign in as the device. */
 struct iotkit_sign_in {
-  char client_id[256];
-  char username[64];
-  char password[65]; /**< lower-case hex */
+  char client_id[256]; /**< "{base id}|securemode=…,signmethod=…[,timestamp=…]|" */
+  char username[64];   /**< "{device_name}&{product_key}" */
+  char password[65];   /**< lower-case hex */
 };
 
 /**
@@ -50,6 +53,7 @@ IOTKIT_API int iotkit_sign(const struct iotkit_sign_options *options, struct iot
 
 /* ---- jobs ---- */
 
+/** Counted by references; the last iotkit_job_unref() frees it. */
 typedef struct iotkit_job iotkit_job_t;
 
 /** One announced upgrade. Strings end with NUL and live as long as the job; absent ones are "". */
@@ -57,15 +61,16 @@ struct iotkit_upgrade {
   const char *id;      /**< of the notice */
   const char *module;  /**< "" is the default module */
   const char *version; /**< the target */
-  const char *url;
-  uint64_t size; /**< bytes */
-  enum iotkit_digest_method digest_method;
-  uint8_t digest[IOTKIT_DIGEST_MAX]; /**< 16 bytes (MD5) or 32 (SHA-256) */
-  const char *digest_sign;           /**< base64 signature over the digest, or "" */
-  bool is_diff;
+  const char *url;     /**< of the image; http or https, often signed: not to be logged */
+  uint64_t size;       /**< bytes */
+  enum iotkit_digest_method digest_method; /**< MD5 where the notice names none */
+  uint8_t digest[IOTKIT_DIGEST_MAX];       /**< 16 bytes (MD5) or 32 (SHA-256) */
+  const char *digest_sign;                 /**< base64 signature over the digest, or "" */
+  bool is_diff;         /**< the image is a difference, to be applied to the running version */
   const char *ext_data; /**< JSON object text, or "" */
 };
 
+/** How a job fetches its image. */
 struct iotkit_fetch_options {
   /** for https; NULL: made with the system's CA store when first needed */
   iotkit_tls_t *tls;
@@ -85,6 +90,7 @@ struct iotkit_fetch_options {
   bool external_digest;
 };
 
+/** How far a job has come, and what may follow. */
 enum iotkit_job_state {
   IOTKIT_JOB_READY = 0, /**< announced                        → FETCHING, FAILED */
   IOTKIT_JOB_FETCHING,  /**< bytes come                       → FETCHED, FAILED */
@@ -101,10 +107,13 @@ IOTKIT_API int iotkit_job_parse(const char *json, size_t len,
                                 char *detail);
 /** Makes a READY job of the same notice with the same options, whatever state `job` is in. */
 IOTKIT_API int iotkit_job_dup(const iotkit_job_t *job, iotkit_job_t **out);
+/** Takes one more reference and returns `job`; NULL is allowed. */
 IOTKIT_API iotkit_job_t *iotkit_job_ref(iotkit_job_t *job);
 /** The last reference closes its connection. NULL is allowed. */
 IOTKIT_API void iotkit_job_unref(iotkit_job_t *job);
+/** What was announced; the job's own, never changing. NULL for NULL. */
 IOTKIT_API const struct iotkit_upgrade *iotkit_job_upgrade(const iotkit_job_t *job);
+/** The state at this moment; another thread may be changing it. FAILED for NULL. */
 IOTKIT_API enum iotkit_job_state iotkit_job_get_state(const iotkit_job_t *job);
 /**
  * The error that ended it, 0: none; `detail` (may be NULL, else IOTKIT_DETAIL_MAX bytes) names
@@ -154,11 +163,13 @@ IOTKIT_API int iotkit_job_check(iotkit_job_t *job);
 
 /* ---- channels ---- */
 
+/** Borrows its client; freed by iotkit_ota_free(), which its jobs survive. */
 typedef struct iotkit_ota iotkit_ota_t;
 
+/** Of iotkit_ota_new(). Callbacks that are NULL are not called. */
 struct iotkit_ota_options {
-  const char *product_key; /**< of the device or sub-device; copied */
-  const char *device_name;
+  const char *product_key;           /**< of the device or sub-device; copied */
+  const char *device_name;           /**< likewise */
   struct iotkit_fetch_options fetch; /**< for its jobs */
   /**
    * A valid notice arrived. The callee owns the job's reference. On the thread that steps the
@@ -166,13 +177,13 @@ struct iotkit_ota_options {
    */
   void (*on_upgrade)(void *ctx, iotkit_ota_t *ota, iotkit_job_t *job);
   /**
-   * A notice was refused (and has been reported to the platform as step -1). `detail` names what is
-   * wrong.
+   * A notice was refused and, but for IK_ENOTICE_CODE, reported to the platform as step -1.
+   * `detail` names what is wrong; valid during the callback.
    */
   void (*on_refused)(void *ctx, iotkit_ota_t *ota, int error, const char *detail);
   /** The platform answered a request that there is nothing to do (module "" is the default one). */
   void (*on_nothing)(void *ctx, iotkit_ota_t *ota, const char *request_id);
-  void *ctx;
+  void *ctx; /**< of the callbacks; not touched */
 };
 
 /**

@@ -6,10 +6,14 @@
 #ifndef IOT_EXPORT_ERRNO_H
 #define IOT_EXPORT_ERRNO_H
 
+/**
+ * The published numbers, for programs that compare with them. Those that are not explained are
+ * never returned here.
+ */
 typedef enum IOT_RETURN_CODES {
   SUCCESS_RETURN = 0,
-  FAIL_RETURN = -1,
-  NULL_VALUE_ERROR = -2,
+  FAIL_RETURN = -1,      /**< anything that has no number of its own */
+  NULL_VALUE_ERROR = -2, /**< a handle or another argument is NULL */
   ERROR_HTTP_CLOSED = -3,
   ERROR_HTTP = -4,
   ERROR_HTTP_PRTCL = -5,
@@ -18,12 +22,12 @@ typedef enum IOT_RETURN_CODES {
   ERROR_HTTP_CONN = -8,
   ERROR_NULL_VALUE = -9,
   MQTT_NETWORK_ERROR = -14,
-  MQTT_PUBLISH_QOS_ERROR = -20,
-  MQTT_PUBLISH_PACKET_ERROR = -21,
-  MQTT_STATE_ERROR = -27,
+  MQTT_PUBLISH_QOS_ERROR = -20,    /**< QoS 2 cannot be published */
+  MQTT_PUBLISH_PACKET_ERROR = -21, /**< larger than write_buf_size */
+  MQTT_STATE_ERROR = -27,          /**< not connected */
   MQTT_CONNECT_ERROR = -33,
-  MQTT_TOPIC_FORMAT_ERROR = -41,
-  MQTT_PUSH_TO_LIST_ERROR = -42
-} IoT_Error_t;
+  MQTT_TOPIC_FORMAT_ERROR = -41, /**< the topic or filter is not of the platform's form */
+  MQTT_PUSH_TO_LIST_ERROR = -42  /**< the queue, or the list of the unacknowledged, is full */
+} IoT_Error_t;                   /**< the functions return these as int */
 
 #endif

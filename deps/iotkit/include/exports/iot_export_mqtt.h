@@ -24,8 +24,10 @@ extern "C" {
 #define DLL_IOT_API IOTKIT_API
 #endif
 
+/** Of the published multi-subscribe, which is not offered here; its name is misspelt. */
 #define MUTLI_SUBSCIRBE_MAX (5)
 
+/** How hard the delivery of a message is tried. */
 typedef enum {
   IOTX_MQTT_QOS0 = 0, /**< at most once */
   IOTX_MQTT_QOS1 = 1, /**< at least once */
@@ -52,36 +54,39 @@ typedef enum {
 
 /** A message. To publish: qos, payload and payload_len are read, and retain; packet_id is set. */
 typedef struct {
-  uint16_t packet_id;
-  uint8_t qos;
-  uint8_t dup;
-  uint8_t retain;
-  uint16_t topic_len;
-  uint32_t payload_len;
-  const char *ptopic;  /**< not NUL-terminated; valid during the callback */
-  const char *payload; /**< likewise */
-} iotx_mqtt_topic_info_t, *iotx_mqtt_topic_info_pt;
+  uint16_t packet_id;   /**< arrived: 0 with QoS 0; published: set with QoS 1 */
+  uint8_t qos;          /**< iotx_mqtt_qos_t */
+  uint8_t dup;          /**< 1: delivered again, an earlier delivery may have been handled */
+  uint8_t retain;       /**< 1: kept by the broker for those who subscribe later */
+  uint16_t topic_len;   /**< bytes */
+  uint32_t payload_len; /**< bytes */
+  const char *ptopic;   /**< not NUL-terminated; valid during the callback */
+  const char *payload;  /**< likewise */
+} iotx_mqtt_topic_info_t, *iotx_mqtt_topic_info_pt; /**< of IOT_MQTT_Publish, not NULL */
 
+/** What happened, valid during the callback. */
 typedef struct {
-  iotx_mqtt_event_type_t event_type;
-  void *msg;
-} iotx_mqtt_event_msg_t, *iotx_mqtt_event_msg_pt;
+  iotx_mqtt_event_type_t event_type; /**< says what `msg` is */
+  void *msg;                         /**< a pointer to be read only, or a packet id in its place */
+} iotx_mqtt_event_msg_t, *iotx_mqtt_event_msg_pt; /**< never NULL in a callback */
 
+/** Called on the thread that yields; `pclient` is the handle, `pcontext` what was given with it. */
 typedef void (*iotx_mqtt_event_handle_func_fpt)(void *pcontext, void *pclient,
                                                 iotx_mqtt_event_msg_pt msg);
 
+/** A function and what it is called with. */
 typedef struct {
-  iotx_mqtt_event_handle_func_fpt h_fp; /**< NULL: none */
-  void *pcontext;
-} iotx_mqtt_event_handle_t, *iotx_mqtt_event_handle_pt;
+  iotx_mqtt_event_handle_func_fpt h_fp;                 /**< NULL: none */
+  void *pcontext;                                       /**< handed to h_fp; not touched */
+} iotx_mqtt_event_handle_t, *iotx_mqtt_event_handle_pt; /**< points to one; no ownership */
 
-/** Texts are copied by Construct. */
+/** What IOT_MQTT_Construct connects with. Texts are copied by it. */
 typedef struct {
-  uint16_t port;
-  const char *host;
-  const char *client_id;
-  const char *username;
-  const char *password;
+  uint16_t port;         /**< 1 to 65535 */
+  const char *host;      /**< name or address */
+  const char *client_id; /**< UTF-8; the platform's is the one of iotx_conn_info_t */
+  const char *username;  /**< NULL: none */
+  const char *password;  /**< NULL: none; never logged */
   /** NULL: plain TCP; "": TLS, the system's CA store; else TLS, the CA in PEM */
   const char *pub_key;
   uint8_t clean_session; /**< 1: a clean session, else a persistent one */
@@ -92,7 +97,7 @@ typedef struct {
   uint32_t read_buf_size;         /**< bytes of the largest packet to receive; 0: 257 KiB */
   iotx_mqtt_event_handle_t
       handle_event; /**< events, and messages that no subscription's function takes */
-} iotx_mqtt_param_t, *iotx_mqtt_param_pt;
+} iotx_mqtt_param_t, *iotx_mqtt_param_pt; /**< points to one; no ownership */
 
 /**
  * Connects and returns the handle when the broker has accepted, or NULL: a parameter is not valid,

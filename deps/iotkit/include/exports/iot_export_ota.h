@@ -45,18 +45,20 @@ typedef enum {
   IOT_OTAE_NONE = 0
 } IOT_OTA_Err_t;
 
+/** How far an upgrade has come, as IOT_OTA_IsFetching and IOT_OTA_IsFetchFinish tell it. */
 typedef enum {
-  IOT_OTAS_UNINITED = 0,
-  IOT_OTAS_INITED,   /**< no upgrade */
-  IOT_OTAS_FETCHING, /**< an upgrade was announced, or its image is being fetched */
-  IOT_OTAS_FETCHED,  /**< the fetch has ended, well or badly */
-  IOT_OTAS_PUSHED    /**< of a later release; a pushed upgrade is IOT_OTAS_FETCHING here */
+  IOT_OTAS_UNINITED = 0, /**< being closed */
+  IOT_OTAS_INITED,       /**< no upgrade */
+  IOT_OTAS_FETCHING,     /**< an upgrade was announced, or its image is being fetched */
+  IOT_OTAS_FETCHED,      /**< the fetch has ended, well or badly */
+  IOT_OTAS_PUSHED        /**< of a later release; a pushed upgrade is IOT_OTAS_FETCHING here */
 } IOT_OTA_State_t;
 
+/** What is being fetched (IOT_OTAG_OTA_TYPE). */
 typedef enum {
-  IOT_OTAT_NONE = 0,
-  IOT_OTAT_COTA, /**< remote configuration */
-  IOT_OTAT_FOTA  /**< firmware */
+  IOT_OTAT_NONE = 0, /**< nothing, or the fetch has ended */
+  IOT_OTAT_COTA,     /**< remote configuration */
+  IOT_OTAT_FOTA      /**< firmware */
 } IOT_OTA_Type_t;
 
 /** Steps of IOT_OTA_ReportProgress: 0 to 100 percent, or why the upgrade failed. */
