@@ -13,7 +13,7 @@ export interface Stats {
   readonly transfers: number;
   /** Downloads that wait for their turn. */
   readonly waiting: number;
-  /** Threads of the addon: one for all connections, two for each running download. */
+  /** Threads: one for all connections, two for a running download, one for a busy `sdk` handle. */
   readonly threads: number;
   /** Buffers that are lent to downloads. */
   readonly lent: number;
