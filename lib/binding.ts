@@ -118,7 +118,7 @@ export type NativeEvent =
     ]
   | [kind: 2, packetId: number, errno: number, detail: string]
   | [kind: 3, job: NativeJob]
-  | [kind: 4, errno: number, detail: string]
+  | [kind: 4, errno: number, detail: string, requestId: string]
   | [kind: 5, requestId: string]
   | [kind: 6];
 

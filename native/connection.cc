@@ -55,9 +55,11 @@ int Connection::Open(const iotkit_sign_options &sign, iotkit_mqtt_options mqtt,
     event.job = job;
     static_cast<Connection *>(ctx)->Push(std::move(event));
   };
-  ota.on_refused = [](void *ctx, iotkit_ota_t *, int error, const char *text) {
+  ota.on_refused = [](void *ctx, iotkit_ota_t *, int error, const char *text,
+                      const char *request_id) {
     Event event(DeviceEvent::kRefused, error);
     event.text = text;
+    event.request_id = request_id;
     static_cast<Connection *>(ctx)->Push(std::move(event));
   };
   ota.on_nothing = [](void *ctx, iotkit_ota_t *, const char *request_id) {
@@ -197,7 +199,8 @@ void Connection::DeliverEvent(Napi::Env env, const Event &event) {
   }
   case DeviceEvent::kRefused:
     Invoke(on_event_,
-           {kind, Napi::Number::New(env, event.error), Napi::String::New(env, event.text)});
+           {kind, Napi::Number::New(env, event.error), Napi::String::New(env, event.text),
+            Napi::String::New(env, event.request_id)});
     break;
   case DeviceEvent::kNothing:
     Invoke(on_event_, {kind, Napi::String::New(env, event.text)});

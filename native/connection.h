@@ -22,7 +22,7 @@ enum class DeviceEvent : int {
   kState = 1, // state, errno, detail, connects, sessionPresent
   kPublished, // packetId, errno, detail
   kUpgrade,   // job
-  kRefused,   // errno, detail
+  kRefused,   // errno, detail, requestId
   kNothing,   // requestId
   kClosed     // nothing follows
 };
@@ -57,6 +57,7 @@ class Connection final : public Source {
     int error;
     int packet_id = 0;
     std::string text;
+    std::string request_id; // of what was refused
     iotkit_job_t *job = nullptr;
   };
 

@@ -21,8 +21,10 @@
 #include "iotkit_core.h"
 #include "iotkit_errors.h"
 #include "iotkit_file.h"
+#include "iotkit_limiter.h"
 #include "iotkit_loop.h"
 #include "iotkit_mqtt.h"
 #include "iotkit_ota.h"
+#include "iotkit_verify.h"
 
 #endif

@@ -82,6 +82,8 @@ extern "C" {
   X(HTTP_ENCODING,         -1410, 0, "the server applied a content coding that was not asked for") \
   X(URL_EXPIRED,           -1411, 0, "the signed URL is expired or refused") \
   X(HOST_NOT_ALLOWED,      -1412, 0, "the policy does not allow this host") \
+  X(PROXY,                 -1413, 1, "the proxy could not open the connection") \
+  X(PROXY_REFUSED,         -1414, 0, "the proxy refuses the request or its credentials") \
   /* firmware */ \
   X(NOTICE_JSON,           -1501, 0, "the message is not valid JSON") \
   X(NOTICE_FIELD,          -1502, 0, "a field of the upgrade notice is missing or not valid") \
@@ -92,6 +94,10 @@ extern "C" {
   X(DIGEST_METHOD,         -1507, 0, "the digest method is not known") \
   X(TRUNCATED,             -1508, 1, "the body ended before the announced size") \
   X(CHANGED,               -1509, 0, "the image on the server changed during the download") \
+  X(VERSION_REFUSED,       -1510, 0, "the rules of this device refuse the version") \
+  X(SIGNATURE_MISSING,     -1511, 0, "the policy requires a signature and the notice has none") \
+  X(PUBLIC_KEY,            -1512, 0, "the public keys could not be read") \
+  X(BLOCK,                 -1513, 1, "a block of the image was refused or arrived damaged") \
   /* files */ \
   X(FILE,                  -1601, 0, "the file could not be written or read") \
   X(NO_SPACE,              -1602, 0, "not enough free space") \

@@ -11,7 +11,9 @@
 #ifndef IOTKIT_OTA_H
 #define IOTKIT_OTA_H
 
+#include "iotkit_limiter.h"
 #include "iotkit_mqtt.h"
+#include "iotkit_verify.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -56,18 +58,41 @@ IOTKIT_API int iotkit_sign(const struct iotkit_sign_options *options, struct iot
 /** Counted by references; the last iotkit_job_unref() frees it. */
 typedef struct iotkit_job iotkit_job_t;
 
+#define IOTKIT_FILES_MAX 20 /**< files of one upgrade (document 202666) */
+
+/** One file of an upgrade that has several. Lives as long as the job. */
+struct iotkit_upgrade_file {
+  const char *name; /**< one path component, unique in the upgrade, never "." or ".." */
+  const char *url;  /**< not to be logged */
+  uint64_t size;    /**< bytes */
+  enum iotkit_digest_method digest_method;
+  uint8_t digest[IOTKIT_DIGEST_MAX];
+};
+
+/** What the bytes come over. */
+enum iotkit_protocol {
+  IOTKIT_PROTOCOL_HTTP = 0, /**< http or https, as the URL says */
+  IOTKIT_PROTOCOL_MQTT = 1  /**< blocks asked for on the device's MQTT connection; at most 16 MB */
+};
+
 /** One announced upgrade. Strings end with NUL and live as long as the job; absent ones are "". */
 struct iotkit_upgrade {
   const char *id;      /**< of the notice */
   const char *module;  /**< "" is the default module */
   const char *version; /**< the target */
-  const char *url;     /**< of the image; http or https, often signed: not to be logged */
-  uint64_t size;       /**< bytes */
-  enum iotkit_digest_method digest_method; /**< MD5 where the notice names none */
+  /** of the image; http or https, often signed: not to be logged. "" over MQTT and with files */
+  const char *url;
+  uint64_t size;                           /**< bytes; of all files together */
+  enum iotkit_digest_method digest_method; /**< MD5 where the notice names none; NONE with files */
   uint8_t digest[IOTKIT_DIGEST_MAX];       /**< 16 bytes (MD5) or 32 (SHA-256) */
   const char *digest_sign;                 /**< base64 signature over the digest, or "" */
   bool is_diff;         /**< the image is a difference, to be applied to the running version */
   const char *ext_data; /**< JSON object text, or "" */
+  enum iotkit_protocol protocol;
+  uint64_t stream_id; /**< over MQTT: which image */
+  uint64_t stream_file_id;
+  const struct iotkit_upgrade_file *files; /**< NULL: the upgrade is one image */
+  size_t file_count;                       /**< 0, or 1 to IOTKIT_FILES_MAX */
 };
 
 /** How a job fetches its image. */
@@ -88,13 +113,47 @@ struct iotkit_fetch_options {
   bool https_only;       /**< refuse http, at first and by redirect */
   /** the caller feeds iotkit_job_digest() itself, on a thread of its own */
   bool external_digest;
+  uint32_t max_tries; /**< connections in all; 0: 1,000; UINT32_MAX: any number */
+  /** for the whole fetch, waits included but not pauses, then IK_ETIMEOUT; 0: none */
+  uint32_t total_timeout_ms;
+  /**
+   * when the server says that the signed URL has expired: how long the platform is asked for
+   * another one; 0: 60,000; UINT32_MAX: not at all
+   */
+  uint32_t renew_timeout_ms;
+  /**
+   * ranges of the image that are fetched side by side, where the server honours ranges; 0 and 1:
+   * one after another; at most IOTKIT_CONNECTIONS_MAX. Costs 1 MiB of memory each.
+   */
+  uint32_t connections;
+  /**
+   * more request header fields, "Name: value\r\n" each; NULL: none. Sent to the announced host
+   * only, never to one it redirects to. Copied; may be secrets.
+   */
+  const char *headers;
+  /**
+   * "http://[user:password@]host[:port]" for http and for https URLs; "": no proxy; NULL: what the
+   * environment says when the options are set (http_proxy, https_proxy, HTTPS_PROXY, all_proxy,
+   * ALL_PROXY). Copied; may hold a secret.
+   */
+  const char *proxy;
+  /** hosts that are reached without it: "*" or a list as in NO_PROXY; NULL: the environment's */
+  const char *no_proxy;
+  /** "host,*.domain,…": other hosts, redirects included, are IK_EHOST_NOT_ALLOWED; NULL: any */
+  const char *allowed_hosts;
+  iotkit_limiter_t *limiters[2]; /**< speed limits the fetch keeps to; NULL: none. Referenced */
+  /** keys that signatures are verified with, before the first byte is fetched; NULL: none are */
+  iotkit_keys_t *keys;
+  bool require_signature; /**< refuse what has no valid signature; needs `keys` */
 };
+
+#define IOTKIT_CONNECTIONS_MAX 8
 
 /** How far a job has come, and what may follow. */
 enum iotkit_job_state {
   IOTKIT_JOB_READY = 0, /**< announced                        → FETCHING, FAILED */
   IOTKIT_JOB_FETCHING,  /**< bytes come                       → FETCHED, FAILED */
-  IOTKIT_JOB_FETCHED,   /**< every byte was handed out; final until checked */
+  IOTKIT_JOB_FETCHED,   /**< every byte was handed out; final  → READY by rewind */
   IOTKIT_JOB_FAILED     /**< iotkit_job_error() says why; final */
 };
 
@@ -111,6 +170,11 @@ IOTKIT_API int iotkit_job_dup(const iotkit_job_t *job, iotkit_job_t **out);
 IOTKIT_API iotkit_job_t *iotkit_job_ref(iotkit_job_t *job);
 /** The last reference closes its connection. NULL is allowed. */
 IOTKIT_API void iotkit_job_unref(iotkit_job_t *job);
+/**
+ * Makes a READY job for one file of an upgrade with several: its upgrade has that file's URL, size
+ * and digest and no files. IK_EINVALID_ARGUMENT: there is no such file.
+ */
+IOTKIT_API int iotkit_job_open_file(const iotkit_job_t *job, size_t index, iotkit_job_t **out);
 /** What was announced; the job's own, never changing. NULL for NULL. */
 IOTKIT_API const struct iotkit_upgrade *iotkit_job_upgrade(const iotkit_job_t *job);
 /** The state at this moment; another thread may be changing it. FAILED for NULL. */
@@ -122,6 +186,44 @@ IOTKIT_API enum iotkit_job_state iotkit_job_get_state(const iotkit_job_t *job);
 IOTKIT_API int iotkit_job_error(const iotkit_job_t *job, char *detail);
 /** Bytes of the image handed out so far. */
 IOTKIT_API uint64_t iotkit_job_received(const iotkit_job_t *job);
+
+/**
+ * The image goes on behind `offset` bytes that the caller holds and has given to
+ * iotkit_job_digest() in order (allowed before the first fetch, whatever external_digest says).
+ * Before the first fetch, else IK_EINVALID_STATE; IK_EINVALID_ARGUMENT: not the bytes digested so
+ * far, or more than the image has. See iotkit_file_resume(), which does all of it.
+ */
+IOTKIT_API int iotkit_job_resume(iotkit_job_t *job, uint64_t offset);
+/**
+ * Makes a FETCHED job READY for another fetch from byte 0: for an image whose check failed though
+ * only its end was fetched. IK_EINVALID_STATE otherwise.
+ */
+IOTKIT_API int iotkit_job_rewind(iotkit_job_t *job);
+/**
+ * Suspends or continues the fetch: while paused, iotkit_job_fetch() hands out nothing, reads
+ * nothing and no time-out of the download runs. The connection stays as long as the server lets
+ * it. Any thread.
+ */
+IOTKIT_API void iotkit_job_pause(iotkit_job_t *job, bool paused);
+/** Whether the fetch waits for another URL, because the server refused the one it has as expired. */
+IOTKIT_API bool iotkit_job_wants_url(const iotkit_job_t *job);
+/**
+ * Gives it one, from a notice (JSON) for the same image: size and digest must be those of the job,
+ * else IK_EINVALID_ARGUMENT. A job of a channel asks and gets it by itself. Any thread.
+ */
+IOTKIT_API int iotkit_job_renew(iotkit_job_t *job, const char *json, size_t len, char *detail);
+/**
+ * A signature of the user's own, verified with the options' keys besides the notice's. Copied, at
+ * most 1,024 bytes. Over `IOTKIT_SIGNED_DIGEST` it is verified before the first byte is fetched,
+ * over `IOTKIT_SIGNED_IMAGE` by iotkit_job_check(); that needs a SHA-256 digest in the notice and
+ * RSA or ECDSA keys. Before the first fetch.
+ */
+enum iotkit_signed {
+  IOTKIT_SIGNED_DIGEST = 0, /**< the message is the raw announced digest, 16 or 32 bytes */
+  IOTKIT_SIGNED_IMAGE = 1   /**< the message is the image: `openssl dgst -sha256 -sign` */
+};
+IOTKIT_API int iotkit_job_set_signature(iotkit_job_t *job, enum iotkit_signed what,
+                                        const void *signature, size_t len);
 
 /**
  * Options for the fetch, before the first one. A reference to `tls` is taken. IK_EINVALID_STATE
@@ -156,7 +258,13 @@ IOTKIT_API void iotkit_job_abort(iotkit_job_t *job);
  */
 IOTKIT_API int iotkit_job_digest(iotkit_job_t *job, uint64_t offset, const void *data, size_t len);
 /**
- * Whether the image is the announced one: 0, IK_EDIGEST_MISMATCH, IK_ESIZE_MISMATCH,
+ * The digest of what was digested so far and how many bytes that is: a place to resume from.
+ * Returns its length, 16 or 32. On the thread that digests.
+ */
+IOTKIT_API int iotkit_job_digest_so_far(iotkit_job_t *job, uint64_t *offset,
+                                        uint8_t digest[IOTKIT_DIGEST_MAX]);
+/**
+ * Whether the image is the announced one: 0, IK_EDIGEST_MISMATCH, IK_ESIZE_MISMATCH, IK_ESIGNATURE,
  * IK_EINVALID_STATE before FETCHED. May be asked any number of times.
  */
 IOTKIT_API int iotkit_job_check(iotkit_job_t *job);
@@ -178,9 +286,11 @@ struct iotkit_ota_options {
   void (*on_upgrade)(void *ctx, iotkit_ota_t *ota, iotkit_job_t *job);
   /**
    * A notice was refused and, but for IK_ENOTICE_CODE, reported to the platform as step -1.
-   * `detail` names what is wrong; valid during the callback.
+   * `detail` names what is wrong; `request_id` is that of the request it answers, "" for a push.
+   * Both valid during the callback.
    */
-  void (*on_refused)(void *ctx, iotkit_ota_t *ota, int error, const char *detail);
+  void (*on_refused)(void *ctx, iotkit_ota_t *ota, int error, const char *detail,
+                     const char *request_id);
   /** The platform answered a request that there is nothing to do (module "" is the default one). */
   void (*on_nothing)(void *ctx, iotkit_ota_t *ota, const char *request_id);
   void *ctx; /**< of the callbacks; not touched */

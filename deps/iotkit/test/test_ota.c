@@ -61,7 +61,9 @@ static void on_upgrade(void *ctx, iotkit_ota_t *ota, iotkit_job_t *job) {
   world->job = job;
 }
 
-static void on_refused(void *ctx, iotkit_ota_t *ota, int error, const char *detail) {
+static void on_refused(void *ctx, iotkit_ota_t *ota, int error, const char *detail,
+                       const char *request_id) {
+  (void)request_id;
   struct world *world = ctx;
   (void)ota;
   world->refusals++;

@@ -127,7 +127,9 @@ static void on_upgrade(void *ctx, iotkit_ota_t *channel, iotkit_job_t *job) {
   ik_iot_ota_offer(ctx, job);
 }
 
-static void on_refused(void *ctx, iotkit_ota_t *channel, int error, const char *detail) {
+static void on_refused(void *ctx, iotkit_ota_t *channel, int error, const char *detail,
+                       const char *request_id) {
+  (void)request_id;
   (void)channel;
   (void)detail;
   ik_iot_ota_refused(ctx, error);

@@ -57,6 +57,15 @@ int ik_job_new(struct ik_notice *notice, const struct iotkit_fetch_options *opti
 void ik_job_set_no_rewind(iotkit_job_t *job);
 /* Another way to open connections; before the first fetch. */
 void ik_job_set_dial(iotkit_job_t *job, ik_dial_fn dial, void *ctx);
+/* Where it came from; takes a reference. Before the first fetch. */
+struct ik_link;
+void ik_job_set_link(iotkit_job_t *job, struct ik_link *link);
+/*
+ * The answer to ik_link_ask(): a notice of the same image (its URL is taken), another notice, or an
+ * error. On the stepping thread; wakes the fetch.
+ */
+void ik_job_answered(iotkit_job_t *job, const struct ik_notice *notice, int error,
+                     const char *detail);
 /* Whether others than the caller hold a reference. */
 bool ik_job_is_shared(const iotkit_job_t *job);
 
@@ -70,5 +79,20 @@ int ik_job_update_digest(iotkit_job_t *job, uint64_t offset, const void *data, s
 bool ik_job_prefix_matches(iotkit_job_t *job);
 /* The fetching thread only. */
 void ik_job_disconnect(iotkit_job_t *job);
+
+/* ---- job_verify.c ---- */
+
+/* Before the first byte: the policy about signatures, and those over the announced digest. */
+int ik_job_verify_notice(iotkit_job_t *job, char *detail);
+/* After the last: a user's signature over the image, of which `digest` is the right one. */
+int ik_job_verify_image(iotkit_job_t *job, const uint8_t *digest, char *detail);
+
+/* ---- job_blocks.c: an image in MQTT blocks ---- */
+
+struct ik_job_blocks; /* made by the first fetch, freed with the job */
+/* As iotkit_job_fetch(), for a job in state FETCHING that this thread may fetch. */
+int64_t ik_job_blocks_fetch(iotkit_job_t *job, uint8_t *buf, size_t len, uint64_t deadline_ms,
+                            uint64_t *offset);
+void ik_job_blocks_free(struct ik_job_blocks *blocks);
 
 #endif

@@ -98,7 +98,7 @@ int iotkit_ota_request(iotkit_ota_t *ota, const char *module, char *request_id) 
 
 /* ---- notices ---- */
 
-static void refuse(iotkit_ota_t *ota, const struct ik_notice *notice, int error,
+static void refuse(iotkit_ota_t *ota, const struct ik_notice *notice, bool is_reply, int error,
                    const char *detail) {
   char desc[IOTKIT_DETAIL_MAX];
   ik_log(IOTKIT_LOG_WARNING, "ota: refused a notice: %s: %s", iotkit_error_name(error), detail);
@@ -109,7 +109,8 @@ static void refuse(iotkit_ota_t *ota, const struct ik_notice *notice, int error,
     if (rc < 0) ik_log(IOTKIT_LOG_WARNING, "ota: refusal not reported: %s", iotkit_strerror(rc));
   }
   if (ota->options.on_refused != NULL) {
-    ota->options.on_refused(ota->options.ctx, ota, error, detail);
+    ota->options.on_refused(ota->options.ctx, ota, error, detail,
+                            is_reply ? notice->upgrade.id : "");
   }
 }
 
@@ -165,7 +166,7 @@ static void take_notice(iotkit_ota_t *ota, const struct iotkit_mqtt_message *mes
     rc = IK_ENOTICE_FIELD;
   }
   if (rc != 0) {
-    refuse(ota, &notice, rc, detail);
+    refuse(ota, &notice, is_reply, rc, detail);
   } else if (notice.nothing) {
     if (ota->options.on_nothing != NULL) {
       ota->options.on_nothing(ota->options.ctx, ota, notice.upgrade.id);

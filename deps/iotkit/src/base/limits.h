@@ -30,6 +30,9 @@
 #define IK_HTTP_CHUNK_LINE_MAX 256
 #define IK_HTTP_TRAILER_MAX (8 * IK_KIB)
 #define IK_HTTP_REDIRECTS_DEFAULT 5
+#define IK_HTTP_FIELDS_MAX (8 * IK_KIB)  /* request header fields of the user */
+#define IK_PROXY_AUTH_MAX 704            /* "Basic " and the base64 of two texts of 255 bytes */
+#define IK_HOST_LIST_MAX (8 * IK_KIB)
 
 /* JSON */
 #define IK_JSON_TEXT_MAX (1 * IK_MIB)

@@ -7,6 +7,7 @@
 #ifndef IK_TRANSPORT_H
 #define IK_TRANSPORT_H
 
+#include "../base/limits.h"
 #include "../port/port.h"
 
 struct ik_transport;
@@ -39,11 +40,22 @@ struct ik_transport {
   const struct ik_transport_ops *ops;
 };
 
+struct ik_proxy {
+  char host[IK_HOST_MAX + 1];
+  uint16_t port;
+  char authorization[IK_PROXY_AUTH_MAX]; /* "Basic …", or ""; a secret */
+};
+
 struct ik_dial {
   const char *host; /* copied */
   uint16_t port;
   iotkit_tls_t *tls;   /* NULL: plain TCP; a reference is taken */
   uint32_t timeout_ms; /* for the whole opening; IK_ECONNECT_TIMEOUT after it */
+  /*
+   * The way is through this HTTP proxy; NULL: straight. With tls a tunnel is asked for (CONNECT);
+   * without, the stream ends at the proxy, and the request is the absolute form.
+   */
+  const struct ik_proxy *proxy; /* copied */
 };
 
 /*
