@@ -132,11 +132,12 @@ struct iotkit_fetch_options {
    */
   const char *headers;
   /**
-   * "http://[user:password@]host[:port]" for http and for https URLs; "": no proxy; NULL: what the
-   * environment says when the options are set (http_proxy, https_proxy, HTTPS_PROXY, all_proxy,
-   * ALL_PROXY). Copied; may hold a secret.
+   * "http://[user:password@]host[:port]" for http and for https URLs, port 80 by default; "": no
+   * proxy; NULL, and https_proxy too: what the environment says when the options are set
+   * (http_proxy; https_proxy, HTTPS_PROXY; all_proxy, ALL_PROXY). Copied; may hold a secret.
    */
   const char *proxy;
+  const char *https_proxy; /**< for https URLs another one, or ""; NULL: `proxy` */
   /** hosts that are reached without it: "*" or a list as in NO_PROXY; NULL: the environment's */
   const char *no_proxy;
   /** "host,*.domain,…": other hosts, redirects included, are IK_EHOST_NOT_ALLOWED; NULL: any */

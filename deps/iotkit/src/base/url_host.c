@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "ip.h"
+
 #define LABEL_MAX 63
 #define NAME_MAX_LEN 253 /* RFC 1035: 255 on the wire */
 
@@ -35,53 +37,9 @@ static struct ik_str cut(struct ik_str *rest, char stop, bool *stopped) {
   return part;
 }
 
-/* Four decimal octets without leading zeros, nothing else. */
-static bool is_ipv4(struct ik_str text) {
-  bool more = true;
-  int octets = 0;
-  while (more) {
-    struct ik_str octet = cut(&text, '.', &more);
-    uint64_t value;
-    if (octet.len > 3 || !ik_str_u64(octet, &value) || value > 255) return false;
-    if (octet.len > 1 && octet.ptr[0] == '0') return false;
-    octets++;
-  }
-  return octets == 4;
-}
-
-/* RFC 4291 section 2.2: groups of hex, at most one "::", the last 32 bits perhaps as IPv4. */
-static bool is_ipv6_text(struct ik_str text) {
-  int groups = 0;
-  bool gap = false;
-  bool more = true;
-  if (text.len < 2) return false;
-  if (text.ptr[0] == ':') {
-    if (text.ptr[1] != ':') return false;
-    gap = true;
-    text = (struct ik_str){text.ptr + 2, text.len - 2};
-    more = text.len > 0;
-  }
-  while (more) {
-    struct ik_str group = cut(&text, ':', &more);
-    if (group.len == 0) {
-      if (gap || groups == 0) return false;
-      gap = true;
-      more = text.len > 0;
-      continue;
-    }
-    if (!more && memchr(group.ptr, '.', group.len)) {
-      if (!is_ipv4(group)) return false;
-      groups += 2;
-      break;
-    }
-    if (group.len > 4) return false;
-    for (size_t i = 0; i < group.len; i++) {
-      if (!is_hex(group.ptr[i])) return false;
-    }
-    groups++;
-    if (more && text.len == 0) return false; /* a single ':' at the end */
-  }
-  return gap ? groups <= 7 : groups == 8;
+static bool is_ip(struct ik_str text, uint8_t len) {
+  struct ik_ip ip;
+  return ik_ip_parse(text, &ip) && ip.len == len;
 }
 
 /*
@@ -115,7 +73,7 @@ static const char *check_name(struct ik_str text) {
       if (!is_name_char(label.ptr[i])) return "host name with a character that none can have";
     }
   }
-  if (looks_numeric(label) && !is_ipv4(text))
+  if (looks_numeric(label) && !is_ip(text, 4))
     return "host that is neither a name nor an IPv4 address";
   return NULL;
 }
@@ -129,7 +87,7 @@ const char *ik_url_host(struct ik_str text, char out[IK_HOST_MAX + 1], bool *is_
     text = (struct ik_str){text.ptr + 1, text.len - 2};
     /* Zones ("%25eth0") mean something on one machine only; RFC 9844 took them out of URLs. */
     if (memchr(text.ptr, '%', text.len)) return "IPv6 address with a zone";
-    wrong = text.len <= IK_HOST_MAX && is_ipv6_text(text) ? NULL : "malformed IPv6 address";
+    wrong = text.len <= IK_HOST_MAX && is_ip(text, 16) ? NULL : "malformed IPv6 address";
   } else {
     /* Certificates and SNI carry names without the root's dot. */
     if (text.ptr[text.len - 1] == '.') text.len--;

@@ -20,6 +20,14 @@ void ik_port_sleep_ms(uint32_t ms); /* blocks */
 void ik_port_random(void *out, size_t len);
 uint32_t ik_port_random_u32(void);
 
+/* ---- environment ---- */
+
+/*
+ * The value of a variable as a copy that the caller frees; NULL: it is not set. IK_ENO_MEMORY. Not
+ * while another thread changes the environment, for which C has no lock.
+ */
+int ik_port_environment(const char *name, char **out);
+
 /* ---- threads ---- */
 
 struct ik_mutex;

@@ -1,0 +1,110 @@
+/*
+ * ip.c - IP addresses in text. Pure.
+ */
+#include "ip.h"
+
+#include <string.h>
+
+#define GROUPS 8
+
+/* Cuts the text before `stop` off *rest; all of it when there is none. */
+static struct ik_str cut(struct ik_str *rest, char stop, bool *stopped) {
+  const char *found = rest->len > 0 ? memchr(rest->ptr, stop, rest->len) : NULL;
+  struct ik_str part = {rest->ptr, found ? (size_t)(found - rest->ptr) : rest->len};
+  size_t used = part.len + (found ? 1 : 0);
+  *stopped = found != NULL;
+  rest->ptr += used;
+  rest->len -= used;
+  return part;
+}
+
+static bool parse_ipv4(struct ik_str text, uint8_t *out) {
+  bool more = true;
+  int octets = 0;
+  while (more) {
+    struct ik_str octet = cut(&text, '.', &more);
+    uint64_t value;
+    if (octets == 4 || octet.len > 3 || !ik_str_u64(octet, &value) || value > 255) return false;
+    if (octet.len > 1 && octet.ptr[0] == '0') return false;
+    out[octets++] = (uint8_t)value;
+  }
+  return octets == 4;
+}
+
+/* What has been read of an IPv6 address: groups of two bytes, and where "::" stood among them. */
+struct groups {
+  uint8_t bytes[2 * GROUPS];
+  int count;
+  int gap; /* -1: none */
+};
+
+static bool add_group(struct groups *groups, struct ik_str group) {
+  uint64_t value;
+  if (groups->count == GROUPS || group.len > 4 || !ik_str_hex_u64(group, &value)) return false;
+  groups->bytes[2 * groups->count] = (uint8_t)(value >> 8);
+  groups->bytes[2 * groups->count + 1] = (uint8_t)value;
+  groups->count++;
+  return true;
+}
+
+/* The last 32 bits, written as an IPv4 address. */
+static bool add_ipv4(struct groups *groups, struct ik_str text) {
+  if (groups->count > GROUPS - 2) return false;
+  if (!parse_ipv4(text, groups->bytes + 2 * groups->count)) return false;
+  groups->count += 2;
+  return true;
+}
+
+static bool read_groups(struct ik_str text, struct groups *groups) {
+  bool more = true;
+  if (text.len < 2) return false;
+  if (text.ptr[0] == ':') {
+    if (text.ptr[1] != ':') return false;
+    groups->gap = 0;
+    text = (struct ik_str){text.ptr + 2, text.len - 2};
+    more = text.len > 0;
+  }
+  while (more) {
+    struct ik_str group = cut(&text, ':', &more);
+    if (group.len == 0) {
+      if (groups->gap >= 0 || groups->count == 0) return false;
+      groups->gap = groups->count;
+      more = text.len > 0;
+      continue;
+    }
+    if (!more && memchr(group.ptr, '.', group.len)) return add_ipv4(groups, group);
+    if (!add_group(groups, group)) return false;
+    if (more && text.len == 0) return false; /* a single ':' at the end */
+  }
+  return true;
+}
+
+static bool parse_ipv6(struct ik_str text, uint8_t out[16]) {
+  struct groups groups = {.gap = -1};
+  if (!read_groups(text, &groups)) return false;
+  if (groups.gap < 0 ? groups.count != GROUPS : groups.count == GROUPS) return false;
+  size_t head = groups.gap < 0 ? sizeof groups.bytes : 2 * (size_t)groups.gap;
+  size_t tail = 2 * (size_t)groups.count > head ? 2 * (size_t)groups.count - head : 0;
+  memset(out, 0, 16);
+  memcpy(out, groups.bytes, head);
+  memcpy(out + 16 - tail, groups.bytes + head, tail);
+  return true;
+}
+
+bool ik_ip_parse(struct ik_str text, struct ik_ip *out) {
+  struct ik_ip ip = {.len = 4};
+  if (!parse_ipv4(text, ip.bytes)) {
+    ip.len = 16;
+    if (!parse_ipv6(text, ip.bytes)) return false;
+  }
+  *out = ip;
+  return true;
+}
+
+bool ik_ip_eq(const struct ik_ip *a, const struct ik_ip *b, unsigned bits) {
+  size_t whole = bits / 8;
+  if (a->len != b->len || bits > 8u * a->len) return false;
+  if (memcmp(a->bytes, b->bytes, whole) != 0) return false;
+  if (bits % 8 == 0) return true;
+  return (a->bytes[whole] ^ b->bytes[whole]) >> (8 - bits % 8) == 0;
+}
