@@ -24,14 +24,47 @@ static void check_texts(const struct iotkit_upgrade *upgrade) {
   CHECK(upgrade->module[0] == '\0' || ik_ota_name_valid(ik_str(upgrade->module)));
 }
 
-static void check_upgrade(const struct iotkit_upgrade *upgrade) {
+static void check_url(const char *text) {
   struct ik_url url;
+  CHECK(ik_url_parse(ik_str(text), &url, NULL) == 0);
+  ik_url_free(&url);
+}
+
+static void check_digest_method(enum iotkit_digest_method method) {
+  CHECK(method == IOTKIT_DIGEST_MD5 || method == IOTKIT_DIGEST_SHA256);
+}
+
+/* A job for one file gets that file, and a notice that is asked for again has its URL. */
+static void check_file(const struct ik_notice *notice, size_t index) {
+  const struct iotkit_upgrade_file *file = &notice->upgrade.files[index];
+  struct ik_notice one;
+  CHECK(file->size > 0 && file->size <= notice->upgrade.size);
+  CHECK(ik_file_name_valid(file->name) && strchr(file->name, '/') == NULL);
+  for (size_t i = 0; i < index; i++)
+    CHECK(strcmp(notice->upgrade.files[i].name, file->name) != 0);
+  check_url(file->url);
+  check_digest_method(file->digest_method);
+  CHECK(ik_notice_file(notice, index, &one) == 0);
+  CHECK(strcmp(one.upgrade.url, file->url) == 0 && ik_notice_url_of(notice, &one) != NULL);
+  ik_notice_free(&one);
+}
+
+static void check_upgrade(const struct ik_notice *notice) {
+  const struct iotkit_upgrade *upgrade = &notice->upgrade;
+  struct ik_notice none;
   CHECK(ik_ota_name_valid(ik_str(upgrade->version)));
   CHECK(upgrade->size > 0 && upgrade->size <= IK_IMAGE_MAX);
-  CHECK(upgrade->digest_method == IOTKIT_DIGEST_MD5 ||
-        upgrade->digest_method == IOTKIT_DIGEST_SHA256);
-  CHECK(ik_url_parse(ik_str(upgrade->url), &url, NULL) == 0);
-  ik_url_free(&url);
+  CHECK(upgrade->file_count <= IOTKIT_FILES_MAX);
+  CHECK(ik_notice_file(notice, upgrade->file_count, &none) == IK_EINVALID_ARGUMENT);
+  for (size_t i = 0; i < upgrade->file_count; i++)
+    check_file(notice, i);
+  if (upgrade->file_count > 0) return;
+  check_digest_method(upgrade->digest_method);
+  if (upgrade->protocol == IOTKIT_PROTOCOL_MQTT) {
+    CHECK(upgrade->url[0] == '\0' && upgrade->size <= IK_STREAM_IMAGE_MAX);
+  } else {
+    check_url(upgrade->url);
+  }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -47,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   CHECK(rc <= 0);
   CHECK(memchr(detail, '\0', sizeof(detail)) != NULL);
   CHECK(ik_utf8_valid((const uint8_t *)detail, strlen(detail)));
-  if (rc == 0 && !notice.nothing) check_upgrade(&notice.upgrade);
+  if (rc == 0 && !notice.nothing) check_upgrade(&notice);
   CHECK(ik_notice_copy(&notice, &copy) == 0);
   CHECK(ik_notice_equal(&notice, &copy) && copy.nothing == notice.nothing);
   ik_notice_free(&copy);

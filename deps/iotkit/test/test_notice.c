@@ -182,11 +182,7 @@ static const struct row refused[] = {
     {WITH("\"isDiff\":{}"), IK_ENOTICE_FIELD, "isDiff"},
     {WITH("\"extData\":\"x\""), IK_ENOTICE_FIELD, "extData"},
     {WITH("\"extData\":[]"), IK_ENOTICE_FIELD, "extData"},
-    /* what is known but not supported */
-    {PUSH("{\"files\":[{\"fileSize\":1}],\"version\":\"2\"}"), IK_EUNSUPPORTED, "files"},
-    {PUSH(
-         "{\"dProtocol\":\"mqtt\",\"streamId\":1,\"streamFileId\":1,\"size\":5,\"version\":\"2\"}"),
-     IK_EUNSUPPORTED, "mqtt"},
+    {WITH("\"dProtocol\":\"ftp\""), IK_EUNSUPPORTED, "ftp"},
     {WITH("\"dProtocol\":5"), IK_ENOTICE_FIELD, "dProtocol"},
 };
 

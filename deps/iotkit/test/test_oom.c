@@ -54,6 +54,7 @@ static void oom_free(void *block) {
 #include "base/url.c"
 #include "ota/config.c"
 #include "ota/fields.c"
+#include "ota/files.c"
 #include "ota/messages.c"
 #include "ota/notice.c"
 #include "ota/sign.c"
@@ -159,6 +160,31 @@ static int parse_config(void) {
   return rc;
 }
 
+static int parse_files(void) {
+#define MD5 "\"fileMd5\":\"0123456789abcdef0123456789abcdef\""
+  static const char text[] =
+      "{\"message\":\"success\",\"data\":{\"version\":\"2\",\"files\":["
+      "{\"fileSize\":1,\"fileName\":\"a\",\"fileUrl\":\"https://h/a\"," MD5 "},"
+      "{\"fileSize\":2,\"fileName\":\"b\",\"fileUrl\":\"https://h/b\"," MD5 "}]}}";
+#undef MD5
+  struct ik_notice notice;
+  struct ik_notice copy;
+  struct ik_notice file;
+  int rc = ik_notice_parse(IK_STR(text), &notice, NULL);
+  if (rc == 0) {
+    rc = ik_notice_copy(&notice, &copy);
+    if (rc != 0 && (copy.files.items != NULL || copy.upgrade.files != NULL)) rc = -1;
+    ik_notice_free(&copy);
+  }
+  if (rc == 0) {
+    rc = ik_notice_file(&notice, 1, &file);
+    if (rc != 0 && file.upgrade.size != 0) rc = -1;
+    ik_notice_free(&file);
+  }
+  ik_notice_free(&notice);
+  return rc;
+}
+
 static char image[64];
 
 static int write_file(void) {
@@ -195,6 +221,11 @@ static void configurations(void **state) {
   assert_in_range(torture(parse_config), 15, 30);
 }
 
+static void several_files(void **state) {
+  (void)state;
+  assert_in_range(torture(parse_files), 20, 40);
+}
+
 static void sign_ins(void **state) {
   (void)state;
   assert_int_equal(torture(sign_in), 2);
@@ -212,8 +243,9 @@ static void files(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(buffers),  cmocka_unit_test(json),           cmocka_unit_test(urls),
-      cmocka_unit_test(sign_ins), cmocka_unit_test(configurations), cmocka_unit_test(files),
+      cmocka_unit_test(buffers),       cmocka_unit_test(json),           cmocka_unit_test(urls),
+      cmocka_unit_test(sign_ins),      cmocka_unit_test(configurations), cmocka_unit_test(files),
+      cmocka_unit_test(several_files),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

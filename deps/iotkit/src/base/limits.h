@@ -48,6 +48,8 @@
 #define IK_CONFIG_MAX (64 * IK_KIB)      /* of a remote configuration */
 #define IK_CONFIG_TEXT_MAX 1024          /* of its id and type, and of what is asked for */
 #define IK_IMAGE_MAX ((uint64_t)1 << 50) /* a size above this is a mistake */
+#define IK_STREAM_IMAGE_MAX (16 * IK_MIB) /* of an image in MQTT blocks */
+#define IK_FILE_NAME_MAX 242 /* 255, of which ".part.journal" is taken; a file of several */
 
 /* TLS */
 #define IK_PEM_MAX (4 * IK_MIB)

@@ -86,7 +86,7 @@ static int read_config(const struct ik_fields *in, struct ik_notice *out) {
   int rc = ik_fields_text(in, "configId", IK_CONFIG_TEXT_MAX, true, &config->config_id);
   if (rc == 0) rc = ik_fields_size(in, "configSize", IK_CONFIG_MAX, &out->upgrade.size);
   if (rc == 0) rc = read_sign(in, out);
-  if (rc == 0) rc = ik_fields_url(in, &out->upgrade.url);
+  if (rc == 0) rc = ik_fields_url(in, "url", &out->upgrade.url);
   if (rc == 0) rc = ik_fields_text(in, "getType", IK_CONFIG_TEXT_MAX, false, &config->get_type);
   return rc;
 }

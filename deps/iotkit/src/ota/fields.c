@@ -12,6 +12,8 @@
 #include "iotkit_errors.h"
 
 #define ID_MAX 64
+#define MD5_LEN 16
+#define SHA256_LEN 32
 #define SHOWN_MAX 64
 
 const char ik_fields_absent[] = "";
@@ -105,14 +107,14 @@ int ik_fields_size(const struct ik_fields *in, const char *key, uint64_t max, ui
   return 0;
 }
 
-int ik_fields_url(const struct ik_fields *in, const char **out) {
+int ik_fields_url(const struct ik_fields *in, const char *key, const char **out) {
   struct ik_url url;
   char why[IOTKIT_DETAIL_MAX] = "";
-  int rc = ik_fields_text(in, "url", IK_URL_MAX, true, out);
+  int rc = ik_fields_text(in, key, IK_URL_MAX, true, out);
   if (rc != 0) return rc;
   rc = ik_url_parse(ik_str(*out), &url, why);
   if (rc != 0) {
-    ik_detail(in->detail, "url: %s", why);
+    ik_detail(in->detail, "%s: %s", key, why);
     return rc;
   }
   ik_url_free(&url);
@@ -150,4 +152,24 @@ int ik_fields_hex(const struct ik_fields *in, const char *key, uint8_t *out, siz
   }
   ik_detail(in->detail, "%s: is not %zu hexadecimal digits", key, 2 * len);
   return IK_ENOTICE_FIELD;
+}
+
+int ik_fields_digest(const struct ik_fields *in, enum iotkit_digest_method method,
+                     const char *sign_key, const char *md5_key, uint8_t out[IOTKIT_DIGEST_MAX]) {
+  uint8_t md5[MD5_LEN];
+  bool has_sign;
+  bool has_md5;
+  bool is_md5 = method == IOTKIT_DIGEST_MD5;
+  int rc = ik_fields_hex(in, sign_key, out, is_md5 ? MD5_LEN : SHA256_LEN, &has_sign);
+  if (rc != 0) return rc;
+  if (!is_md5) return has_sign ? 0 : ik_fields_refuse(in, sign_key, "is missing");
+  rc = ik_fields_hex(in, md5_key, md5, sizeof(md5), &has_md5);
+  if (rc != 0) return rc;
+  if (!has_sign && !has_md5) return ik_fields_refuse(in, md5_key, "is missing");
+  if (has_sign && has_md5 && memcmp(md5, out, sizeof(md5)) != 0) {
+    ik_detail(in->detail, "%s: differs from %s", md5_key, sign_key);
+    return IK_ENOTICE_FIELD;
+  }
+  if (has_md5) memcpy(out, md5, sizeof(md5));
+  return 0;
 }

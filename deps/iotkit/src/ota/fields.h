@@ -45,12 +45,18 @@ int ik_fields_text(const struct ik_fields *in, const char *key, size_t max, bool
 int ik_fields_id(const struct ik_fields *in, const char **out);
 /* A needed count of bytes, 1 to `max`, number or digit string. */
 int ik_fields_size(const struct ik_fields *in, const char *key, uint64_t max, uint64_t *out);
-/* "url", needed; IK_EURL and IK_EURL_SCHEME too. */
-int ik_fields_url(const struct ik_fields *in, const char **out);
+/* A needed URL; IK_EURL and IK_EURL_SCHEME too. */
+int ik_fields_url(const struct ik_fields *in, const char *key, const char **out);
 /* "signMethod", in any case; IK_EDIGEST_METHOD when it is not known. */
 int ik_fields_method(const struct ik_fields *in, enum iotkit_digest_method *out);
 /* Hexadecimal digits of `len` bytes; *found says whether the field is there and not empty. */
 int ik_fields_hex(const struct ik_fields *in, const char *key, uint8_t *out, size_t len,
                   bool *found);
+/*
+ * A needed digest: with MD5 it stands in the member `md5_key`, in `sign_key`, or in both alike; else
+ * in `sign_key`.
+ */
+int ik_fields_digest(const struct ik_fields *in, enum iotkit_digest_method method,
+                     const char *sign_key, const char *md5_key, uint8_t out[IOTKIT_DIGEST_MAX]);
 
 #endif

@@ -12,9 +12,6 @@
 #include "ota/config.h"
 #include "ota/fields.h"
 
-#define MD5_LEN 16
-#define SHA256_LEN 32
-
 /* What is being read, handed from step to step. */
 struct reading {
   struct ik_fields fields; /* of data */
@@ -79,18 +76,17 @@ static int check_code(const struct reading *in) {
   return IK_ENOTICE_CODE;
 }
 
-/* What the SDK cannot fetch yet is refused by name and not half understood. */
-static int check_supported(const struct reading *in) {
+static int read_protocol(const struct reading *in) {
   char memory[IK_FIELDS_PLAIN_MAX + 1];
   const struct ik_json_node *protocol = member(in, "dProtocol");
-  if (member(in, "files") != NULL) {
-    ik_detail(in->fields.detail, "files: upgrades of several files are not supported");
-    return IK_EUNSUPPORTED;
-  }
   if (protocol == NULL) return 0;
   if (protocol->type != IK_JSON_STRING) return refused(in, "dProtocol", "is not a string");
   struct ik_str text = ik_fields_plain(protocol, memory);
   if (ik_str_eq_nocase(text, IK_STR("https")) || ik_str_eq_nocase(text, IK_STR("http"))) return 0;
+  if (ik_str_eq_nocase(text, IK_STR("mqtt"))) {
+    in->upgrade->protocol = IOTKIT_PROTOCOL_MQTT;
+    return 0;
+  }
   text = ik_fields_shown(text);
   ik_detail(in->fields.detail, "dProtocol: download over %.*s is not supported", (int)text.len,
             text.ptr);
@@ -104,28 +100,62 @@ static int read_version(const struct reading *in) {
   return refused(in, "version", "has characters other than letters, digits, '.', '-' and '_'");
 }
 
-/* With MD5 the digest stands in md5, in sign, or in both. */
-static int read_digest(const struct reading *in) {
+static int read_stream(const struct reading *in, const char *key, uint64_t *out) {
+  const struct ik_json_node *node = member(in, key);
+  if (node == NULL) return refused(in, key, "is missing");
+  return ik_json_u64(node, out) ? 0 : refused(in, key, "is not a whole number");
+}
+
+/* One image: where it comes from, how big it is, its digest. */
+static int read_image(const struct reading *in) {
   struct iotkit_upgrade *upgrade = in->upgrade;
-  uint8_t md5[MD5_LEN];
-  bool has_sign;
-  bool has_md5;
-  upgrade->digest_method = IOTKIT_DIGEST_MD5; /* what notices without the field mean */
-  int rc = ik_fields_method(&in->fields, &upgrade->digest_method);
-  if (rc != 0) return rc;
-  bool is_md5 = upgrade->digest_method == IOTKIT_DIGEST_MD5;
-  rc =
-      ik_fields_hex(&in->fields, "sign", upgrade->digest, is_md5 ? MD5_LEN : SHA256_LEN, &has_sign);
-  if (rc != 0) return rc;
-  if (!is_md5) return has_sign ? 0 : refused(in, "sign", "is missing");
-  rc = ik_fields_hex(&in->fields, "md5", md5, sizeof(md5), &has_md5);
-  if (rc != 0) return rc;
-  if (!has_sign && !has_md5) return refused(in, "md5", "is missing");
-  if (has_sign && has_md5 && memcmp(md5, upgrade->digest, sizeof(md5)) != 0) {
-    return refused(in, "md5", "differs from sign");
+  bool is_stream = upgrade->protocol == IOTKIT_PROTOCOL_MQTT;
+  uint64_t max = is_stream ? IK_STREAM_IMAGE_MAX : IK_IMAGE_MAX;
+  int rc = ik_fields_size(&in->fields, "size", max, &upgrade->size);
+  if (rc == 0 && is_stream) {
+    rc = read_stream(in, "streamId", &upgrade->stream_id);
+    if (rc == 0) rc = read_stream(in, "streamFileId", &upgrade->stream_file_id);
+  } else if (rc == 0) {
+    rc = ik_fields_url(&in->fields, "url", &upgrade->url);
   }
-  if (has_md5) memcpy(upgrade->digest, md5, sizeof(md5));
-  return 0;
+  if (rc != 0) return rc;
+  return ik_fields_digest(&in->fields, upgrade->digest_method, "sign", "md5", upgrade->digest);
+}
+
+static bool is_given(const struct reading *in, const char *key) {
+  const struct ik_json_node *node = member(in, key);
+  return node != NULL && (node->type != IK_JSON_STRING || node->text.len > 0);
+}
+
+static void show_files(struct ik_notice *notice) {
+  notice->upgrade.files = notice->files.items;
+  notice->upgrade.file_count = notice->files.count;
+}
+
+/* Several files, beside which nothing may stand that names one image. */
+static int read_files(const struct reading *in, struct ik_notice *out) {
+  static const char *const others[] = {"url", "streamId", "streamFileId"};
+  struct iotkit_upgrade *upgrade = in->upgrade;
+  if (upgrade->protocol == IOTKIT_PROTOCOL_MQTT) {
+    return refused(in, "files", "cannot come over mqtt");
+  }
+  for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+    if (is_given(in, others[i])) return refused(in, others[i], "stands beside files");
+  }
+  int rc = ik_files_read(&in->fields, upgrade->digest_method, &out->files);
+  show_files(out);
+  upgrade->size = out->files.size;
+  upgrade->digest_method = IOTKIT_DIGEST_NONE;
+  return rc;
+}
+
+/* What is to be fetched. */
+static int read_content(const struct reading *in, struct ik_notice *out) {
+  in->upgrade->digest_method = IOTKIT_DIGEST_MD5; /* what notices without the field mean */
+  int rc = read_protocol(in);
+  if (rc == 0) rc = ik_fields_method(&in->fields, &in->upgrade->digest_method);
+  if (rc != 0) return rc;
+  return member(in, "files") != NULL ? read_files(in, out) : read_image(in);
 }
 
 static int read_is_diff(const struct reading *in) {
@@ -170,20 +200,23 @@ static int read_data(struct reading *in, struct ik_notice *out) {
     return 0;
   }
   if (data->type != IK_JSON_OBJECT) return refused(in, "data", "is not an object");
-  rc = check_supported(in);
-  if (rc == 0) rc = read_version(in);
-  if (rc == 0) rc = ik_fields_size(&in->fields, "size", IK_IMAGE_MAX, &in->upgrade->size);
-  if (rc == 0) rc = ik_fields_url(&in->fields, &in->upgrade->url);
-  if (rc == 0) rc = read_digest(in);
+  rc = read_version(in);
+  if (rc == 0) rc = read_content(in, out);
   if (rc == 0) rc = read_extras(in);
   return rc;
 }
 
-void ik_notice_init(struct ik_notice *notice) {
-  memset(notice, 0, sizeof(*notice));
-  struct iotkit_upgrade *upgrade = &notice->upgrade;
+/* What a notice has to itself, and so cannot take from another as it is. */
+static void clear_owned(struct iotkit_upgrade *upgrade) {
   upgrade->id = upgrade->module = upgrade->version = upgrade->url = ik_fields_absent;
   upgrade->digest_sign = upgrade->ext_data = ik_fields_absent;
+  upgrade->files = NULL;
+  upgrade->file_count = 0;
+}
+
+void ik_notice_init(struct ik_notice *notice) {
+  memset(notice, 0, sizeof(*notice));
+  clear_owned(&notice->upgrade);
 }
 
 int ik_notice_parse(struct ik_str text, struct ik_notice *out, char *detail) {
@@ -207,26 +240,54 @@ int ik_notice_parse(struct ik_str text, struct ik_notice *out, char *detail) {
   return rc;
 }
 
-int ik_notice_copy(const struct ik_notice *notice, struct ik_notice *out) {
-  const struct iotkit_upgrade *from = &notice->upgrade;
-  struct iotkit_upgrade *to = &out->upgrade;
-  ik_notice_init(out);
-  out->nothing = notice->nothing;
-  to->size = from->size;
-  to->digest_method = from->digest_method;
-  to->is_diff = from->is_diff;
-  memcpy(to->digest, from->digest, sizeof(to->digest));
+static bool copy_texts(const struct iotkit_upgrade *from, struct iotkit_upgrade *to) {
+  return ik_fields_copy_text(from->id, &to->id) && ik_fields_copy_text(from->module, &to->module) &&
+         ik_fields_copy_text(from->version, &to->version) &&
+         ik_fields_copy_text(from->url, &to->url) &&
+         ik_fields_copy_text(from->digest_sign, &to->digest_sign) &&
+         ik_fields_copy_text(from->ext_data, &to->ext_data);
+}
+
+static int copy_owned(const struct ik_notice *notice, struct ik_notice *out) {
+  if (!copy_texts(&notice->upgrade, &out->upgrade)) return IK_ENO_MEMORY;
   if (notice->config != NULL) {
     out->config = ik_config_copy(notice->config);
     if (out->config == NULL) return IK_ENO_MEMORY;
   }
-  if (ik_fields_copy_text(from->id, &to->id) && ik_fields_copy_text(from->module, &to->module) &&
-      ik_fields_copy_text(from->version, &to->version) &&
-      ik_fields_copy_text(from->url, &to->url) &&
-      ik_fields_copy_text(from->digest_sign, &to->digest_sign) &&
-      ik_fields_copy_text(from->ext_data, &to->ext_data)) {
-    return 0;
-  }
+  int rc = ik_files_copy(&notice->files, &out->files);
+  show_files(out);
+  return rc;
+}
+
+int ik_notice_copy(const struct ik_notice *notice, struct ik_notice *out) {
+  ik_notice_init(out);
+  out->nothing = notice->nothing;
+  out->upgrade = notice->upgrade;
+  clear_owned(&out->upgrade);
+  int rc = copy_owned(notice, out);
+  if (rc != 0) ik_notice_free(out);
+  return rc;
+}
+
+/* The file's texts, and those of the upgrade that hold for each of its files. */
+static bool copy_file_texts(const struct iotkit_upgrade *from,
+                            const struct iotkit_upgrade_file *file, struct iotkit_upgrade *to) {
+  return ik_fields_copy_text(from->id, &to->id) && ik_fields_copy_text(from->module, &to->module) &&
+         ik_fields_copy_text(from->version, &to->version) &&
+         ik_fields_copy_text(file->url, &to->url) &&
+         ik_fields_copy_text(from->ext_data, &to->ext_data);
+}
+
+int ik_notice_file(const struct ik_notice *notice, size_t index, struct ik_notice *out) {
+  ik_notice_init(out);
+  if (index >= notice->files.count) return IK_EINVALID_ARGUMENT;
+  const struct iotkit_upgrade_file *file = &notice->files.items[index];
+  struct iotkit_upgrade *to = &out->upgrade;
+  to->size = file->size;
+  to->digest_method = file->digest_method;
+  memcpy(to->digest, file->digest, sizeof(to->digest));
+  to->is_diff = notice->upgrade.is_diff;
+  if (copy_file_texts(&notice->upgrade, file, to)) return 0;
   ik_notice_free(out);
   return IK_ENO_MEMORY;
 }
@@ -240,14 +301,37 @@ void ik_notice_free(struct ik_notice *notice) {
   ik_fields_free_text(upgrade->digest_sign);
   ik_fields_free_text(upgrade->ext_data);
   ik_config_free(notice->config);
+  ik_files_free(&notice->files);
   ik_notice_init(notice);
+}
+
+static bool same_bytes(uint64_t size, enum iotkit_digest_method method, const uint8_t *digest,
+                       const struct iotkit_upgrade *image) {
+  return size == image->size && method == image->digest_method &&
+         memcmp(digest, image->digest, sizeof(image->digest)) == 0;
+}
+
+bool ik_notice_same_image(const struct ik_notice *a, const struct ik_notice *b) {
+  const struct iotkit_upgrade *x = &a->upgrade;
+  return x->protocol == b->upgrade.protocol &&
+         same_bytes(x->size, x->digest_method, x->digest, &b->upgrade) &&
+         ik_files_equal(&a->files, &b->files);
+}
+
+const char *ik_notice_url_of(const struct ik_notice *notice, const struct ik_notice *image) {
+  const struct iotkit_upgrade *wanted = &image->upgrade;
+  if (image->files.count > 0 || wanted->protocol != IOTKIT_PROTOCOL_HTTP) return NULL;
+  if (ik_notice_same_image(notice, image)) return notice->upgrade.url;
+  for (size_t i = 0; i < notice->files.count; i++) {
+    const struct iotkit_upgrade_file *file = &notice->files.items[i];
+    if (same_bytes(file->size, file->digest_method, file->digest, wanted)) return file->url;
+  }
+  return NULL;
 }
 
 bool ik_notice_equal(const struct ik_notice *a, const struct ik_notice *b) {
   const struct iotkit_upgrade *x = &a->upgrade;
   const struct iotkit_upgrade *y = &b->upgrade;
   return strcmp(x->id, y->id) == 0 && strcmp(x->module, y->module) == 0 &&
-         strcmp(x->version, y->version) == 0 && x->size == y->size &&
-         x->digest_method == y->digest_method &&
-         memcmp(x->digest, y->digest, sizeof(x->digest)) == 0;
+         strcmp(x->version, y->version) == 0 && ik_notice_same_image(a, b);
 }
