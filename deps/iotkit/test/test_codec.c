@@ -117,6 +117,33 @@ static void crc16(void **state) {
   }
 }
 
+/* The definition of CRC-32/ISO-HDLC, bit by bit. */
+static uint32_t crc32_slowly(uint32_t crc, const uint8_t *data, size_t len) {
+  uint32_t value = ~crc;
+  for (size_t i = 0; i < len; i++) {
+    value ^= data[i];
+    for (int bit = 0; bit < 8; bit++)
+      value = value & 1 ? value >> 1 ^ 0xedb88320 : value >> 1;
+  }
+  return ~value;
+}
+
+static void crc32(void **state) {
+  struct rng rng = rng_start("crc32");
+  uint8_t data[500];
+  (void)state;
+  assert_int_equal(ik_crc32(0, "123456789", 9), 0xcbf43926);
+  assert_int_equal(ik_crc32(0, "", 0), 0);
+  for (int i = 0; i < 500; i++) {
+    size_t len = rng_below(&rng, sizeof data);
+    size_t cut = rng_below(&rng, len + 1);
+    rng_fill(&rng, data, len);
+    assert_int_equal(ik_crc32(0, data, len), crc32_slowly(0, data, len));
+    assert_int_equal(ik_crc32(ik_crc32(0, data, cut), data + cut, len - cut),
+                     ik_crc32(0, data, len));
+  }
+}
+
 static void equality_and_wiping(void **state) {
   uint8_t a[32], b[32];
   static const uint8_t zeros[32];
@@ -143,6 +170,7 @@ int main(void) {
       cmocka_unit_test(base64_round_trip),
       cmocka_unit_test(base64_keeps_to_the_buffers_maximum),
       cmocka_unit_test(crc16),
+      cmocka_unit_test(crc32),
       cmocka_unit_test(equality_and_wiping),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

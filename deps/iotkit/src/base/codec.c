@@ -115,6 +115,23 @@ uint16_t ik_crc16(uint16_t crc, const void *data, size_t len) {
   return (uint16_t)value;
 }
 
+uint32_t ik_crc32(uint32_t crc, const void *data, size_t len) {
+  /* The reflected polynomial 0xEDB88320, four bits at a step. */
+  static const uint32_t table[16] = {
+      0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
+      0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+      0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
+  };
+  const uint8_t *bytes = data;
+  uint32_t value = ~crc;
+  for (size_t i = 0; i < len; i++) {
+    value ^= bytes[i];
+    value = value >> 4 ^ table[value & 15];
+    value = value >> 4 ^ table[value & 15];
+  }
+  return ~value;
+}
+
 bool ik_equal_ct(const void *a, const void *b, size_t len) {
   const volatile uint8_t *x = a;
   const volatile uint8_t *y = b;

@@ -1,5 +1,5 @@
 /*
- * codec.h - hex, base64, CRC-16/ARC, constant-time compare.
+ * codec.h - hex, base64, CRC-16/ARC, CRC-32, constant-time compare.
  */
 #ifndef IK_CODEC_H
 #define IK_CODEC_H
@@ -18,6 +18,8 @@ ptrdiff_t ik_base64_decode(struct ik_str text, uint8_t *out, size_t cap);
 int ik_base64_encode(const uint8_t *data, size_t len, struct ik_buf *out);
 /* CRC-16/ARC; start with 0. "123456789" → 0xBB3D. */
 uint16_t ik_crc16(uint16_t crc, const void *data, size_t len);
+/* CRC-32/ISO-HDLC, that of zlib; start with 0. "123456789" → 0xCBF43926. */
+uint32_t ik_crc32(uint32_t crc, const void *data, size_t len);
 bool ik_equal_ct(const void *a, const void *b, size_t len);
 /* Overwrites secrets so that the compiler keeps it. */
 void ik_wipe(void *data, size_t len);
