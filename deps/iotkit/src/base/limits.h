@@ -30,8 +30,8 @@
 #define IK_HTTP_CHUNK_LINE_MAX 256
 #define IK_HTTP_TRAILER_MAX (8 * IK_KIB)
 #define IK_HTTP_REDIRECTS_DEFAULT 5
-#define IK_HTTP_FIELDS_MAX (8 * IK_KIB)  /* request header fields of the user */
-#define IK_PROXY_AUTH_MAX 704            /* "Basic " and the base64 of two texts of 255 bytes */
+#define IK_HTTP_FIELDS_MAX (8 * IK_KIB) /* request header fields of the user */
+#define IK_PROXY_AUTH_MAX 704           /* "Basic " and the base64 of two texts of 255 bytes */
 #define IK_HOST_LIST_MAX (8 * IK_KIB)
 
 /* JSON */
@@ -45,9 +45,9 @@
 #define IK_DESC_MAX 1024
 #define IK_NOTICE_MAX (256 * IK_KIB)
 #define IK_DIGEST_SIGN_MAX 1024
-#define IK_CONFIG_MAX (64 * IK_KIB)      /* of a remote configuration */
-#define IK_CONFIG_TEXT_MAX 1024          /* of its id and type, and of what is asked for */
-#define IK_IMAGE_MAX ((uint64_t)1 << 50) /* a size above this is a mistake */
+#define IK_CONFIG_MAX (64 * IK_KIB)       /* of a remote configuration */
+#define IK_CONFIG_TEXT_MAX 1024           /* of its id and type, and of what is asked for */
+#define IK_IMAGE_MAX ((uint64_t)1 << 50)  /* a size above this is a mistake */
 #define IK_STREAM_IMAGE_MAX (16 * IK_MIB) /* of an image in MQTT blocks */
 #define IK_FILE_NAME_MAX 242 /* 255, of which ".part.journal" is taken; a file of several */
 
