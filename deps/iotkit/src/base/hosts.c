@@ -49,7 +49,7 @@ static bool take_port(struct ik_str *item, uint16_t *port) {
   *port = 0;
   while (at > 0 && item->ptr[at - 1] != ':' && item->ptr[at - 1] != ']')
     at--;
-  if (at == 0 || item->ptr[at - 1] == ']') return at == item->len || at == 0;
+  if (at == 0 || item->ptr[at - 1] == ']') return true;
   /* More than one colon and no bracket: an IPv6 address. */
   if (item->ptr[0] != '[' && memchr(item->ptr, ':', at - 1) != NULL) return true;
   if (!ik_str_u64(after(*item, at), &value) || value == 0 || value > UINT16_MAX) return false;
