@@ -33,6 +33,11 @@ static void composes_payloads(void **state) {
   assert_int_equal(ik_ota_write_get(&buf, 9, "MCU"), 0);
   assert_text(&buf, "{\"id\":\"9\",\"version\":\"1.0\",\"params\":{\"module\":\"MCU\"},"
                     "\"method\":\"thing.ota.firmware.get\"}");
+  const struct ik_ota_block block = {1397345, 1, 16777215, 4096};
+  assert_int_equal(ik_ota_write_block(&buf, 3, &block), 0);
+  assert_text(&buf,
+              "{\"id\":\"3\",\"version\":\"1.0\",\"params\":{\"fileInfo\":{\"streamId\":1397345,"
+              "\"fileId\":1},\"fileBlock\":{\"size\":4096,\"offset\":16777215}}}");
   ik_buf_free(&buf);
 }
 
@@ -58,6 +63,8 @@ static void composes_topics(void **state) {
       [IK_OTA_PROGRESS] = "/ota/device/progress/pk/dn",
       [IK_OTA_UPGRADE] = "/ota/device/upgrade/pk/dn",
       [IK_OTA_REQUEST] = "/ota/device/request/pk/dn",
+      [IK_OTA_FILE] = "/sys/pk/dn/thing/file/download",
+      [IK_OTA_FILE_REPLY] = "/sys/pk/dn/thing/file/download_reply",
       [IK_OTA_GET] = "/sys/pk/dn/thing/ota/firmware/get",
       [IK_OTA_GET_REPLY] = "/sys/pk/dn/thing/ota/firmware/get_reply",
   };

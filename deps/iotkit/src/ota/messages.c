@@ -34,6 +34,8 @@ int ik_ota_topic(enum ik_ota_topic which, const char *product_key, const char *d
       [IK_OTA_REQUEST] = {"/ota/device/request", ""},
       [IK_OTA_GET] = {"/sys", "/thing/ota/firmware/get"},
       [IK_OTA_GET_REPLY] = {"/sys", "/thing/ota/firmware/get_reply"},
+      [IK_OTA_FILE] = {"/sys", "/thing/file/download"},
+      [IK_OTA_FILE_REPLY] = {"/sys", "/thing/file/download_reply"},
   };
   return ik_ota_make_topic(parts[which].head, product_key, device_name, parts[which].tail, out);
 }
@@ -74,4 +76,12 @@ int ik_ota_write_get(struct ik_buf *out, uint32_t id, const char *module) {
   if (rc == 0) rc = ik_buf_append_str(out, "\"version\":\"1.0\",\"params\":{");
   if (rc == 0) rc = add_module(out, true, module);
   return rc == 0 ? ik_buf_append_str(out, "},\"method\":\"thing.ota.firmware.get\"}") : rc;
+}
+
+int ik_ota_write_block(struct ik_buf *out, uint32_t id, const struct ik_ota_block *block) {
+  return ik_buf_printf(out,
+                       "{\"id\":\"%" PRIu32 "\",\"version\":\"1.0\",\"params\":{\"fileInfo\":{"
+                       "\"streamId\":%" PRIu64 ",\"fileId\":%" PRIu64 "},\"fileBlock\":{"
+                       "\"size\":%" PRIu32 ",\"offset\":%" PRIu64 "}}}",
+                       id, block->stream_id, block->file_id, block->size, block->offset);
 }
