@@ -20,8 +20,9 @@ typedef struct iotkit_keys iotkit_keys_t;
 #define IOTKIT_KEYS_MAX 16 /**< keys of one set */
 
 /**
- * Reads PEM: "PUBLIC KEY" blocks or certificates, 1 to IOTKIT_KEYS_MAX. RSA of 2,048 bits and more,
- * ECDSA on P-256, Ed25519. `len` 0: the text ends with NUL. Errors, with `detail` naming which key
+ * Reads PEM: "PUBLIC KEY" blocks or certificates, 1 to IOTKIT_KEYS_MAX. RSA of 2,048 to 8,192
+ * bits, ECDSA on P-256, Ed25519. Of a certificate only its key counts, not who signed it and how
+ * long it is valid. `len` 0: the text ends with NUL. Errors, with `detail` naming which key
  * and why: IK_EPUBLIC_KEY, IK_ETLS_UNAVAILABLE (no OpenSSL), IK_ENO_MEMORY.
  */
 IOTKIT_API int iotkit_keys_new(const char *pem, size_t len, iotkit_keys_t **out, char *detail);
@@ -32,7 +33,7 @@ IOTKIT_API void iotkit_keys_unref(iotkit_keys_t *keys);
 
 /**
  * 0 when one of the keys made `signature` over `message`: RSA PKCS #1 v1.5 with SHA-256, ECDSA with
- * SHA-256 (DER), or Ed25519. IK_ESIGNATURE else; `detail` says over how many keys.
+ * SHA-256 (DER), or Ed25519. IK_ESIGNATURE else; `detail` says how many keys were tried.
  */
 IOTKIT_API int iotkit_verify(const iotkit_keys_t *keys, const void *message, size_t message_len,
                              const void *signature, size_t signature_len, char *detail);

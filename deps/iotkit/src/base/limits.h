@@ -53,6 +53,7 @@
 
 /* TLS */
 #define IK_PEM_MAX (4 * IK_MIB)
+#define IK_SIGNATURE_MAX 1024 /* of RSA with 8,192 bits */
 
 /* files */
 #define IK_PATH_MAX 4096

@@ -164,6 +164,24 @@ enum ik_hmac_method { IK_HMAC_MD5, IK_HMAC_SHA1, IK_HMAC_SHA256 };
 int ik_hmac(enum ik_hmac_method method, const void *key, size_t key_len, const void *data,
             size_t len, uint8_t out[IK_HMAC_MAX]);
 
+/* ---- public keys (OpenSSL's; without it there are none) ---- */
+
+/* Never changes: any number of threads may verify with it. */
+struct ik_pubkey;
+/*
+ * Reads all blocks of a PEM text, PUBLIC KEY or CERTIFICATE: RSA of 2,048 to 8,192 bits, ECDSA on
+ * P-256, Ed25519. Returns how many, 1 to `cap`, each the caller's to free; or none and
+ * IK_EPUBLIC_KEY with a detail that says which and why, IK_ETLS_UNAVAILABLE, IK_ENO_MEMORY.
+ */
+int ik_pubkeys_read(struct ik_str pem, struct ik_pubkey **out, size_t cap, char *detail);
+void ik_pubkey_free(struct ik_pubkey *key);
+/* 1: the key made the signature over the message; 0: it did not; IK_ENO_MEMORY, IK_ECRYPTO. */
+int ik_pubkey_verify(const struct ik_pubkey *key, const void *message, size_t len,
+                     const void *signature, size_t signature_len);
+/* The same for a message of which the SHA-256 value is given; 0 for Ed25519, which cannot do it. */
+int ik_pubkey_verify_sha256(const struct ik_pubkey *key, const uint8_t digest[32],
+                            const void *signature, size_t signature_len);
+
 /* ---- files (blocking) ---- */
 
 struct ik_osfile;
@@ -172,10 +190,12 @@ enum {
   IK_OSFILE_WRITE = 2,
   IK_OSFILE_CREATE = 4,
   IK_OSFILE_TRUNCATE = 8,
-  IK_OSFILE_LOCK = 16
+  IK_OSFILE_LOCK = 16,
+  IK_OSFILE_EXCLUSIVE = 32
 };
-/* LOCK: an exclusive advisory lock or IK_EFILE_LOCKED. Symbolic links at the last component are
- * refused with CREATE. */
+/* LOCK: an exclusive advisory lock or IK_EFILE_LOCKED. EXCLUSIVE: a block device that is mounted or
+ * otherwise in use is IK_EFILE_LOCKED. Symbolic links at the last component are refused with
+ * CREATE. */
 int ik_osfile_open(const char *path, int flags, uint32_t mode, struct ik_osfile **out,
                    char *detail);
 void ik_osfile_close(struct ik_osfile *file);
@@ -187,8 +207,21 @@ int ik_osfile_truncate(struct ik_osfile *file, uint64_t size, char *detail);
 int ik_osfile_sync(struct ik_osfile *file, char *detail);
 /* Whether `path` names this very file: nobody has moved, removed or replaced it since. */
 bool ik_osfile_is_at(struct ik_osfile *file, const char *path);
-/* IK_EFILE where it has none. */
+/* Of a file or block device; IK_EFILE where it has none. */
 int ik_osfile_size(struct ik_osfile *file, uint64_t *size, char *detail);
+/* Bytes the disk holds for it: fewer than its size where it has holes, more where some are
+ * reserved. */
+uint64_t ik_osfile_allocated(struct ik_osfile *file);
+/*
+ * Sets space aside for [0, size), changing neither what is in it nor its size: writing there finds
+ * no full disk. IK_ENO_SPACE, IK_EFILE: larger than a file may be; IK_EUNSUPPORTED: there is no way
+ * but to write.
+ */
+int ik_osfile_reserve(struct ik_osfile *file, uint64_t size, char *detail);
+/* Begins to put [offset, offset + len) on disk and does not wait; where the system can. */
+void ik_osfile_start_writeback(struct ik_osfile *file, uint64_t offset, uint64_t len);
+/* Whether some of [0, size) was never written; false where the system cannot tell. */
+bool ik_osfile_has_hole(struct ik_osfile *file, uint64_t size);
 /* Mode and owner of an existing regular file onto this one, as far as permitted. */
 int ik_osfile_copy_owner(struct ik_osfile *file, const char *from_path);
 struct ik_path_info {
@@ -202,6 +235,8 @@ int ik_path_info(const char *path, struct ik_path_info *out, char *detail);
 int ik_path_free_space(const char *directory, uint64_t *bytes);
 int ik_path_rename(const char *from, const char *to, char *detail);
 int ik_path_remove(const char *path);
+/* 0 also where there is one; not its parents. */
+int ik_path_make_directory(const char *path, uint32_t mode, char *detail);
 int ik_path_sync_directory(const char *directory, char *detail);
 
 /* ---- log ---- */

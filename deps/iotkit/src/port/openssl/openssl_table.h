@@ -21,6 +21,7 @@ typedef struct X509_VERIFY_PARAM_st X509_VERIFY_PARAM;
 typedef struct evp_pkey_st EVP_PKEY;
 typedef struct evp_md_st EVP_MD;
 typedef struct evp_md_ctx_st EVP_MD_CTX;
+typedef struct evp_pkey_ctx_st EVP_PKEY_CTX;
 typedef struct engine_st ENGINE;
 typedef struct bio_st BIO;
 typedef struct bio_method_st BIO_METHOD;
@@ -57,7 +58,19 @@ typedef long ik_bio_ctrl_fn(BIO *bio, int command, long number, void *pointer);
   X(const EVP_MD *, EVP_sha256, (void)) \
   X(unsigned char *, HMAC, (const EVP_MD *type, const void *key, int key_len, const unsigned char *data, size_t len, \
                             unsigned char *out, unsigned int *out_len)) \
+  X(void, CRYPTO_free, (void *memory, const char *file, int line)) \
   X(void, EVP_PKEY_free, (EVP_PKEY *key)) \
+  X(EVP_PKEY *, d2i_PUBKEY, (EVP_PKEY **out, const unsigned char **der, long len)) \
+  X(int, EVP_DigestVerifyInit, (EVP_MD_CTX *ctx, EVP_PKEY_CTX **out, const EVP_MD *type, ENGINE *engine, \
+                                EVP_PKEY *key)) \
+  X(int, EVP_DigestVerify, (EVP_MD_CTX *ctx, const unsigned char *signature, size_t signature_len, \
+                            const unsigned char *message, size_t len)) \
+  X(EVP_PKEY_CTX *, EVP_PKEY_CTX_new, (EVP_PKEY *key, ENGINE *engine)) \
+  X(void, EVP_PKEY_CTX_free, (EVP_PKEY_CTX *ctx)) \
+  X(int, EVP_PKEY_CTX_ctrl_str, (EVP_PKEY_CTX *ctx, const char *name, const char *value)) \
+  X(int, EVP_PKEY_verify_init, (EVP_PKEY_CTX *ctx)) \
+  X(int, EVP_PKEY_verify, (EVP_PKEY_CTX *ctx, const unsigned char *signature, size_t signature_len, \
+                           const unsigned char *digest, size_t len)) \
   X(BIO *, BIO_new, (const BIO_METHOD *method)) \
   X(BIO *, BIO_new_mem_buf, (const void *data, int len)) \
   X(int, BIO_free, (BIO *bio)) \
@@ -71,6 +84,7 @@ typedef long ik_bio_ctrl_fn(BIO *bio, int command, long number, void *pointer);
   X(void, BIO_set_init, (BIO *bio, int init)) \
   X(void, BIO_set_flags, (BIO *bio, int flags)) \
   X(void, BIO_clear_flags, (BIO *bio, int flags)) \
+  X(int, PEM_read_bio, (BIO *bio, char **name, char **header, unsigned char **data, long *len)) \
   X(X509 *, PEM_read_bio_X509, (BIO *bio, X509 **out, ik_pem_password_fn *fn, void *ctx)) \
   X(EVP_PKEY *, PEM_read_bio_PrivateKey, (BIO *bio, EVP_PKEY **out, ik_pem_password_fn *fn, void *ctx)) \
   X(void, X509_free, (X509 *cert)) \
