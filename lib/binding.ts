@@ -17,6 +17,13 @@ export interface NativeTls {
   readonly [tlsBrand]: never;
 }
 
+declare const keysBrand: unique symbol;
+
+/** Public keys; opaque. */
+export interface NativeKeys {
+  readonly [keysBrand]: never;
+}
+
 export interface NativeTlsOptions {
   readonly ca: string;
   readonly cert: string;
@@ -25,7 +32,7 @@ export interface NativeTlsOptions {
   readonly certName: string;
 }
 
-/** Numbers of 0 and absent values are the defaults of the C SDK. */
+/** Numbers of 0 are the defaults of the C SDK, 2^32 - 1 is never; `''` is absent. */
 export interface NativeFetchOptions {
   readonly tls: NativeTls | undefined;
   readonly connectTimeoutMs: number;
@@ -34,10 +41,24 @@ export interface NativeFetchOptions {
   readonly lowSpeedBytes: number;
   readonly lowSpeedMs: number;
   readonly maxRetries: number;
+  readonly maxTries: number;
+  readonly totalTimeoutMs: number;
   readonly retryMinMs: number;
   readonly retryMaxMs: number;
+  readonly renewTimeoutMs: number;
+  readonly connections: number;
   readonly maxRedirects: number;
   readonly httpsOnly: boolean;
+  /** `Name: value` lines, each ended by CRLF. */
+  readonly headers: string;
+  /** For http URLs. What the environment says is not looked at. */
+  readonly proxy: string;
+  readonly httpsProxy: string;
+  readonly noProxy: string;
+  /** Separated by commas. */
+  readonly allowedHosts: string;
+  readonly keys: NativeKeys | undefined;
+  readonly requireSignature: boolean;
 }
 
 export interface NativeDeviceOptions {
@@ -56,23 +77,49 @@ export interface NativeDeviceOptions {
   readonly reconnectMinMs: number;
   readonly reconnectMaxMs: number;
   readonly fetch: NativeFetchOptions;
+  /** Of all its downloads; 0: no limit. */
+  readonly bytesPerSecond: number;
 }
 
-export interface NativeUpgradeInfo {
+export interface NativeImageInfo {
+  readonly size: number;
+  readonly digestMethod: 'md5' | 'sha256';
+  readonly digest: string;
+}
+
+export interface NativeFileInfo extends NativeImageInfo {
+  readonly name: string;
+}
+
+export interface NativeUpgradeInfo extends NativeImageInfo {
   readonly id: string;
   readonly module: string;
   readonly version: string;
   readonly url: string;
-  readonly size: number;
-  readonly digestMethod: 'md5' | 'sha256';
-  readonly digest: string;
   readonly digestSign: string;
   readonly isDiff: boolean;
   readonly extData: string;
+  readonly files: readonly NativeFileInfo[];
+}
+
+/** A file, the directory of several, or with `inPlace` a device. */
+export interface NativeTarget {
+  readonly path: string;
+  readonly mode: number;
+  readonly inPlace: boolean;
+  readonly base: number;
+  readonly journal: string;
+}
+
+export interface NativeDownloadOptions {
+  readonly resume: boolean;
+  readonly signature: Uint8Array | undefined;
+  readonly signatureOverImage: boolean;
 }
 
 export interface NativeFileDownload {
   abort(): void;
+  pause(paused: boolean): void;
 }
 
 export interface NativeChunkDownload {
@@ -82,17 +129,25 @@ export interface NativeChunkDownload {
   take(
     onChunk: (errno: number, detail: string, buffer?: ArrayBuffer, length?: number) => void,
   ): boolean;
+  /** Every chunk was taken and used: what waits for that may be completed. */
+  settle(): void;
+  pause(paused: boolean): void;
   close(onEnd: () => void): void;
 }
 
 export interface NativeJob {
   readonly info: NativeUpgradeInfo;
+  /** onProgress begins when all targets are open; `resumed`: what was there. */
   download(
-    path: string,
-    onProgress: (received: number) => void,
+    targets: readonly NativeTarget[],
+    options: NativeDownloadOptions,
+    onProgress: (received: number, resumed: number) => void,
     onEnd: (errno: number, detail: string) => void,
   ): NativeFileDownload | Failure;
-  chunks(): NativeChunkDownload | Failure;
+  chunks(
+    targets: readonly NativeTarget[],
+    options: NativeDownloadOptions,
+  ): NativeChunkDownload | Failure;
 }
 
 export interface NativeDevice {
@@ -101,6 +156,8 @@ export interface NativeDevice {
   reportProgress(step: number, desc: string, module: string): number;
   /** The request's id, or a negative error. */
   request(module: string): string | number;
+  /** 0: no limit. */
+  setBandwidthLimit(bytesPerSecond: number): void;
   close(): void;
   ref(): void;
   unref(): void;
@@ -143,7 +200,10 @@ export interface Binding {
   ): NativeDevice | Failure;
   parseJob(json: string, fetch: NativeFetchOptions): NativeJob | Failure;
   createTls(options: NativeTlsOptions): NativeTls | Failure;
+  createKeys(pem: string): NativeKeys | Failure;
   tlsSource(): string | null;
   setMaxDownloads(count: number): void;
+  /** Of all downloads of the process; 0: no limit. */
+  setBandwidthLimit(bytesPerSecond: number): void;
   stats(): NativeStats;
 }

@@ -1,9 +1,9 @@
 import type { NativeDeviceOptions } from './binding';
 import { Device } from './device';
 import { IotkitError } from './errors';
-import { type Checked, type ConnectOptions, checkConnectOptions } from './options';
+import { type Checked, type ConnectOptions, checkConnectOptions } from './options/connect';
 import { whenAborted } from './signals';
-import { tlsContext } from './trust';
+import { publicKeys, tlsContext } from './trust';
 
 /**
  * Connects a device and resolves once the platform has accepted it. From then on it restores its
@@ -15,16 +15,16 @@ import { tlsContext } from './trust';
  * @throws {@link InvalidArgument}, as a rejection, before anything is sent.
  * @throws {@link IotkitError} `ERR_MQTT_CREDENTIALS`, `ERR_MQTT_NOT_AUTHORIZED`,
  *   `ERR_TLS_CERTIFICATE`, `ERR_TLS_HOSTNAME`, `ERR_TLS_EXPIRED`, `ERR_TLS_CA`, `ERR_TLS_IDENTITY`,
- *   `ERR_TLS_UNAVAILABLE` at once; `ERR_RESOLVE`, `ERR_CONNECT`, `ERR_CONNECT_TIMEOUT`,
+ *   `ERR_TLS_UNAVAILABLE`, `ERR_PUBLIC_KEY` at once; `ERR_RESOLVE`, `ERR_CONNECT`, `ERR_CONNECT_TIMEOUT`,
  *   `ERR_CONNECTION_CLOSED` and other network errors after `connectTimeout`.
  *
  * @example
  * await using device = await connect({ productKey, deviceName, deviceSecret, region: 'cn-shanghai' });
  */
 export async function connect(options: ConnectOptions): Promise<Device> {
-  const checked = checkConnectOptions(options);
+  const checked = checkConnectOptions(options, process.env);
   checked.signal?.throwIfAborted();
-  const device = new Device(nativeOptions(checked));
+  const device = new Device(nativeOptions(checked), checked.verify);
   try {
     await firstConnection(device, checked);
     return device;
@@ -36,16 +36,22 @@ export async function connect(options: ConnectOptions): Promise<Device> {
 
 const signMethodNumbers = { hmacsha256: 0, hmacsha1: 1, hmacmd5: 2 } as const;
 
-function nativeOptions({ signal: _, ...checked }: Checked): NativeDeviceOptions {
-  const { ca, ...fetch } = checked.fetch;
-  const nobody = { cert: '', key: '', passphrase: '', certName: '' };
-  // Our certificate is for the broker and not for firmware servers.
-  const fetchTls = tlsContext({ ca, ...nobody }, { optional: checked.tls === undefined });
+function nativeOptions({ signal: _, verify, ...checked }: Checked): NativeDeviceOptions {
+  const { ca, identity, bytesPerSecond, ...fetch } = checked.fetch;
+  // Our certificate for the broker is not for firmware servers.
+  const canDoWithout = checked.tls === undefined && identity.cert === '';
+  const fetchTls = tlsContext({ ca, ...identity, certName: '' }, { optional: canDoWithout });
   return {
     ...checked,
     signMethod: signMethodNumbers[checked.signMethod],
     tls: checked.tls === undefined ? undefined : tlsContext(checked.tls),
-    fetch: { ...fetch, tls: fetchTls },
+    bytesPerSecond,
+    fetch: {
+      ...fetch,
+      tls: fetchTls,
+      keys: publicKeys(verify.publicKeys),
+      requireSignature: verify.requireSignature,
+    },
   };
 }
 

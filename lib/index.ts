@@ -1,6 +1,12 @@
 export { connect } from './connect';
 export type { Device, DeviceState, StateChange, StatesOptions } from './device';
 export { channelNames } from './diagnostics';
+export type {
+  ChunksOptions,
+  DownloadOptions,
+  ReportOptions,
+  Signature,
+} from './download-options';
 export { type ErrorCode, type InvalidArgument, IotkitError } from './errors';
 export type {
   DeviceEvent,
@@ -10,14 +16,10 @@ export type {
   StateEvent,
   UpgradeEvent,
 } from './events';
-export type {
-  ConnectOptions,
-  FetchOptions,
-  Pem,
-  ReconnectOptions,
-  SignMethod,
-  TlsOptions,
-} from './options';
+export type { ConnectOptions, ReconnectOptions, SignMethod } from './options/connect';
+export type { FetchOptions } from './options/fetch';
+export type { Pem, TlsOptions } from './options/tls';
+export type { VerifyOptions, VersionContext } from './options/verify';
 export type {
   CheckOptions,
   Ota,
@@ -25,6 +27,8 @@ export type {
   ReportVersionOptions,
   UpgradesOptions,
 } from './ota';
-export { type Stats, setMaxDownloads, stats, tlsSource } from './process';
+export { type Stats, setBandwidthLimit, setMaxDownloads, stats, tlsSource } from './process';
 export type { Progress } from './progress';
-export type { ChunksOptions, DownloadOptions, ProgressOptions, Upgrade } from './upgrade';
+export type { DeviceTarget, FileTarget, ImageWriter, Target } from './targets';
+export type { ProgressOptions, Upgrade, UpgradeFile } from './upgrade';
+export { compareVersions } from './versions';

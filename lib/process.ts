@@ -1,5 +1,6 @@
 import { integer } from './arguments';
 import { native } from './native';
+import { bandwidth } from './options/values';
 
 /** Live native objects of this process, over all its threads; for diagnostics and leak tests. */
 export interface Stats {
@@ -35,6 +36,17 @@ export function stats(): Stats {
  */
 export function setMaxDownloads(count: number): void {
   native.setMaxDownloads(integer('count', count, { min: 1, max: 64 }));
+}
+
+/**
+ * Limits how fast the downloads of this process, all its threads and devices together, receive. May
+ * be changed while they run. Each device can have a limit of its own besides.
+ *
+ * @param bytesPerSecond 1,024 and more; undefined, as at the start: no limit.
+ * @throws {@link InvalidArgument}
+ */
+export function setBandwidthLimit(bytesPerSecond: number | undefined): void {
+  native.setBandwidthLimit(bandwidth('bytesPerSecond', bytesPerSecond));
 }
 
 /**

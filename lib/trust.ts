@@ -1,10 +1,10 @@
-/** TLS contexts: one for each distinct set of options, shared by all who use it. */
+/** TLS contexts, one for each distinct set of options and shared by all who use it; public keys. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import tls from 'node:tls';
-import type { NativeTls } from './binding';
+import type { NativeKeys, NativeTls } from './binding';
 import { native, unwrap } from './native';
-import type { CheckedTls } from './options';
+import type { CheckedTls } from './options/tls';
 
 const contexts = new Map<string, WeakRef<NativeTls>>();
 const forget = new FinalizationRegistry<string>((key) => {
@@ -46,4 +46,13 @@ export function tlsContext(
   contexts.set(key, new WeakRef(made));
   forget.register(made, key);
   return made;
+}
+
+/**
+ * What signatures are verified with; undefined: nothing.
+ *
+ * @throws IotkitError ERR_PUBLIC_KEY, ERR_TLS_UNAVAILABLE
+ */
+export function publicKeys(pem: string): NativeKeys | undefined {
+  return pem === '' ? undefined : unwrap(native.createKeys(pem));
 }

@@ -1,10 +1,11 @@
-import { type ConnectOptions, checkConnectOptions } from '../../lib/options';
+import { type ConnectOptions, checkConnectOptions } from '../../lib/options/connect';
 
 const identity = { productKey: 'a1B2c3D4e5F', deviceName: 'lamp-1', deviceSecret: 'top-secret' };
 const good = { ...identity, region: 'cn-shanghai' };
 const pem = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';
 
-const check = (options: object) => checkConnectOptions(options as ConnectOptions);
+const check = (options: object, environment: Record<string, string> = {}) =>
+  checkConnectOptions(options as ConnectOptions, environment);
 const placeOf = (options: object) => {
   const { host, port, tls } = check({ ...identity, ...options });
   return [host, port, tls !== undefined];

@@ -6,34 +6,16 @@ import {
   integer,
   oneOf,
   optional,
-  outOfRange,
   text,
   wrongType,
-} from './arguments';
-
-/** PEM text, one or more certificates or keys. */
-export type Pem = string | Uint8Array;
+} from '../arguments';
+import { type CheckedFetch, checkFetch, type FetchOptions } from './fetch';
+import { type CheckedTls, checkTls, type TlsOptions } from './tls';
+import { hostRule, milliseconds, notBelow } from './values';
+import { type CheckedVerify, checkVerify, type VerifyOptions } from './verify';
 
 /** How the sign-in is signed with the device secret. */
 export type SignMethod = 'hmacsha256' | 'hmacsha1' | 'hmacmd5';
-
-/** Whom to trust and who we are. TLS 1.2 is the floor; chain and host name are always verified. */
-export interface TlsOptions {
-  /**
-   * Certificates to trust **instead of** the default ones. By default: the runtime's own list
-   * (`tls.rootCertificates` or what `tls.getCACertificates('default')` says) and the file named by
-   * `NODE_EXTRA_CA_CERTS`.
-   */
-  readonly ca?: Pem | readonly Pem[];
-  /** Our certificate and its chain, for brokers that ask for one. */
-  readonly cert?: Pem;
-  /** The private key of `cert`. */
-  readonly key?: Pem;
-  /** The passphrase of `key`, 1-1024 characters. */
-  readonly passphrase?: string;
-  /** Verify the server's certificate for this name instead of the host's. */
-  readonly servername?: string;
-}
 
 /** How long to wait before connecting again after a drop: exponential with full jitter. */
 export interface ReconnectOptions {
@@ -41,37 +23,6 @@ export interface ReconnectOptions {
   readonly min?: number;
   /** Upper bound of every wait, milliseconds, 1-3,600,000. Default 60,000. */
   readonly max?: number;
-}
-
-/** How firmware is fetched over HTTP and HTTPS. Times are milliseconds. */
-export interface FetchOptions {
-  /** Certificates to trust for firmware servers. Default: `tls.ca`, else the runtime's list. */
-  readonly ca?: Pem | readonly Pem[];
-  /** Name resolution, TCP and TLS, 1-3,600,000. Default 10,000. */
-  readonly connectTimeout?: number;
-  /** From the request to the end of the response head, 1-3,600,000. Default 30,000. */
-  readonly responseTimeout?: number;
-  /**
-   * Without a byte of the body for this long the connection is dropped and resumed, 1-3,600,000.
-   * Default 30,000.
-   */
-  readonly idleTimeout?: number;
-  /**
-   * Below `bytesPerSecond` over `duration` milliseconds the connection is dropped and resumed.
-   * Default: off.
-   */
-  readonly lowSpeed?: { readonly bytesPerSecond: number; readonly duration: number };
-  /** Tries in a row that bring no byte before the download fails, 1-1,000. Default 5. */
-  readonly maxRetries?: number;
-  /**
-   * Back-off between tries: exponential with full jitter, Retry-After honoured. Default 500 to
-   * 60,000.
-   */
-  readonly retry?: { readonly min?: number; readonly max?: number };
-  /** 1-20. Default 5. A redirect from https to http is never followed. */
-  readonly maxRedirects?: number;
-  /** Refuse plain http, at first and by redirect. Default false. */
-  readonly httpsOnly?: boolean;
 }
 
 /**
@@ -120,6 +71,8 @@ export interface ConnectOptions {
   readonly reconnect?: ReconnectOptions;
   /** How firmware is fetched. */
   readonly fetch?: FetchOptions;
+  /** What may be installed: signatures and versions. */
+  readonly verify?: VerifyOptions;
   /** Cancels {@link connect}; of no effect once connected. */
   readonly signal?: AbortSignal;
 }
@@ -141,37 +94,12 @@ export interface Checked {
   readonly reconnectMinMs: number;
   readonly reconnectMaxMs: number;
   readonly fetch: CheckedFetch;
+  readonly verify: CheckedVerify;
   readonly signal: AbortSignal | undefined;
 }
 
-/** @internal `''` is absent. */
-export interface CheckedTls {
-  readonly ca: string;
-  readonly cert: string;
-  readonly key: string;
-  readonly passphrase: string;
-  readonly certName: string;
-}
-
-/** @internal 0 is the C SDK's default. */
-export interface CheckedFetch {
-  readonly ca: string;
-  readonly connectTimeoutMs: number;
-  readonly responseTimeoutMs: number;
-  readonly idleTimeoutMs: number;
-  readonly lowSpeedBytes: number;
-  readonly lowSpeedMs: number;
-  readonly maxRetries: number;
-  readonly retryMinMs: number;
-  readonly retryMaxMs: number;
-  readonly maxRedirects: number;
-  readonly httpsOnly: boolean;
-}
-
-const HOUR_MS = 3_600_000;
 const DEFAULT_CONNECT_TIMEOUT_MS = 30_000;
 const signMethods = ['hmacsha256', 'hmacsha1', 'hmacmd5'] as const;
-const hostPattern = /^[A-Za-z0-9._:%-]+$/;
 
 const connectKeys = [
   'productKey',
@@ -191,11 +119,15 @@ const connectKeys = [
   'connectTimeout',
   'reconnect',
   'fetch',
+  'verify',
   'signal',
 ] as const;
 
 /** @internal Throws a TypeError or RangeError that names the option. */
-export function checkConnectOptions(given: ConnectOptions): Checked {
+export function checkConnectOptions(
+  given: ConnectOptions,
+  environment: Readonly<Record<string, string | undefined>>,
+): Checked {
   if (given === undefined) throw wrongType('options', 'an object', given);
   const options = checkOptions('options', given, connectKeys);
   const productKey = text('productKey', options.productKey, {
@@ -236,7 +168,8 @@ export function checkConnectOptions(given: ConnectOptions): Checked {
     ),
     reconnectMinMs,
     reconnectMaxMs,
-    fetch: checkFetch(options.fetch, tls),
+    fetch: checkFetch(options.fetch, tls, environment),
+    verify: checkVerify(options.verify),
     signal: abortSignal('signal', options.signal),
   };
 }
@@ -247,14 +180,6 @@ function checkClientId(value: string): string {
     pattern: /^[^|,=\0]+$/,
     expected: "1-64 characters without '|', ',' and '='",
   });
-}
-
-function milliseconds(name: string, value: number | undefined, otherwise: number): number {
-  return integer(name, value ?? otherwise, { min: 1, max: HOUR_MS });
-}
-
-function notBelow(name: string, value: number, floorName: string, floor: number): void {
-  if (value < floor) throw outOfRange(name, `at least ${floorName} (${floor})`, value);
 }
 
 type Place = Pick<Checked, 'host' | 'port' | 'tls'>;
@@ -275,11 +200,7 @@ function checkPlace(
   if (place === 'url') return checkUrl(options, tls);
   const port = optional(options.port, checkPort);
   if (place === 'host') {
-    const host = text('host', options.host, {
-      max: 253,
-      pattern: hostPattern,
-      expected: 'a host name or address',
-    });
+    const host = text('host', options.host, hostRule);
     return { host, port: port ?? (tls === undefined ? 1883 : 8883), tls };
   }
   if (tls === undefined) throw conflict(`tls: false is not possible with ${place}`);
@@ -322,93 +243,4 @@ function checkUrl(options: Partial<ConnectOptions>, tls: CheckedTls | undefined)
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
   const port = url.port === '' ? (plain ? 1883 : 8883) : checkPort(Number(url.port));
   return { host, port, tls: plain ? undefined : tls };
-}
-
-function checkTls(given: ConnectOptions['tls']): CheckedTls | undefined {
-  if (given === false) return undefined;
-  const asked = given === true || given === undefined ? {} : given;
-  const options = checkOptions('tls', asked, ['ca', 'cert', 'key', 'passphrase', 'servername']);
-  const { cert, key, passphrase } = options;
-  if ((cert === undefined) !== (key === undefined)) {
-    throw conflict('tls.cert and tls.key must be given together');
-  }
-  if (passphrase !== undefined && key === undefined) {
-    throw conflict('tls.passphrase needs tls.key');
-  }
-  return {
-    ca: pemList('tls.ca', options.ca),
-    cert: pem('tls.cert', cert),
-    key: pem('tls.key', key),
-    passphrase:
-      optional(passphrase, (value) => text('tls.passphrase', value, { max: 1024, secret: true })) ??
-      '',
-    certName:
-      optional(options.servername, (value) =>
-        text('tls.servername', value, {
-          max: 253,
-          pattern: hostPattern,
-          expected: 'a host name or address',
-        }),
-      ) ?? '',
-  };
-}
-
-function pem(name: string, value: unknown): string {
-  if (value === undefined) return '';
-  const string = value instanceof Uint8Array ? new TextDecoder('latin1').decode(value) : value;
-  if (typeof string !== 'string') throw wrongType(name, 'PEM text or bytes', Symbol());
-  if (!string.includes('-----BEGIN ') || string.includes('\0')) {
-    throw conflict(`${name} must be PEM text (-----BEGIN …)`);
-  }
-  return string;
-}
-
-function pemList(name: string, value: unknown): string {
-  if (!Array.isArray(value)) return pem(name, value);
-  if (value.length === 0) throw conflict(`${name} must not be an empty list`);
-  return value.map((part, index) => pem(`${name}[${index}]`, part)).join('\n');
-}
-
-const fetchKeys = [
-  'ca',
-  'connectTimeout',
-  'responseTimeout',
-  'idleTimeout',
-  'lowSpeed',
-  'maxRetries',
-  'retry',
-  'maxRedirects',
-  'httpsOnly',
-] as const;
-
-function checkFetch(given: FetchOptions | undefined, tls: CheckedTls | undefined): CheckedFetch {
-  const options = checkOptions('fetch', given, fetchKeys);
-  const time = (key: 'connectTimeout' | 'responseTimeout' | 'idleTimeout') =>
-    optional(options[key], (value) => milliseconds(`fetch.${key}`, value, 0)) ?? 0;
-  const lowSpeed = checkOptions('fetch.lowSpeed', options.lowSpeed, ['bytesPerSecond', 'duration']);
-  const slow = options.lowSpeed !== undefined;
-  const retry = checkOptions('fetch.retry', options.retry, ['min', 'max']);
-  const retryMinMs = milliseconds('fetch.retry.min', retry.min, 500);
-  const retryMaxMs = milliseconds('fetch.retry.max', retry.max, Math.max(60_000, retryMinMs));
-  notBelow('fetch.retry.max', retryMaxMs, 'fetch.retry.min', retryMinMs);
-  return {
-    ca: pemList('fetch.ca', options.ca) || (tls?.ca ?? ''),
-    connectTimeoutMs: time('connectTimeout'),
-    responseTimeoutMs: time('responseTimeout'),
-    idleTimeoutMs: time('idleTimeout'),
-    lowSpeedBytes: slow
-      ? integer('fetch.lowSpeed.bytesPerSecond', lowSpeed.bytesPerSecond, {
-          min: 1,
-          max: 0xffff_ffff,
-        })
-      : 0,
-    lowSpeedMs: slow
-      ? integer('fetch.lowSpeed.duration', lowSpeed.duration, { min: 1, max: HOUR_MS })
-      : 0,
-    maxRetries: integer('fetch.maxRetries', options.maxRetries ?? 5, { min: 1, max: 1000 }),
-    retryMinMs,
-    retryMaxMs,
-    maxRedirects: integer('fetch.maxRedirects', options.maxRedirects ?? 5, { min: 1, max: 20 }),
-    httpsOnly: flag('fetch.httpsOnly', options.httpsOnly ?? false),
-  };
 }
