@@ -5,6 +5,7 @@ import { publish } from './diagnostics';
 import { IotkitError } from './errors';
 import { Feed } from './feed';
 import { native, unwrap } from './native';
+import type { VersionRules } from './options/verify';
 import { Ota } from './ota';
 
 /**
@@ -66,14 +67,14 @@ export class Device {
   #operations = 0;
 
   /** @internal Opens it; throws what {@link IotkitError} the options cause. */
-  constructor(options: NativeDeviceOptions) {
+  constructor(options: NativeDeviceOptions, rules: VersionRules) {
     this.productKey = options.productKey;
     this.deviceName = options.deviceName;
     this.#closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
     this.#native = unwrap(native.openDevice(options, (...event) => this.#onEvent(event)));
-    this.ota = new Ota(this, this.#native);
+    this.ota = new Ota(this, this.#native, rules);
   }
 
   /** The present state of the connection. */
@@ -178,7 +179,7 @@ export class Device {
         this.ota.onUpgrade(event[1]);
         break;
       case 4:
-        this.#onRefused(IotkitError.fromErrno(event[1], event[2]));
+        this.ota.onRefused(IotkitError.fromErrno(event[1], event[2]), event[3]);
         break;
       case 5:
         this.ota.onNothing(event[1]);
@@ -200,11 +201,6 @@ export class Device {
     }
     this.#enter({ state, error });
     if (state === 'connected') this.ota.onConnected(connects);
-  }
-
-  #onRefused(error: IotkitError): void {
-    this.ota.onRefused(error);
-    publish('refused', { device: this, error });
   }
 
   #enter(change: StateChange): void {

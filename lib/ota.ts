@@ -7,12 +7,18 @@ import {
   text,
 } from './arguments';
 import type { NativeDevice, NativeJob } from './binding';
+import { Checks } from './checks';
 import { publish } from './diagnostics';
 import { IotkitError } from './errors';
-import { Feed } from './feed';
+import { Offers } from './offers';
+import { bandwidth } from './options/values';
+import type { VersionRules } from './options/verify';
+import { failureText, Reporter } from './reporter';
 import type { Run } from './run';
-import { abortable, whenAborted } from './signals';
+import { abortable } from './signals';
+import { Steps } from './steps';
 import { Upgrade } from './upgrade';
+import { versionRefusal } from './versions';
 
 export interface ReportVersionOptions {
   /** 1-64 letters, digits, `.`, `-`, `_`. Default: the default module. */
@@ -49,21 +55,12 @@ export interface OtaHost {
   holdWhile<T>(operation: Promise<T>): Promise<T>;
 }
 
-/** A waiting reportVersion or check. */
-interface Waiter<T> {
-  readonly resolve: (value: T) => void;
+/** A waiting reportVersion. */
+interface Report {
+  readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
-interface Check extends Waiter<Upgrade | undefined> {
-  readonly module: string;
-}
-
-interface Consumer {
-  readonly feed: Feed<Upgrade>;
-}
-
-const MAX_WAITING_UPGRADES = 64;
 const CHECK_TIMEOUT_MS = 10_000;
 const namePattern = /^[A-Za-z0-9._-]+$/;
 const nameRule = {
@@ -80,24 +77,29 @@ function checkModule(value: string | undefined): string {
 export class Ota {
   readonly #device: OtaHost;
   readonly #native: NativeDevice;
-  readonly #reports = new Map<number, Waiter<void>>();
-  /** Sent, by request id. */
-  readonly #checks = new Map<string, Check>();
-  /** To be sent (again) with the next connection. */
-  readonly #unsentChecks = new Set<Check>();
-  /** Announced and not yet taken, by module. */
-  readonly #waiting = new Map<string, Upgrade>();
-  readonly #consumers = new Set<Consumer>();
+  readonly #rules: VersionRules;
+  /** By packet id. */
+  readonly #reports = new Map<number, Report>();
+  /** Last reported, by module. */
+  readonly #versions = new Map<string, string>();
+  readonly #checks: Checks;
+  readonly #offers: Offers;
+  readonly #steps: Steps;
   readonly #runs = new Set<Run>();
-  /** Steps that must reach the platform, by module. */
-  readonly #unsentSteps = new Map<string, { readonly step: number; readonly desc: string }>();
   #connects = 0;
   #closed: IotkitError | undefined;
 
   /** @internal */
-  constructor(device: OtaHost, native: NativeDevice) {
+  constructor(device: OtaHost, native: NativeDevice, rules: VersionRules) {
     this.#device = device;
     this.#native = native;
+    this.#rules = rules;
+    this.#checks = new Checks((module) => native.request(module));
+    this.#steps = new Steps((module, step, desc) => native.reportProgress(step, desc, module));
+    this.#offers = new Offers(({ module = '' }) => {
+      const detail = `an upgrade of module ${module} was dropped: nobody takes upgrades`;
+      this.#publishRefusal(new IotkitError('ERR_QUEUE_FULL', detail));
+    });
   }
 
   /**
@@ -118,6 +120,7 @@ export class Ota {
     this.#assertOpen();
     const packetId = this.#native.reportVersion(version, module);
     if (packetId < 0) throw IotkitError.fromErrno(packetId);
+    this.#versions.set(module, version);
     const acknowledged = new Promise<void>((resolve, reject) => {
       this.#reports.set(packetId, { resolve, reject });
     });
@@ -126,7 +129,9 @@ export class Ota {
 
   /**
    * Sends a step of an update. Downloads do this by themselves; it is for what comes after, such as
-   * flashing.
+   * flashing. Resolves when it is on its way. All steps of a device together are kept below what
+   * the platform takes: where there are more, they wait for their turn, and a percentage that waits
+   * gives way to the next one of its module.
    *
    * @param step 0-100 percent; -1 upgrade failed, -2 download failed, -3 verification failed, -4
    *   writing failed.
@@ -140,8 +145,7 @@ export class Ota {
     if (Buffer.byteLength(desc) > 1024) throw outOfRange('desc', 'at most 1,024 bytes', desc);
     const module = checkModule(given.module);
     this.#assertOpen();
-    const rc = this.#native.reportProgress(step, desc, module);
-    if (rc < 0) throw IotkitError.fromErrno(rc);
+    await this.#device.holdWhile(this.#steps.ask(module, step, desc));
   }
 
   /**
@@ -157,16 +161,7 @@ export class Ota {
   upgrades(options?: UpgradesOptions): AsyncIterableIterator<Upgrade> {
     const given = checkOptions('options', options, ['module', 'signal']);
     const module = given.module === undefined ? undefined : checkModule(given.module);
-    const consumer: Consumer = {
-      feed: new Feed<Upgrade>({
-        take: () => this.#take(module),
-        detach: () => this.#consumers.delete(consumer),
-        signal: abortSignal('signal', given.signal),
-      }),
-    };
-    this.#consumers.add(consumer);
-    if (this.#closed !== undefined) consumer.feed.end();
-    return consumer.feed;
+    return this.#offers.open(module, abortSignal('signal', given.signal));
   }
 
   /**
@@ -174,6 +169,7 @@ export class Ota {
    *
    * @returns the upgrade, or undefined: there is none.
    * @throws {@link InvalidArgument}; {@link IotkitError} `ERR_TIMEOUT`, `ERR_NOTICE_CODE`,
+   *   `ERR_VERSION_REFUSED`, `ERR_NOTICE_FIELD` and others that say what is wrong with the answer,
    *   `ERR_CLOSED`; the signal's reason.
    */
   async check(options?: CheckOptions): Promise<Upgrade | undefined> {
@@ -186,60 +182,21 @@ export class Ota {
     });
     signal?.throwIfAborted();
     this.#assertOpen();
-    return this.#device.holdWhile(this.#ask(module, timeoutMs, signal));
+    return this.#device.holdWhile(this.#checks.ask(module, timeoutMs, signal));
   }
 
-  #ask(
-    module: string,
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Upgrade | undefined> {
-    let check: Check | undefined;
-    let timer: NodeJS.Timeout | undefined;
-    let stopListening: () => void = () => {};
-    const answer = new Promise<Upgrade | undefined>((resolve, reject) => {
-      check = { module, resolve, reject };
-      const late = `the platform did not answer within ${timeoutMs} ms`;
-      timer = setTimeout(() => reject(new IotkitError('ERR_TIMEOUT', late)), timeoutMs);
-      stopListening = whenAborted(signal, () => reject(signal?.reason));
-      this.#send(check);
-    });
-    return answer.finally(() => {
-      clearTimeout(timer);
-      stopListening();
-      if (check !== undefined) this.#forgetCheck(check);
-    });
-  }
-
-  #send(check: Check): void {
-    const id = this.#native.request(check.module);
-    if (typeof id === 'string') {
-      this.#checks.set(id, check);
-      return;
-    }
-    const error = IotkitError.fromErrno(id);
-    if (error.code === 'ERR_NOT_CONNECTED') this.#unsentChecks.add(check);
-    else check.reject(error);
-  }
-
-  #forgetCheck(check: Check): void {
-    this.#unsentChecks.delete(check);
-    for (const [id, other] of this.#checks) {
-      if (other === check) this.#checks.delete(id);
-    }
+  /**
+   * Limits how fast the downloads of this device together receive. May be changed while they run.
+   *
+   * @param bytesPerSecond 1,024 and more; undefined: no limit.
+   * @throws {@link InvalidArgument}
+   */
+  setBandwidthLimit(bytesPerSecond: number | undefined): void {
+    this.#native.setBandwidthLimit(bandwidth('bytesPerSecond', bytesPerSecond));
   }
 
   #assertOpen(): void {
     if (this.#closed !== undefined) throw new IotkitError('ERR_CLOSED', this.#closed.detail);
-  }
-
-  #take(module: string | undefined): Upgrade | undefined {
-    for (const [key, upgrade] of this.#waiting) {
-      if (module !== undefined && module !== key) continue;
-      this.#waiting.delete(key);
-      return upgrade;
-    }
-    return undefined;
   }
 
   /** @internal A report was acknowledged, or given up. */
@@ -254,63 +211,66 @@ export class Ota {
   /** @internal A notice or the answer to a check. */
   onUpgrade(job: NativeJob): void {
     const upgrade = new Upgrade(job, this);
-    const check = this.#checks.get(upgrade.id);
-    publish('upgrade', { device: this.#device, upgrade });
-    if (check !== undefined) {
-      check.resolve(upgrade);
+    const running = [...this.#runs].some((run) => upgrade.isSame(run.upgrade));
+    const refusal = running ? undefined : this.#refusalOf(upgrade);
+    if (refusal !== undefined) {
+      this.#steps.send(upgrade.module ?? '', -1, failureText(refusal), true);
+      this.onRefused(refusal, upgrade.id);
       return;
     }
+    publish('upgrade', { device: this.#device, upgrade });
+    if (this.#checks.answered(upgrade.id, upgrade)) return;
     // The platform repeats a notice until it sees progress; what is being consumed is not news.
-    if ([...this.#runs].some((run) => upgrade.isSame(run.upgrade))) return;
-    const key = upgrade.module ?? '';
-    this.#waiting.delete(key);
-    if (this.#waiting.size >= MAX_WAITING_UPGRADES) this.#dropOldest();
-    this.#waiting.set(key, upgrade);
-    for (const { feed } of [...this.#consumers]) feed.wake();
+    if (!running) this.#offers.add(upgrade);
   }
 
-  #dropOldest(): void {
-    const [oldest] = this.#waiting.keys();
-    if (oldest === undefined) return;
-    this.#waiting.delete(oldest);
-    const detail = `an upgrade of module ${oldest} was dropped: nobody takes upgrades`;
-    publish('refused', {
-      device: this.#device,
-      error: new IotkitError('ERR_QUEUE_FULL', detail),
-    });
+  #refusalOf({ version, module }: Upgrade): IotkitError | undefined {
+    const current = this.#versions.get(module ?? '');
+    return versionRefusal(version, { module, current }, this.#rules);
   }
 
-  /** @internal */
-  onRefused(error: IotkitError): void {
-    if (error.code !== 'ERR_NOTICE_CODE') return;
-    const [first] = this.#checks.values();
-    first?.reject(error);
+  #publishRefusal(error: IotkitError): void {
+    publish('refused', { device: this.#device, error });
+  }
+
+  /** @internal A message was refused; `requestId` is of the check it answers, `''`: of none. */
+  onRefused(error: IotkitError, requestId: string): void {
+    this.#checks.refused(requestId, error);
+    this.#publishRefusal(error);
   }
 
   /** @internal */
   onNothing(requestId: string): void {
-    this.#checks.get(requestId)?.resolve(undefined);
+    this.#checks.answered(requestId, undefined);
   }
 
   /** @internal What a drop may have swallowed is sent again. */
   onConnected(connects: number): void {
     if (connects === this.#connects) return;
     this.#connects = connects;
-    const again = [...this.#unsentChecks, ...this.#checks.values()];
-    this.#unsentChecks.clear();
-    this.#checks.clear();
-    for (const check of new Set(again)) this.#send(check);
-    const steps = [...this.#unsentSteps];
-    this.#unsentSteps.clear();
-    for (const [module, { step, desc }] of steps) this.sendStep(module, step, desc);
+    this.#offers.connected();
+    this.#checks.connected();
+    this.#steps.connected();
   }
 
-  /** @internal Sends now, or the last of each module as soon as there is a connection. */
-  sendStep(module: string, step: number, desc: string): void {
-    if (this.#closed !== undefined) return;
-    const rc = this.#native.reportProgress(step, desc, module);
-    if (rc < 0) this.#unsentSteps.set(module, { step, desc });
-    else this.#unsentSteps.delete(module);
+  /** @internal What tells the platform of a download of which `upTo` percent are the whole. */
+  openReporter(module: string, size: number, upTo: number): Reporter {
+    const send = (step: number, desc: string, must: boolean): void =>
+      this.#steps.send(module, step, desc, must);
+    return new Reporter(size, send, upTo);
+  }
+
+  /** @internal Not now. */
+  onDefer(upgrade: Upgrade): void {
+    this.#assertOpen();
+    this.#offers.defer(upgrade);
+  }
+
+  /** @internal Not at all: the platform is told why. */
+  onReject(upgrade: Upgrade, reason: string): void {
+    this.#assertOpen();
+    this.#offers.reject(upgrade);
+    this.#steps.send(upgrade.module ?? '', -1, reason, true);
   }
 
   /** @internal Throws `ERR_CLOSED`: the upgrades of a device end with it. */
@@ -329,13 +289,13 @@ export class Ota {
    */
   async shutdown(error: IotkitError): Promise<void> {
     this.#closed = error;
-    for (const waiter of this.#reports.values()) waiter.reject(error);
-    for (const check of [...this.#unsentChecks, ...this.#checks.values()]) check.reject(error);
+    for (const report of this.#reports.values()) report.reject(error);
     this.#reports.clear();
-    this.#waiting.clear();
-    for (const { feed } of [...this.#consumers]) feed.end();
+    this.#checks.close(error);
+    this.#offers.close();
     const runs = [...this.#runs];
     for (const run of runs) run.cancel(error);
+    this.#steps.close(error);
     await Promise.allSettled(runs.map((run) => run.outcome));
   }
 }

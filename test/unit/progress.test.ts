@@ -1,6 +1,4 @@
-import { IotkitError } from '../../lib/errors';
 import { type Progress, ProgressMeter, ProgressViews } from '../../lib/progress';
-import { failureStep, Reporter } from '../../lib/reporter';
 
 beforeEach(() => {
   jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask'], now: 0 });
@@ -73,69 +71,4 @@ describe('ProgressViews', () => {
     views.emit(at(0));
     expect((await view.next()).value).toEqual(at(0));
   });
-});
-
-describe('Reporter', () => {
-  const reporterOf = (size: number) => {
-    const sent: number[] = [];
-    return { reporter: new Reporter(size, (step) => sent.push(step)), sent };
-  };
-
-  test('0, at most one growing percentage per second, 100', () => {
-    const { reporter, sent } = reporterOf(1_000);
-    reporter.start();
-    for (let ms = 0; ms < 5_000; ms += 50) {
-      jest.advanceTimersByTime(50);
-      reporter.update((ms + 50) / 5);
-    }
-    reporter.succeed();
-    expect(sent).toEqual([0, 20, 40, 60, 80, 100]);
-  });
-
-  test('percentages never go back, and 100 is for success alone', () => {
-    const { reporter, sent } = reporterOf(1_000);
-    reporter.start();
-    for (const received of [500, 200, 509, 510, 1_000]) {
-      jest.advanceTimersByTime(2_000);
-      reporter.update(received);
-    }
-    expect(sent).toEqual([0, 50, 51]);
-  });
-
-  test('an image of unknown size has no percentages', () => {
-    const { reporter, sent } = reporterOf(0);
-    reporter.start();
-    jest.advanceTimersByTime(2_000);
-    reporter.update(7);
-    expect(sent).toEqual([0]);
-  });
-
-  test('a failure is sent with its code and what happened', () => {
-    const sent: unknown[] = [];
-    const reporter = new Reporter(10, (...step) => sent.push(step));
-    reporter.fail(new IotkitError('ERR_DIGEST_MISMATCH', 'x'.repeat(2_000)));
-    expect(sent).toEqual([[-3, expect.stringMatching(/^ERR_DIGEST_MISMATCH: .{200,240}$/)]]);
-  });
-});
-
-test.each([
-  ['ERR_NO_SPACE', -4],
-  ['ERR_FILE_ACCESS', -4],
-  ['ERR_DIGEST_MISMATCH', -3],
-  ['ERR_SIZE_MISMATCH', -3],
-  ['ERR_SIGNATURE', -3],
-  ['ERR_TRUNCATED', -2],
-  ['ERR_CHANGED', -2],
-  ['ERR_CONNECTION_RESET', -2],
-  ['ERR_TLS_CERTIFICATE', -2],
-  ['ERR_HTTP_STATUS', -2],
-  ['ERR_URL_EXPIRED', -2],
-  ['ERR_THREAD', -1],
-  ['ERR_NO_MEMORY', -1],
-] as const)('%s is step %i', (code, step) => {
-  expect(failureStep(new IotkitError(code))).toBe(step);
-});
-
-test('what is no error of ours is step -1', () => {
-  expect(failureStep(new TypeError('x'))).toBe(-1);
 });
