@@ -4,6 +4,7 @@
 #include "device.h"
 #include "downloads.h"
 #include "job.h"
+#include "public_keys.h"
 #include "runtime.h"
 #include "tls_context.h"
 #include "transfer.h"
@@ -97,12 +98,18 @@ void SetMaxDownloads(const Napi::CallbackInfo &info) {
   Runtime::Get().slots.SetMax(info[0].As<Napi::Number>().Uint32Value());
 }
 
+// (bytesPerSecond), 0: no limit.
+void SetBandwidthLimit(const Napi::CallbackInfo &info) {
+  iotkit_limiter_set(Runtime::Get().limiter, BytesPerSecond(info[0]));
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   auto *addon = new Addon(env);
   env.SetInstanceData(addon);
   if (!addon->Open(env)) return exports;
 
   TlsContext::Define(env, addon);
+  PublicKeys::Define(env, addon);
   Device::Define(env, addon);
   Job::Define(env, addon);
   FileDownload::Define(env, addon);
@@ -113,8 +120,11 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("openDevice", Napi::Function::New<Device::Open>(env, "openDevice"));
   exports.Set("parseJob", Napi::Function::New<Job::Parse>(env, "parseJob"));
   exports.Set("createTls", Napi::Function::New<TlsContext::Create>(env, "createTls"));
+  exports.Set("createKeys", Napi::Function::New<PublicKeys::Create>(env, "createKeys"));
   exports.Set("tlsSource", Napi::Function::New<TlsSource>(env, "tlsSource"));
   exports.Set("setMaxDownloads", Napi::Function::New<SetMaxDownloads>(env, "setMaxDownloads"));
+  exports.Set("setBandwidthLimit",
+              Napi::Function::New<SetBandwidthLimit>(env, "setBandwidthLimit"));
   exports.Set("stats", Napi::Function::New<Stats>(env, "stats"));
   return exports;
 }

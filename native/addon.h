@@ -39,6 +39,7 @@ class Addon final {
 
   // Constructors of the wrapped objects.
   Napi::FunctionReference tls_context;
+  Napi::FunctionReference public_keys;
   Napi::FunctionReference device;
   Napi::FunctionReference job;
   Napi::FunctionReference file_download;

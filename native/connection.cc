@@ -1,6 +1,7 @@
 #include "connection.h"
 
 #include "addon.h"
+#include "fetch_options.h"
 #include "job.h"
 #include "runtime.h"
 
@@ -27,16 +28,20 @@ Connection::Connection(Addon *addon, Napi::Function on_event)
 Connection::~Connection() {
   for (const Event &event : events_)
     iotkit_job_unref(event.job);
+  iotkit_limiter_unref(limiter_);
   Runtime::Get().counters.devices--;
 }
 
 // ---- JS thread ----
 
-int Connection::Open(const iotkit_sign_options &sign, iotkit_mqtt_options mqtt,
-                     const iotkit_fetch_options &fetch, char *detail) {
+int Connection::Open(const iotkit_sign_options &sign, iotkit_mqtt_options mqtt, FetchOptions *fetch,
+                     uint64_t bytes_per_second, char *detail) {
   struct iotkit_sign_in identity = {};
   int rc = iotkit_sign(&sign, &identity, detail);
   if (rc < 0) return rc;
+  rc = iotkit_limiter_new(bytes_per_second, &limiter_);
+  if (rc < 0) return rc;
+  fetch->LimitBy(limiter_);
   rc = Runtime::Get().io.Acquire(&loop_);
   if (rc < 0) return rc;
 
@@ -48,7 +53,7 @@ int Connection::Open(const iotkit_sign_options &sign, iotkit_mqtt_options mqtt,
   iotkit_ota_options ota = {};
   ota.product_key = sign.product_key;
   ota.device_name = sign.device_name;
-  ota.fetch = fetch;
+  ota.fetch = fetch->get();
   ota.ctx = this;
   ota.on_upgrade = [](void *ctx, iotkit_ota_t *, iotkit_job_t *job) {
     Event event(DeviceEvent::kUpgrade);
@@ -123,6 +128,10 @@ void Connection::SetHeld(bool held) {
   } else {
     mailbox_->Drop();
   }
+}
+
+void Connection::SetBandwidthLimit(uint64_t bytes_per_second) {
+  iotkit_limiter_set(limiter_, bytes_per_second);
 }
 
 int Connection::RunOnLoop(void (Connection::*method)()) {

@@ -16,6 +16,7 @@
 namespace iotkit {
 
 class Addon;
+class FetchOptions;
 
 // What on_event gets first.
 enum class DeviceEvent : int {
@@ -37,8 +38,8 @@ class Connection final : public Source {
   ~Connection() override;
 
   // JS thread. The options name the C fields; `sign` has the secret.
-  int Open(const iotkit_sign_options &sign, iotkit_mqtt_options mqtt,
-           const iotkit_fetch_options &fetch, char *detail);
+  int Open(const iotkit_sign_options &sign, iotkit_mqtt_options mqtt, FetchOptions *fetch,
+           uint64_t bytes_per_second, char *detail);
   // NULL once Close or Kill has been called.
   iotkit_ota_t *channel() const { return closing_ ? nullptr : ota_; }
   // DISCONNECT, then kClosed.
@@ -48,6 +49,8 @@ class Connection final : public Source {
   void Kill();
   void AwaitEnd();
   void SetHeld(bool held);
+  // Of all downloads of the device; 0: no limit.
+  void SetBandwidthLimit(uint64_t bytes_per_second);
 
  private:
   struct Event {
@@ -83,6 +86,7 @@ class Connection final : public Source {
   iotkit_loop_t *loop_ = nullptr;
   iotkit_mqtt_t *client_ = nullptr;
   iotkit_ota_t *ota_ = nullptr;
+  iotkit_limiter_t *limiter_ = nullptr;
   bool halted_ = false; // I/O thread
 
   std::mutex mutex_; // of the following

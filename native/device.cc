@@ -18,16 +18,17 @@ std::string TextOf(Napi::Value value) {
 } // namespace
 
 void Device::Define(Napi::Env env, Addon *addon) {
-  addon->device =
-      Napi::Persistent(DefineClass(env, "Device",
-                                   {
-                                       InstanceMethod<&Device::ReportVersion>("reportVersion"),
-                                       InstanceMethod<&Device::ReportProgress>("reportProgress"),
-                                       InstanceMethod<&Device::Request>("request"),
-                                       InstanceMethod<&Device::Close>("close"),
-                                       InstanceMethod<&Device::Ref>("ref"),
-                                       InstanceMethod<&Device::Unref>("unref"),
-                                   }));
+  addon->device = Napi::Persistent(
+      DefineClass(env, "Device",
+                  {
+                      InstanceMethod<&Device::ReportVersion>("reportVersion"),
+                      InstanceMethod<&Device::ReportProgress>("reportProgress"),
+                      InstanceMethod<&Device::Request>("request"),
+                      InstanceMethod<&Device::SetBandwidthLimit>("setBandwidthLimit"),
+                      InstanceMethod<&Device::Close>("close"),
+                      InstanceMethod<&Device::Ref>("ref"),
+                      InstanceMethod<&Device::Unref>("unref"),
+                  }));
 }
 
 Napi::Value Device::Open(const Napi::CallbackInfo &info) {
@@ -55,16 +56,16 @@ Napi::Value Device::Open(const Napi::CallbackInfo &info) {
   mqtt.connect_timeout_ms = given.Number("connectTimeoutMs");
   mqtt.reconnect_min_ms = given.Number("reconnectMinMs");
   mqtt.reconnect_max_ms = given.Number("reconnectMaxMs");
-  iotkit_fetch_options fetch;
-  if (!TlsContext::Read(given.Get("tls"), &mqtt.tls) ||
-      !ReadFetchOptions(given.Get("fetch"), &fetch)) {
-    return Failure(env, IK_EINVALID_ARGUMENT, "tls");
+  FetchOptions fetch;
+  if (!TlsContext::Read(given.Get("tls"), &mqtt.tls) || !fetch.Read(given.Get("fetch"))) {
+    return Failure(env, IK_EINVALID_ARGUMENT, "tls, keys");
   }
   sign.tls = mqtt.tls != nullptr;
 
   char detail[IOTKIT_DETAIL_MAX] = "";
   auto connection = std::make_shared<Connection>(Addon::Of(env), info[1].As<Napi::Function>());
-  int rc = connection->Open(sign, mqtt, fetch, detail);
+  int rc =
+      connection->Open(sign, mqtt, &fetch, BytesPerSecond(given.Get("bytesPerSecond")), detail);
   Wipe(&device_secret);
   if (rc < 0) return Failure(env, rc, detail);
 
@@ -105,6 +106,10 @@ Napi::Value Device::Request(const Napi::CallbackInfo &info) {
       ota == nullptr ? static_cast<int>(IK_ECLOSED) : iotkit_ota_request(ota, OrNull(module), id);
   if (rc < 0) return Napi::Number::New(info.Env(), rc);
   return Napi::String::New(info.Env(), id);
+}
+
+void Device::SetBandwidthLimit(const Napi::CallbackInfo &info) {
+  connection_->SetBandwidthLimit(BytesPerSecond(info[0]));
 }
 
 void Device::Close(const Napi::CallbackInfo & /*info*/) {

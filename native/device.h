@@ -17,6 +17,7 @@ class Connection;
 //   reportVersion(version, module) → packet id or a negative error
 //   reportProgress(step, desc, module) → 0 or a negative error
 //   request(module) → the request's id, or a negative error
+//   setBandwidthLimit(bytesPerSecond)
 //   close() ref() unref()
 class Device final : public Napi::ObjectWrap<Device> {
  public:
@@ -30,6 +31,7 @@ class Device final : public Napi::ObjectWrap<Device> {
   Napi::Value ReportVersion(const Napi::CallbackInfo &info);
   Napi::Value ReportProgress(const Napi::CallbackInfo &info);
   Napi::Value Request(const Napi::CallbackInfo &info);
+  void SetBandwidthLimit(const Napi::CallbackInfo &info);
   void Close(const Napi::CallbackInfo &info);
   void Ref(const Napi::CallbackInfo &info);
   void Unref(const Napi::CallbackInfo &info);

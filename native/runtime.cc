@@ -22,7 +22,16 @@ struct ThreadStart {
   void *arg;
 };
 
+// Without memory there is no limit, and soon no addon.
+iotkit_limiter_t *NewLimiter() {
+  iotkit_limiter_t *limiter = nullptr;
+  iotkit_limiter_new(0, &limiter);
+  return limiter;
+}
+
 } // namespace
+
+Runtime::Runtime() : limiter(NewLimiter()) {}
 
 Runtime &Runtime::Get() {
   static Runtime *const runtime = new Runtime;

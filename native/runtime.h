@@ -2,6 +2,8 @@
 #ifndef IOTKIT_NATIVE_RUNTIME_H
 #define IOTKIT_NATIVE_RUNTIME_H
 
+#include <iotkit.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -31,13 +33,15 @@ class Runtime final {
   IoThread io;
   Slots slots;
   Counters counters;
+  // Of all downloads of all devices.
+  iotkit_limiter_t *const limiter;
 
   // Starts a thread that is counted and that process exit waits for. IK_ETHREAD when the system
   // refuses.
   int StartThread(iotkit_thread_t **out, const char *name, void (*run)(void *), void *arg);
 
  private:
-  Runtime() = default;
+  Runtime();
   static void RunThread(void *arg);
   static void Stop();
 

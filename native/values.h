@@ -45,6 +45,11 @@ inline const char *OrNull(const std::string &text) {
   return text.empty() ? nullptr : text.c_str();
 }
 
+// A speed limit as lib/ gives it: a whole number of up to 2^53, which Uint32Value would cut.
+inline uint64_t BytesPerSecond(Napi::Value value) {
+  return value.IsNumber() ? static_cast<uint64_t>(value.As<Napi::Number>().DoubleValue()) : 0;
+}
+
 // {errno, detail}: lib/ makes the error of it.
 inline Napi::Value Failure(Napi::Env env, int error, const char *detail) {
   Napi::Object failure = Napi::Object::New(env);
