@@ -62,9 +62,13 @@ typedef struct iotkit_job iotkit_job_t;
 
 /** One file of an upgrade that has several. Lives as long as the job. */
 struct iotkit_upgrade_file {
-  const char *name; /**< one path component, unique in the upgrade, never "." or ".." */
-  const char *url;  /**< not to be logged */
-  uint64_t size;    /**< bytes */
+  /**
+   * one path component of at most 242 bytes, unique in the upgrade; never "." or "..", nor what the
+   * SDK's own files beside it are named: *.part, *.journal, .iotkit-commit
+   */
+  const char *name;
+  const char *url; /**< not to be logged */
+  uint64_t size;   /**< bytes */
   enum iotkit_digest_method digest_method;
   uint8_t digest[IOTKIT_DIGEST_MAX];
 };
@@ -143,9 +147,16 @@ struct iotkit_fetch_options {
   /** "host,*.domain,…": other hosts, redirects included, are IK_EHOST_NOT_ALLOWED; NULL: any */
   const char *allowed_hosts;
   iotkit_limiter_t *limiters[2]; /**< speed limits the fetch keeps to; NULL: none. Referenced */
-  /** keys that signatures are verified with, before the first byte is fetched; NULL: none are */
+  /**
+   * keys that every signature is verified with, the notice's digestsign and the user's own, before
+   * the first byte is fetched; NULL: none is. Referenced
+   */
   iotkit_keys_t *keys;
-  bool require_signature; /**< refuse what has no valid signature; needs `keys` */
+  /**
+   * refuse what has no signature (IK_ESIGNATURE_MISSING); needs `keys`. Of several files the notice
+   * signs none, so that each wants a signature of the user's own
+   */
+  bool require_signature;
 };
 
 #define IOTKIT_CONNECTIONS_MAX 8
@@ -213,16 +224,18 @@ IOTKIT_API bool iotkit_job_wants_url(const iotkit_job_t *job);
  * else IK_EINVALID_ARGUMENT. A job of a channel asks and gets it by itself. Any thread.
  */
 IOTKIT_API int iotkit_job_renew(iotkit_job_t *job, const char *json, size_t len, char *detail);
-/**
- * A signature of the user's own, verified with the options' keys besides the notice's. Copied, at
- * most 1,024 bytes. Over `IOTKIT_SIGNED_DIGEST` it is verified before the first byte is fetched,
- * over `IOTKIT_SIGNED_IMAGE` by iotkit_job_check(); that needs a SHA-256 digest in the notice and
- * RSA or ECDSA keys. Before the first fetch.
- */
+/** What a signature of the user's own was made over. */
 enum iotkit_signed {
   IOTKIT_SIGNED_DIGEST = 0, /**< the message is the raw announced digest, 16 or 32 bytes */
   IOTKIT_SIGNED_IMAGE = 1   /**< the message is the image: `openssl dgst -sha256 -sign` */
 };
+/**
+ * A signature of the user's own, besides the notice's: both are verified with the options' keys
+ * before the first byte is fetched, and the digest then binds the bytes. Copied. Before the first
+ * fetch, else IK_EINVALID_STATE; IK_EUNSUPPORTED: over the image, of which no SHA-256 digest was
+ * announced (Ed25519 keys never fit such a signature), or there are several files, each of which
+ * wants its own (iotkit_job_open_file()); IK_ETOO_LONG: above 1,024 bytes.
+ */
 IOTKIT_API int iotkit_job_set_signature(iotkit_job_t *job, enum iotkit_signed what,
                                         const void *signature, size_t len);
 
@@ -265,7 +278,7 @@ IOTKIT_API int iotkit_job_digest(iotkit_job_t *job, uint64_t offset, const void 
 IOTKIT_API int iotkit_job_digest_so_far(iotkit_job_t *job, uint64_t *offset,
                                         uint8_t digest[IOTKIT_DIGEST_MAX]);
 /**
- * Whether the image is the announced one: 0, IK_EDIGEST_MISMATCH, IK_ESIZE_MISMATCH, IK_ESIGNATURE,
+ * Whether the image is the announced one: 0, IK_EDIGEST_MISMATCH, IK_ESIZE_MISMATCH,
  * IK_EINVALID_STATE before FETCHED. May be asked any number of times.
  */
 IOTKIT_API int iotkit_job_check(iotkit_job_t *job);
