@@ -28,14 +28,16 @@ export interface RefusedEvent extends DeviceEvent {
 /** A download has begun. */
 export interface DownloadStartEvent {
   readonly upgrade: Upgrade;
-  /** The file, or undefined: it is handed out in chunks. */
+  /** The (first) file, directory or device; undefined: JavaScript alone gets the bytes. */
   readonly path: string | undefined;
 }
 
 /** A download has ended. */
 export interface DownloadEndEvent extends DownloadStartEvent {
-  /** Bytes received. */
+  /** Bytes that were there at its end. */
   readonly received: number;
+  /** Those of them that an earlier download had left. */
+  readonly resumed: number;
   /** Why it failed or was cancelled; undefined: it is complete and verified. */
   readonly error: unknown;
 }

@@ -1,8 +1,14 @@
 import { Feed } from './feed';
 
-/** Bytes received so far, of `size`. Emitted at most every 100 ms, and always at 0 % and 100 %. */
+/**
+ * Bytes that are there, of `size`. Emitted when the download begins, then at most every 100 ms, and
+ * at 100 %.
+ */
 export interface Progress {
-  /** Bytes. Goes back only if the server offers another image and the download begins again. */
+  /**
+   * Bytes; begins with those of an earlier download that is resumed, else with 0. Goes back only if
+   * the download begins again: the server offers another image, or what was there proves wrong.
+   */
   readonly received: number;
   /** Bytes of the whole image. */
   readonly size: number;
@@ -26,6 +32,7 @@ interface View {
  */
 export class ProgressViews {
   readonly #views = new Set<View>();
+  #begun = false;
 
   open(signal: AbortSignal | undefined): AsyncIterableIterator<Progress> {
     const view: View = {
@@ -46,10 +53,12 @@ export class ProgressViews {
     return view.feed;
   }
 
-  /** Latest wins, but 0 % is never lost. */
+  /** Latest wins, but the beginning is never lost. */
   emit(progress: Progress): void {
+    const first = !this.#begun;
+    this.#begun = true;
     for (const view of [...this.#views]) {
-      if (progress.received === 0) view.first = progress;
+      if (first) view.first = progress;
       else view.latest = progress;
       view.feed.wake();
     }
@@ -57,6 +66,7 @@ export class ProgressViews {
 
   /** The consumption has ended: what is there is handed out, then the iterations end. */
   end(): void {
+    this.#begun = false;
     for (const view of [...this.#views]) {
       this.#views.delete(view);
       view.feed.end();
@@ -76,8 +86,8 @@ export class ProgressMeter {
   }
 
   /**
-   * `received` bytes have arrived: emitted if it is time, or with `force` in any case (0 % and 100
-   * %).
+   * `received` bytes are there: emitted if it is time, or with `force` in any case (the beginning
+   * and 100 %).
    */
   update(received: number, force = false): void {
     const at = performance.now();

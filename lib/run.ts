@@ -1,7 +1,7 @@
 import { publish } from './diagnostics';
 import { IotkitError } from './errors';
 import { type Progress, ProgressMeter, type ProgressViews } from './progress';
-import type { Reporter } from './reporter';
+import type { FailureStep, Reporter } from './reporter';
 import { whenAborted } from './signals';
 
 /** What is consumed: an Upgrade, as far as a run needs to know it. */
@@ -10,6 +10,7 @@ export interface Announced {
   readonly version: string;
   readonly size: number;
   readonly digest: string;
+  readonly files: readonly { readonly name: string; readonly digest: string }[];
 }
 
 /** What a consumption needs to know. */
@@ -21,6 +22,13 @@ export interface RunOptions {
   readonly onProgress: ((progress: Progress) => void) | undefined;
   readonly signal: AbortSignal | undefined;
   readonly onEnd: (run: Run) => void;
+}
+
+/** The native side of a run. */
+export interface RunControl {
+  /** Ends it, which {@link Run.fail} must follow. */
+  readonly stop: () => void;
+  readonly pause: (paused: boolean) => void;
 }
 
 /**
@@ -36,11 +44,14 @@ export class Run {
   readonly #meter: ProgressMeter;
   readonly #stopListening: () => void;
   #settle: (failure: { readonly reason: unknown } | undefined) => void = () => {};
-  #stop: (() => void) | undefined;
+  #control: RunControl | undefined;
+  #paused = false;
   #cancelled: { readonly reason: unknown } | undefined;
   #failure: { readonly reason: unknown } | undefined;
   #ended = false;
+  #begun = false;
   #received = 0;
+  #resumed = 0;
 
   constructor(options: RunOptions) {
     this.upgrade = options.upgrade;
@@ -56,13 +67,13 @@ export class Run {
     this.#stopListening = whenAborted(options.signal, () => this.cancel(options.signal?.reason));
   }
 
-  /** It runs; `stop` ends it natively, which `fail` must follow. */
-  start(stop: () => void): void {
-    this.#stop = stop;
+  /** It runs. */
+  start(control: RunControl): void {
+    this.#control = control;
     publish('downloadStart', { upgrade: this.upgrade, path: this.#options.path });
     this.#options.reporter?.start();
-    this.#guard(() => this.#meter.update(0, true));
-    if (this.#cancelled !== undefined) stop();
+    if (this.#paused) control.pause(true);
+    if (this.#cancelled !== undefined) control.stop();
   }
 
   /** Whether the outcome is still open. */
@@ -70,18 +81,32 @@ export class Run {
     return !this.#ended;
   }
 
-  received(bytes: number): void {
+  /** So many bytes are there; first those of an earlier download, `resumed`. */
+  received(bytes: number, resumed = 0): void {
     if (this.#ended) return;
     this.#received = bytes;
+    this.#resumed = resumed;
+    const first = !this.#begun;
+    this.#begun = true;
     this.#options.reporter?.update(bytes);
-    this.#guard(() => this.#meter.update(bytes));
+    this.#guard(() => this.#meter.update(bytes, first));
+  }
+
+  pause(paused: boolean): void {
+    if (this.#ended || this.#paused === paused) return;
+    this.#paused = paused;
+    this.#control?.pause(paused);
+  }
+
+  get paused(): boolean {
+    return this.#paused && !this.#ended;
   }
 
   /** Ends it with `reason`. */
   cancel(reason: unknown): void {
     if (this.#ended || this.#cancelled !== undefined) return;
     this.#cancelled = { reason };
-    this.#stop?.();
+    this.#control?.stop();
   }
 
   /** Every byte is where it should be, and verified. */
@@ -93,12 +118,17 @@ export class Run {
     this.#end();
   }
 
-  /** Returns what to throw: the reason if it was cancelled. */
-  fail(error: unknown): unknown {
+  /** Why it fails, if `error` ends it: the reason if it was cancelled. */
+  reasonOf(error: unknown): unknown {
+    return this.#cancelled === undefined ? error : this.#cancelled.reason;
+  }
+
+  /** Returns what to throw. `step`: what the platform is told, if the error does not say it. */
+  fail(error: unknown, step?: FailureStep): unknown {
     if (this.#ended) return this.#failure?.reason ?? error;
     const left = IotkitError.is(error) && error.code === 'ERR_ABORTED';
     // Whoever cancels knows it: the platform is told of failures only.
-    if (this.#cancelled === undefined && !left) this.#options.reporter?.fail(error);
+    if (this.#cancelled === undefined && !left) this.#options.reporter?.fail(error, step);
     this.#failure = this.#cancelled ?? { reason: error };
     this.#end();
     return this.#failure.reason;
@@ -122,6 +152,7 @@ export class Run {
       upgrade: this.upgrade,
       path: this.#options.path,
       received: this.#received,
+      resumed: this.#resumed,
       error: this.#failure?.reason,
     });
     this.#settle(this.#failure);

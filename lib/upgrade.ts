@@ -1,43 +1,32 @@
 import { inspect } from 'node:util';
+import { abortSignal, options as checkOptions, outOfRange, text } from './arguments';
+import type { NativeJob } from './binding';
+import { ChunkReader, type ChunkReaderOptions } from './chunks';
 import {
-  abortSignal,
-  callback,
-  options as checkOptions,
-  flag,
-  integer,
-  optional,
-  text,
-} from './arguments';
-import type { NativeChunkDownload, NativeJob } from './binding';
+  type ChunksOptions,
+  type Consumption,
+  checkChunks,
+  checkDownload,
+  DEFAULT_CHUNK_SIZE,
+  type DownloadOptions,
+} from './download-options';
 import { IotkitError } from './errors';
 import { unwrap } from './native';
 import { type Progress, ProgressViews } from './progress';
-import { Reporter } from './reporter';
+import type { Reporter } from './reporter';
 import { type Announced, Run } from './run';
+import { checkTargets, type Destination, type ImageWriter, type Target } from './targets';
+import { writeImage } from './writing';
 
-export interface DownloadOptions {
-  /** Cancels the download: it rejects with the signal's reason and leaves no file. */
-  readonly signal?: AbortSignal;
-  /**
-   * Called at 0 %, at most every 100 ms, and at 100 %. What it throws cancels the download as long as
-   * bytes are missing.
-   */
-  readonly onProgress?: (progress: Progress) => void;
-  /**
-   * Whether the platform is told: 0, growing percentages, 100 or the code of the failure. Default
-   * true.
-   */
-  readonly report?: boolean;
-}
-
-export interface ChunksOptions extends DownloadOptions {
-  /**
-   * `true`: a chunk is valid until the next one is asked for, and its memory is used again. Default
-   * `false`: each chunk has memory of its own.
-   */
-  readonly recycle?: boolean;
-  /** Upper bound of a chunk, bytes, 4,096-16,777,216. Default 262,144. */
-  readonly chunkSize?: number;
+/** One file of an upgrade that has several. */
+export interface UpgradeFile {
+  /** The name it gets in the directory. */
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly digestMethod: 'md5' | 'sha256';
+  /** The announced digest, lower-case hex. */
+  readonly digest: string;
 }
 
 export interface ProgressOptions {
@@ -50,26 +39,19 @@ export interface UpgradeHost {
   /** Throws if it is closed. */
   onRunStart(run: Run): void;
   onRunEnd(run: Run): void;
-  sendStep(module: string, step: number, desc: string): void;
+  openReporter(module: string, size: number, upTo: number): Reporter;
+  /** The same image may be announced again, after the next connection. Throws if it is closed. */
+  onDefer(upgrade: Upgrade): void;
+  /** The platform is told; the same notice is not announced again. Throws if it is closed. */
+  onReject(upgrade: Upgrade, reason: string): void;
 }
 
-const DEFAULT_CHUNK_SIZE = 256 * 1024;
-/**
- * Buffers that are lent at once: enough for network and digest to go on while a chunk is consumed.
- */
-const LENT_BUFFERS = 4;
+const REASON_MAX = 1024;
 
 /**
- * A chunks() iteration that was dropped half way has been ended by the addon; this frees its
- * upgrade for another.
- */
-const dropped = new FinalizationRegistry<Run>((run) => {
-  run.fail(new IotkitError('ERR_ABORTED', 'the iteration was dropped'));
-});
-
-/**
- * One announced firmware update, and the download of it: into a file, or in chunks. One consumption
- * at a time (`ERR_BUSY`); after it has ended, in whatever way, it may be consumed again.
+ * One announced firmware update, and the download of it: into files and devices, to a writer, or in
+ * chunks. One consumption at a time (`ERR_BUSY`); after it has ended, in whatever way, it may be
+ * consumed again.
  */
 export class Upgrade {
   /** The id of the platform's message. */
@@ -78,10 +60,10 @@ export class Upgrade {
   readonly version: string;
   /** The module it is for; undefined is the default module. */
   readonly module: string | undefined;
-  /** Bytes of the image. */
+  /** Bytes of the image; of several files together. */
   readonly size: number;
   readonly digestMethod: 'md5' | 'sha256';
-  /** The announced digest, lower-case hex. */
+  /** The announced digest, lower-case hex; `''` with several files, each of which has its own. */
   readonly digest: string;
   /** Base64 signature over the digest, if the product has a signing key. */
   readonly digestSign: string | undefined;
@@ -89,12 +71,15 @@ export class Upgrade {
   readonly isDiff: boolean;
   /** What the operator has attached, parsed; `{}` if nothing. */
   readonly extData: Readonly<Record<string, unknown>>;
+  /** The files of an upgrade that has several; empty: it is one image. */
+  readonly files: readonly UpgradeFile[];
 
   readonly #job: NativeJob;
   readonly #host: UpgradeHost;
   readonly #url: string;
   readonly #views = new ProgressViews();
   #run: Run | undefined;
+  #refused: 'deferred' | 'rejected' | undefined;
 
   /** @internal */
   constructor(job: NativeJob, host: UpgradeHost) {
@@ -111,6 +96,7 @@ export class Upgrade {
     this.digestSign = info.digestSign === '' ? undefined : info.digestSign;
     this.isDiff = info.isDiff;
     this.extData = info.extData === '' ? {} : JSON.parse(info.extData);
+    this.files = info.files;
   }
 
   /**
@@ -122,40 +108,33 @@ export class Upgrade {
   }
 
   /**
-   * Downloads the image into a file that appears whole under its name or not at all: bytes go to
-   * `path.part`, are verified and synced, then it is renamed. No byte passes through JavaScript.
+   * Downloads the image into a file, a device, a writer, or several of them at once. A file appears
+   * whole under its name or not at all: bytes go to `path.part`, are verified and synced, then it is
+   * renamed. Of an upgrade with several files the target is the directory, made if it is missing;
+   * either all of them appear under their names or none.
+   *
+   * Files and devices are written by the addon, and no byte passes through JavaScript. What an
+   * interrupted download has left (`path.part` and its journal) is proven and used by the next one
+   * of the same image, in this or another process: see `resume`. Nothing is used or left behind
+   * where a writer is among the targets, because it needs every byte.
    *
    * @throws {@link InvalidArgument}
-   * @throws {@link IotkitError} `ERR_DIGEST_MISMATCH`, `ERR_SIZE_MISMATCH`, `ERR_HTTP_STATUS`,
-   *   `ERR_URL_EXPIRED`, `ERR_NO_SPACE`, `ERR_FILE_ACCESS`, `ERR_FILE_NOT_FOUND`,
-   *   `ERR_FILE_LOCKED`, `ERR_BUSY`, `ERR_CLOSED` and network errors when the tries are used up. No
-   *   file is left behind.
-   * @throws the signal's reason.
+   * @throws {@link IotkitError} `ERR_DIGEST_MISMATCH`, `ERR_SIZE_MISMATCH`, `ERR_SIGNATURE`,
+   *   `ERR_SIGNATURE_MISSING`: nothing is left behind. `ERR_HTTP_STATUS`, `ERR_URL_EXPIRED`, network
+   *   errors when the tries are used up, `ERR_NO_SPACE`, `ERR_FILE_ACCESS`, `ERR_FILE_NOT_FOUND`,
+   *   `ERR_FILE_LOCKED`, `ERR_FILE`, `ERR_CLOSED`: what has come stays for the next time.
+   *   `ERR_BUSY`, `ERR_INVALID_STATE` (deferred or rejected), `ERR_UNSUPPORTED` (several files into
+   *   anything but directories).
+   * @throws the signal's reason, or what the writer throws.
    */
-  async download(path: string, options?: DownloadOptions): Promise<void> {
-    text('path', path, { max: 4095 });
-    const run = this.#begin(
-      path,
-      checkOptions('options', options, ['signal', 'onProgress', 'report']),
-    );
-    try {
-      await new Promise<void>((resolve, reject) => {
-        const native = unwrap(
-          this.#job.download(
-            path,
-            (received) => run.received(received),
-            (errno, detail) => {
-              if (errno === 0) resolve();
-              else reject(IotkitError.fromErrno(errno, detail));
-            },
-          ),
-        );
-        run.start(() => native.abort());
-      });
-    } catch (error) {
-      throw run.fail(error);
-    }
-    run.succeed();
+  async download(target: Target | readonly Target[], options?: DownloadOptions): Promise<void> {
+    const destination = checkTargets(target);
+    const consumption = checkDownload(options);
+    if (this.files.length > 0) assertDirectories(destination, consumption);
+    const run = this.#begin(destination.path, consumption);
+    const { writer } = destination;
+    if (writer === undefined) await this.#downloadToStores(run, destination, consumption);
+    else await this.#downloadToWriter(run, writer, destination, consumption);
   }
 
   /** The image in chunks with default options: {@link Upgrade.chunks}. */
@@ -167,27 +146,18 @@ export class Upgrade {
    * The image in order, in chunks of at most `chunkSize` bytes, received straight into their
    * memory. Nothing is read ahead of the consumer but four chunks. After the last chunk the image
    * is verified: if it is not the announced one, the iteration throws instead of ending. Leaving
-   * the loop cancels the download.
+   * the loop cancels the download. Nothing is kept of it for another time.
    *
-   * @throws {@link InvalidArgument}; while iterating what {@link Upgrade.download} throws, but for
-   *   files.
+   * @throws {@link InvalidArgument}; {@link IotkitError} `ERR_UNSUPPORTED` with several files; while
+   *   iterating what {@link Upgrade.download} throws, but for files.
    *
    * @example
    * for await (const chunk of upgrade.chunks({ recycle: true })) await partition.write(chunk);
    */
   chunks(options?: ChunksOptions): AsyncGenerator<Uint8Array, void, undefined> {
-    const { recycle, chunkSize, ...rest } = checkOptions('options', options, [
-      'signal',
-      'onProgress',
-      'report',
-      'recycle',
-      'chunkSize',
-    ]);
-    const size = integer('chunkSize', chunkSize ?? DEFAULT_CHUNK_SIZE, {
-      min: 4096,
-      max: 16 * 1024 * 1024,
-    });
-    return this.#iterate(rest, size, flag('recycle', recycle === undefined ? false : recycle));
+    const checked = checkChunks(options);
+    this.#assertOneImage();
+    return this.#iterate(checked, checked.chunkSize, checked.recycle);
   }
 
   /**
@@ -197,7 +167,7 @@ export class Upgrade {
    * @throws {@link InvalidArgument}; the stream errors with what chunks() throws.
    */
   stream(options?: Omit<ChunksOptions, 'recycle'>): ReadableStream<Uint8Array> {
-    checkOptions('options', options, ['signal', 'onProgress', 'report', 'chunkSize']);
+    checkOptions('options', options, ['signal', 'onProgress', 'report', 'signature', 'chunkSize']);
     const chunks = this.chunks(options);
     return new ReadableStream(
       {
@@ -244,9 +214,60 @@ export class Upgrade {
     return this.#views.open(abortSignal('signal', signal));
   }
 
-  /** Cancels the running consumption, which then rejects with `reason` (default: `ERR_ABORTED`). */
+  /**
+   * Suspends the running consumption until {@link Upgrade.resume}: nothing is received, no time-out
+   * of it runs, and it keeps its place among the downloads that run at once. Without one it does
+   * nothing.
+   */
+  pause(): void {
+    this.#run?.pause(true);
+  }
+
+  /** Continues after {@link Upgrade.pause}. */
+  resume(): void {
+    this.#run?.pause(false);
+  }
+
+  /** Whether the running consumption is suspended. */
+  get paused(): boolean {
+    return this.#run?.paused ?? false;
+  }
+
+  /**
+   * Cancels the running consumption, which then rejects with `reason` (default: `ERR_ABORTED`).
+   * What a file has got of it stays for the next time.
+   */
   abort(reason?: unknown): void {
     this.#run?.cancel(reason ?? new IotkitError('ERR_ABORTED', 'abort() was called'));
+  }
+
+  /**
+   * Not now: nothing is reported, and this object is of no more use. The platform announces the
+   * upgrade again, with the next connection, and {@link Ota.check} gets it at once.
+   *
+   * @throws {@link IotkitError} `ERR_BUSY`, `ERR_CLOSED`, `ERR_INVALID_STATE`.
+   */
+  async defer(): Promise<void> {
+    this.#assertIdle();
+    this.#host.onDefer(this);
+    this.#refused = 'deferred';
+  }
+
+  /**
+   * Not at all: the platform is told step -1 with the reason (at most 1,024 bytes), as soon as there
+   * is a connection, and the upgrade has failed there.
+   *
+   * @throws {@link InvalidArgument}; {@link IotkitError} `ERR_BUSY`, `ERR_CLOSED`,
+   *   `ERR_INVALID_STATE`.
+   */
+  async reject(reason = ''): Promise<void> {
+    text('reason', reason, { min: 0, max: REASON_MAX });
+    if (Buffer.byteLength(reason) > REASON_MAX) {
+      throw outOfRange('reason', 'at most 1,024 bytes', reason);
+    }
+    this.#assertIdle();
+    this.#host.onReject(this, reason);
+    this.#refused = 'rejected';
   }
 
   /** What is announced, without the query of the URL. */
@@ -261,6 +282,7 @@ export class Upgrade {
       digest: this.digest,
       isDiff: this.isDiff,
       extData: this.extData,
+      ...(this.files.length > 0 && { files: this.files }),
     };
   }
 
@@ -275,24 +297,36 @@ export class Upgrade {
       this.module === other.module &&
       this.version === other.version &&
       this.size === other.size &&
-      this.digest === other.digest
+      digestsOf(this) === digestsOf(other)
     );
   }
 
-  #begin(path: string | undefined, options: Partial<DownloadOptions>): Run {
-    const signal = abortSignal('signal', options.signal);
-    const onProgress = optional(options.onProgress, (value) => callback('onProgress', value));
-    const report = flag('report', options.report === undefined ? true : options.report);
-    signal?.throwIfAborted();
+  #assertIdle(): void {
+    if (this.#refused !== undefined) {
+      throw new IotkitError('ERR_INVALID_STATE', `the upgrade was ${this.#refused}`);
+    }
     if (this.#run?.running) {
       throw new IotkitError('ERR_BUSY', 'the upgrade is being downloaded already');
     }
-    const module = this.module ?? '';
-    const send = (step: number, desc: string) => this.#host.sendStep(module, step, desc);
+  }
+
+  #assertOneImage(): void {
+    if (this.files.length === 0) return;
+    const detail = 'the upgrade has several files; use download(directory)';
+    throw new IotkitError('ERR_UNSUPPORTED', detail);
+  }
+
+  #begin(path: string | undefined, { signal, onProgress, reportUpTo }: Consumption): Run {
+    signal?.throwIfAborted();
+    this.#assertIdle();
+    const reporter =
+      reportUpTo > 0
+        ? this.#host.openReporter(this.module ?? '', this.size, reportUpTo)
+        : undefined;
     const run = new Run({
       upgrade: this,
       path,
-      reporter: report ? new Reporter(this.size, send) : undefined,
+      reporter,
       views: this.#views,
       onProgress,
       signal,
@@ -303,74 +337,111 @@ export class Upgrade {
     return run;
   }
 
+  async #downloadToStores(
+    run: Run,
+    { stores }: Destination,
+    { native: options }: Consumption,
+  ): Promise<void> {
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const native = unwrap(
+          this.#job.download(
+            stores,
+            options,
+            (received, resumed) => run.received(received, resumed),
+            (errno, detail) => {
+              if (errno === 0) resolve();
+              else reject(IotkitError.fromErrno(errno, detail));
+            },
+          ),
+        );
+        run.start({
+          stop: () => native.abort(),
+          pause: (paused) => native.pause(paused),
+        });
+      });
+    } catch (error) {
+      throw run.fail(error);
+    }
+    run.succeed();
+  }
+
+  async #downloadToWriter(
+    run: Run,
+    writer: ImageWriter,
+    { stores }: Destination,
+    { native }: Consumption,
+  ): Promise<void> {
+    const openReader = (): ChunkReader =>
+      this.#read(run, {
+        stores,
+        download: { ...native, resume: false },
+        chunkSize: DEFAULT_CHUNK_SIZE,
+        stopEndsRun: false,
+      });
+    await writeImage(run, writer, openReader);
+  }
+
   async *#iterate(
-    options: Partial<DownloadOptions>,
+    consumption: Consumption,
     chunkSize: number,
     recycle: boolean,
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    const run = this.#begin(undefined, options);
-    let download: NativeChunkDownload | undefined;
+    const run = this.#begin(undefined, consumption);
+    let reader: ChunkReader | undefined;
     try {
-      download = unwrap(this.#job.chunks());
-      dropped.register(download, run, run);
-      run.start(stopper(download, run));
-      let lent = 0;
+      reader = this.#read(run, {
+        stores: [],
+        download: consumption.native,
+        chunkSize,
+        stopEndsRun: true,
+      });
       let received = 0;
-      const lend = (buffer: ArrayBuffer | undefined): void => {
-        if (lent >= LENT_BUFFERS || lent * chunkSize >= this.size - received) return;
-        if (buffer === undefined || download?.lend(buffer) === false) {
-          download?.lend(new ArrayBuffer(chunkSize));
-        }
-        lent += 1;
-      };
-      for (let i = 0; i < LENT_BUFFERS; i += 1) lend(undefined);
       for (;;) {
-        const chunk = await take(download);
+        const chunk = await reader.next();
         if (chunk === undefined) break;
-        lent -= 1;
         received += chunk.byteLength;
         run.received(received);
-        if (!recycle) lend(undefined);
+        if (!recycle) reader.lend();
         yield chunk;
-        if (recycle) lend(chunk.buffer);
+        if (recycle) reader.lend(chunk.buffer);
       }
       run.succeed();
     } catch (error) {
       throw run.fail(error);
     } finally {
-      if (download !== undefined) {
-        dropped.unregister(run);
-        await closed(download);
-      }
+      await reader?.close();
       if (run.running) run.fail(new IotkitError('ERR_ABORTED', 'the iteration was left'));
     }
   }
-}
 
-// The run must not keep the download alive, or a dropped iteration would never be collected: so no
-// closure here may share a scope with a strong reference to it.
-function stopper(download: NativeChunkDownload, run: Run): () => void {
-  const weak = new WeakRef(download);
-  return () => {
-    weak.deref()?.close(() => run.fail(new IotkitError('ERR_ABORTED')));
-  };
-}
-
-function closed(download: NativeChunkDownload): Promise<void> {
-  return new Promise((resolve) => download.close(resolve));
-}
-
-/** The next chunk, or undefined: the image is complete and verified. */
-function take(download: NativeChunkDownload): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  return new Promise((resolve, reject) => {
-    download.take((errno, detail, buffer, length) => {
-      if (errno !== 0) reject(IotkitError.fromErrno(errno, detail));
-      else resolve(buffer === undefined ? undefined : new Uint8Array(buffer, 0, length));
-    });
-  });
+  /** Starts the run. */
+  #read(run: Run, options: Omit<ChunkReaderOptions, 'size'>): ChunkReader {
+    const reader = new ChunkReader(this.#job, run, { size: this.size, ...options });
+    run.received(0);
+    return reader;
+  }
 }
 
 function withoutQuery(url: string): string {
   const end = url.search(/[?#]/);
   return end === -1 ? url : `${url.slice(0, end)}?…`;
+}
+
+function assertDirectories(
+  { stores, writer }: Destination,
+  { native: { signature } }: Consumption,
+): void {
+  if (writer !== undefined || stores.some(({ inPlace }) => inPlace)) {
+    const detail = 'the upgrade has several files, which go into a directory';
+    throw new IotkitError('ERR_UNSUPPORTED', detail);
+  }
+  if (signature !== undefined) {
+    const detail = 'the upgrade has several files, and a signature is of one image';
+    throw new IotkitError('ERR_UNSUPPORTED', detail);
+  }
+}
+
+function digestsOf({ digest, files }: Announced): string {
+  return [digest, ...files.map((file) => `${file.name}:${file.digest}`)].join('/');
 }

@@ -28,29 +28,40 @@ class BlockQueue final {
     changed_.notify_one();
   }
 
-  // Waits for a block. false: the queue is closed and empty.
+  // Waits for a block. false: the queue is stopped, or ended and empty.
   bool Pop(Block *out) {
     std::unique_lock<std::mutex> lock(mutex_);
-    changed_.wait(lock, [this] { return closed_ || !blocks_.empty(); });
+    changed_.wait(lock, [this] { return stopped_ || ended_ || !blocks_.empty(); });
     if (blocks_.empty()) return false;
     *out = blocks_.front();
     blocks_.pop_front();
     return true;
   }
 
-  // What is in the queue is still handed out, unless it is dropped.
-  void Close(bool drop) {
+  // No more will be pushed until it is reopened; what is there is still handed out.
+  void End() { SetEnded(true); }
+  void Reopen() { SetEnded(false); }
+
+  // For good: nothing is handed out any more.
+  void Stop() {
     std::lock_guard<std::mutex> lock(mutex_);
-    closed_ = true;
-    if (drop) blocks_.clear();
+    stopped_ = true;
+    blocks_.clear();
     changed_.notify_all();
   }
 
  private:
+  void SetEnded(bool ended) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    ended_ = ended;
+    changed_.notify_all();
+  }
+
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Block> blocks_;
-  bool closed_ = false;
+  bool ended_ = false;
+  bool stopped_ = false;
 };
 
 } // namespace iotkit

@@ -7,7 +7,7 @@
 
 namespace iotkit {
 
-ChunkTransfer::ChunkTransfer(Addon *addon, iotkit_job_t *job) : Transfer(addon, job) {}
+ChunkTransfer::ChunkTransfer(Addon *addon, Order order) : Transfer(addon, std::move(order)) {}
 
 bool ChunkTransfer::Lend(Napi::ArrayBuffer buffer) {
   if (ended()) return true;
@@ -50,24 +50,29 @@ void ChunkTransfer::Close(Napi::Function on_end) {
   Abort();
 }
 
-int ChunkTransfer::OpenSink(std::string * /*detail*/) {
+// A block without memory, which Lend never gives.
+void ChunkTransfer::Settle() {
+  if (!ended()) free_.Push(Block());
+}
+
+// The receiver receives straight into JavaScript's memory.
+int ChunkTransfer::OpenBuffers(uint64_t /*largest_image*/) {
   return 0;
 }
 
-int ChunkTransfer::CommitSink(std::string * /*detail*/) {
+int ChunkTransfer::AwaitConsumer() {
+  if (!has_targets()) return 0;
+  Block block;
+  do {
+    if (!free_.Pop(&block)) return IK_EABORTED;
+  } while (block.data != nullptr);
   return 0;
 }
 
-void ChunkTransfer::DiscardSink() {}
-
-// The receiver has received straight into JavaScript's memory.
-int ChunkTransfer::Store(const Block & /*block*/, std::string * /*detail*/) {
-  return 0;
-}
-
-int ChunkTransfer::HandOn(const Block &block, std::string *detail) {
+int ChunkTransfer::HandOn(const Block &block, char *detail) {
   if (block.offset != next_offset_) {
-    *detail = "the image began again after parts of it had been handed out";
+    constexpr char kWhy[] = "the image began again after parts of it had been handed out";
+    std::copy(kWhy, kWhy + sizeof kWhy, detail);
     return IK_ECHANGED;
   }
   next_offset_ += block.length;

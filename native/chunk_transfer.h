@@ -13,25 +13,27 @@ namespace iotkit {
 // JavaScript lends ArrayBuffers, the receiving thread fills them, the other digests them, take()
 // gives them back in order. No copy, and back-pressure for free: nothing lent, nothing read. A lent
 // buffer is kept alive here until it has been given back or the threads are joined. While nobody
-// waits in take(), it neither keeps the process alive nor itself from being collected.
+// waits in take(), it neither keeps the process alive nor itself from being collected. Files beside
+// it get their names when it was told that all chunks are used.
 class ChunkTransfer final : public Transfer {
  public:
-  ChunkTransfer(Addon *addon, iotkit_job_t *job);
+  ChunkTransfer(Addon *addon, Order order);
 
   // JS thread. false: the buffer has no memory (it was detached).
   bool Lend(Napi::ArrayBuffer buffer);
   // on_chunk(errno, detail, buffer, length) once: a chunk, or without a buffer the end. false: one
   // is waiting already.
   bool Take(Napi::Function on_chunk);
+  // Every byte was taken and is where the consumer wants it.
+  void Settle();
   // Ends it; on_end() once it has ended. Also by the finalizer, with no function.
   void Close(Napi::Function on_end);
 
  private:
-  int OpenSink(std::string *detail) override;
-  int CommitSink(std::string *detail) override;
-  void DiscardSink() override;
-  int Store(const Block &block, std::string *detail) override;
-  int HandOn(const Block &block, std::string *detail) override;
+  int OpenBuffers(uint64_t largest_image) override;
+  void CloseBuffers() override {}
+  int AwaitConsumer() override;
+  int HandOn(const Block &block, char *detail) override;
   void DeliverNews(Napi::Env env) override;
   void DeliverEnd(Napi::Env env, int error, const std::string &detail) override;
   void ReleaseValues() override;

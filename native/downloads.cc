@@ -7,8 +7,12 @@
 namespace iotkit {
 
 void FileDownload::Define(Napi::Env env, Addon *addon) {
-  addon->file_download = Napi::Persistent(
-      DefineClass(env, "FileDownload", {InstanceMethod<&FileDownload::Abort>("abort")}));
+  addon->file_download =
+      Napi::Persistent(DefineClass(env, "FileDownload",
+                                   {
+                                       InstanceMethod<&FileDownload::Abort>("abort"),
+                                       InstanceMethod<&FileDownload::Pause>("pause"),
+                                   }));
 }
 
 Napi::Value FileDownload::Start(Napi::Env env, const std::shared_ptr<FileTransfer> &transfer) {
@@ -24,12 +28,18 @@ void FileDownload::Abort(const Napi::CallbackInfo & /*info*/) {
   if (transfer_ != nullptr) transfer_->Abort();
 }
 
+void FileDownload::Pause(const Napi::CallbackInfo &info) {
+  if (transfer_ != nullptr) transfer_->Pause(info[0].ToBoolean());
+}
+
 void ChunkDownload::Define(Napi::Env env, Addon *addon) {
   addon->chunk_download =
       Napi::Persistent(DefineClass(env, "ChunkDownload",
                                    {
                                        InstanceMethod<&ChunkDownload::Lend>("lend"),
                                        InstanceMethod<&ChunkDownload::Take>("take"),
+                                       InstanceMethod<&ChunkDownload::Settle>("settle"),
+                                       InstanceMethod<&ChunkDownload::Pause>("pause"),
                                        InstanceMethod<&ChunkDownload::Close>("close"),
                                    }));
 }
@@ -56,6 +66,14 @@ Napi::Value ChunkDownload::Lend(const Napi::CallbackInfo &info) {
 Napi::Value ChunkDownload::Take(const Napi::CallbackInfo &info) {
   bool taken = transfer_ != nullptr && transfer_->Take(info[0].As<Napi::Function>());
   return Napi::Boolean::New(info.Env(), taken);
+}
+
+void ChunkDownload::Settle(const Napi::CallbackInfo & /*info*/) {
+  if (transfer_ != nullptr) transfer_->Settle();
+}
+
+void ChunkDownload::Pause(const Napi::CallbackInfo &info) {
+  if (transfer_ != nullptr) transfer_->Pause(info[0].ToBoolean());
 }
 
 void ChunkDownload::Close(const Napi::CallbackInfo &info) {

@@ -14,6 +14,7 @@ class FileTransfer;
 
 // JS thread only. abort(): the end is told to onEnd. Dropping it changes nothing: the download goes
 // on to its end.
+//   abort()   pause(paused)
 class FileDownload final : public Napi::ObjectWrap<FileDownload> {
  public:
   explicit FileDownload(const Napi::CallbackInfo &info) : Napi::ObjectWrap<FileDownload>(info) {}
@@ -22,12 +23,13 @@ class FileDownload final : public Napi::ObjectWrap<FileDownload> {
 
  private:
   void Abort(const Napi::CallbackInfo &info);
+  void Pause(const Napi::CallbackInfo &info);
 
   std::shared_ptr<FileTransfer> transfer_;
 };
 
 // JS thread only. Dropping it ends the transfer: nobody can take its chunks any more.
-//   lend(arrayBuffer) → boolean   take(onChunk) → boolean   close(onEnd)
+//   lend(arrayBuffer) → boolean   take(onChunk) → boolean   settle()   pause(paused)   close(onEnd)
 class ChunkDownload final : public Napi::ObjectWrap<ChunkDownload> {
  public:
   explicit ChunkDownload(const Napi::CallbackInfo &info) : Napi::ObjectWrap<ChunkDownload>(info) {}
@@ -38,6 +40,8 @@ class ChunkDownload final : public Napi::ObjectWrap<ChunkDownload> {
  private:
   Napi::Value Lend(const Napi::CallbackInfo &info);
   Napi::Value Take(const Napi::CallbackInfo &info);
+  void Settle(const Napi::CallbackInfo &info);
+  void Pause(const Napi::CallbackInfo &info);
   void Close(const Napi::CallbackInfo &info);
 
   std::shared_ptr<ChunkTransfer> transfer_;

@@ -1,57 +1,55 @@
 #include "file_transfer.h"
 
+#include <algorithm>
 #include <new>
-
-#include "addon.h"
 
 namespace iotkit {
 
 namespace {
 
 // Large enough that calls and wakeups do not count, small enough for the caches; four, so that a
-// hiccup of one thread does not stop the other.
-constexpr size_t kBlockBytes = size_t{256} * 1024;
+// hiccup of one thread does not stop the other. Of a small image a block is a small part, because
+// what is not yet digested when the process is killed has to be fetched again.
+constexpr uint64_t kBlockBytesMin = uint64_t{16} * 1024;
+constexpr uint64_t kBlockBytesMax = uint64_t{256} * 1024;
+constexpr uint64_t kBlocksOfImage = 256;
+constexpr uint64_t kPageBytes = 4096;
 constexpr uint32_t kBlocks = 4;
 constexpr uint64_t kProgressMs = 100;
 
+size_t BlockBytes(uint64_t image) {
+  uint64_t part = std::clamp(image / kBlocksOfImage, kBlockBytesMin, kBlockBytesMax);
+  return static_cast<size_t>(part / kPageBytes * kPageBytes);
+}
+
 } // namespace
 
-FileTransfer::FileTransfer(Addon *addon, iotkit_job_t *job, std::string path,
-                           Napi::Function on_progress, Napi::Function on_end)
-    : Transfer(addon, job), path_(std::move(path)) {
+FileTransfer::FileTransfer(Addon *addon, Order order, Napi::Function on_progress,
+                           Napi::Function on_end)
+    : Transfer(addon, std::move(order)) {
   on_progress_ = Napi::Persistent(on_progress);
   on_end_ = Napi::Persistent(on_end);
   mailbox_->Hold();
 }
 
-int FileTransfer::OpenSink(std::string *detail) {
-  iotkit_file_options options = {};
-  options.size = iotkit_job_upgrade(job_)->size;
-  char text[IOTKIT_DETAIL_MAX] = "";
-  int rc = iotkit_file_open(path_.c_str(), &options, &file_, text);
-  detail->assign(text);
-  if (rc < 0) return rc;
-
-  memory_.reset(new (std::nothrow) uint8_t[kBlocks * kBlockBytes]);
+int FileTransfer::OpenBuffers(uint64_t largest_image) {
+  size_t bytes = BlockBytes(largest_image);
+  memory_.reset(new (std::nothrow) uint8_t[kBlocks * bytes]);
   if (memory_ == nullptr) return IK_ENO_MEMORY;
   for (uint32_t i = 0; i < kBlocks; i++) {
     Block block;
-    block.data = memory_.get() + i * kBlockBytes;
-    block.capacity = kBlockBytes;
+    block.data = memory_.get() + i * bytes;
+    block.capacity = bytes;
     free_.Push(block);
   }
   return 0;
 }
 
-int FileTransfer::Store(const Block &block, std::string *detail) {
-  char text[IOTKIT_DETAIL_MAX] = "";
-  int rc = iotkit_file_write(file_, block.offset, block.data, block.length, text);
-  detail->assign(text);
-  return rc;
+void FileTransfer::CloseBuffers() {
+  memory_.reset();
 }
 
-int FileTransfer::HandOn(const Block &block, std::string * /*detail*/) {
-  done_ = block.offset + block.length;
+int FileTransfer::HandOn(const Block &block, char * /*detail*/) {
   free_.Push(block);
   uint64_t now_ms = iotkit_now_ms();
   if (now_ms - last_post_ms_ >= kProgressMs) {
@@ -61,26 +59,14 @@ int FileTransfer::HandOn(const Block &block, std::string * /*detail*/) {
   return 0;
 }
 
-int FileTransfer::CommitSink(std::string *detail) {
-  char text[IOTKIT_DETAIL_MAX] = "";
-  int rc = iotkit_file_commit(file_, iotkit_job_upgrade(job_)->size, text);
-  file_ = nullptr;
-  memory_.reset();
-  detail->assign(text);
-  return rc;
-}
-
-void FileTransfer::DiscardSink() {
-  iotkit_file_discard(file_);
-  file_ = nullptr;
-  memory_.reset();
-}
-
 void FileTransfer::DeliverNews(Napi::Env env) {
-  Invoke(on_progress_, {Napi::Number::New(env, static_cast<double>(done_))});
+  if (!begun()) return;
+  Invoke(on_progress_, {Napi::Number::New(env, static_cast<double>(done())),
+                        Napi::Number::New(env, static_cast<double>(resumed()))});
 }
 
 void FileTransfer::DeliverEnd(Napi::Env env, int error, const std::string &detail) {
+  DeliverNews(env);
   Invoke(on_end_, {Napi::Number::New(env, error), Napi::String::New(env, detail)});
 }
 

@@ -1,4 +1,4 @@
-// file_transfer.h - a download into a file.
+// file_transfer.h - a download into files and devices alone.
 #ifndef IOTKIT_NATIVE_FILE_TRANSFER_H
 #define IOTKIT_NATIVE_FILE_TRANSFER_H
 
@@ -8,29 +8,24 @@
 
 namespace iotkit {
 
-// Made on the JS thread, which then sees only progress and the end. Opens, writes and commits on
-// the receiving thread. Its buffers exist only while it runs.
+// Made on the JS thread, which then sees only progress and the end. Its buffers exist only while it
+// runs.
 class FileTransfer final : public Transfer {
  public:
-  // on_progress(bytes), on_end(errno, detail)
-  FileTransfer(Addon *addon, iotkit_job_t *job, std::string path, Napi::Function on_progress,
-               Napi::Function on_end);
+  // on_progress(received, resumed), on_end(errno, detail)
+  FileTransfer(Addon *addon, Order order, Napi::Function on_progress, Napi::Function on_end);
 
  private:
-  int OpenSink(std::string *detail) override;
-  int CommitSink(std::string *detail) override;
-  void DiscardSink() override;
-  int Store(const Block &block, std::string *detail) override;
-  int HandOn(const Block &block, std::string *detail) override;
+  int OpenBuffers(uint64_t largest_image) override;
+  void CloseBuffers() override;
+  int AwaitConsumer() override { return 0; }
+  int HandOn(const Block &block, char *detail) override;
   void DeliverNews(Napi::Env env) override;
   void DeliverEnd(Napi::Env env, int error, const std::string &detail) override;
   void ReleaseValues() override;
 
-  const std::string path_;
   std::unique_ptr<uint8_t[]> memory_;
-  iotkit_file_t *file_ = nullptr;
-  uint64_t last_post_ms_ = 0;     // digesting thread
-  std::atomic<uint64_t> done_{0}; // bytes stored and digested; latest wins
+  uint64_t last_post_ms_ = 0; // digesting thread
   Napi::FunctionReference on_progress_;
   Napi::FunctionReference on_end_;
 };

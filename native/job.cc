@@ -22,6 +22,71 @@ std::string Hex(const uint8_t *bytes, size_t len) {
   return text;
 }
 
+// `digest` nullptr: none.
+void SetImage(Napi::Object out, uint64_t size, iotkit_digest_method method, const uint8_t *digest) {
+  bool md5 = method == IOTKIT_DIGEST_MD5;
+  Napi::Env env = out.Env();
+  out.Set("size", Napi::Number::New(env, static_cast<double>(size)));
+  out.Set("digestMethod", Napi::String::New(env, md5 ? "md5" : "sha256"));
+  out.Set("digest", Napi::String::New(env, digest ? Hex(digest, md5 ? 16 : 32) : ""));
+}
+
+Napi::Array FilesOf(Napi::Env env, const iotkit_upgrade *upgrade) {
+  Napi::Array files = Napi::Array::New(env);
+  for (size_t i = 0; i < upgrade->file_count; i++) {
+    const iotkit_upgrade_file &from = upgrade->files[i];
+    Napi::Object file = Napi::Object::New(env);
+    file.Set("name", Napi::String::New(env, from.name));
+    SetImage(file, from.size, from.digest_method, from.digest);
+    files.Set(static_cast<uint32_t>(i), file);
+  }
+  return files;
+}
+
+Target ReadTarget(Napi::Value value) {
+  Options given(value.As<Napi::Object>());
+  Target target;
+  target.path = given.Text("path");
+  target.mode = given.Number("mode");
+  target.in_place = given.Flag("inPlace");
+  target.base = static_cast<uint64_t>(given.Float("base"));
+  target.journal = given.Text("journal");
+  return target;
+}
+
+// The images of a fresh copy of the job.
+int OpenImages(const iotkit_job_t *job, Order *order) {
+  size_t files = iotkit_job_upgrade(job)->file_count;
+  iotkit_job_t *fresh = nullptr;
+  if (files == 0) {
+    int rc = iotkit_job_dup(job, &fresh);
+    if (rc == 0) order->images.push_back(std::make_unique<Image>(fresh, ""));
+    return rc;
+  }
+  for (size_t i = 0; i < files; i++) {
+    int rc = iotkit_job_open_file(job, i, &fresh);
+    if (rc < 0) return rc;
+    const char *name = iotkit_job_upgrade(job)->files[i].name;
+    order->images.push_back(std::make_unique<Image>(fresh, name));
+  }
+  return 0;
+}
+
+// (targets, {resume, signature, signatureOverImage})
+int ReadOrder(const Napi::CallbackInfo &info, const iotkit_job_t *job, Order *order) {
+  Napi::Array targets = info[0].As<Napi::Array>();
+  for (uint32_t i = 0; i < targets.Length(); i++)
+    order->targets.push_back(ReadTarget(targets[i]));
+  Options given(info[1].As<Napi::Object>());
+  order->resume = given.Flag("resume");
+  int rc = OpenImages(job, order);
+  Napi::Value signature = given.Get("signature");
+  if (rc < 0 || !signature.IsTypedArray()) return rc;
+  auto bytes = signature.As<Napi::Uint8Array>();
+  auto what = given.Flag("signatureOverImage") ? IOTKIT_SIGNED_IMAGE : IOTKIT_SIGNED_DIGEST;
+  return order->images.front()->SetSignature(what, bytes.Data(), bytes.ByteLength());
+}
+
 } // namespace
 
 void Job::Define(Napi::Env env, Addon *addon) {
@@ -51,20 +116,17 @@ Napi::Value Job::Wrap(Napi::Env env, iotkit_job_t *job) {
 
 Napi::Value Job::Parse(const Napi::CallbackInfo &info) {
   std::string json = info[0].As<Napi::String>().Utf8Value();
-  iotkit_fetch_options fetch;
-  if (!ReadFetchOptions(info[1], &fetch)) {
-    return Failure(info.Env(), IK_EINVALID_ARGUMENT, "tls");
-  }
+  FetchOptions fetch;
+  if (!fetch.Read(info[1])) return Failure(info.Env(), IK_EINVALID_ARGUMENT, "tls, keys");
   iotkit_job_t *job = nullptr;
   char detail[IOTKIT_DETAIL_MAX] = "";
-  int rc = iotkit_job_parse(json.data(), json.size(), &fetch, &job, detail);
+  int rc = iotkit_job_parse(json.data(), json.size(), &fetch.get(), &job, detail);
   return rc < 0 ? Failure(info.Env(), rc, detail) : Wrap(info.Env(), job);
 }
 
 Napi::Value Job::Info(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
   const iotkit_upgrade *upgrade = iotkit_job_upgrade(job_);
-  bool md5 = upgrade->digest_method == IOTKIT_DIGEST_MD5;
   Napi::Object out = Napi::Object::New(env);
   auto text = [&](const char *key, const std::string &value) {
     out.Set(key, Napi::String::New(env, value));
@@ -73,32 +135,35 @@ Napi::Value Job::Info(const Napi::CallbackInfo &info) {
   text("module", upgrade->module);
   text("version", upgrade->version);
   text("url", upgrade->url);
-  text("digestMethod", md5 ? "md5" : "sha256");
-  text("digest", Hex(upgrade->digest, md5 ? 16 : 32));
   text("digestSign", upgrade->digest_sign);
   text("extData", upgrade->ext_data);
-  out.Set("size", Napi::Number::New(env, static_cast<double>(upgrade->size)));
+  if (upgrade->file_count > 0) {
+    SetImage(out, upgrade->size, upgrade->files[0].digest_method, nullptr);
+  } else {
+    SetImage(out, upgrade->size, upgrade->digest_method, upgrade->digest);
+  }
+  out.Set("files", FilesOf(env, upgrade));
   out.Set("isDiff", Napi::Boolean::New(env, upgrade->is_diff));
   return out;
 }
 
 Napi::Value Job::Download(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
-  iotkit_job_t *fresh = nullptr;
-  int rc = iotkit_job_dup(job_, &fresh);
+  Order order;
+  int rc = ReadOrder(info, job_, &order);
   if (rc < 0) return Failure(env, rc, "");
-  auto transfer =
-      std::make_shared<FileTransfer>(Addon::Of(env), fresh, info[0].As<Napi::String>().Utf8Value(),
-                                     info[1].As<Napi::Function>(), info[2].As<Napi::Function>());
+  auto transfer = std::make_shared<FileTransfer>(
+      Addon::Of(env), std::move(order), info[2].As<Napi::Function>(), info[3].As<Napi::Function>());
   return FileDownload::Start(env, transfer);
 }
 
 Napi::Value Job::Chunks(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
-  iotkit_job_t *fresh = nullptr;
-  int rc = iotkit_job_dup(job_, &fresh);
+  Order order;
+  int rc = ReadOrder(info, job_, &order);
   if (rc < 0) return Failure(env, rc, "");
-  return ChunkDownload::Start(env, std::make_shared<ChunkTransfer>(Addon::Of(env), fresh));
+  return ChunkDownload::Start(env,
+                              std::make_shared<ChunkTransfer>(Addon::Of(env), std::move(order)));
 }
 
 } // namespace iotkit

@@ -11,9 +11,9 @@ class Addon;
 
 // JS thread only. Holds the announcement; each download fetches a fresh copy of it, so it may be
 // tried again.
-//   info: {id, module, version, url, size, digestMethod, digest, digestSign, isDiff, extData}
-//   download(path, onProgress, onEnd) → FileDownload | {errno, detail}
-//   chunks() → ChunkDownload | {errno, detail}
+//   info: {id, module, version, url, size, digestMethod, digest, digestSign, isDiff, extData, files}
+//   download(targets, options, onProgress, onEnd) → FileDownload | {errno, detail}
+//   chunks(targets, options) → ChunkDownload | {errno, detail}
 class Job final : public Napi::ObjectWrap<Job> {
  public:
   explicit Job(const Napi::CallbackInfo &info);

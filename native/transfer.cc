@@ -1,5 +1,7 @@
 #include "transfer.h"
 
+#include <algorithm>
+
 #include "addon.h"
 #include "runtime.h"
 
@@ -12,13 +14,12 @@ constexpr uint32_t kFetchMs = 250;
 
 } // namespace
 
-Transfer::Transfer(Addon *addon, iotkit_job_t *job)
-    : addon_(addon), job_(job), mailbox_(addon->mailbox()) {
+Transfer::Transfer(Addon *addon, Order order)
+    : addon_(addon), mailbox_(addon->mailbox()), order_(std::move(order)) {
   Runtime::Get().counters.transfers++;
 }
 
 Transfer::~Transfer() {
-  iotkit_job_unref(job_);
   Runtime::Get().counters.transfers--;
 }
 
@@ -40,6 +41,12 @@ void Transfer::Abort() {
   }
 }
 
+void Transfer::Pause(bool paused) {
+  if (ended_) return;
+  for (const auto &image : order_.images)
+    image->Pause(paused);
+}
+
 void Transfer::Shutdown() {
   if (!ended_ && !Runtime::Get().slots.Withdraw(this)) {
     Interrupt();
@@ -49,10 +56,11 @@ void Transfer::Shutdown() {
   ReleaseValues();
 }
 
+// What is stored is still digested: so it is proven, and need not be fetched again another time.
 void Transfer::Interrupt() {
-  iotkit_job_abort(job_);
-  free_.Close(true);
-  filled_.Close(true);
+  for (const auto &image : order_.images)
+    image->Abort();
+  free_.Stop();
 }
 
 bool Transfer::StartThread() {
@@ -70,11 +78,16 @@ void Transfer::Post() {
 }
 
 // The first error is the cause; what follows from it is not told.
-void Transfer::Fail(int error, const std::string &detail) {
+void Transfer::Fail(int error, const char *detail) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (error_ != 0 || sealed_) return;
   error_ = error;
   detail_ = detail;
+}
+
+bool Transfer::HasFailed() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return error_ != 0;
 }
 
 // false: it has failed already.
@@ -85,55 +98,110 @@ bool Transfer::Seal() {
 }
 
 void Transfer::Run() {
-  std::string detail;
-  int rc = OpenSink(&detail);
-  iotkit_thread_t *digester = nullptr;
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  int rc = OpenAll(detail);
   if (rc == 0) {
-    auto run = [](void *self) { static_cast<Transfer *>(self)->Digest(); };
-    rc = Runtime::Get().StartThread(&digester, "iotkit-digest", run, this);
-  }
-  if (rc == 0) {
-    Receive();
-    filled_.Close(false);
-    iotkit_thread_join(digester);
+    begun_ = true;
+    Post();
+    bool going_on = true;
+    for (size_t i = 0; going_on && i < order_.images.size(); i++)
+      going_on = FetchImage(order_.images[i].get());
   } else {
     Fail(rc, detail);
   }
   Finish();
 }
 
-void Transfer::Receive() {
-  Block block;
-  bool have_block = false;
-  while (iotkit_job_get_state(job_) != IOTKIT_JOB_FETCHED) {
-    if (!have_block && !free_.Pop(&block)) return;
-    have_block = true;
-    int64_t got = iotkit_job_fetch(job_, block.data, block.capacity, kFetchMs, &block.offset);
-    if (got < 0 && got != IK_EINTERRUPTED) {
-      char detail[IOTKIT_DETAIL_MAX] = "";
-      int error = iotkit_job_error(job_, detail);
-      Fail(error != 0 ? error : static_cast<int>(got), detail);
-      return;
+// All targets are opened before the first byte is fetched: what does not go is known at once.
+int Transfer::OpenAll(char *detail) {
+  uint64_t largest = 0;
+  for (const auto &image : order_.images) {
+    largest = std::max(largest, image->size());
+    int rc = image->Open(order_.targets, order_.resume, detail);
+    if (rc < 0) return rc;
+  }
+  uint64_t there = 0;
+  for (const auto &image : order_.images) {
+    int rc = order_.resume ? image->Resume(detail) : 0;
+    if (rc < 0) return rc;
+    there += image->resumed();
+  }
+  resumed_ = there;
+  done_ = there;
+  return OpenBuffers(largest);
+}
+
+// In rounds, each with a digesting thread of its own: there is more than one only if the image
+// begins again, and then nobody digests while the files are taken back.
+bool Transfer::FetchImage(Image *image) {
+  current_ = image;
+  elsewhere_ = done_ - image->resumed();
+  Filling filling;
+  filling.expected = image->resumed();
+  bool again = false;
+  do {
+    auto run = [](void *self) { static_cast<Transfer *>(self)->Digest(); };
+    iotkit_thread_t *digester = nullptr;
+    char detail[IOTKIT_DETAIL_MAX] = "";
+    int rc = Runtime::Get().StartThread(&digester, "iotkit-digest", run, this);
+    if (rc == 0) {
+      again = Receive(image, &filling);
+      filled_.End();
+      iotkit_thread_join(digester);
+      filled_.Reopen();
+      if (HasFailed()) return false;
+      rc = again ? 0 : image->Check(&again);
+      if (rc == 0 && again) rc = image->Rewind(detail);
+      filling.expected = 0;
     }
-    if (got <= 0) continue;
-    block.length = static_cast<size_t>(got);
-    have_block = false;
-    std::string detail;
-    int rc = Store(block, &detail);
+    if (rc != 0) {
+      Fail(rc, detail);
+      return false;
+    }
+  } while (again);
+  return true;
+}
+
+// true: the image has begun again at byte 0, and the block in hand is of the new beginning.
+bool Transfer::Receive(Image *image, Filling *filling) {
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  Block *block = &filling->block;
+  while (block->length > 0 || !image->IsFetched()) {
+    if (block->length == 0) {
+      if (!filling->has_block && !free_.Pop(block)) return false;
+      filling->has_block = true;
+      int64_t got = image->Fetch(block, kFetchMs, detail);
+      if (got == 0) continue;
+      if (got < 0) {
+        Fail(static_cast<int>(got), detail);
+        return false;
+      }
+      if (block->offset < filling->expected) return true;
+    }
+    int rc = image->Write(*block, detail);
     if (rc < 0) {
       Fail(rc, detail);
-      return;
+      return false;
     }
-    filled_.Push(block);
+    filling->expected = block->offset + block->length;
+    filled_.Push(*block);
+    *block = Block();
+    filling->has_block = false;
   }
+  if (filling->has_block) free_.Push(*block);
+  *filling = Filling();
+  return false;
 }
 
 void Transfer::Digest() {
   Block block;
   while (filled_.Pop(&block)) {
-    std::string detail;
-    int rc = iotkit_job_digest(job_, block.offset, block.data, block.length);
-    if (rc >= 0) rc = HandOn(block, &detail);
+    char detail[IOTKIT_DETAIL_MAX] = "";
+    int rc = current_->Digest(block);
+    if (rc == 0) {
+      done_ = elsewhere_ + block.offset + block.length;
+      rc = HandOn(block, detail);
+    }
     if (rc >= 0) continue;
     Fail(rc, detail);
     Interrupt();
@@ -142,15 +210,22 @@ void Transfer::Digest() {
 }
 
 void Transfer::Finish() {
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  if (!HasFailed()) {
+    int rc = AwaitConsumer();
+    if (rc < 0) Fail(rc, "");
+  }
   if (Seal()) {
-    std::string detail;
-    int rc = iotkit_job_check(job_);
-    if (rc == 0) rc = CommitSink(&detail);
+    bool several = order_.images.size() > 1;
+    int rc =
+        several ? Image::CommitAll(order_.images, detail) : order_.images.front()->Commit(detail);
     std::lock_guard<std::mutex> lock(mutex_);
     error_ = rc;
     detail_ = detail;
   }
-  DiscardSink();
+  for (const auto &image : order_.images)
+    image->Release();
+  CloseBuffers();
   // Leaving takes the mutex under which thread_ was set: whoever sees finished_ sees thread_ as
   // well.
   Runtime::Get().slots.Leave(this);
