@@ -17,7 +17,7 @@ const allowed = {
   mqtt: ['base'],
   http: ['base'],
   ota: ['base', 'mqtt', 'http', 'port'],
-  net: ['base', 'port'],
+  net: ['base', 'http', 'port'], // http for the answer of a proxy
   api: ['base', 'mqtt', 'http', 'ota', 'net', 'port'],
   port: ['base'],
   'port/posix': ['base', 'port'],

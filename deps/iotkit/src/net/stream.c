@@ -1,9 +1,9 @@
 /*
  * stream.c - a non-blocking byte stream over TCP or TLS: struct ik_transport on the port.
  *
- * Stages: OPENING → HANDSHAKE (TLS only) → OPEN; FAILED from the first two. Owns, in this order of
- * time: the opening, the socket, the TLS connection; holds a reference to the TLS context. close()
- * frees whatever there is at any stage.
+ * Stages: OPENING → TUNNEL (TLS through a proxy only) → HANDSHAKE (TLS only) → OPEN; FAILED from
+ * those before OPEN. Owns, in this order of time: the opening, the socket, the tunnel, the TLS
+ * connection; holds a reference to the TLS context. close() frees whatever there is at any stage.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,14 +12,16 @@
 #include "iotkit_mqtt.h"
 #include "opening.h"
 #include "transport.h"
+#include "tunnel.h"
 
-enum stage { STAGE_OPENING, STAGE_HANDSHAKE, STAGE_OPEN, STAGE_FAILED };
+enum stage { STAGE_OPENING, STAGE_TUNNEL, STAGE_HANDSHAKE, STAGE_OPEN, STAGE_FAILED };
 
 struct stream {
   struct ik_transport base; /* first: the caller holds this */
   enum stage stage;
   struct ik_opening *opening; /* OPENING only */
   int fd;                     /* -1: none yet */
+  struct ik_tunnel *tunnel;   /* to be asked for, until it is there; NULL: none */
   iotkit_tls_t *tls;          /* NULL: plain TCP */
   struct ik_tls_conn *conn;
   bool stepped; /* open() was called */
@@ -32,6 +34,8 @@ struct stream {
   bool read_since; /* a read brought bytes since write_error was last answered */
   uint16_t port;
   char host[IK_HOST_MAX + 1];
+  uint16_t proxy_port;
+  char proxy_host[IK_HOST_MAX + 1]; /* "": straight */
 };
 
 static struct stream *from(struct ik_transport *transport) {
@@ -44,20 +48,42 @@ static const struct stream *from_const(const struct ik_transport *transport) {
 
 /* ---- opening ---- */
 
+static bool has_proxy(const struct stream *stream) {
+  return stream->proxy_host[0] != '\0';
+}
+
 static int begin_tls(struct stream *stream, char *detail) {
   stream->stage = STAGE_HANDSHAKE;
   return ik_tls_conn_new(stream->tls, stream->fd, stream->host, &stream->conn, detail);
 }
 
 static int step_opening(struct stream *stream, uint64_t now_ms, char *detail) {
-  int rc = ik_opening_step(stream->opening, now_ms, detail);
-  if (rc < 0) return rc;
+  char reason[IOTKIT_DETAIL_MAX] = "";
+  int rc = ik_opening_step(stream->opening, now_ms, reason);
+  if (rc < 0) {
+    if (rc != IK_EAGAIN) {
+      ik_detail(detail, has_proxy(stream) ? "the proxy: %.240s" : "%s", reason);
+    }
+    return rc;
+  }
   stream->fd = rc;
   ik_opening_free(stream->opening);
   stream->opening = NULL;
+  if (stream->tunnel != NULL) {
+    stream->stage = STAGE_TUNNEL;
+    return 0;
+  }
   if (stream->tls != NULL) return begin_tls(stream, detail);
   stream->stage = STAGE_OPEN;
   return 0;
+}
+
+static int step_tunnel(struct stream *stream, char *detail) {
+  int rc = ik_tunnel_step(stream->tunnel, stream->fd, detail);
+  if (rc != 0) return rc;
+  ik_tunnel_free(stream->tunnel);
+  stream->tunnel = NULL;
+  return begin_tls(stream, detail);
 }
 
 static int step_handshake(struct stream *stream, char *detail) {
@@ -66,11 +92,20 @@ static int step_handshake(struct stream *stream, char *detail) {
   return rc;
 }
 
+/* Whom it was that kept us waiting, and at what. */
 static int time_out(struct stream *stream, char *detail) {
   char state[IOTKIT_DETAIL_MAX] = "the TLS handshake is not finished";
-  if (stream->opening != NULL) ik_opening_describe(stream->opening, state);
-  ik_detail(detail, "no connection to %.100s:%u within %u ms: %.120s", stream->host, stream->port,
-            (unsigned)stream->timeout_ms, state);
+  bool of_proxy = stream->opening != NULL && has_proxy(stream);
+  const char *host = of_proxy ? stream->proxy_host : stream->host;
+  unsigned port = of_proxy ? stream->proxy_port : stream->port;
+  if (stream->opening != NULL) {
+    ik_opening_describe(stream->opening, state);
+  } else if (stream->stage == STAGE_TUNNEL) {
+    ik_detail(state, "the proxy %.80s:%u does not open the tunnel", stream->proxy_host,
+              stream->proxy_port);
+  }
+  ik_detail(detail, "no connection to %s%.80s:%u within %u ms: %.120s",
+            of_proxy ? "the proxy " : "", host, port, (unsigned)stream->timeout_ms, state);
   return IK_ECONNECT_TIMEOUT;
 }
 
@@ -80,6 +115,7 @@ static int stream_open(struct ik_transport *transport, uint64_t now_ms, char *de
   stream->stepped = true;
   if (stream->stage == STAGE_FAILED) return stream->error;
   if (stream->stage == STAGE_OPENING) rc = step_opening(stream, now_ms, detail);
+  if (rc == 0 && stream->stage == STAGE_TUNNEL) rc = step_tunnel(stream, detail);
   if (rc == 0 && stream->stage == STAGE_HANDSHAKE) rc = step_handshake(stream, detail);
   if (rc == IK_EAGAIN && now_ms >= stream->end_ms) rc = time_out(stream, detail);
   if (rc != 0 && rc != IK_EAGAIN) {
@@ -92,7 +128,10 @@ static int stream_open(struct ik_transport *transport, uint64_t now_ms, char *de
 /* ---- bytes ---- */
 
 static void name_error(const struct stream *stream, ptrdiff_t error, char *detail) {
-  ik_detail(detail, "%.120s:%u: %s", stream->host, stream->port, iotkit_strerror((int)error));
+  bool of_proxy = has_proxy(stream) && stream->tls == NULL;
+  ik_detail(detail, "%s%.120s:%u: %s", of_proxy ? "the proxy " : "",
+            of_proxy ? stream->proxy_host : stream->host,
+            of_proxy ? stream->proxy_port : stream->port, iotkit_strerror((int)error));
 }
 
 static ptrdiff_t stream_read(struct ik_transport *transport, void *buf, size_t len, char *detail) {
@@ -161,6 +200,8 @@ static int stream_interest(const struct ik_transport *transport, int want) {
   switch (stream->stage) {
   case STAGE_OPENING:
     return ik_opening_interest(stream->opening);
+  case STAGE_TUNNEL:
+    return ik_tunnel_interest(stream->tunnel);
   case STAGE_HANDSHAKE:
     return ik_tls_conn_wants(stream->conn);
   case STAGE_FAILED:
@@ -190,6 +231,7 @@ static void stream_close(struct ik_transport *transport) {
     if (stream->stage == STAGE_OPEN) ik_tls_conn_shutdown(stream->conn);
     ik_tls_conn_free(stream->conn);
   }
+  ik_tunnel_free(stream->tunnel);
   ik_opening_free(stream->opening);
   ik_tcp_close(stream->fd);
   iotkit_tls_unref(stream->tls);
@@ -206,14 +248,34 @@ static const struct ik_transport_ops stream_ops = {
     .close = stream_close,
 };
 
-static int check_dial(const struct ik_dial *dial, char *detail) {
-  size_t len = dial->host == NULL ? 0 : strnlen(dial->host, IK_HOST_MAX + 1);
-  if (len > 0 && len <= IK_HOST_MAX && dial->port != 0) return 0;
-  ik_detail(detail, "%s",
-            dial->port == 0 ? "the port is 0"
-            : len == 0      ? "the host is empty"
-                            : "the host is too long");
+static int check_host(const char *host, uint16_t port, const char *what, char *detail) {
+  size_t len = host == NULL ? 0 : strnlen(host, IK_HOST_MAX + 1);
+  if (len > 0 && len <= IK_HOST_MAX && port != 0) return 0;
+  ik_detail(detail, "the %s%s", what,
+            port == 0  ? "port is 0"
+            : len == 0 ? "host is empty"
+                       : "host is too long");
   return len > IK_HOST_MAX ? IK_ETOO_LONG : IK_EINVALID_ARGUMENT;
+}
+
+static int check_dial(const struct ik_dial *dial, char *detail) {
+  int rc = check_host(dial->host, dial->port, "", detail);
+  if (rc != 0 || dial->proxy == NULL) return rc;
+  return check_host(dial->proxy->host, dial->proxy->port, "proxy's ", detail);
+}
+
+static int begin_opening(struct stream *stream, const struct ik_dial *dial, char *detail) {
+  const struct ik_proxy *proxy = dial->proxy;
+  memcpy(stream->host, dial->host, strlen(dial->host));
+  stream->port = dial->port;
+  if (proxy == NULL) return ik_opening_new(stream->host, dial->port, &stream->opening, detail);
+  memcpy(stream->proxy_host, proxy->host, strlen(proxy->host));
+  stream->proxy_port = proxy->port;
+  if (dial->tls != NULL) {
+    int rc = ik_tunnel_new(stream->host, dial->port, proxy, &stream->tunnel, detail);
+    if (rc != 0) return rc;
+  }
+  return ik_opening_new(stream->proxy_host, proxy->port, &stream->opening, detail);
 }
 
 int ik_net_dial(void *ctx, const struct ik_dial *dial, uint64_t now_ms, struct ik_transport **out,
@@ -226,18 +288,16 @@ int ik_net_dial(void *ctx, const struct ik_dial *dial, uint64_t now_ms, struct i
   if (stream == NULL) return IK_ENO_MEMORY;
   stream->base.ops = &stream_ops;
   stream->fd = -1;
-  stream->port = dial->port;
   stream->timeout_ms = dial->timeout_ms;
   stream->end_ms = now_ms + dial->timeout_ms;
   stream->read_wants = IOTKIT_READ;
   stream->write_wants = IOTKIT_WRITE;
-  memcpy(stream->host, dial->host, strlen(dial->host));
-  rc = ik_opening_new(stream->host, dial->port, &stream->opening, detail);
+  stream->tls = iotkit_tls_ref(dial->tls);
+  rc = begin_opening(stream, dial, detail);
   if (rc != 0) {
-    free(stream);
+    stream_close(&stream->base);
     return rc;
   }
-  stream->tls = iotkit_tls_ref(dial->tls);
   *out = &stream->base;
   return 0;
 }

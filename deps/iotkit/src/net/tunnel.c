@@ -1,0 +1,191 @@
+/*
+ * tunnel.c - the request for a tunnel and the proxy's answer.
+ *
+ * The request is made at once, sent, and wiped, because it may hold a password. Of the answer the
+ * head alone is read: a proxy that opens the tunnel has nothing to say behind it, since in TLS the
+ * client speaks first; of one that does not open it the status says enough.
+ */
+#include "tunnel.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../base/codec.h"
+#include "http/head.h"
+#include "http/text.h"
+#include "iotkit_mqtt.h"
+
+#define TARGET_MAX (IK_HOST_MAX + sizeof "[]:65535")
+#define REQUEST_MAX (2 * TARGET_MAX + IK_PROXY_AUTH_MAX + 128)
+#define INTERIM_MAX 16
+#define READ_SIZE 1024
+
+struct ik_tunnel {
+  struct ik_http_head head;
+  unsigned interim; /* 1xx answers so far */
+  bool has_credentials;
+  char target[TARGET_MAX]; /* "host:port", with brackets around an IPv6 address */
+  char proxy[TARGET_MAX];
+  size_t sent;
+  size_t request_len;
+  char request[REQUEST_MAX];
+};
+
+static void write_target(char out[TARGET_MAX], const char *host, uint16_t port) {
+  bool is_ipv6 = strchr(host, ':') != NULL;
+  snprintf(out, TARGET_MAX, is_ipv6 ? "[%s]:%u" : "%s:%u", host, port);
+}
+
+static void write_request(struct ik_tunnel *tunnel, const char *authorization) {
+  bool any = authorization[0] != '\0';
+  int len = snprintf(tunnel->request, sizeof tunnel->request,
+                     "CONNECT %s HTTP/1.1\r\n"
+                     "Host: %s\r\n"
+                     "%s%s%s"
+                     "\r\n",
+                     tunnel->target, tunnel->target, any ? "Proxy-Authorization: " : "",
+                     authorization, any ? "\r\n" : "");
+  tunnel->request_len = (size_t)len; /* all its parts have their limits */
+  tunnel->has_credentials = any;
+}
+
+/* Of a URL they always are; a text from elsewhere must not become header fields. */
+static bool can_be_sent(const char *host, const struct ik_proxy *proxy) {
+  size_t host_len = strlen(host);
+  size_t len = strnlen(proxy->authorization, sizeof proxy->authorization);
+  return host_len > 0 && host_len <= IK_HOST_MAX && strpbrk(host, " \t/?#@[]\\") == NULL &&
+         ik_http_is_text(host, host_len) && len < sizeof proxy->authorization &&
+         ik_http_is_text(proxy->authorization, len);
+}
+
+int ik_tunnel_new(const char *host, uint16_t port, const struct ik_proxy *proxy,
+                  struct ik_tunnel **out, char *detail) {
+  *out = NULL;
+  if (!can_be_sent(host, proxy)) {
+    ik_detail(detail, "no proxy can be asked for such a host");
+    return IK_EINVALID_ARGUMENT;
+  }
+  struct ik_tunnel *tunnel = calloc(1, sizeof *tunnel);
+  if (tunnel == NULL) return IK_ENO_MEMORY;
+  ik_http_head_init(&tunnel->head);
+  write_target(tunnel->target, host, port);
+  write_target(tunnel->proxy, proxy->host, proxy->port);
+  write_request(tunnel, proxy->authorization);
+  *out = tunnel;
+  return 0;
+}
+
+void ik_tunnel_free(struct ik_tunnel *tunnel) {
+  if (tunnel == NULL) return;
+  ik_wipe(tunnel->request, sizeof tunnel->request);
+  ik_http_head_free(&tunnel->head);
+  free(tunnel);
+}
+
+struct ik_str ik_tunnel_request(const struct ik_tunnel *tunnel) {
+  return (struct ik_str){tunnel->request + tunnel->sent, tunnel->request_len - tunnel->sent};
+}
+
+/* ---- the answer ---- */
+
+static int refused(const struct ik_tunnel *tunnel, char *detail) {
+  unsigned status = tunnel->head.status;
+  if (status == 407) {
+    ik_detail(detail, "the proxy %.110s %s (407)", tunnel->proxy,
+              tunnel->has_credentials ? "refuses the user or password"
+                                      : "wants a user and password");
+  } else {
+    ik_detail(detail, "the proxy %.90s refuses a tunnel to %.90s (%u)", tunnel->proxy,
+              tunnel->target, status);
+  }
+  return IK_EPROXY_REFUSED;
+}
+
+/* `len` bytes stand behind the head. */
+static int judge(const struct ik_tunnel *tunnel, size_t len, char *detail) {
+  unsigned status = tunnel->head.status;
+  switch (status) {
+  case 401: /* meant for origin servers, but some proxies mix them up */
+  case 403:
+  case 405:
+  case 407:
+  case 501: /* CONNECT is not implemented */
+    return refused(tunnel, detail);
+  default:
+    break;
+  }
+  if (status < 200 || status > 299) {
+    ik_detail(detail, "the proxy %.90s opens no tunnel to %.90s (%u)", tunnel->proxy,
+              tunnel->target, status);
+    return IK_EPROXY;
+  }
+  if (len == 0) return 0;
+  ik_detail(detail, "the proxy %.110s sent %zu bytes behind its answer", tunnel->proxy, len);
+  return IK_EPROXY;
+}
+
+/* What the parser has against the answer, as an error of the proxy. */
+static int malformed(const struct ik_tunnel *tunnel, int error, const char *reason, char *detail) {
+  if (error == IK_ENO_MEMORY) return error;
+  ik_detail(detail, "the proxy %.90s: %.140s", tunnel->proxy, reason);
+  return IK_EPROXY;
+}
+
+int ik_tunnel_push(struct ik_tunnel *tunnel, const uint8_t *data, size_t len, char *detail) {
+  while (len > 0) {
+    char reason[IOTKIT_DETAIL_MAX] = "";
+    size_t used;
+    int rc = ik_http_head_push(&tunnel->head, data, len, &used, reason);
+    if (rc < 0) return malformed(tunnel, rc, reason, detail);
+    data += used;
+    len -= used;
+    if (rc == 0) break;
+    bool is_interim = tunnel->head.status < 200 && tunnel->head.status != 101;
+    if (!is_interim) return judge(tunnel, len, detail);
+    if (++tunnel->interim > INTERIM_MAX) {
+      return malformed(tunnel, IK_EPROXY, "too many interim answers", detail);
+    }
+    ik_http_head_reset(&tunnel->head);
+  }
+  return IK_EAGAIN;
+}
+
+/* ---- the connection ---- */
+
+static int broken(const struct ik_tunnel *tunnel, ptrdiff_t error, char *detail) {
+  if (error == IK_EAGAIN) return IK_EAGAIN;
+  ik_detail(detail, "the proxy %.110s closed the connection without an answer: %.100s",
+            tunnel->proxy, iotkit_strerror(error == 0 ? IK_ECONNECTION_CLOSED : (int)error));
+  return IK_EPROXY;
+}
+
+/* False: the socket takes no more for now. */
+static bool send_request(struct ik_tunnel *tunnel, int fd) {
+  struct ik_str rest = ik_tunnel_request(tunnel);
+  while (rest.len > 0) {
+    ptrdiff_t n = ik_tcp_write(fd, rest.ptr, rest.len);
+    if (n == IK_EAGAIN) return false;
+    /* After an error too: what the proxy said before it went may be read. */
+    tunnel->sent += n > 0 ? (size_t)n : rest.len;
+    rest = ik_tunnel_request(tunnel);
+  }
+  ik_wipe(tunnel->request, sizeof tunnel->request);
+  return true;
+}
+
+int ik_tunnel_step(struct ik_tunnel *tunnel, int fd, char *detail) {
+  uint8_t data[READ_SIZE];
+  int rc = IK_EAGAIN;
+  if (!send_request(tunnel, fd)) return IK_EAGAIN;
+  while (rc == IK_EAGAIN) {
+    ptrdiff_t n = ik_tcp_read(fd, data, sizeof data);
+    if (n <= 0) return broken(tunnel, n, detail);
+    rc = ik_tunnel_push(tunnel, data, (size_t)n, detail);
+  }
+  return rc;
+}
+
+int ik_tunnel_interest(const struct ik_tunnel *tunnel) {
+  return tunnel->sent < tunnel->request_len ? IOTKIT_WRITE : IOTKIT_READ;
+}
