@@ -36,19 +36,20 @@ struct iotkit_file_options {
   uint8_t digest[IOTKIT_DIGEST_MAX];
   /**
    * write into what is there, a block device or an existing file, at `base`: no part and no rename,
-   * bytes before `base` and behind `base` + size stay as they are
+   * bytes before `base` and behind `base` + size stay as they are; a file does not grow
    */
   bool in_place;
   uint64_t base; /**< bytes */
   /** path of the journal; NULL: `<path>.part.journal`, and none with in_place */
   const char *journal;
+  bool make_directory; /**< makes the directory of `path` if it is missing, but none above it */
 };
 
 /**
  * Opens the part, or the target itself with in_place. A part of the same key keeps its bytes for
  * iotkit_file_resume(); any other is emptied. Errors: IK_EFILE_NOT_FOUND, IK_EFILE_ACCESS,
- * IK_ENO_SPACE (the free space, or what a device has behind `base`, is less than what is missing),
- * IK_EFILE_LOCKED (another process or download has it, or the device is mounted), IK_EFILE,
+ * IK_ENO_SPACE (the free space, or what a target in place has behind `base`, is less than what is
+ * missing), IK_EFILE_LOCKED (another process or download has it, or the device is mounted), IK_EFILE,
  * IK_EINVALID_ARGUMENT (path empty, too long, a directory, or with a NUL; a device without
  * in_place); `detail` (may be NULL) names path and reason.
  */
@@ -61,7 +62,10 @@ IOTKIT_API int iotkit_file_open(const char *path, const struct iotkit_file_optio
  * cannot be read is fetched. `detail` may be NULL.
  */
 IOTKIT_API int64_t iotkit_file_resume(iotkit_file_t *file, iotkit_job_t *job, char *detail);
-/** Writes all of `data` at `offset` of the image. IK_ENO_SPACE, IK_EFILE. `detail` may be NULL. */
+/**
+ * Writes all of `data` at `offset` of the image. IK_ENO_SPACE; IK_EFILE, also where another program
+ * has cut the file; in place IK_EINVALID_ARGUMENT beyond the announced size. `detail` may be NULL.
+ */
 IOTKIT_API int iotkit_file_write(iotkit_file_t *file, uint64_t offset, const void *data, size_t len,
                                  char *detail);
 /**
@@ -70,7 +74,10 @@ IOTKIT_API int iotkit_file_write(iotkit_file_t *file, uint64_t offset, const voi
  * cannot be written is given up and no error.
  */
 IOTKIT_API void iotkit_file_checkpoint(iotkit_file_t *file, iotkit_job_t *job);
-/** Forgets all that was written: it begins again at 0. */
+/**
+ * Forgets all that was written: it begins again at 0. To be called when a job does so, with no
+ * checkpoint running.
+ */
 IOTKIT_API int iotkit_file_rewind(iotkit_file_t *file, char *detail);
 /**
  * Cuts at `size`, syncs, renames over the final name, syncs the directory, removes the journal,
@@ -81,15 +88,17 @@ IOTKIT_API int iotkit_file_commit(iotkit_file_t *file, uint64_t size, char *deta
 /**
  * All files of one directory under their final names, or none: each is cut at its size and synced,
  * then what is to be renamed is noted in `<directory>/.iotkit-commit` and synced, then renamed. An
- * error before the note leaves the old files as they were; after a crash behind it,
- * iotkit_file_recover() completes it. Frees all; on error the parts are removed. At most
- * IOTKIT_FILES_MAX files, none in place.
+ * error before the note leaves the old files as they were and removes the parts; after a crash or
+ * an error behind it, iotkit_file_recover() completes it. Frees all. At most IOTKIT_FILES_MAX files,
+ * none in place, none named as another's part or journal.
  */
 IOTKIT_API int iotkit_file_commit_all(iotkit_file_t *const *files, const uint64_t *sizes,
                                       size_t count, char *detail);
 /**
  * Completes a commit of several files that a crash has interrupted: 1; or 0: there was none. Call
- * it when the program starts; iotkit_file_open() in that directory does so too.
+ * it when the program starts; iotkit_file_open() in that directory does so too. IK_EFILE_LOCKED:
+ * another process is at it; IK_EFILE, once: something else lies where one of its files should be,
+ * so that it is given up. Parts are read again and must have their digests.
  */
 IOTKIT_API int iotkit_file_recover(const char *directory, char *detail);
 /**

@@ -90,6 +90,18 @@ static void base64_keeps_to_the_buffers_maximum(void **state) {
   ik_buf_free(&buf);
 }
 
+static void big_endian(void **state) {
+  uint8_t bytes[9] = {0};
+  (void)state;
+  ik_put_be(bytes, UINT64_C(0x0123456789abcdef), 8);
+  assert_memory_equal(bytes, "\x01\x23\x45\x67\x89\xab\xcd\xef", 9);
+  assert_int_equal(ik_get_be(bytes, 8), UINT64_C(0x0123456789abcdef));
+  assert_int_equal(ik_get_be(bytes + 1, 3), 0x234567);
+  ik_put_be(bytes, 0x112233, 2); /* what does not fit is left out */
+  assert_memory_equal(bytes, "\x22\x33\x45", 3);
+  assert_int_equal(ik_get_be(bytes, 0), 0);
+}
+
 /* The definition of CRC-16/ARC, bit by bit. */
 static uint16_t crc_slowly(uint16_t crc, const uint8_t *data, size_t len) {
   unsigned value = crc;
@@ -169,6 +181,7 @@ int main(void) {
       cmocka_unit_test(base64_refuses),
       cmocka_unit_test(base64_round_trip),
       cmocka_unit_test(base64_keeps_to_the_buffers_maximum),
+      cmocka_unit_test(big_endian),
       cmocka_unit_test(crc16),
       cmocka_unit_test(crc32),
       cmocka_unit_test(equality_and_wiping),

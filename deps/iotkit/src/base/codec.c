@@ -99,6 +99,18 @@ int ik_base64_encode(const uint8_t *data, size_t len, struct ik_buf *out) {
   return 0;
 }
 
+void ik_put_be(uint8_t *to, uint64_t value, size_t bytes) {
+  for (size_t i = bytes; i > 0; i--, value >>= 8)
+    to[i - 1] = (uint8_t)(value & 0xff);
+}
+
+uint64_t ik_get_be(const uint8_t *from, size_t bytes) {
+  uint64_t value = 0;
+  for (size_t i = 0; i < bytes; i++)
+    value = value << 8 | from[i];
+  return value;
+}
+
 uint16_t ik_crc16(uint16_t crc, const void *data, size_t len) {
   /* The reflected polynomial 0xA001, four bits at a step. */
   static const uint16_t table[16] = {

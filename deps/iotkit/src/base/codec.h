@@ -1,5 +1,5 @@
 /*
- * codec.h - hex, base64, CRC-16/ARC, CRC-32, constant-time compare.
+ * codec.h - hex, base64, big-endian numbers, CRC-16/ARC, CRC-32, constant-time compare.
  */
 #ifndef IK_CODEC_H
 #define IK_CODEC_H
@@ -16,6 +16,9 @@ bool ik_hex_decode(struct ik_str text, uint8_t *out, size_t len);
  */
 ptrdiff_t ik_base64_decode(struct ik_str text, uint8_t *out, size_t cap);
 int ik_base64_encode(const uint8_t *data, size_t len, struct ik_buf *out);
+/* The low 1 to 8 bytes of a number, the highest first. */
+void ik_put_be(uint8_t *to, uint64_t value, size_t bytes);
+uint64_t ik_get_be(const uint8_t *from, size_t bytes);
 /* CRC-16/ARC; start with 0. "123456789" → 0xBB3D. */
 uint16_t ik_crc16(uint16_t crc, const void *data, size_t len);
 /* CRC-32/ISO-HDLC, that of zlib; start with 0. "123456789" → 0xCBF43926. */

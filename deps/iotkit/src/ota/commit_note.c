@@ -12,18 +12,6 @@
 
 enum { HEAD = 12, FILE_HEAD = 42, TAIL = 4 };
 
-static void put_be(uint8_t *to, uint64_t value, size_t bytes) {
-  for (size_t i = bytes; i > 0; i--, value >>= 8)
-    to[i - 1] = (uint8_t)(value & 0xff);
-}
-
-static uint64_t get_be(const uint8_t *from, size_t bytes) {
-  uint64_t value = 0;
-  for (size_t i = 0; i < bytes; i++)
-    value = value << 8 | from[i];
-  return value;
-}
-
 bool ik_commit_name_valid(struct ik_str name) {
   if (name.len == 0 || name.len > IK_COMMIT_NAME_MAX) return false;
   if (memchr(name.ptr, '/', name.len) != NULL || memchr(name.ptr, '\0', name.len) != NULL)
@@ -37,7 +25,7 @@ static int put_file(const struct ik_commit_file *file, struct ik_buf *out) {
   size_t len = strlen(file->name);
   head[0] = (uint8_t)file->method;
   head[1] = (uint8_t)len;
-  put_be(head + 2, file->size, 8);
+  ik_put_be(head + 2, file->size, 8);
   memcpy(head + 10, file->digest, IOTKIT_DIGEST_MAX);
   int rc = ik_buf_append(out, head, sizeof(head));
   return rc == 0 ? ik_buf_append(out, file->name, len) : rc;
@@ -52,7 +40,7 @@ int ik_commit_note_put(const struct ik_commit_file *files, size_t count, struct 
   for (size_t i = 0; rc == 0 && i < count; i++)
     rc = put_file(&files[i], out);
   if (rc != 0) return rc;
-  put_be(tail, ik_crc32(0, ik_buf_ptr(out), ik_buf_size(out)), sizeof(tail));
+  ik_put_be(tail, ik_crc32(0, ik_buf_ptr(out), ik_buf_size(out)), sizeof(tail));
   return ik_buf_append(out, tail, sizeof(tail));
 }
 
@@ -62,7 +50,7 @@ static size_t read_file(const uint8_t *from, size_t len, struct ik_commit_file *
   size_t name_len = from[1];
   struct ik_str name = {(const char *)from + FILE_HEAD, name_len};
   if (len - FILE_HEAD < name_len || !ik_commit_name_valid(name)) return 0;
-  *out = (struct ik_commit_file){.size = get_be(from + 2, 8),
+  *out = (struct ik_commit_file){.size = ik_get_be(from + 2, 8),
                                  .method = (enum iotkit_digest_method)from[0]};
   memcpy(out->digest, from + 10, IOTKIT_DIGEST_MAX);
   memcpy(out->name, name.ptr, name_len);
@@ -77,7 +65,7 @@ ptrdiff_t ik_commit_note_read(const uint8_t *data, size_t len,
   size_t count = data[9];
   if (memcmp(data, magic, sizeof(magic) - 1) != 0 || data[8] != VERSION) return -1;
   if (data[10] != 0 || data[11] != 0 || count == 0 || count > IOTKIT_FILES_MAX) return -1;
-  if (ik_crc32(0, data, end) != get_be(data + end, TAIL)) return -1;
+  if (ik_crc32(0, data, end) != ik_get_be(data + end, TAIL)) return -1;
   size_t at = HEAD;
   for (size_t i = 0; i < count; i++) {
     size_t used = read_file(data + at, end - at, &files[i]);

@@ -16,18 +16,6 @@
 enum { AT_VERSION = 8, AT_METHOD = 9, AT_SIZE = 12, AT_BASE = 20, AT_DIGEST = 28, AT_CRC = 60 };
 enum { RECORD_DIGEST = 8, RECORD_CRC = 40 };
 
-static void put_be(uint8_t *to, uint64_t value, size_t bytes) {
-  for (size_t i = bytes; i > 0; i--, value >>= 8)
-    to[i - 1] = (uint8_t)(value & 0xff);
-}
-
-static uint64_t get_be(const uint8_t *from, size_t bytes) {
-  uint64_t value = 0;
-  for (size_t i = 0; i < bytes; i++)
-    value = value << 8 | from[i];
-  return value;
-}
-
 bool ik_journal_key_valid(const struct ik_journal_key *key) {
   return (key->method == IOTKIT_DIGEST_MD5 || key->method == IOTKIT_DIGEST_SHA256) &&
          key->size > 0 && key->size <= IK_IMAGE_MAX;
@@ -42,27 +30,27 @@ uint32_t ik_journal_put_header(const struct ik_journal_key *key, uint8_t out[IK_
   memcpy(out, MAGIC, sizeof(MAGIC) - 1);
   out[AT_VERSION] = VERSION;
   out[AT_METHOD] = (uint8_t)key->method;
-  put_be(out + AT_SIZE, key->size, 8);
-  put_be(out + AT_BASE, key->base, 8);
+  ik_put_be(out + AT_SIZE, key->size, 8);
+  ik_put_be(out + AT_BASE, key->base, 8);
   memcpy(out + AT_DIGEST, key->digest, IOTKIT_DIGEST_MAX);
   uint32_t crc = ik_crc32(0, out, AT_CRC);
-  put_be(out + AT_CRC, crc, 4);
+  ik_put_be(out + AT_CRC, crc, 4);
   return crc;
 }
 
 void ik_journal_put_record(uint32_t crc, struct ik_journal_record *record,
                            uint8_t out[IK_JOURNAL_RECORD]) {
-  put_be(out, record->offset, 8);
+  ik_put_be(out, record->offset, 8);
   memcpy(out + RECORD_DIGEST, record->digest, IOTKIT_DIGEST_MAX);
   record->crc = ik_crc32(crc, out, RECORD_CRC);
-  put_be(out + RECORD_CRC, record->crc, 4);
+  ik_put_be(out + RECORD_CRC, record->crc, 4);
 }
 
 static bool read_record(uint32_t crc, const uint8_t *from, struct ik_journal_record *out) {
-  out->offset = get_be(from, 8);
+  out->offset = ik_get_be(from, 8);
   memcpy(out->digest, from + RECORD_DIGEST, IOTKIT_DIGEST_MAX);
   out->crc = ik_crc32(crc, from, RECORD_CRC);
-  return out->crc == get_be(from + RECORD_CRC, 4);
+  return out->crc == ik_get_be(from + RECORD_CRC, 4);
 }
 
 ptrdiff_t ik_journal_read(const struct ik_journal_key *key, const uint8_t *data, size_t len,

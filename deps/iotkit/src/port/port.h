@@ -224,6 +224,8 @@ void ik_osfile_start_writeback(struct ik_osfile *file, uint64_t offset, uint64_t
 bool ik_osfile_has_hole(struct ik_osfile *file, uint64_t size);
 /* Mode and owner of an existing regular file onto this one, as far as permitted. */
 int ik_osfile_copy_owner(struct ik_osfile *file, const char *from_path);
+/* Takes away what `mode` does not have. */
+int ik_osfile_limit_mode(struct ik_osfile *file, uint32_t mode);
 struct ik_path_info {
   bool exists;
   bool is_regular;

@@ -9,6 +9,11 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#if defined(__linux__)
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#endif
 
 #include "../../base/limits.h"
 #include "posix.h"
@@ -17,6 +22,7 @@
 
 struct ik_osfile {
   int fd;
+  bool is_block_device;
   char path[]; /* for texts of errors */
 };
 
@@ -36,6 +42,8 @@ int ik_posix_file_error(int error) {
     return IK_EFILE_NOT_FOUND;
   case ENOMEM:
     return IK_ENO_MEMORY;
+  case ENAMETOOLONG:
+    return IK_EINVALID_ARGUMENT;
   default:
     return IK_EFILE;
   }
@@ -47,7 +55,12 @@ static int fail(const char *verb, const char *path, int error, char *detail) {
   return ik_posix_file_error(error);
 }
 
-static int open_flags(int flags) {
+static bool is_block_device(const char *path) {
+  struct stat st;
+  return stat(path, &st) == 0 && S_ISBLK(st.st_mode);
+}
+
+static int open_flags(const char *path, int flags) {
   /* O_NONBLOCK: a FIFO in the place of a file must not stop the thread; regular files and disks do
    * not heed it. */
   int os = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
@@ -56,6 +69,12 @@ static int open_flags(int flags) {
   else
     os |= (flags & IK_OSFILE_WRITE) ? O_WRONLY : O_RDONLY;
   if (flags & IK_OSFILE_CREATE) os |= O_CREAT | O_NOFOLLOW;
+#if defined(__linux__)
+  /* Without O_CREAT it means: nobody else has claimed the device, no mount above all. */
+  if ((flags & IK_OSFILE_EXCLUSIVE) && is_block_device(path)) os |= O_EXCL;
+#else
+  (void)path;
+#endif
   return os;
 }
 
@@ -63,8 +82,12 @@ static int open_path(const char *path, int flags, uint32_t mode, int *out, char 
   struct stat st;
   int fd;
   do {
-    fd = open(path, open_flags(flags), (mode_t)mode);
+    fd = open(path, open_flags(path, flags), (mode_t)mode);
   } while (fd < 0 && errno == EINTR);
+  if (fd < 0 && errno == EBUSY) {
+    ik_detail(detail, "cannot open %s: it is mounted or in use", path);
+    return IK_EFILE_LOCKED;
+  }
   if (fd < 0) {
     if (errno != ELOOP || !(flags & IK_OSFILE_CREATE)) return fail("open", path, errno, detail);
     ik_detail(detail, "cannot open %s: it is a symbolic link", path);
@@ -132,6 +155,7 @@ int ik_osfile_open(const char *path, int flags, uint32_t mode, struct ik_osfile 
     return IK_ENO_MEMORY;
   }
   file->fd = fd;
+  file->is_block_device = fstat(fd, &st) == 0 && S_ISBLK(st.st_mode);
   memcpy(file->path, path, len + 1);
   *out = file;
   return 0;
@@ -185,12 +209,60 @@ bool ik_osfile_is_at(struct ik_osfile *file, const char *path) {
 int ik_osfile_size(struct ik_osfile *file, uint64_t *size, char *detail) {
   struct stat st;
   if (fstat(file->fd, &st) != 0) return fail("look at", file->path, errno, detail);
+  if (S_ISBLK(st.st_mode)) {
+    off_t end = lseek(file->fd, 0, SEEK_END);
+    if (end < 0) return fail("look at", file->path, errno, detail);
+    *size = (uint64_t)end;
+    return 0;
+  }
   if (!S_ISREG(st.st_mode)) {
     ik_detail(detail, "%s has no size", file->path);
     return IK_EFILE;
   }
   *size = (uint64_t)st.st_size;
   return 0;
+}
+
+uint64_t ik_osfile_allocated(struct ik_osfile *file) {
+  struct stat st;
+  if (fstat(file->fd, &st) != 0 || st.st_blocks < 0) return 0;
+  return (uint64_t)st.st_blocks * 512; /* whatever st_blksize is */
+}
+
+int ik_osfile_reserve(struct ik_osfile *file, uint64_t size, char *detail) {
+#if defined(__linux__) && defined(FALLOC_FL_KEEP_SIZE)
+  int rc;
+  if (size == 0) return 0;
+  if (size > INT64_MAX) return fail("reserve space for", file->path, EFBIG, detail);
+  do { /* not posix_fallocate(), which writes where the file system cannot reserve */
+    rc = fallocate(file->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size);
+  } while (rc != 0 && errno == EINTR);
+  if (rc == 0) return 0;
+  if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
+    return fail("reserve space for", file->path, errno, detail);
+#else
+  (void)file, (void)size, (void)detail;
+#endif
+  return IK_EUNSUPPORTED;
+}
+
+void ik_osfile_start_writeback(struct ik_osfile *file, uint64_t offset, uint64_t len) {
+#if defined(__linux__) && defined(SYNC_FILE_RANGE_WRITE)
+  /* What it says does not matter: commit syncs, and until then nothing is trusted unread. */
+  (void)sync_file_range(file->fd, (off_t)offset, (off_t)len, SYNC_FILE_RANGE_WRITE);
+#else
+  (void)file, (void)offset, (void)len;
+#endif
+}
+
+bool ik_osfile_has_hole(struct ik_osfile *file, uint64_t size) {
+#if defined(SEEK_HOLE)
+  off_t hole = size > 0 ? lseek(file->fd, 0, SEEK_HOLE) : -1;
+  return hole >= 0 && (uint64_t)hole < size;
+#else
+  (void)file, (void)size;
+  return false;
+#endif
 }
 
 static int flush(int fd) {
@@ -206,8 +278,13 @@ int ik_osfile_sync(struct ik_osfile *file, char *detail) {
   do {
     rc = flush(file->fd);
   } while (rc != 0 && errno == EINTR);
-  if (rc == 0 || errno == EINVAL) return 0; /* EINVAL: a device that keeps nothing back */
-  return fail("sync", file->path, errno, detail);
+  if (rc != 0 && errno != EINVAL) return fail("sync", file->path, errno, detail);
+    /* EINVAL: a device that keeps nothing back */
+#if defined(__linux__) && defined(BLKFLSBUF)
+  /* Who mounts or reads it next sees what the device has; needs a privilege, so only if it can. */
+  if (file->is_block_device) (void)ioctl(file->fd, BLKFLSBUF, 0);
+#endif
+  return 0;
 }
 
 int ik_osfile_copy_owner(struct ik_osfile *file, const char *from_path) {
@@ -218,4 +295,12 @@ int ik_osfile_copy_owner(struct ik_osfile *file, const char *from_path) {
   /* Who runs with another's rights must be owned by that one: without the owner no set-id bits. */
   if (fchown(file->fd, from.st_uid, from.st_gid) != 0) mode &= 0777;
   return fchmod(file->fd, mode) == 0 ? 0 : ik_posix_file_error(errno);
+}
+
+int ik_osfile_limit_mode(struct ik_osfile *file, uint32_t mode) {
+  struct stat st;
+  if (fstat(file->fd, &st) != 0) return ik_posix_file_error(errno);
+  mode_t had = st.st_mode & 07777;
+  if ((had & (mode_t)mode) == had) return 0;
+  return fchmod(file->fd, had & (mode_t)mode) == 0 ? 0 : ik_posix_file_error(errno);
 }

@@ -63,6 +63,14 @@ int ik_path_remove(const char *path) {
   return unlink(path) == 0 ? 0 : ik_posix_file_error(errno);
 }
 
+int ik_path_make_directory(const char *path, uint32_t mode, char *detail) {
+  struct stat st;
+  if (mkdir(path, (mode_t)mode) == 0) return 0;
+  int error = errno;
+  if (error == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) return 0;
+  return fail("make", path, error, detail);
+}
+
 int ik_path_sync_directory(const char *directory, char *detail) {
   int rc, error;
   int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
