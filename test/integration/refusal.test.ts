@@ -8,13 +8,12 @@ import {
   type ConnectOptions,
   channelNames,
   connect,
-  type Device,
   type IotkitError,
-  type RefusedEvent,
   type StateEvent,
 } from 'iotkit-ota';
 import { localIdentity } from 'iotkit-ota-platform';
 import { imageOf } from '../support/image';
+import { nextRefusal } from '../support/refusals';
 import { addonThreads } from '../support/threads';
 import { World } from '../support/world';
 
@@ -36,19 +35,6 @@ async function firstFailure(options: ConnectOptions): Promise<IotkitError> {
     expect(attempt).rejects.toBeDefined(),
   ]);
   return error;
-}
-
-/** Why the next message to a device is refused by it. */
-function nextRefusal(device: Device): Promise<IotkitError> {
-  return new Promise((resolve) => {
-    const listen = (message: unknown): void => {
-      const event = message as RefusedEvent;
-      if (event.device !== device) return;
-      unsubscribe(channelNames.refused, listen);
-      resolve(event.error);
-    };
-    subscribe(channelNames.refused, listen);
-  });
 }
 
 describe('a connection is refused', () => {

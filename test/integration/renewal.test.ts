@@ -1,0 +1,88 @@
+import { readFile } from 'node:fs/promises';
+import { ManualClock } from 'iotkit-ota-platform';
+import { imageOf } from '../support/image';
+import { World } from '../support/world';
+
+const image = imageOf(400_009);
+const quick = { fetch: { retry: { min: 1, max: 1 } } };
+
+/** Requests for firmware: their status, range and how much of the body was sent. */
+function listen(world: World) {
+  const all: Array<{ status: number; range: string | undefined; bytes: number }> = [];
+  world.platform.on('download', ({ status, range, bytes }) => all.push({ status, range, bytes }));
+  return all;
+}
+
+test('an address that has expired is renewed, and the download begins', async () => {
+  const clock = new ManualClock();
+  await using world = await World.open({ clock, urlLifetimeSeconds: 60 });
+  const { device, upgrade, upgradeId } = await world.announce(image, { connect: quick });
+  const requests = listen(world);
+  clock.advance(61_000);
+  await upgrade.download(world.path('a.bin'));
+  expect(image.equals(await readFile(world.path('a.bin')))).toBe(true);
+  expect(requests.map(({ status }) => status)).toEqual([403, 200]);
+  await world.report(device, '2.0.0');
+  expect((await world.outcome(upgradeId)).state).toBe('succeeded');
+});
+
+test('one that expires half way is renewed, and the same bytes go on', async () => {
+  await using world = await World.open({
+    faults: [
+      { kind: 'http-drop', afterBytes: 200_000, times: 1 },
+      { kind: 'http-expired', skip: 1, times: 1 },
+    ],
+  });
+  const { upgrade } = await world.announce(image, { connect: quick });
+  const requests = listen(world);
+  const renewed = world.platform.waitFor('notice-sent', ({ topic }) => topic.endsWith('get_reply'));
+  await upgrade.download(world.path('a.bin'));
+  await renewed;
+  expect(image.equals(await readFile(world.path('a.bin')))).toBe(true);
+  expect(requests.map(({ status }) => status)).toEqual([200, 403, 206]);
+  const [, , last] = requests;
+  const from = Number(/^bytes=(\d+)-/.exec(last?.range ?? '')?.[1]);
+  expect(from).toBeGreaterThan(0);
+  expect(last?.bytes).toBe(image.length - from);
+});
+
+test('the renewed notice is for the download alone: nobody is offered it', async () => {
+  await using world = await World.open({ faults: [{ kind: 'http-expired', times: 1 }] });
+  const { device, upgrade } = await world.announce(image, { connect: quick });
+  const stop = new AbortController();
+  const next = device.ota.upgrades({ signal: stop.signal }).next();
+  await upgrade.download(world.path('a.bin'));
+  await world.report(device, '1.0.0', { module: 'MCU' });
+  stop.abort();
+  await expect(next).rejects.toMatchObject({ name: 'AbortError' });
+});
+
+test('a server that refuses every address ends the download', async () => {
+  await using world = await World.open({ faults: [{ kind: 'http-expired' }] });
+  const { upgrade, upgradeId } = await world.announce(image, {
+    connect: { fetch: { ...quick.fetch, maxRetries: 3 } },
+  });
+  await expect(upgrade.download(world.path('a.bin'))).rejects.toMatchObject({
+    code: 'ERR_URL_EXPIRED',
+  });
+  expect(await world.outcome(upgradeId)).toMatchObject({ state: 'failed', step: -2 });
+});
+
+test('renewTimeout false: nobody is asked', async () => {
+  await using world = await World.open({ faults: [{ kind: 'http-expired' }] });
+  const { upgrade } = await world.announce(image, { connect: { fetch: { renewTimeout: false } } });
+  const requests = listen(world);
+  await expect(upgrade.download(world.path('a.bin'))).rejects.toMatchObject({
+    code: 'ERR_URL_EXPIRED',
+  });
+  expect(requests.map(({ status }) => status)).toEqual([403]);
+});
+
+test('a platform that has no such upgrade any more ends the download', async () => {
+  await using world = await World.open({ faults: [{ kind: 'http-expired' }] });
+  const { upgrade, upgradeId } = await world.announce(image, { connect: quick });
+  await world.platform.upgrades.cancel(upgradeId);
+  await expect(upgrade.download(world.path('a.bin'))).rejects.toMatchObject({
+    code: 'ERR_URL_EXPIRED',
+  });
+});
