@@ -42,14 +42,21 @@ export class World implements AsyncDisposable {
   readonly platform: Platform;
   readonly directory: string;
   readonly #devices: Device[] = [];
+  #isClosed = false;
 
   private constructor(platform: Platform, directory: string) {
     this.platform = platform;
     this.directory = directory;
-    open.add(this);
   }
 
   static async open(options: PlatformOptions = {}): Promise<World> {
+    const world = await World.openShared(options);
+    open.add(world);
+    return world;
+  }
+
+  /** One for several tests: whoever opens it in beforeAll disposes of it in afterAll. */
+  static async openShared(options: PlatformOptions = {}): Promise<World> {
     const directory = await mkdtemp(path.join(tmpdir(), 'iotkit-ota-test-'));
     return new World(await Platform.start(options), directory);
   }
@@ -143,7 +150,9 @@ export class World implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!open.delete(this)) return;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    open.delete(this);
     await Promise.all(this.#devices.map((device) => device.close()));
     await this.platform.close();
     await rm(this.directory, { recursive: true, force: true });

@@ -1,0 +1,303 @@
+import { chunks, flood, raw, serve } from '../../support/fault-replies';
+import { type DownloadCase, from, image, SIZE } from './case';
+
+const ok = 'HTTP/1.1 200 OK\r\n';
+const chunkedHead = `${ok}Transfer-Encoding: chunked\r\n\r\n`;
+const twice = ['', ''];
+
+/** Where a body begins and ends. */
+export const framing: readonly DownloadCase[] = [
+  {
+    server: 'tells no length and ends the connection behind the image',
+    engine: 'has the image: the announced size says so',
+    schedule: [serve({ fields: { 'Content-Length': null }, ending: 'close' })],
+    ends: 'ok',
+    requests: [''],
+  },
+  {
+    server: 'tells no length and ends the connection too early',
+    engine: 'goes on',
+    schedule: [
+      serve({ fields: { 'Content-Length': null }, after: 200_000, ending: 'close' }),
+      serve(),
+    ],
+    ends: 'ok',
+    requests: ['', from(200_000)],
+  },
+  {
+    server: 'tells no length and cuts TLS off behind the image',
+    engine: 'has the image: the announced size says so',
+    schedule: [serve({ fields: { 'Content-Length': null }, ending: 'cut' })],
+    over: 'https',
+    ends: 'ok',
+    requests: [''],
+  },
+  {
+    server: 'tells no length and never ends',
+    engine: 'stops at the announced size',
+    schedule: [flood(`${ok}\r\n`, Buffer.alloc(10_000))],
+    ends: 'ERR_SIZE_MISMATCH',
+    requests: [''],
+  },
+  {
+    server: 'speaks HTTP/1.0, and keeps no connection',
+    engine: 'takes it',
+    schedule: [serve({ version: '1.0', ending: 'close' })],
+    ends: 'ok',
+    requests: [''],
+  },
+  {
+    server: 'speaks HTTP/1.0 without a length, and breaks on the way',
+    engine: 'goes on',
+    schedule: [
+      serve({
+        version: '1.0',
+        fields: { 'Content-Length': null },
+        after: 200_000,
+        ending: 'close',
+      }),
+      serve({ version: '1.0', ending: 'close' }),
+    ],
+    ends: 'ok',
+    requests: ['', from(200_000)],
+  },
+  {
+    server: 'speaks HTTP/1.0 and sends chunks',
+    engine: 'refuses it: HTTP/1.0 has none',
+    schedule: [serve({ version: '1.0', chunked: chunks() })],
+    ends: 'ERR_HTTP_PROTOCOL',
+    requests: twice,
+  },
+  {
+    server: 'tells a length that is short by one, and sends that much',
+    engine: 'refuses the image before its first byte',
+    schedule: [serve({ image: image.subarray(0, SIZE - 1) })],
+    ends: 'ERR_SIZE_MISMATCH',
+    requests: [''],
+  },
+  {
+    server: 'tells a length that is longer by one, and sends that much',
+    engine: 'refuses the image before its first byte',
+    schedule: [serve({ image: Buffer.concat([image, Buffer.from('!')]) })],
+    ends: 'ERR_SIZE_MISMATCH',
+    requests: [''],
+  },
+  {
+    server: 'tells the right length and sends more',
+    engine: 'takes what the length says, and does not use the connection again',
+    schedule: [serve({ extra: 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n' })],
+    ends: 'ok',
+    requests: [''],
+  },
+  {
+    server: 'tells no length and sends a byte too much',
+    engine: 'refuses the image',
+    schedule: [serve({ fields: { 'Content-Length': null }, extra: '!', ending: 'close' })],
+    ends: 'ERR_SIZE_MISMATCH',
+    requests: [''],
+  },
+  {
+    server: 'repeats the same Content-Length',
+    engine: 'takes it',
+    schedule: [serve({ fields: { 'Content-Length': [`${SIZE}`, `${SIZE}, ${SIZE}`] } })],
+    ends: 'ok',
+    requests: [''],
+  },
+  {
+    server: 'tells two lengths',
+    engine: 'refuses the answer',
+    schedule: [serve({ fields: { 'Content-Length': [`${SIZE}`, `${SIZE - 1}`] } })],
+    ends: 'ERR_HTTP_PROTOCOL',
+    requests: twice,
+  },
+  {
+    server: 'tells a length with a sign',
+    engine: 'refuses the answer',
+    schedule: [serve({ fields: { 'Content-Length': `+${SIZE}` } })],
+    ends: 'ERR_HTTP_PROTOCOL',
+    requests: twice,
+  },
+  {
+    server: 'tells a negative length',
+    engine: 'refuses the answer',
+    schedule: [serve({ fields: { 'Content-Length': '-1' } })],
+    ends: 'ERR_HTTP_PROTOCOL',
+    requests: twice,
+  },
+  {
+    server: 'tells a length that overflows 64 bits to the right one',
+    engine: 'refuses the answer',
+    schedule: [serve({ fields: { 'Content-Length': String(2n ** 64n + BigInt(SIZE)) } })],
+    ends: 'ERR_HTTP_PROTOCOL',
+    requests: twice,
+  },
+  {
+    server: 'tells an empty length',
+    engine: 'refuses the answer',
+    schedule: [serve({ fields: { 'Content-Length': '' } })],
+    ends: 'ERR_HTTP_PROTOCOL',
+    requests: twice,
+  },
+  {
+    server: 'tells a length and sends chunks',
+    engine: 'refuses the answer: such a one may be smuggled',
+    schedule: [serve({ chunked: chunks(), fields: { 'Content-Length': SIZE } })],
+    ends: 'ERR_HTTP_PROTOCOL',
+    requests: twice,
+  },
+  {
+    server: 'sends chunks',
+    engine: 'takes them',
+    schedule: [serve({ chunked: chunks({ size: 7_001 }) })],
+    ends: 'ok',
+    requests: [''],
+  },
+  {
+    server: 'sends chunks with extensions, sizes with zeros in front, and trailers',
+    engine: 'takes the chunks and drops the rest',
+    schedule: [
+      serve({
+        chunked: chunks({
+          sizeLine: (length) => `000${length.toString(16).toUpperCase()} ;a=b;c="d"`,
+          last: '000;last\r\nX-Trailer: 1\r\nContent-Length: 5\r\n\r\n',
+        }),
+      }),
+    ],
+    ends: 'ok',
+    requests: [''],
+  },
+  {
+    server: 'sends chunks and breaks between two',
+    engine: 'goes on',
+    schedule: [
+      serve({ chunked: chunks({ size: 100_000 }), after: 200_000, ending: 'close' }),
+      serve(),
+    ],
+    ends: 'ok',
+    requests: ['', from(200_000)],
+  },
+  {
+    server: 'sends chunks and breaks inside one',
+    engine: 'goes on',
+    schedule: [serve({ chunked: chunks(), after: 200_000, ending: 'close' }), serve()],
+    ends: 'ok',
+    requests: ['', from(200_000)],
+  },
+  {
+    server: 'goes on in chunks',
+    engine: 'takes them',
+    schedule: [
+      serve({ after: 200_000, ending: 'close' }),
+      serve({ chunked: chunks({ size: 3_333 }) }),
+    ],
+    ends: 'ok',
+    requests: ['', from(200_000)],
+  },
+  {
+    server: 'ends behind the last byte without the last chunk',
+    engine: 'has the image: the announced size says so',
+    schedule: [serve({ chunked: chunks({ last: '' }), ending: 'close' })],
+    ends: 'ok',
+    requests: [''],
+  },
+  {
+    server: 'ends the chunks too early',
+    engine: 'goes on',
+    schedule: [
+      serve({ image: image.subarray(0, 200_000), chunked: chunks(), etag: null }),
+      serve({ etag: null }),
+    ],
+    ends: 'ok',
+    requests: ['', from(200_000)],
+  },
+  {
+    server: 'sends more chunks than the image has',
+    engine: 'refuses the image',
+    schedule: [serve({ image: Buffer.concat([image, image]), chunked: chunks() })],
+    ends: 'ERR_SIZE_MISMATCH',
+    requests: [''],
+  },
+  ...(
+    [
+      ['is no number', 'zz\r\nhello'],
+      ['is missing', '\r\nhello'],
+      ['is negative', '-5\r\nhello'],
+      ['has 0x in front', '0x5\r\nhello'],
+      ['overflows 64 bits', '10000000000000005\r\nhello'],
+      ['is followed by a space', '5 5\r\nhello'],
+      ['ends with a bare LF', '5\nhello'],
+      ['is followed by a NUL', '5\0\r\nhello'],
+    ] as const
+  ).map(([what, text]) => ({
+    server: `sends a chunk whose size ${what}`,
+    engine: 'refuses the answer',
+    schedule: [raw(chunkedHead + text)],
+    ends: 'ERR_HTTP_PROTOCOL' as const,
+    requests: twice,
+  })),
+  {
+    server: 'sends a chunk that is longer than its size',
+    engine: 'refuses the rest',
+    schedule: [raw(`${chunkedHead}5\r\nhello world\r\n0\r\n\r\n`)],
+    ends: 'ERR_HTTP_PROTOCOL',
+    requests: 2,
+  },
+  {
+    server: 'sends a chunk extension without end',
+    engine: 'refuses the answer',
+    schedule: [flood(`${chunkedHead}5;`, 'a'.repeat(1_000))],
+    ends: 'ERR_HTTP_PROTOCOL',
+    requests: twice,
+  },
+  {
+    server: 'sends a chunk size without end',
+    engine: 'refuses the answer',
+    schedule: [flood(chunkedHead, '0'.repeat(1_000))],
+    ends: 'ERR_HTTP_PROTOCOL',
+    requests: twice,
+  },
+  {
+    server: 'sends trailers without end, before the image was complete',
+    engine: 'refuses the answer',
+    schedule: [flood(`${chunkedHead}0\r\n`, 'X-Trailer: and on it goes\r\n')],
+    ends: 'ERR_HTTP_PROTOCOL',
+    requests: twice,
+  },
+  {
+    server: 'compresses the image (gzip), though identity was asked for',
+    engine: 'refuses the answer',
+    schedule: [serve({ fields: { 'Content-Encoding': 'gzip' } })],
+    ends: 'ERR_HTTP_ENCODING',
+    requests: [''],
+  },
+  {
+    server: 'says that the image is not coded (identity)',
+    engine: 'takes it',
+    schedule: [serve({ fields: { 'Content-Encoding': 'identity' } })],
+    ends: 'ok',
+    requests: [''],
+  },
+  {
+    server: 'uses another transfer coding',
+    engine: 'refuses the answer',
+    schedule: [serve({ chunked: chunks(), fields: { 'Transfer-Encoding': 'gzip, chunked' } })],
+    ends: 'ERR_HTTP_ENCODING',
+    requests: [''],
+  },
+  {
+    server: 'names chunked twice',
+    engine: 'refuses the answer',
+    schedule: [
+      serve({ chunked: chunks(), fields: { 'Transfer-Encoding': ['chunked', 'chunked'] } }),
+    ],
+    ends: 'ERR_HTTP_ENCODING',
+    requests: [''],
+  },
+  {
+    server: 'has another byte in the image',
+    engine: 'refuses the image',
+    schedule: [serve({ corruptAt: 300_000 })],
+    ends: 'ERR_DIGEST_MISMATCH',
+    requests: [''],
+  },
+];
