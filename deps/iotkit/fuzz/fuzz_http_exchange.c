@@ -30,9 +30,12 @@ static void begin(struct run *run, bool resuming) {
   static const struct ik_transfer_options options = {.response_timeout_ms = 1,
                                                      .idle_timeout_ms = 1,
                                                      .max_retries = 2,
+                                                     .max_tries = 3,
+                                                     .renew_timeout_ms = 1,
                                                      .retry_min_ms = 1,
                                                      .retry_max_ms = 1,
                                                      .max_redirects = 5};
+  static const struct ik_transfer_sender sender = {.user_agent = "fuzz"};
   struct ik_buf request;
   memset(run, 0, sizeof(*run));
   ik_http_exchange_init(&run->exchange);
@@ -40,7 +43,7 @@ static void begin(struct run *run, bool resuming) {
   if (resuming) run->transfer.offset = run->transfer.high = SIZE / 2;
   ik_buf_init(&request, 4096);
   ik_transfer_connected(&run->transfer, 1);
-  CHECK(ik_transfer_request(&run->transfer, "fuzz", &request) == 0);
+  CHECK(ik_transfer_request(&run->transfer, &sender, &request) == 0);
   ik_transfer_sent(&run->transfer, 1);
   ik_buf_free(&request);
 }

@@ -69,29 +69,118 @@ static void waits_longer_each_time_and_gives_up(void **state) {
   run_stop();
 }
 
+#define BIG 1000000
+#define BIG_WHOLE "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
+
+/* The next bytes of the big image arrive, then the connection goes. */
+static void bring(unsigned from, size_t len) {
+  char head[128];
+  run_send_request();
+  snprintf(head, sizeof(head),
+           from == 0 ? BIG_WHOLE
+                     : "HTTP/1.1 206 x\r\nContent-Range: bytes %u-999999/1000000\r\n\r\n",
+           from);
+  run_answer(head);
+  assert_int_equal(run_receive(len), len);
+  run_lose(IK_ECONNECTION_RESET);
+}
+
 static void progress_resets_the_count_but_repetition_does_not(void **state) {
   (void)state;
-  run_start();
-  for (int i = 0; i < 10; i++) {
-    run_send_request();
-    char head[128];
-    snprintf(head, sizeof(head),
-             i == 0 ? WHOLE : "HTTP/1.1 206 x\r\nContent-Range: bytes %d-999/1000\r\n\r\n", i * 10);
-    run_answer(head);
-    assert_int_equal(run_receive(10), 10);
-    run_lose(IK_ECONNECTION_RESET);
+  const struct ik_transfer_options options = run_usual();
+  run_start_at(&options, "https://h.example/f", BIG, 0);
+  for (unsigned i = 0; i < 10; i++) {
+    bring(i * 65536, 65536);
     run_assert_waits(100);
   }
   /* From the start each time, and never as far as before: that is no progress. */
   for (int i = 0; i < 3; i++) {
     run_send_request();
-    run_answer(WHOLE);
+    run_answer(BIG_WHOLE);
     assert_true(run_transfer.offset == 0);
-    assert_int_equal(run_receive(100), 100);
+    assert_int_equal(run_receive(600000), 600000);
     run_lose(IK_ECONNECTION_RESET);
     if (i < 2) run_assert_waits(i == 0 ? 200 : 300);
   }
   run_assert_failed(IK_ECONNECTION_RESET);
+  run_stop();
+}
+
+/* A few bytes a try are none: what is counted is 64 KiB, of one try or of several. */
+static void a_trickle_is_no_progress(void **state) {
+  (void)state;
+  const struct ik_transfer_options options = run_usual();
+  run_start_at(&options, "https://h.example/f", BIG, 0);
+  bring(0, 30000);
+  run_assert_waits(100);
+  bring(30000, 30000);
+  run_assert_waits(200);
+  bring(60000, 30000);
+  run_assert_waits(100); /* 90,000 together */
+  for (unsigned i = 0; i < 2; i++) {
+    bring(90000 + i, 1);
+    run_assert_waits(i == 0 ? 200 : 300);
+  }
+  bring(90002, 1);
+  run_assert_failed(IK_ECONNECTION_RESET);
+  run_stop();
+}
+
+static void tries_are_limited_in_all(void **state) {
+  (void)state;
+  struct ik_transfer_options options = run_usual();
+  options.max_tries = 4;
+  run_start_at(&options, "https://h.example/f", BIG, 0);
+  for (unsigned i = 0; i < 3; i++) {
+    bring(i * 65536, 65536);
+    run_assert_waits(100);
+  }
+  bring(3 * 65536, 65536);
+  run_assert_failed(IK_ECONNECTION_RESET);
+  run_stop();
+}
+
+static void all_of_it_has_a_time_limit(void **state) {
+  (void)state;
+  struct ik_transfer_options options = run_usual();
+  options.total_timeout_ms = 10000;
+  run_start_at(&options, "https://h.example/f", BIG, 0);
+  assert_int_equal(ik_transfer_deadline(&run_transfer), run_now_ms + 10000);
+  bring(0, 65536);
+  run_assert_waits(100);
+  run_send_request();
+  run_answer("HTTP/1.1 503 x\r\nRetry-After: 3600\r\n\r\n");
+  /* A pause does not count, and no wait is longer than what is left. */
+  ik_transfer_paused(&run_transfer, 5000);
+  assert_int_equal(ik_transfer_deadline(&run_transfer), run_now_ms - 100 + 15000);
+  run_now_ms += 14899;
+  ik_transfer_tick(&run_transfer, run_now_ms, LONGEST);
+  assert_int_equal(run_transfer.state, IK_TRANSFER_WAIT);
+  run_now_ms++;
+  ik_transfer_tick(&run_transfer, run_now_ms, LONGEST);
+  run_assert_failed(IK_ETIMEOUT);
+  assert_non_null(strstr(run_transfer.detail, "answered 503"));
+  assert_non_null(strstr(run_transfer.detail, "byte 65536 of 1000000"));
+  run_stop();
+}
+
+static void begins_where_the_caller_is(void **state) {
+  (void)state;
+  const struct ik_transfer_options options = run_usual();
+  run_start_at(&options, "https://h.example/f", SIZE, 700);
+  const char *request = run_send_request();
+  assert_non_null(strstr(request, "Range: bytes=700-\r\n"));
+  assert_null(strstr(request, "If-Range"));
+  run_answer("HTTP/1.1 206 x\r\nETag: \"a\"\r\nContent-Range: bytes 700-999/1000\r\n\r\n");
+  assert_int_equal(run_receive(200), 200);
+  run_lose(IK_ECONNECTION_RESET);
+  run_assert_waits(100);
+  assert_non_null(strstr(run_send_request(), "Range: bytes=900-\r\nIf-Range: \"a\"\r\n"));
+  run_answer(WHOLE);
+  assert_true(run_transfer.offset == 0);
+  run_stop();
+  run_start_at(&options, "https://h.example/f", SIZE, SIZE);
+  assert_int_equal(run_transfer.state, IK_TRANSFER_DONE);
   run_stop();
 }
 
@@ -257,6 +346,10 @@ int main(void) {
       cmocka_unit_test(a_weak_tag_is_not_sent_back),
       cmocka_unit_test(waits_longer_each_time_and_gives_up),
       cmocka_unit_test(progress_resets_the_count_but_repetition_does_not),
+      cmocka_unit_test(a_trickle_is_no_progress),
+      cmocka_unit_test(tries_are_limited_in_all),
+      cmocka_unit_test(all_of_it_has_a_time_limit),
+      cmocka_unit_test(begins_where_the_caller_is),
       cmocka_unit_test(never_gives_up_when_told_so),
       cmocka_unit_test(some_errors_are_final_at_once),
       cmocka_unit_test(honours_retry_after),

@@ -100,7 +100,6 @@ static const struct row ranges[] = {
     {"206 x\r\nContent-Range: bytes 400-999/1000\r\nContent-Range: bytes 400-999/1000\r\n\r\n",
      IK_EHTTP_RANGE},
     {"206 x\r\nContent-Range: lines 400-999/1000\r\n\r\n", IK_EHTTP_RANGE},
-    {"416 x\r\nContent-Range: bytes */1000\r\n\r\n", IK_EHTTP_STATUS},
     {"403 x\r\n\r\n", IK_EURL_EXPIRED},
 };
 
@@ -143,7 +142,7 @@ static void begins_again_when_the_tag_changes(void **state) {
   assert_true(run_transfer.offset == 0);
   run_receive(500);
   run_lose(IK_ECONNECTION_RESET);
-  run_assert_waits(100);
+  run_assert_waits(300);
   assert_non_null(strstr(run_send_request(), "Range: bytes=500-\r\nIf-Range: \"b\"\r\n"));
   run_stop();
 }
@@ -181,7 +180,124 @@ static void goes_on_at_once_behind_a_small_range(void **state) {
   assert_int_equal(run_transfer.state, IK_TRANSFER_REQUEST);
   ik_transfer_sent(&run_transfer, run_now_ms);
   run_answer("HTTP/1.1 503 x\r\n\r\n");
+  run_assert_waits(200);
+  run_stop();
+}
+
+/* Ranges of next to nothing are not asked for again at once for ever. */
+static void small_ranges_are_limited(void **state) {
+  (void)state;
+  char head[128];
+  unsigned at = 400;
+  const struct ik_transfer_options options = run_usual();
+  run_start_at(&options, "https://h.example/f", SIZE, at);
+  run_send_request();
+  for (int i = 0; i < 4; i++, at++) {
+    snprintf(head, sizeof(head),
+             "HTTP/1.1 206 x\r\nContent-Range: bytes %u-%u/1000\r\nContent-Length: 1\r\n\r\n", at,
+             at);
+    run_answer(head);
+    run_receive(1);
+    ik_transfer_end(&run_transfer, true, run_now_ms, LONGEST);
+    if (i < 3) assert_int_equal(run_transfer.state, IK_TRANSFER_REQUEST);
+    if (i < 3) run_send_on();
+  }
+  assert_int_equal(run_transfer.error, IK_ETRUNCATED);
   run_assert_waits(100);
+  run_stop();
+}
+
+static void begins_again_where_there_is_no_such_range(void **state) {
+  (void)state;
+  const struct ik_transfer_options options = run_usual();
+  run_start_at(&options, "https://h.example/f", SIZE, 400);
+  run_send_request();
+  run_answer("HTTP/1.1 416 x\r\nContent-Range: bytes */1000\r\n\r\n");
+  run_assert_waits(100);
+  assert_null(strstr(run_send_request(), "Range"));
+  run_answer("HTTP/1.1 416 x\r\n\r\n");
+  run_assert_failed(IK_EHTTP_RANGE);
+  run_stop();
+}
+
+/* A connection that has carried a request may be closed by the server at any moment. */
+static void a_stale_connection_is_replaced_at_once(void **state) {
+  (void)state;
+  const struct ik_transfer_options options = run_usual();
+  run_start_at(&options, "https://h.example/f", SIZE, 400);
+  run_send_request();
+  assert_false(ik_transfer_stale(&run_transfer)); /* a new one */
+  run_answer("HTTP/1.1 206 x\r\nContent-Range: bytes 400-499/1000\r\nContent-Length: 100\r\n\r\n");
+  run_receive(100);
+  ik_transfer_end(&run_transfer, true, run_now_ms, LONGEST);
+  run_send_on();
+  assert_true(ik_transfer_stale(&run_transfer));
+  assert_int_equal(run_transfer.state, IK_TRANSFER_CONNECT);
+  assert_non_null(strstr(run_send_request(), "Range: bytes=500-"));
+  assert_false(ik_transfer_stale(&run_transfer));
+  run_lose(IK_ECONNECTION_CLOSED);
+  run_assert_waits(100);
+  run_stop();
+}
+
+/* ---- policies ---- */
+
+static void keeps_to_the_allowed_hosts(void **state) {
+  (void)state;
+  char detail[IOTKIT_DETAIL_MAX];
+  struct ik_transfer_options options = run_usual();
+  options.allowed_hosts = "h.example,*.cdn.example:444";
+  assert_int_equal(
+      ik_transfer_init(&run_transfer, &options, "https://x.example/f?secret", SIZE, detail),
+      IK_EHOST_NOT_ALLOWED);
+  assert_non_null(strstr(detail, "x.example:443"));
+  assert_null(strstr(detail, "secret"));
+  run_start_with(&options, "https://h.example/f");
+  run_send_request();
+  run_answer("HTTP/1.1 302 x\r\nLocation: https://a.cdn.example:444/g\r\n\r\n");
+  assert_int_equal(run_transfer.state, IK_TRANSFER_CONNECT);
+  run_send_request();
+  run_answer("HTTP/1.1 302 x\r\nLocation: https://a.cdn.example/h?k=secret\r\n\r\n");
+  assert_int_equal(run_transfer.error, IK_EHOST_NOT_ALLOWED);
+  assert_non_null(strstr(run_transfer.detail, "a.cdn.example:443"));
+  run_stop();
+}
+
+/* Header fields of the user's go to the host that was announced and nowhere else. */
+static void keeps_header_fields_from_strangers(void **state) {
+  (void)state;
+  static const struct {
+    const char *to;
+    bool has_fields;
+  } cases[] = {
+      {"http://h.example:8080/g", true},    {"/elsewhere", true},
+      {"http://H.EXAMPLE.:8080/g", true},   {"http://h.example/g", false},
+      {"https://h.example/g", false},       {"http://h.example:8081/g", false},
+      {"http://cdn.example:8080/g", false},
+  };
+  struct ik_transfer_options options = run_usual();
+  options.headers = "Authorization: Bearer secret\r\nX-More: 1\r\n";
+  for (size_t i = 0; i < COUNT(cases); i++) {
+    char head[256];
+    run_start_with(&options, "http://h.example:8080/f");
+    assert_non_null(strstr(run_send_request(), "\r\nAuthorization: Bearer secret\r\n"));
+    snprintf(head, sizeof(head), "HTTP/1.1 302 x\r\nLocation: %s\r\n\r\n", cases[i].to);
+    run_answer(head);
+    bool has_fields = strstr(run_send_request(), "secret") != NULL;
+    if (has_fields != cases[i].has_fields) fail_msg("%s", cases[i].to);
+    run_lose(IK_ECONNECTION_RESET);
+    run_assert_waits(100);
+    assert_non_null(strstr(run_send_request(), "X-More: 1\r\n"));
+    run_stop();
+  }
+}
+
+static void a_proxy_may_refuse(void **state) {
+  (void)state;
+  run_start();
+  run_send_request();
+  run_answer("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
+  run_assert_failed(IK_EPROXY_REFUSED);
   run_stop();
 }
 
@@ -195,6 +311,12 @@ int main(void) {
       cmocka_unit_test(begins_again_when_the_tag_changes),
       cmocka_unit_test(takes_no_byte_behind_the_end),
       cmocka_unit_test(goes_on_at_once_behind_a_small_range),
+      cmocka_unit_test(small_ranges_are_limited),
+      cmocka_unit_test(begins_again_where_there_is_no_such_range),
+      cmocka_unit_test(a_stale_connection_is_replaced_at_once),
+      cmocka_unit_test(keeps_to_the_allowed_hosts),
+      cmocka_unit_test(keeps_header_fields_from_strangers),
+      cmocka_unit_test(a_proxy_may_refuse),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

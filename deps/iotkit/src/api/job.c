@@ -1,47 +1,21 @@
 /*
- * job.c - a job's life, its digest and what any thread may ask of it; job_fetch.c has the download.
+ * job.c - a job's life and what any thread may ask of it; job_fetch.c has the download, job_digest.c
+ * the digest.
  *
- * A job is counted by references. Its notice, options and dial are fixed before the first fetch.
- * The thread inside fetch owns connection, exchange and transfer (the flag `fetching` keeps a
- * second one out); the rest is atomic or under the mutex.
+ * A job is counted by references. Its notice, config, link and dial are fixed before the first
+ * fetch. The thread inside fetch owns connections and transfers (the flag `fetching` keeps a second
+ * one out); the rest is atomic or under the mutex. No lock is held while another job or the link is
+ * called.
  */
 #include "api/job.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/codec.h"
+#include "api/link.h"
 #include "port/port.h"
 
-#define CONNECT_TIMEOUT_MS 10000
-#define RESPONSE_TIMEOUT_MS 30000
-#define IDLE_TIMEOUT_MS 30000
-#define MAX_RETRIES 5
-#define RETRY_MIN_MS 500
-#define RETRY_MAX_MS 60000
-
-static void default_u32(uint32_t *value, uint32_t normal) {
-  if (*value == 0) *value = normal;
-}
-
-/* Takes a copy with the defaults filled in and a reference of tls. */
-static void set_options(iotkit_job_t *job, const struct iotkit_fetch_options *options) {
-  struct iotkit_fetch_options *to = &job->options;
-  iotkit_tls_t *before = to->tls;
-  *to = options != NULL ? *options : (struct iotkit_fetch_options){0};
-  to->tls = to->tls != NULL ? iotkit_tls_ref(to->tls) : NULL;
-  iotkit_tls_unref(before);
-  default_u32(&to->connect_timeout_ms, CONNECT_TIMEOUT_MS);
-  default_u32(&to->response_timeout_ms, RESPONSE_TIMEOUT_MS);
-  default_u32(&to->idle_timeout_ms, IDLE_TIMEOUT_MS);
-  default_u32(&to->max_retries, MAX_RETRIES);
-  default_u32(&to->retry_min_ms, RETRY_MIN_MS);
-  default_u32(&to->retry_max_ms, RETRY_MAX_MS);
-  if (to->max_redirects == 0) to->max_redirects = IK_HTTP_REDIRECTS_DEFAULT;
-}
-
-int ik_job_new(struct ik_notice *notice, const struct iotkit_fetch_options *options,
-               iotkit_job_t **out) {
+int ik_job_new(struct ik_notice *notice, struct ik_fetch_config *config, iotkit_job_t **out) {
   iotkit_job_t *job = calloc(1, sizeof(*job));
   *out = NULL;
   if (job == NULL) {
@@ -52,16 +26,23 @@ int ik_job_new(struct ik_notice *notice, const struct iotkit_fetch_options *opti
   atomic_init(&job->state, IOTKIT_JOB_READY);
   atomic_init(&job->received, 0);
   atomic_init(&job->interrupted, false);
+  atomic_init(&job->paused, false);
+  atomic_init(&job->paused_ms, 0);
+  atomic_init(&job->wants_url, false);
   atomic_init(&job->fetching, false);
   job->notice = *notice;
   job->dial = ik_net_dial;
-  ik_http_exchange_init(&job->exchange);
-  ik_buf_init(&job->request, IK_URL_MAX + 2 * IK_KIB);
+  ik_lane_init(&job->lane);
   job->mutex = ik_mutex_new();
-  set_options(job, options);
-  if (job->mutex == NULL) {
+  int rc = job->mutex != NULL ? 0 : IK_ENO_MEMORY;
+  if (config != NULL) {
+    job->config = ik_fetch_config_ref(config);
+  } else if (rc == 0) {
+    rc = ik_fetch_config_new(NULL, &job->config, NULL);
+  }
+  if (rc != 0) {
     iotkit_job_unref(job);
-    return IK_ENO_MEMORY;
+    return rc;
   }
   *out = job;
   return 0;
@@ -74,6 +55,12 @@ void ik_job_set_no_rewind(iotkit_job_t *job) {
 void ik_job_set_dial(iotkit_job_t *job, ik_dial_fn dial, void *ctx) {
   job->dial = dial;
   job->dial_ctx = ctx;
+}
+
+void ik_job_set_link(iotkit_job_t *job, struct ik_link *link) {
+  struct ik_link *before = job->link;
+  job->link = ik_link_ref(link);
+  ik_link_unref(before);
 }
 
 bool ik_job_is_shared(const iotkit_job_t *job) {
@@ -90,11 +77,35 @@ int iotkit_job_parse(const char *json, size_t len, const struct iotkit_fetch_opt
     ik_detail(detail, "data: is missing or empty");
     rc = IK_ENOTICE_FIELD;
   }
+  struct ik_fetch_config *config = NULL;
+  if (rc == 0) rc = ik_fetch_config_new(options, &config, detail);
   if (rc != 0) {
     ik_notice_free(&notice);
     return rc;
   }
-  return ik_job_new(&notice, options, out);
+  rc = ik_job_new(&notice, config, out);
+  ik_fetch_config_unref(config);
+  return rc;
+}
+
+/* A job for the notice, which it takes over, fetched as `job` is. */
+static int derive(const iotkit_job_t *job, struct ik_notice *notice, iotkit_job_t **out) {
+  int rc = ik_job_new(notice, job->config, out);
+  if (rc != 0) return rc;
+  (*out)->no_rewind = job->no_rewind;
+  ik_job_set_dial(*out, job->dial, job->dial_ctx);
+  ik_job_set_link(*out, job->link);
+  return 0;
+}
+
+static int copy_signature(const iotkit_job_t *from, iotkit_job_t *to) {
+  if (from->signature == NULL) return 0;
+  to->signature = malloc(from->signature_len);
+  if (to->signature == NULL) return IK_ENO_MEMORY;
+  memcpy(to->signature, from->signature, from->signature_len);
+  to->signature_len = from->signature_len;
+  to->signature_over = from->signature_over;
+  return 0;
 }
 
 int iotkit_job_dup(const iotkit_job_t *job, iotkit_job_t **out) {
@@ -102,11 +113,20 @@ int iotkit_job_dup(const iotkit_job_t *job, iotkit_job_t **out) {
   if (job == NULL || out == NULL) return IK_EINVALID_ARGUMENT;
   *out = NULL;
   int rc = ik_notice_copy(&job->notice, &notice);
-  if (rc == 0) rc = ik_job_new(&notice, &job->options, out);
-  if (rc != 0) return rc;
-  (*out)->no_rewind = job->no_rewind;
-  ik_job_set_dial(*out, job->dial, job->dial_ctx);
-  return 0;
+  if (rc == 0) rc = derive(job, &notice, out);
+  if (rc == 0) rc = copy_signature(job, *out);
+  if (rc == 0) return 0;
+  iotkit_job_unref(*out);
+  *out = NULL;
+  return rc;
+}
+
+int iotkit_job_open_file(const iotkit_job_t *job, size_t index, iotkit_job_t **out) {
+  struct ik_notice notice;
+  if (job == NULL || out == NULL) return IK_EINVALID_ARGUMENT;
+  *out = NULL;
+  int rc = ik_notice_file(&job->notice, index, &notice);
+  return rc == 0 ? derive(job, &notice, out) : rc;
 }
 
 iotkit_job_t *iotkit_job_ref(iotkit_job_t *job) {
@@ -114,17 +134,30 @@ iotkit_job_t *iotkit_job_ref(iotkit_job_t *job) {
   return job;
 }
 
+/* Forgets all about fetching; nobody fetches. */
+static void end_fetch(iotkit_job_t *job) {
+  ik_job_disconnect(job);
+  if (job->begun) ik_transfer_free(&job->lane.transfer);
+  job->begun = false;
+  ik_throttle_deinit(&job->throttle);
+  ik_job_blocks_free(job->blocks);
+  job->blocks = NULL;
+}
+
 void iotkit_job_unref(iotkit_job_t *job) {
   if (job == NULL || atomic_fetch_sub(&job->refs, 1) != 1) return;
-  ik_job_disconnect(job);
-  if (job->begun) ik_transfer_free(&job->transfer);
-  ik_http_exchange_free(&job->exchange);
-  ik_buf_free(&job->request);
+  if (job->link != NULL) ik_link_forget(job->link, job);
+  end_fetch(job);
+  ik_lane_deinit(&job->lane);
   ik_digest_free(job->digest);
   ik_digest_free(job->prefix);
   ik_wake_free(job->wake);
   ik_mutex_free(job->mutex);
-  iotkit_tls_unref(job->options.tls);
+  iotkit_job_unref(job->inner);
+  free(job->answer.url);
+  free(job->signature);
+  ik_link_unref(job->link);
+  ik_fetch_config_unref(job->config);
   ik_notice_free(&job->notice);
   free(job);
 }
@@ -151,13 +184,44 @@ uint64_t iotkit_job_received(const iotkit_job_t *job) {
   return job != NULL ? atomic_load(&job->received) : 0;
 }
 
-int iotkit_job_set_options(iotkit_job_t *job, const struct iotkit_fetch_options *options) {
-  if (job == NULL || options == NULL) return IK_EINVALID_ARGUMENT;
+int ik_job_enter_ready(iotkit_job_t *job) {
   if (atomic_exchange(&job->fetching, true)) return IK_EINVALID_STATE;
-  bool ready = iotkit_job_get_state(job) == IOTKIT_JOB_READY;
-  if (ready) set_options(job, options);
+  if (iotkit_job_get_state(job) == IOTKIT_JOB_READY) return 0;
+  ik_job_leave(job);
+  return IK_EINVALID_STATE;
+}
+
+void ik_job_leave(iotkit_job_t *job) {
   atomic_store(&job->fetching, false);
-  return ready ? 0 : IK_EINVALID_STATE;
+}
+
+int iotkit_job_set_options(iotkit_job_t *job, const struct iotkit_fetch_options *options) {
+  struct ik_fetch_config *config;
+  if (job == NULL || options == NULL) return IK_EINVALID_ARGUMENT;
+  int rc = ik_job_enter_ready(job);
+  if (rc != 0) return rc;
+  rc = ik_fetch_config_new(options, &config, NULL);
+  if (rc == 0) {
+    ik_fetch_config_unref(job->config);
+    job->config = config;
+  }
+  ik_job_leave(job);
+  return rc;
+}
+
+int iotkit_job_rewind(iotkit_job_t *job) {
+  if (job == NULL) return IK_EINVALID_ARGUMENT;
+  if (atomic_exchange(&job->fetching, true)) return IK_EINVALID_STATE;
+  int rc = IK_EINVALID_STATE;
+  if (iotkit_job_get_state(job) == IOTKIT_JOB_FETCHED) {
+    end_fetch(job);
+    job->first = 0;
+    atomic_store(&job->received, 0);
+    atomic_store(&job->state, IOTKIT_JOB_READY);
+    rc = 0;
+  }
+  ik_job_leave(job);
+  return rc;
 }
 
 void ik_job_finish(iotkit_job_t *job, enum iotkit_job_state state, int error, const char *detail) {
@@ -171,81 +235,71 @@ void ik_job_finish(iotkit_job_t *job, enum iotkit_job_state state, int error, co
   ik_mutex_unlock(job->mutex);
 }
 
-static void wake(iotkit_job_t *job) {
+/* ---- what other threads do to a fetch ---- */
+
+void ik_job_wake(iotkit_job_t *job) {
   ik_mutex_lock(job->mutex);
   if (job->wake != NULL) ik_wake_signal(job->wake);
   ik_mutex_unlock(job->mutex);
 }
 
+/* With a reference; NULL: there is none. */
+static iotkit_job_t *inner_of(iotkit_job_t *job) {
+  ik_mutex_lock(job->mutex);
+  iotkit_job_t *inner = iotkit_job_ref(job->inner);
+  ik_mutex_unlock(job->mutex);
+  return inner;
+}
+
 void iotkit_job_interrupt(iotkit_job_t *job) {
   if (job == NULL) return;
+  iotkit_job_t *inner = inner_of(job);
   atomic_store(&job->interrupted, true);
-  wake(job);
+  ik_job_wake(job);
+  iotkit_job_interrupt(inner);
+  iotkit_job_unref(inner);
 }
 
 void iotkit_job_abort(iotkit_job_t *job) {
   if (job == NULL) return;
   ik_job_finish(job, IOTKIT_JOB_FAILED, IK_EABORTED, "the download was cancelled");
-  wake(job);
+  ik_job_wake(job);
   /* Nobody fetches: then nobody else will close the connection before the last reference goes. */
   if (iotkit_job_get_state(job) == IOTKIT_JOB_FAILED && !atomic_exchange(&job->fetching, true)) {
     ik_job_disconnect(job);
-    atomic_store(&job->fetching, false);
+    ik_job_leave(job);
   }
+  iotkit_job_t *inner = inner_of(job);
+  iotkit_job_abort(inner);
+  iotkit_job_unref(inner);
 }
 
-/* ---- digest ---- */
-
-static int update_locked(iotkit_job_t *job, uint64_t offset, const void *data, size_t len) {
-  if (offset != 0 && offset != job->digested) return IK_EINVALID_ARGUMENT;
-  if (job->digest == NULL) {
-    int rc = ik_digest_new(job->notice.upgrade.digest_method, &job->digest);
-    if (rc != 0) return rc;
-  } else if (offset == 0 && job->digested > 0) {
-    int rc = ik_digest_reset(job->digest);
-    if (rc != 0) return rc;
+void iotkit_job_pause(iotkit_job_t *job, bool paused) {
+  if (job == NULL) return;
+  uint64_t now_ms = ik_port_now_ms();
+  ik_mutex_lock(job->mutex);
+  bool before = atomic_load(&job->paused);
+  if (paused && !before) job->paused_since = now_ms;
+  if (!paused && before && now_ms > job->paused_since) {
+    atomic_fetch_add(&job->paused_ms, now_ms - job->paused_since);
   }
-  if (offset == 0) job->digested = 0;
-  int rc = ik_digest_update(job->digest, data, len);
-  if (rc == 0) job->digested += len;
-  return rc;
-}
-
-int ik_job_update_digest(iotkit_job_t *job, uint64_t offset, const void *data, size_t len) {
-  ik_mutex_lock(job->mutex);
-  int rc = update_locked(job, offset, data, len);
+  atomic_store(&job->paused, paused);
   ik_mutex_unlock(job->mutex);
-  return rc;
+  ik_job_wake(job);
+  iotkit_job_t *inner = inner_of(job);
+  iotkit_job_pause(inner, paused);
+  iotkit_job_unref(inner);
 }
 
-int iotkit_job_digest(iotkit_job_t *job, uint64_t offset, const void *data, size_t len) {
-  if (job == NULL || (data == NULL && len > 0)) return IK_EINVALID_ARGUMENT;
-  if (!job->options.external_digest) return IK_EINVALID_STATE;
-  return len > 0 ? ik_job_update_digest(job, offset, data, len) : 0;
-}
-
-bool ik_job_prefix_matches(iotkit_job_t *job) {
-  uint8_t before[IOTKIT_DIGEST_MAX] = {0};
-  uint8_t again[IOTKIT_DIGEST_MAX] = {0};
+void ik_job_set_inner(iotkit_job_t *job, iotkit_job_t *inner) {
+  iotkit_job_ref(inner);
   ik_mutex_lock(job->mutex);
-  int len = job->digest != NULL ? ik_digest_value(job->digest, before) : -1;
+  iotkit_job_t *before = job->inner;
+  job->inner = inner;
   ik_mutex_unlock(job->mutex);
-  return len > 0 && ik_digest_value(job->prefix, again) == len &&
-         ik_equal_ct(before, again, (size_t)len);
-}
-
-int iotkit_job_check(iotkit_job_t *job) {
-  uint8_t value[IOTKIT_DIGEST_MAX];
-  if (job == NULL) return IK_EINVALID_ARGUMENT;
-  if (iotkit_job_get_state(job) != IOTKIT_JOB_FETCHED) return IK_EINVALID_STATE;
-  const struct iotkit_upgrade *upgrade = &job->notice.upgrade;
-  ik_mutex_lock(job->mutex);
-  int rc = IK_ESIZE_MISMATCH;
-  if (job->digest != NULL && job->digested == upgrade->size) {
-    int len = ik_digest_value(job->digest, value);
-    bool same = len > 0 && ik_equal_ct(value, upgrade->digest, (size_t)len);
-    rc = len < 0 ? len : same ? 0 : IK_EDIGEST_MISMATCH;
-  }
-  ik_mutex_unlock(job->mutex);
-  return rc;
+  iotkit_job_unref(before);
+  if (inner == NULL) return;
+  /* What was done to the job just before is not lost, what is done from now on is passed on. */
+  if (iotkit_job_error(job, NULL) == IK_EABORTED) iotkit_job_abort(inner);
+  if (atomic_load(&job->paused)) iotkit_job_pause(inner, true);
 }

@@ -15,21 +15,21 @@
 #include <string.h>
 
 #include "api/job.h"
+#include "api/link.h"
 #include "base/limits.h"
 #include "ota/notice.h"
 #include "port/port.h"
 
 #define RECENT_MAX 8
 #define PAYLOAD_MAX (8 * IK_KIB) /* a desc of escapes only, and the rest */
-#define TOPICS 6
 #define REQUEST_ID_MAX 16
 
 struct iotkit_ota {
   iotkit_mqtt_t *client;             /* borrowed */
-  struct iotkit_ota_options options; /* its names are not kept; owns a reference of fetch.tls */
-  char topics[TOPICS][IK_OTA_TOPIC_MAX];
+  struct iotkit_ota_options options; /* its names and `fetch` are not kept */
+  struct ik_fetch_config *config;    /* of the jobs */
+  struct ik_link *link;              /* owned; the jobs' way back */
   size_t subscribed;
-  atomic_uint_least32_t next_id;
   atomic_uintptr_t callback_thread; /* 0: none runs */
   ik_dial_fn dial;                  /* NULL: the network */
   void *dial_ctx;
@@ -41,12 +41,12 @@ struct iotkit_ota {
 /* ---- reports ---- */
 
 uint32_t ik_ota_next_id(iotkit_ota_t *ota) {
-  return (uint32_t)atomic_fetch_add(&ota->next_id, 1);
+  return ik_link_next_id(ota->link);
 }
 
 static int publish(iotkit_ota_t *ota, enum ik_ota_topic topic, const struct ik_buf *payload,
                    uint8_t qos) {
-  return iotkit_mqtt_publish(ota->client, ota->topics[topic], ik_buf_ptr(payload),
+  return iotkit_mqtt_publish(ota->client, ik_link_topic(ota->link, topic), ik_buf_ptr(payload),
                              ik_buf_size(payload), qos, false);
 }
 
@@ -141,11 +141,12 @@ static void remember(iotkit_ota_t *ota, iotkit_job_t *job) {
 /* Takes over the notice. */
 static void offer(iotkit_ota_t *ota, struct ik_notice *notice) {
   iotkit_job_t *job;
-  int rc = ik_job_new(notice, &ota->options.fetch, &job);
+  int rc = ik_job_new(notice, ota->config, &job);
   if (rc != 0) {
     ik_log(IOTKIT_LOG_ERROR, "ota: %s", iotkit_strerror(rc));
     return;
   }
+  ik_job_set_link(job, ota->link);
   if (ota->dial != NULL) ik_job_set_dial(job, ota->dial, ota->dial_ctx);
   remember(ota, job);
   if (ota->options.on_upgrade != NULL) {
@@ -155,28 +156,42 @@ static void offer(iotkit_ota_t *ota, struct ik_notice *notice) {
   }
 }
 
+static void take_good(iotkit_ota_t *ota, struct ik_notice *notice, bool is_reply, bool dup) {
+  if (notice->nothing) {
+    if (ota->options.on_nothing != NULL) {
+      ota->options.on_nothing(ota->options.ctx, ota, notice->upgrade.id);
+    }
+  } else if (!is_reply && ik_link_renew(ota->link, notice)) {
+    ik_log(IOTKIT_LOG_INFO, "ota: notice %s has what a download waits for", notice->upgrade.id);
+  } else if (!is_reply && is_repeated(ota, notice, dup)) {
+    ik_log(IOTKIT_LOG_INFO, "ota: notice %s came again", notice->upgrade.id);
+  } else {
+    offer(ota, notice);
+    return;
+  }
+  ik_notice_free(notice);
+}
+
 static void take_notice(iotkit_ota_t *ota, const struct iotkit_mqtt_message *message,
                         bool is_reply) {
   char detail[IOTKIT_DETAIL_MAX] = "";
   struct ik_notice notice;
   const struct ik_str text = {(const char *)message->payload, message->payload_len};
   int rc = ik_notice_parse(text, &notice, detail);
+  /* What a job has asked for is no news, unless it is about another image. */
+  if (is_reply && ik_link_answer(ota->link, &notice, rc, detail) == IK_LINK_TAKEN) {
+    ik_notice_free(&notice);
+    return;
+  }
   if (rc == 0 && notice.nothing && !is_reply) {
     ik_detail(detail, "data: is missing or empty");
     rc = IK_ENOTICE_FIELD;
   }
-  if (rc != 0) {
-    refuse(ota, &notice, is_reply, rc, detail);
-  } else if (notice.nothing) {
-    if (ota->options.on_nothing != NULL) {
-      ota->options.on_nothing(ota->options.ctx, ota, notice.upgrade.id);
-    }
-  } else if (!is_reply && is_repeated(ota, &notice, message->dup)) {
-    ik_log(IOTKIT_LOG_INFO, "ota: notice %s came again", notice.upgrade.id);
-  } else {
-    offer(ota, &notice);
+  if (rc == 0) {
+    take_good(ota, &notice, is_reply, message->dup);
     return;
   }
+  refuse(ota, &notice, is_reply, rc, detail);
   ik_notice_free(&notice);
 }
 
@@ -228,14 +243,15 @@ static const struct {
 static void unsubscribe(iotkit_ota_t *ota) {
   while (ota->subscribed > 0) {
     ota->subscribed--;
-    iotkit_mqtt_unsubscribe(ota->client, ota->topics[subscriptions[ota->subscribed].topic],
+    iotkit_mqtt_unsubscribe(ota->client,
+                            ik_link_topic(ota->link, subscriptions[ota->subscribed].topic),
                             subscriptions[ota->subscribed].handler, ota);
   }
 }
 
 static int subscribe(iotkit_ota_t *ota, char *detail) {
   for (size_t i = 0; i < sizeof(subscriptions) / sizeof(subscriptions[0]); i++) {
-    const char *topic = ota->topics[subscriptions[i].topic];
+    const char *topic = ik_link_topic(ota->link, subscriptions[i].topic);
     int rc = iotkit_mqtt_subscribe(ota->client, topic, subscriptions[i].qos,
                                    subscriptions[i].handler, ota);
     if (rc < 0) {
@@ -247,17 +263,13 @@ static int subscribe(iotkit_ota_t *ota, char *detail) {
   return 0;
 }
 
-static int make_topics(iotkit_ota_t *ota, const char *product_key, const char *device_name,
-                       char *detail) {
-  for (size_t i = 0; i < TOPICS; i++) {
-    int rc = ik_ota_topic((enum ik_ota_topic)i, product_key, device_name, ota->topics[i]);
-    if (rc == 0) continue;
-    ik_detail(detail, rc == IK_ETOO_LONG
-                          ? "product key and device name are too long"
-                          : "product key or device name is empty or has '/', '+', '#'");
-    return rc;
+static int make_link(iotkit_ota_t *ota, const struct iotkit_ota_options *options, char *detail) {
+  int rc = ik_link_new(ota->client, options->product_key, options->device_name, &ota->link);
+  if (rc == IK_ETOO_LONG) ik_detail(detail, "product key and device name are too long");
+  if (rc == IK_EINVALID_ARGUMENT) {
+    ik_detail(detail, "product key or device name is empty or has '/', '+', '#'");
   }
-  return 0;
+  return rc;
 }
 
 int iotkit_ota_new(iotkit_mqtt_t *client, const struct iotkit_ota_options *options,
@@ -270,20 +282,19 @@ int iotkit_ota_new(iotkit_mqtt_t *client, const struct iotkit_ota_options *optio
   *out = NULL;
   iotkit_ota_t *ota = calloc(1, sizeof(*ota));
   if (ota == NULL) return IK_ENO_MEMORY;
-  int rc = make_topics(ota, options->product_key, options->device_name, detail);
+  ota->client = client;
+  int rc = make_link(ota, options, detail);
   if (rc != 0) {
     free(ota);
     return rc;
   }
-  ota->client = client;
   ota->options = *options;
   ota->options.product_key = NULL;
   ota->options.device_name = NULL;
-  if (ota->options.fetch.tls != NULL) iotkit_tls_ref(ota->options.fetch.tls);
-  /* Unique for the device also over restarts, as far as chance goes. */
-  atomic_init(&ota->next_id, ik_port_random_u32());
+  memset(&ota->options.fetch, 0, sizeof(ota->options.fetch));
   atomic_init(&ota->callback_thread, 0);
-  rc = subscribe(ota, detail);
+  rc = ik_fetch_config_new(&options->fetch, &ota->config, detail);
+  if (rc == 0) rc = subscribe(ota, detail);
   if (rc != 0) {
     iotkit_ota_free(ota);
     return rc;
@@ -305,9 +316,11 @@ int iotkit_ota_free(iotkit_ota_t *ota) {
   if (ota == NULL) return 0;
   if (ik_ota_in_callback(ota)) return IK_EIN_CALLBACK;
   unsubscribe(ota);
+  ik_link_close(ota->link);
   for (size_t i = 0; i < RECENT_MAX; i++)
     iotkit_job_unref(ota->recent[i]);
-  iotkit_tls_unref(ota->options.fetch.tls);
+  ik_fetch_config_unref(ota->config);
+  ik_link_unref(ota->link);
   free(ota);
   return 0;
 }

@@ -18,15 +18,23 @@ struct ik_transfer_options run_usual(void) {
   return (struct ik_transfer_options){.response_timeout_ms = 3000,
                                       .idle_timeout_ms = 2000,
                                       .max_retries = 3,
+                                      .max_tries = UINT32_MAX,
+                                      .renew_timeout_ms = UINT32_MAX,
                                       .retry_min_ms = 100,
                                       .retry_max_ms = 300,
                                       .max_redirects = 5};
 }
 
-void run_start_with(const struct ik_transfer_options *options, const char *url) {
+void run_start_at(const struct ik_transfer_options *options, const char *url, uint64_t size,
+                  uint64_t offset) {
   run_now_ms = 5000;
   ik_http_exchange_init(&exchange);
-  assert_int_equal(ik_transfer_init(&run_transfer, options, url, SIZE, NULL), 0);
+  assert_int_equal(ik_transfer_init(&run_transfer, options, url, size, NULL), 0);
+  ik_transfer_begin(&run_transfer, offset, run_now_ms);
+}
+
+void run_start_with(const struct ik_transfer_options *options, const char *url) {
+  run_start_at(options, url, SIZE, 0);
   assert_int_equal(run_transfer.state, IK_TRANSFER_CONNECT);
 }
 
@@ -42,13 +50,18 @@ void run_stop(void) {
 }
 
 const char *run_send_request(void) {
-  static char text[4096];
-  struct ik_buf buf;
   assert_int_equal(run_transfer.state, IK_TRANSFER_CONNECT);
   ik_transfer_connected(&run_transfer, run_now_ms);
+  return run_send_on();
+}
+
+const char *run_send_on(void) {
+  static char text[4096];
+  struct ik_buf buf;
   assert_int_equal(run_transfer.state, IK_TRANSFER_REQUEST);
   ik_buf_init(&buf, sizeof(text) - 1);
-  assert_int_equal(ik_transfer_request(&run_transfer, "test", &buf), 0);
+  const struct ik_transfer_sender sender = {.user_agent = "test"};
+  assert_int_equal(ik_transfer_request(&run_transfer, &sender, &buf), 0);
   memcpy(text, ik_buf_ptr(&buf), ik_buf_size(&buf));
   text[ik_buf_size(&buf)] = '\0';
   ik_buf_free(&buf);

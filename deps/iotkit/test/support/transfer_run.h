@@ -16,10 +16,15 @@ extern struct ik_transfer run_transfer;
 /* Time-outs of 3 s (response) and 2 s (idle), three tries after waits of 100, 200, 300 ms. */
 struct ik_transfer_options run_usual(void);
 void run_start_with(const struct ik_transfer_options *options, const char *url);
+/* With an image of `size` bytes, of which `offset` are there. */
+void run_start_at(const struct ik_transfer_options *options, const char *url, uint64_t size,
+                  uint64_t offset);
 void run_start(void);
 void run_stop(void);
 /* Connects and sends; the request's text, for a look at it. */
 const char *run_send_request(void);
+/* The same on a connection that is open already. */
+const char *run_send_on(void);
 /* A whole response head arrives; on Sun, 06 Nov 1994 08:49:37 by the wall clock. */
 void run_answer(const char *head);
 /* Bytes of the body arrive; how many of them are handed out. */
