@@ -91,10 +91,12 @@ struct ik_str ik_tunnel_request(const struct ik_tunnel *tunnel) {
 
 static int refused(const struct ik_tunnel *tunnel, char *detail) {
   unsigned status = tunnel->head.status;
-  if (status == 407) {
-    ik_detail(detail, "the proxy %.110s %s (407)", tunnel->proxy,
+  /* 401 is for origin servers, but tinyproxy says it of a wrong password. */
+  if (status == 407 || status == 401) {
+    ik_detail(detail, "the proxy %.110s %s (%u)", tunnel->proxy,
               tunnel->has_credentials ? "refuses the user or password"
-                                      : "wants a user and password");
+                                      : "wants a user and password",
+              status);
   } else {
     ik_detail(detail, "the proxy %.90s refuses a tunnel to %.90s (%u)", tunnel->proxy,
               tunnel->target, status);
@@ -106,7 +108,7 @@ static int refused(const struct ik_tunnel *tunnel, char *detail) {
 static int judge(const struct ik_tunnel *tunnel, size_t len, char *detail) {
   unsigned status = tunnel->head.status;
   switch (status) {
-  case 401: /* meant for origin servers, but some proxies mix them up */
+  case 401:
   case 403:
   case 405:
   case 407:
