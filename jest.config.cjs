@@ -2,6 +2,13 @@
 
 const { spawnSync } = require('node:child_process');
 
+// The servers of the tests are on this machine: no proxy of the developer's may come between.
+const direct = process.env.no_proxy ?? process.env.NO_PROXY ?? '';
+if (direct !== '*') {
+  const all = [direct, 'localhost', '127.0.0.1', '::1'].filter((host) => host !== '').join(',');
+  process.env.no_proxy = process.env.NO_PROXY = all;
+}
+
 // Swc strips the types (tsc checks them in `npm run check`). What a project may not set for itself stands at the top.
 const swc = [
   '@swc/jest',

@@ -33,8 +33,10 @@ export class Board {
   /** Signs in to the platform. */
   async boot(signal: AbortSignal): Promise<void> {
     const { url, ca, ...identity } = this.#provisioning;
+    // The platform of this example is on this machine: no proxy leads there.
+    const fetch = { proxy: false } as const;
     this.#connection = await attempt('connect', 'could not sign in', signal, () =>
-      connect({ ...identity, url, tls: { ca }, signal }),
+      connect({ ...identity, url, tls: { ca }, fetch, signal }),
     );
   }
 
