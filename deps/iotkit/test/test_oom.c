@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static unsigned budget; /* allocations before the one that fails */
 static int live;
@@ -45,7 +44,6 @@ static void oom_free(void *block) {
 #define calloc oom_calloc
 #define realloc oom_realloc
 #define free oom_free
-#include "api/file.c"
 #include "base/buf.c"
 #include "base/codec.c"
 #include "base/json.c"
@@ -185,20 +183,6 @@ static int parse_files(void) {
   return rc;
 }
 
-static char image[64];
-
-static int write_file(void) {
-  iotkit_file_t *file = NULL;
-  int rc = iotkit_file_open(image, NULL, &file, NULL);
-  if (rc < 0) return file ? -1 : rc;
-  rc = iotkit_file_write(file, 0, "x", 1, NULL);
-  if (rc < 0) {
-    iotkit_file_discard(file);
-    return rc;
-  }
-  return iotkit_file_commit(file, 1, NULL);
-}
-
 static void buffers(void **state) {
   (void)state;
   assert_in_range(torture(append_a_lot), 5, 20);
@@ -231,20 +215,10 @@ static void sign_ins(void **state) {
   assert_int_equal(torture(sign_in), 2);
 }
 
-static void files(void **state) {
-  char directory[] = "/tmp/iotkit-oom-XXXXXX";
-  (void)state;
-  assert_non_null(mkdtemp(directory));
-  snprintf(image, sizeof image, "%s/image", directory);
-  assert_true(torture(write_file) >= 5);
-  assert_int_equal(remove(image), 0);
-  assert_int_equal(rmdir(directory), 0); /* no part either */
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(buffers),       cmocka_unit_test(json),           cmocka_unit_test(urls),
-      cmocka_unit_test(sign_ins),      cmocka_unit_test(configurations), cmocka_unit_test(files),
+      cmocka_unit_test(sign_ins),      cmocka_unit_test(configurations),
       cmocka_unit_test(several_files),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -182,6 +182,93 @@ static void free_space_is_known(void **state) {
   assert_int_equal(ik_path_free_space(at("none"), &bytes), IK_EFILE_NOT_FOUND);
 }
 
+static void space_is_set_aside(void **state) {
+  (void)state;
+  struct stat st;
+  struct ik_osfile *file;
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  unlink(at("a"));
+  assert_int_equal(ik_osfile_open(at("a"), WRITER, 0600, &file, NULL), 0);
+  assert_int_equal(ik_osfile_allocated(file), 0);
+  assert_int_equal(ik_osfile_write(file, 0, "abc", 3, NULL), 0);
+  int rc = ik_osfile_reserve(file, 1000000, detail);
+  assert_int_equal(stat(at("a"), &st), 0);
+  assert_int_equal(st.st_size, 3);
+  if (rc != IK_EUNSUPPORTED) {
+    assert_int_equal(rc, 0);
+    assert_true(ik_osfile_allocated(file) >= 1000000);
+    /* No file may be as large, whatever the disk. */
+    rc = ik_osfile_reserve(file, UINT64_MAX, detail);
+    assert_true(rc == IK_EFILE || rc == IK_ENO_SPACE);
+    assert_non_null(strstr(detail, at("a")));
+  }
+  assert_int_equal(ik_osfile_reserve(file, 0, NULL), rc == IK_EUNSUPPORTED ? rc : 0);
+  assert_int_equal(ik_osfile_truncate(file, 3, NULL), 0);
+  assert_true(ik_osfile_allocated(file) < 1000000);
+  ik_osfile_start_writeback(file, 0, 3);
+  ik_osfile_close(file);
+}
+
+static void holes_are_found(void **state) {
+  (void)state;
+  static char block[100000];
+  struct ik_osfile *file;
+  unlink(at("a"));
+  memset(block, 'x', sizeof block);
+  assert_int_equal(ik_osfile_open(at("a"), WRITER, 0600, &file, NULL), 0);
+  assert_false(ik_osfile_has_hole(file, 0));
+  assert_int_equal(ik_osfile_reserve(file, 300000, NULL) == IK_ENO_SPACE, 0);
+  assert_int_equal(ik_osfile_write(file, 0, block, sizeof block, NULL), 0);
+  assert_int_equal(ik_osfile_write(file, 100000, block, sizeof block, NULL), 0);
+  assert_int_equal(ik_osfile_sync(file, NULL), 0);
+  assert_false(ik_osfile_has_hole(file, 200000));
+  assert_int_equal(ik_osfile_truncate(file, 50000, NULL), 0);
+  assert_int_equal(ik_osfile_write(file, 100000, block, sizeof block, NULL), 0);
+#if defined(__linux__)
+  assert_true(ik_osfile_has_hole(file, 200000));
+#endif
+  ik_osfile_close(file);
+}
+
+static void modes_are_taken_away_from(void **state) {
+  (void)state;
+  struct stat st;
+  struct ik_osfile *file;
+  unlink(at("a"));
+  assert_int_equal(ik_osfile_open(at("a"), WRITER, 0640, &file, NULL), 0);
+  assert_int_equal(ik_osfile_limit_mode(file, 0644), 0);
+  assert_int_equal(stat(at("a"), &st), 0);
+  assert_int_equal(st.st_mode & 07777, 0640);
+  assert_int_equal(ik_osfile_limit_mode(file, 0444), 0);
+  assert_int_equal(stat(at("a"), &st), 0);
+  assert_int_equal(st.st_mode & 07777, 0440);
+  ik_osfile_close(file);
+}
+
+static void directories_are_made(void **state) {
+  (void)state;
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  struct ik_path_info info;
+  assert_int_equal(ik_path_make_directory(at("link"), 0700, detail), IK_EFILE); /* is a file */
+  unlink(at("link"));
+  assert_int_equal(ik_path_make_directory(at("link"), 0700, detail), 0);
+  assert_int_equal(ik_path_make_directory(at("link"), 0700, detail), 0);
+  assert_int_equal(ik_path_info(at("link"), &info, NULL), 0);
+  assert_true(info.is_directory);
+  assert_int_equal(ik_path_make_directory(at("none/x"), 0700, detail), IK_EFILE_NOT_FOUND);
+  assert_non_null(strstr(detail, "none/x"));
+  assert_int_equal(rmdir(at("link")), 0);
+}
+
+static void names_have_a_length(void **state) {
+  (void)state;
+  char name[300], detail[IOTKIT_DETAIL_MAX] = "";
+  struct ik_osfile *file;
+  memset(name, 'n', sizeof name - 1);
+  name[sizeof name - 1] = '\0';
+  assert_int_equal(ik_osfile_open(name, WRITER, 0600, &file, detail), IK_EINVALID_ARGUMENT);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(bytes_come_back),
@@ -194,6 +281,11 @@ int main(void) {
       cmocka_unit_test(a_full_disk_says_so),
       cmocka_unit_test(mode_and_owner_are_copied),
       cmocka_unit_test(free_space_is_known),
+      cmocka_unit_test(space_is_set_aside),
+      cmocka_unit_test(holes_are_found),
+      cmocka_unit_test(modes_are_taken_away_from),
+      cmocka_unit_test(directories_are_made),
+      cmocka_unit_test(names_have_a_length),
   };
   return cmocka_run_group_tests(tests, enter, leave);
 }

@@ -1,0 +1,51 @@
+/*
+ * file_steps.h - ends the process, or fails, at the n-th change that it is about to make to the
+ * disk. This is the test program's own rename(), unlink(), fsync() and pwrite(), which the library
+ * in it then calls.
+ *
+ * To be included by one file of a program.
+ */
+#ifndef TEST_FILE_STEPS_H
+#define TEST_FILE_STEPS_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define STEPS_CRASHED 77
+
+static struct {
+  int left;  /* changes before the one; -1: none is meant */
+  int error; /* what it fails with; 0: the process ends before it */
+} steps = {-1, 0};
+
+/* False: fail. */
+static bool step(void) {
+  if (steps.left < 0 || steps.left-- > 0) return true;
+  if (steps.error == 0) _exit(STEPS_CRASHED);
+  errno = steps.error;
+  return false;
+}
+
+int rename(const char *from, const char *to) {
+  return step() ? renameat(AT_FDCWD, from, AT_FDCWD, to) : -1;
+}
+
+int unlink(const char *path) {
+  return step() ? unlinkat(AT_FDCWD, path, 0) : -1;
+}
+
+int fsync(int fd) {
+  return step() ? (int)syscall(SYS_fsync, fd) : -1;
+}
+
+ssize_t pwrite(int fd, const void *data, size_t len, off_t offset) {
+  struct iovec part = {(void *)data, len};
+  return step() ? pwritev(fd, &part, 1, offset) : -1;
+}
+
+#endif
