@@ -140,8 +140,6 @@ static void end_fetch(iotkit_job_t *job) {
   if (job->begun) ik_transfer_free(&job->lane.transfer);
   job->begun = false;
   ik_throttle_deinit(&job->throttle);
-  ik_job_blocks_free(job->blocks);
-  job->blocks = NULL;
 }
 
 void iotkit_job_unref(iotkit_job_t *job) {

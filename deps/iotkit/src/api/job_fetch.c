@@ -16,6 +16,8 @@
 void ik_job_disconnect(iotkit_job_t *job) {
   ik_job_lanes_free(job);
   ik_lane_disconnect(&job->lane);
+  ik_job_blocks_free(job->blocks);
+  job->blocks = NULL;
 }
 
 /* ---- beginning ---- */

@@ -39,7 +39,8 @@ struct iotkit_mqtt {
   /* somebody sleeps by what deadline() said: call the waker when that is no longer true */
   bool armed;
   bool interrupted;
-  uintptr_t stepper; /* the thread that steps or yields, 0: none */
+  uintptr_t stepper;      /* the thread that steps or yields, 0: none */
+  uintptr_t last_stepper; /* the one that did last */
   const struct ik_mqtt_handler *running;
   uint32_t waking;   /* calls of the waker under way */
   uint32_t fetching; /* upgrades being fetched by this client's OTA handles */
@@ -75,6 +76,16 @@ void ik_mqtt_leave(iotkit_mqtt_t *client);
 void ik_mqtt_run(iotkit_mqtt_t *client, uint64_t now_ms);
 /* The loop of iotkit_mqtt_yield, for a caller who has become the stepping thread already. */
 int ik_mqtt_yield_entered(iotkit_mqtt_t *client, uint32_t timeout_ms);
+/*
+ * For a call that blocks a thread which otherwise steps the client: as ik_mqtt_enter(), but
+ * IK_EAGAIN unless this thread was the last to step it and no loop has it.
+ */
+int ik_mqtt_enter_again(iotkit_mqtt_t *client);
+/*
+ * Steps, and waits unless that brought something, until a packet or a change of state was handled,
+ * `also` is signalled, or `until_ms`. 0, IK_ECLOSED, or why it could not wait.
+ */
+int ik_mqtt_pump_entered(iotkit_mqtt_t *client, struct ik_wake *also, uint64_t until_ms);
 /* With the mutex held: a step is due. Unlocks, and wakes who sleeps. */
 void ik_mqtt_poke_unlock(iotkit_mqtt_t *client);
 /* With the mutex held: when to step next; 0: at once. */

@@ -451,6 +451,7 @@ int ik_mqtt_enter(iotkit_mqtt_t *client) {
     rc = IK_ECLOSED;
   else {
     client->stepper = self;
+    client->last_stepper = self;
     client->armed = false;
   }
   ik_mutex_unlock(client->mutex);

@@ -38,11 +38,13 @@ static int outcome(iotkit_mqtt_t *client, uint64_t handled, uint64_t *next_ms) {
   return rc;
 }
 
-static int wait_ready(iotkit_mqtt_t *client, uint32_t timeout_ms) {
-  struct ik_pollfd fds[2] = {
+/* `also` may be NULL; it is left signalled for its owner. */
+static int wait_ready(iotkit_mqtt_t *client, const struct ik_wake *also, uint32_t timeout_ms) {
+  struct ik_pollfd fds[3] = {
       {.fd = client->interest ? client->fd : -1, .interest = client->interest},
-      {.fd = ik_wake_fd(client->yield_wake), .interest = IOTKIT_READ}};
-  const int rc = ik_port_poll(fds, 2, timeout_ms);
+      {.fd = ik_wake_fd(client->yield_wake), .interest = IOTKIT_READ},
+      {.fd = also ? ik_wake_fd(also) : -1, .interest = IOTKIT_READ}};
+  const int rc = ik_port_poll(fds, 3, timeout_ms);
   if (rc >= 0 && fds[1].ready) ik_wake_clear(client->yield_wake);
   return rc;
 }
@@ -57,7 +59,7 @@ int ik_mqtt_yield_entered(iotkit_mqtt_t *client, uint32_t timeout_ms) {
     ik_mqtt_run(client, now_ms);
     rc = outcome(client, handled, &next_ms);
     if (rc || now_ms >= end_ms) return rc < 0 ? rc : 0;
-    rc = wait_ready(client, until(next_ms < end_ms ? next_ms : end_ms, now_ms));
+    rc = wait_ready(client, NULL, until(next_ms < end_ms ? next_ms : end_ms, now_ms));
     now_ms = ik_port_now_ms();
   }
   return rc;
@@ -69,6 +71,35 @@ int iotkit_mqtt_yield(iotkit_mqtt_t *client, uint32_t timeout_ms) {
   rc = ik_mqtt_yield_entered(client, timeout_ms);
   ik_mqtt_leave(client);
   return rc;
+}
+
+int ik_mqtt_enter_again(iotkit_mqtt_t *client) {
+  const uintptr_t self = ik_thread_self();
+  ik_mutex_lock(client->mutex);
+  const bool own = client->last_stepper == self && !client->loop_node;
+  const bool inside = client->stepper == self;
+  ik_mutex_unlock(client->mutex);
+  if (!own && !inside) return IK_EAGAIN;
+  const int rc = ik_mqtt_enter(client);
+  return rc == IK_EBUSY ? IK_EAGAIN : rc;
+}
+
+int ik_mqtt_pump_entered(iotkit_mqtt_t *client, struct ik_wake *also, uint64_t until_ms) {
+  const uint64_t handled = client->handled;
+  const uint64_t now_ms = ik_port_now_ms();
+  int rc = ensure_wake(client);
+  if (rc < 0) return rc;
+  ik_mqtt_run(client, now_ms);
+  if (client->handled == handled && client->state != IOTKIT_MQTT_CLOSED && now_ms < until_ms) {
+    ik_mutex_lock(client->mutex);
+    const uint64_t next_ms = ik_mqtt_next_ms(client);
+    client->armed = true;
+    ik_mutex_unlock(client->mutex);
+    rc = wait_ready(client, also, until(next_ms < until_ms ? next_ms : until_ms, now_ms));
+    if (rc < 0) return rc;
+    ik_mqtt_run(client, ik_port_now_ms());
+  }
+  return client->state == IOTKIT_MQTT_CLOSED ? IK_ECLOSED : 0;
 }
 
 void iotkit_mqtt_interrupt(iotkit_mqtt_t *client) {

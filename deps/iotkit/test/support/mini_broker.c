@@ -41,6 +41,9 @@ struct mini_broker {
   struct message messages[MESSAGES_MAX];
   unsigned count;
   struct filter filters[FILTERS_MAX];
+  const char *answered; /* the topic; NULL: none */
+  mini_broker_answer_fn answer;
+  void *answer_ctx;
 };
 
 static char *copy_text(const uint8_t *data, size_t len) {
@@ -163,6 +166,15 @@ static void take(struct mini_broker *broker, uint8_t first, const uint8_t *body,
 
 /* ---- the thread ---- */
 
+/* Of a publish that was just stored: without the mutex, so that the answer can be sent. */
+static void answer_publish(struct mini_broker *broker) {
+  pthread_mutex_lock(&broker->mutex);
+  const struct message *message = &broker->messages[broker->count - 1]; /* only added to here */
+  bool answered = broker->answered != NULL && strcmp(message->topic, broker->answered) == 0;
+  pthread_mutex_unlock(&broker->mutex);
+  if (answered) broker->answer(broker->answer_ctx, broker, message->payload);
+}
+
 static void serve(struct mini_broker *broker, int fd) {
   uint8_t *body = malloc(PACKET_MAX);
   uint8_t first;
@@ -172,6 +184,7 @@ static void serve(struct mini_broker *broker, int fd) {
     pthread_mutex_lock(&broker->mutex);
     take(broker, first, body, len);
     pthread_mutex_unlock(&broker->mutex);
+    if (first >> 4 == PUBLISH) answer_publish(broker);
   }
   free(body);
 }
@@ -228,10 +241,9 @@ void mini_broker_stop(struct mini_broker *broker) {
   free(broker);
 }
 
-bool mini_broker_publish(struct mini_broker *broker, const char *topic, const char *payload,
-                         unsigned qos, bool dup) {
+static bool publish(struct mini_broker *broker, const char *topic, const void *payload,
+                    size_t payload_len, unsigned qos, bool dup) {
   size_t topic_len = strlen(topic);
-  size_t payload_len = strlen(payload);
   size_t len = 2 + topic_len + (qos > 0 ? 2 : 0) + payload_len;
   uint8_t *packet = malloc(len + 5);
   size_t at = 0;
@@ -255,6 +267,25 @@ bool mini_broker_publish(struct mini_broker *broker, const char *topic, const ch
   pthread_mutex_unlock(&broker->mutex);
   free(packet);
   return sent;
+}
+
+bool mini_broker_publish(struct mini_broker *broker, const char *topic, const char *payload,
+                         unsigned qos, bool dup) {
+  return publish(broker, topic, payload, strlen(payload), qos, dup);
+}
+
+bool mini_broker_publish_bytes(struct mini_broker *broker, const char *topic, const void *payload,
+                               size_t len) {
+  return publish(broker, topic, payload, len, 0, false);
+}
+
+void mini_broker_answer(struct mini_broker *broker, const char *topic, mini_broker_answer_fn answer,
+                        void *ctx) {
+  pthread_mutex_lock(&broker->mutex);
+  broker->answered = topic;
+  broker->answer = answer;
+  broker->answer_ctx = ctx;
+  pthread_mutex_unlock(&broker->mutex);
 }
 
 void mini_broker_drop(struct mini_broker *broker) {

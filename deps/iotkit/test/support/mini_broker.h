@@ -22,6 +22,16 @@ void mini_broker_stop(struct mini_broker *broker);
 /* Sends a message to the client that is connected; false: there is none. */
 bool mini_broker_publish(struct mini_broker *broker, const char *topic, const char *payload,
                          unsigned qos, bool dup);
+/* The same for any bytes, with QoS 0. */
+bool mini_broker_publish_bytes(struct mini_broker *broker, const char *topic, const void *payload,
+                               size_t len);
+/*
+ * What answers the messages of a topic, besides their being kept: runs on the broker's thread and
+ * may publish and drop. Before the client connects.
+ */
+typedef void (*mini_broker_answer_fn)(void *ctx, struct mini_broker *broker, const char *payload);
+void mini_broker_answer(struct mini_broker *broker, const char *topic, mini_broker_answer_fn answer,
+                        void *ctx);
 /* Cuts the connection. */
 void mini_broker_drop(struct mini_broker *broker);
 
