@@ -250,8 +250,9 @@ function checkHeaderName(name: string): void {
   if (ownHeaders.test(name)) throw conflict(`fetch.headers must not have ${name}`);
 }
 
+// There is nothing below an address.
 const hostPattern =
-  /^(?:(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(?::([1-9]\d{0,4}))?$/;
+  /^(?!\*\.[\d.]+(?::|$))(?:(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(?::([1-9]\d{0,4}))?$/;
 
 function checkHosts(given: unknown): string {
   const name = 'fetch.allowedHosts';

@@ -18,10 +18,12 @@ test('an address that has expired is renewed, and the download begins', async ()
   await using world = await World.open({ clock, urlLifetimeSeconds: 60 });
   const { device, upgrade, upgradeId } = await world.announce(image, { connect: quick });
   const requests = listen(world);
+  const renewed = world.platform.waitFor('notice-sent', ({ topic }) => topic.endsWith('get_reply'));
   clock.advance(61_000);
   await upgrade.download(world.path('a.bin'));
   expect(image.equals(await readFile(world.path('a.bin')))).toBe(true);
-  expect(requests.map(({ status }) => status)).toEqual([403, 200]);
+  await renewed;
+  expect(requests.map(({ status }) => status)).toEqual([200]);
   await world.report(device, '2.0.0');
   expect((await world.outcome(upgradeId)).state).toBe('succeeded');
 });
@@ -39,8 +41,9 @@ test('one that expires half way is renewed, and the same bytes go on', async () 
   await upgrade.download(world.path('a.bin'));
   await renewed;
   expect(image.equals(await readFile(world.path('a.bin')))).toBe(true);
-  expect(requests.map(({ status }) => status)).toEqual([200, 403, 206]);
-  const [, , last] = requests;
+  // The one that was dropped may be told after the next.
+  expect(requests.map(({ status }) => status).sort()).toEqual([200, 206, 403]);
+  const last = requests.find(({ status }) => status === 206);
   const from = Number(/^bytes=(\d+)-/.exec(last?.range ?? '')?.[1]);
   expect(from).toBeGreaterThan(0);
   expect(last?.bytes).toBe(image.length - from);

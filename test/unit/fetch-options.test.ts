@@ -181,6 +181,7 @@ describe('refused with an error that names the option', () => {
     [{ fetch: { allowedHosts: ['a,b'] } }, host],
     [{ fetch: { allowedHosts: ['*'] } }, host],
     [{ fetch: { allowedHosts: ['a.*.b'] } }, host],
+    [{ fetch: { allowedHosts: ['*.0.0.1:80'] } }, host],
     [{ fetch: { allowedHosts: ['https://a'] } }, host],
     [{ fetch: { allowedHosts: ['a:0'] } }, host],
     [{ fetch: { allowedHosts: ['::1'] } }, host],
