@@ -19,6 +19,8 @@ export interface NginxOptions {
   readonly cert: string;
   /** Further directives for the server. */
   readonly server?: string;
+  /** Default: `TLSv1.2 TLSv1.3`. */
+  readonly protocols?: string;
   /** Plain and TLS. Default: any free ones. */
   readonly ports?: readonly [number, number];
 }
@@ -27,7 +29,10 @@ export interface Nginx extends Running {
   readonly httpUrl: string;
   readonly httpsUrl: string;
   readonly ports: readonly [number, number];
-  /** Where each finished request has a line. */
+  /**
+   * Where each finished request has a line, which ends with its Range, the version of TLS and the
+   * subject of the client's certificate.
+   */
   readonly accessLog: string;
 }
 
@@ -57,7 +62,7 @@ function configuration(
   options: NginxOptions,
   [httpPort, httpsPort]: readonly [number, number],
 ): string {
-  const { directory, root, server = '' } = options;
+  const { directory, root, server = '', protocols = 'TLSv1.2 TLSv1.3' } = options;
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((kind) => `  ${kind}_temp_path ${directory}/${kind};`)
     .join('\n');
@@ -68,7 +73,9 @@ pid ${directory}/nginx.pid;
 events { worker_connections 256; }
 http {
 ${temporary}
-  access_log ${directory}/access.log;
+  log_format line '$remote_addr "$request" $status $body_bytes_sent "$http_range" '
+    '$ssl_protocol $ssl_client_s_dn';
+  access_log ${directory}/access.log line;
   default_type application/octet-stream;
   sendfile on;
   tcp_nopush on;
@@ -77,7 +84,7 @@ ${temporary}
     listen 127.0.0.1:${httpsPort} ssl;
     ssl_certificate ${directory}/cert.pem;
     ssl_certificate_key ${directory}/key.pem;
-    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_protocols ${protocols};
     root ${root};
     ${server}
   }
