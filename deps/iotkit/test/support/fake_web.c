@@ -154,6 +154,9 @@ int fake_web_dial(void *ctx, const struct ik_dial *dial, uint64_t now_ms, struct
                                               web_interest, web_deadline, web_close};
   struct fake_web *web = ctx;
   (void)now_ms;
+  snprintf(web->host, sizeof(web->host), "%s", dial->host);
+  web->proxied = dial->proxy != NULL;
+  if (web->proxied) web->proxy = *dial->proxy;
   if (web->dial_error != 0) {
     ik_detail(detail, "%s: cannot be dialled", dial->host);
     return web->dial_error;

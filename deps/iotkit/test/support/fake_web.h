@@ -51,6 +51,10 @@ struct fake_web {
   unsigned open;     /* now */
   unsigned open_max; /* at once */
   uint64_t sent;     /* bytes of bodies */
+  /* The last dial. */
+  char host[IK_HOST_MAX + 1];
+  bool proxied;
+  struct ik_proxy proxy;
 };
 
 /* An ik_dial_fn; ctx is the web. */
