@@ -1,6 +1,7 @@
 // Checked by tsc alone (`npm run check`): what the public types say, allow and refuse. Never run.
 import {
   type ConnectOptions,
+  compareVersions,
   connect,
   type Device,
   type DeviceState,
@@ -8,8 +9,12 @@ import {
   IotkitError,
   type Progress,
   type StateChange,
+  setBandwidthLimit,
   stats,
+  type Target,
   type Upgrade,
+  type UpgradeFile,
+  type VersionContext,
 } from '../../lib';
 
 type Same<A, B> =
@@ -31,6 +36,45 @@ export async function connecting(): Promise<void> {
   const options: ConnectOptions = { ...identity, host: 'h' };
   // @ts-expect-error options are read-only
   options.host = 'other';
+}
+
+export async function fetching(): Promise<void> {
+  await connect({
+    ...identity,
+    host: 'h',
+    fetch: {
+      cert: 'pem',
+      key: new Uint8Array(),
+      renewTimeout: false,
+      connections: 4,
+      headers: { Authorization: 'Bearer x' },
+      proxy: false,
+      allowedHosts: ['*.example.com'],
+      bytesPerSecond: 100_000,
+    },
+    verify: {
+      publicKeys: ['pem', new Uint8Array()],
+      requireSignature: true,
+      newerOnly: true,
+      allowVersion: (version, context) => {
+        same<typeof version, string>();
+        same<typeof context, VersionContext>();
+        same<typeof context.current, string | undefined>();
+        return compareVersions(version, context.current ?? '') > 0;
+      },
+    },
+  });
+  // @ts-expect-error true is no proxy
+  await connect({ ...identity, host: 'h', fetch: { proxy: true } });
+  // @ts-expect-error a time-out or false
+  await connect({ ...identity, host: 'h', fetch: { renewTimeout: true } });
+  // @ts-expect-error the answer must be there at once
+  await connect({ ...identity, host: 'h', verify: { allowVersion: async () => true } });
+  // @ts-expect-error a header has one value
+  await connect({ ...identity, host: 'h', fetch: { headers: { a: ['1', '2'] } } });
+  setBandwidthLimit(undefined);
+  // @ts-expect-error no limit is undefined
+  setBandwidthLimit(null);
 }
 
 export async function devices(device: Device): Promise<void> {
@@ -71,6 +115,30 @@ export async function upgrades(device: Device, signal: AbortSignal): Promise<voi
     upgrade.stream({ recycle: true });
     for await (const progress of upgrade.progress()) same<typeof progress, Progress>();
   }
+}
+
+export async function targets(device: Device, upgrade: Upgrade): Promise<void> {
+  device.ota.setBandwidthLimit(65_536);
+  same<typeof upgrade.files, readonly UpgradeFile[]>();
+  same<typeof upgrade.paused, boolean>();
+  same<ReturnType<typeof upgrade.defer>, Promise<void>>();
+  same<ReturnType<typeof upgrade.reject>, Promise<void>>();
+  await upgrade.reject('not now');
+  const all: readonly Target[] = [
+    '/tmp/x',
+    { path: '/tmp/y', mode: 0o600 },
+    { device: '/dev/mmcblk0p2', offset: 512, journal: '/var/lib/journal' },
+    { write: (chunk: Uint8Array, offset: number) => void [chunk, offset] },
+    { write: async () => {}, close: async () => {}, abort: (reason) => void reason },
+  ];
+  await upgrade.download(all, { resume: false, report: { upTo: 60 } });
+  await upgrade.download('/tmp/x', { signature: { value: new Uint8Array(256), over: 'image' } });
+  // @ts-expect-error a file has a path or is a device
+  await upgrade.download({ file: '/tmp/x' });
+  // @ts-expect-error it is the digest or the image that is signed
+  await upgrade.download('/tmp/x', { signature: { value: '', over: 'header' } });
+  // @ts-expect-error what is announced is read-only
+  upgrade.files.push({});
 }
 
 export function errors(error: unknown): ErrorCode | undefined {
