@@ -67,10 +67,10 @@ struct iotkit_upgrade_file {
    * SDK's own files beside it are named: *.part, *.journal, .iotkit-commit
    */
   const char *name;
-  const char *url; /**< not to be logged */
-  uint64_t size;   /**< bytes */
-  enum iotkit_digest_method digest_method;
-  uint8_t digest[IOTKIT_DIGEST_MAX];
+  const char *url;                         /**< not to be logged */
+  uint64_t size;                           /**< bytes */
+  enum iotkit_digest_method digest_method; /**< MD5 where the notice names none */
+  uint8_t digest[IOTKIT_DIGEST_MAX];       /**< 16 bytes (MD5) or 32 (SHA-256) */
 };
 
 /** What the bytes come over. */
@@ -92,9 +92,9 @@ struct iotkit_upgrade {
   const char *digest_sign;                 /**< base64 signature over the digest, or "" */
   bool is_diff;         /**< the image is a difference, to be applied to the running version */
   const char *ext_data; /**< JSON object text, or "" */
-  enum iotkit_protocol protocol;
-  uint64_t stream_id; /**< over MQTT: which image */
-  uint64_t stream_file_id;
+  enum iotkit_protocol protocol;           /**< what the bytes come over */
+  uint64_t stream_id;                      /**< over MQTT: which image */
+  uint64_t stream_file_id;                 /**< and which file of it */
   const struct iotkit_upgrade_file *files; /**< NULL: the upgrade is one image */
   size_t file_count;                       /**< 0, or 1 to IOTKIT_FILES_MAX */
 };
