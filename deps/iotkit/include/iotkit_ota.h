@@ -159,7 +159,7 @@ struct iotkit_fetch_options {
   bool require_signature;
 };
 
-#define IOTKIT_CONNECTIONS_MAX 8
+#define IOTKIT_CONNECTIONS_MAX 8 /**< ranges of one image side by side */
 
 /** How far a job has come, and what may follow. */
 enum iotkit_job_state {
