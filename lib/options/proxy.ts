@@ -12,9 +12,16 @@ export interface CheckedProxy {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const EXPECTED = 'http://[user:password@]host[:port]';
-// What would separate, in user or password, has to be %-encoded.
-const proxyPattern =
-  /^(?:http:\/\/)?(?:(?:[^\s:@/?#[\]]|%[0-9a-f]{2})*(?::(?:[^\s@/?#[\]]|%[0-9a-f]{2})*)?@)?(?:[\w.-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?\/?$/i;
+const proxyPattern = new RegExp(
+  [
+    /^(?:http:\/\/)?/,
+    /(?:[^\s:@/?#[\]]*(?::[^\s@/?#[\]]*)?@)?/, // what would separate has to be %-encoded
+    /(?:[\w.-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?\/?$/,
+  ]
+    .map(({ source }) => source)
+    .join(''),
+  'i',
+);
 const MAX_LENGTH = 1024;
 
 function isProxy(url: string): boolean {

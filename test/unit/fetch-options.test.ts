@@ -113,7 +113,7 @@ describe('the proxy', () => {
     [{ all_proxy: lower, ALL_PROXY: upper }, [lower, lower, '']],
     [{ ALL_PROXY: upper, https_proxy: lower }, [upper, lower, '']],
     [{ https_proxy: 'proxy.local:3128' }, ['', 'proxy.local:3128', '']],
-    [{ https_proxy: 'http://u:p%40x@[::1]:3128/' }, ['', 'http://u:p%40x@[::1]:3128/', '']],
+    [{ https_proxy: 'http://u:p%40:x@[::1]:3128/' }, ['', 'http://u:p%40:x@[::1]:3128/', '']],
     [{ no_proxy: 'a,.b', NO_PROXY: 'c' }, ['', '', 'a,.b']],
     [{ NO_PROXY: '*' }, ['', '', '*']],
   ])('of the environment %j', (environment, expected) => {
