@@ -1,0 +1,537 @@
+/*
+ * The way from a job back to its channel: what becomes of its question for another URL, over a real
+ * client, a broker and a firmware server on loopback; and the link's bounds and ends.
+ */
+#include <inttypes.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/job.h"
+#include "api/link.h"
+#include "support/cm.h"
+#include "support/http_server.h"
+#include "support/mini_broker.h"
+#include "support/tcp_peer.h"
+
+#define UPGRADE_TOPIC "/ota/device/upgrade/pk/dn"
+#define PROGRESS_TOPIC "/ota/device/progress/pk/dn"
+#define GET_TOPIC "/sys/pk/dn/thing/ota/firmware/get"
+#define GET_REPLY_TOPIC "/sys/pk/dn/thing/ota/firmware/get_reply"
+#define SIZE 20000u
+#define STEPS_MAX 100000
+
+enum answering { SILENT, SAME_IMAGE, ANOTHER_IMAGE, REFUSED, NOTHING, FOREIGN_ID };
+
+struct world {
+  struct mini_broker *broker;
+  struct http_server *server;
+  iotkit_mqtt_t *client;
+  iotkit_ota_t *ota;
+  atomic_int answering;
+  unsigned subscribed;
+  unsigned upgrades, refusals, nothings;
+  int error;
+  iotkit_job_t *job; /* of the first upgrade */
+  uint8_t image[SIZE];
+};
+
+/* ---- the world ---- */
+
+/* "/old" is cut in the middle and expired from then on. */
+static bool serve(void *ctx, int fd, const struct http_request *request) {
+  (void)ctx;
+  unsigned from = (unsigned)request->from;
+  if (strncmp(request->head, "GET /old", 8) == 0) {
+    if (request->index > 0)
+      return http_send(fd, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+    http_send(fd, "HTTP/1.1 200 OK\r\nETag: \"a\"\r\nContent-Length: %u\r\n\r\n", SIZE);
+    http_send_image(fd, 0, SIZE / 2);
+    return false;
+  }
+  http_send(fd, "HTTP/1.1 %s\r\nContent-Range: bytes %u-%u/%u\r\nContent-Length: %u\r\n\r\n",
+            request->has_range ? "206 x" : "200 x", from, SIZE - 1, SIZE, SIZE - from);
+  return http_send_image(fd, from, SIZE - from);
+}
+
+static void compose(const struct world *world, char *json, size_t cap, const char *id,
+                    const char *path, const char *md5) {
+  snprintf(json, cap,
+           "{\"code\":200,\"id\":\"%s\",\"message\":\"success\",\"data\":{\"size\":%u,"
+           "\"version\":\"2.0.0\",\"module\":\"MCU\",\"url\":\"http://127.0.0.1:%u%s\","
+           "\"md5\":\"%s\"}}",
+           id, SIZE, http_server_port(world->server), path, md5);
+}
+
+static const char *image_md5(void) {
+  static char hex[33];
+  struct ik_digest *digest;
+  uint8_t value[IOTKIT_DIGEST_MAX];
+  if (hex[0] != '\0') return hex;
+  assert_int_equal(ik_digest_new(IOTKIT_DIGEST_MD5, &digest), 0);
+  for (unsigned i = 0; i < SIZE; i++) {
+    uint8_t byte = http_image_byte(i);
+    ik_digest_update(digest, &byte, 1);
+  }
+  ik_digest_value(digest, value);
+  ik_digest_free(digest);
+  for (size_t i = 0; i < 16; i++)
+    snprintf(hex + 2 * i, 3, "%02x", value[i]);
+  return hex;
+}
+
+static const char other_md5[] = "0123456789abcdef0123456789abcdef";
+
+/* On the broker's thread. */
+static void answer(void *ctx, struct mini_broker *broker, const char *payload) {
+  const struct world *world = ctx;
+  char json[1024];
+  char id[16] = "";
+  unsigned long number = strtoul(payload + sizeof("{\"id\":\"") - 1, NULL, 10);
+  enum answering how = (enum answering)atomic_load(&world->answering);
+  snprintf(id, sizeof(id), "%lu", how == FOREIGN_ID ? number + 5 : number);
+  switch (how) {
+  case SILENT:
+    return;
+  case ANOTHER_IMAGE:
+    compose(world, json, sizeof(json), id, "/new", other_md5);
+    break;
+  case REFUSED:
+    snprintf(json, sizeof(json), "{\"id\":\"%s\",\"code\":460,\"message\":\"bad\",\"data\":{}}",
+             id);
+    break;
+  case NOTHING:
+    snprintf(json, sizeof(json), "{\"id\":\"%s\",\"code\":200,\"data\":{}}", id);
+    break;
+  default:
+    compose(world, json, sizeof(json), id, "/new", image_md5());
+  }
+  mini_broker_publish(broker, GET_REPLY_TOPIC, json, 1, false);
+}
+
+static void on_event(void *ctx, iotkit_mqtt_t *client, const struct iotkit_mqtt_event *event) {
+  struct world *world = ctx;
+  (void)client;
+  if (event->type == IOTKIT_MQTT_EVENT_SUBSCRIBED && event->error == 0) world->subscribed++;
+}
+
+static void on_upgrade(void *ctx, iotkit_ota_t *ota, iotkit_job_t *job) {
+  struct world *world = ctx;
+  (void)ota;
+  if (world->upgrades++ == 0) {
+    world->job = job;
+  } else {
+    iotkit_job_unref(job);
+  }
+}
+
+static void on_refused(void *ctx, iotkit_ota_t *ota, int error, const char *detail,
+                       const char *request_id) {
+  struct world *world = ctx;
+  (void)ota;
+  (void)detail;
+  (void)request_id;
+  world->refusals++;
+  world->error = error;
+}
+
+static void on_nothing(void *ctx, iotkit_ota_t *ota, const char *request_id) {
+  struct world *world = ctx;
+  (void)ota;
+  (void)request_id;
+  world->nothings++;
+}
+
+static void until(struct world *world, const unsigned *what, unsigned count) {
+  for (int i = 0; *what < count; i++) {
+    if (i == STEPS_MAX) fail_msg("nothing came");
+    iotkit_mqtt_yield(world->client, 5000);
+  }
+}
+
+static int setup(void **state) {
+  struct world *world = calloc(1, sizeof(*world));
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  assert_non_null(world);
+  image_md5();
+  world->broker = mini_broker_start();
+  world->server = http_server_start(serve, world);
+  mini_broker_answer(world->broker, GET_TOPIC, answer, world);
+  const struct iotkit_mqtt_options options = {.host = "127.0.0.1",
+                                              .port = mini_broker_port(world->broker),
+                                              .client_id = "c",
+                                              .reconnect_min_ms = 1,
+                                              .on_event = on_event,
+                                              .ctx = world};
+  const struct iotkit_ota_options ota_options = {
+      .product_key = "pk",
+      .device_name = "dn",
+      .fetch = {.retry_min_ms = 1, .retry_max_ms = 5, .proxy = ""},
+      .on_upgrade = on_upgrade,
+      .on_refused = on_refused,
+      .on_nothing = on_nothing,
+      .ctx = world};
+  assert_int_equal(iotkit_mqtt_new(&options, &world->client, detail), 0);
+  assert_int_equal(iotkit_ota_new(world->client, &ota_options, &world->ota, detail), 0);
+  assert_int_equal(iotkit_mqtt_start(world->client), 0);
+  until(world, &world->subscribed, 3);
+  *state = world;
+  return 0;
+}
+
+static int teardown(void **state) {
+  struct world *world = *state;
+  iotkit_job_unref(world->job);
+  iotkit_ota_free(world->ota);
+  iotkit_mqtt_free(world->client);
+  mini_broker_stop(world->broker);
+  http_server_stop(world->server);
+  free(world);
+  return 0;
+}
+
+static void push(struct world *world, const char *id, const char *path) {
+  char json[1024];
+  compose(world, json, sizeof(json), id, path, image_md5());
+  assert_true(mini_broker_publish(world->broker, UPGRADE_TOPIC, json, 1, false));
+}
+
+static bool unfinished(const iotkit_job_t *job) {
+  enum iotkit_job_state state = iotkit_job_get_state(job);
+  return state == IOTKIT_JOB_READY || state == IOTKIT_JOB_FETCHING;
+}
+
+/* Fetches for a moment, then steps for one. */
+static void fetch_some(struct world *world) {
+  uint64_t offset;
+  uint64_t at = iotkit_job_received(world->job);
+  int64_t n = iotkit_job_fetch(world->job, world->image + at, SIZE - at, 5, &offset);
+  if (n > 0) assert_true(offset == at);
+  iotkit_mqtt_yield(world->client, 5);
+}
+
+/* The first half is there, the URL has expired, and the platform was asked. */
+static void bring_to_question(struct world *world, enum answering answering) {
+  char payload[512];
+  atomic_store(&world->answering, answering);
+  push(world, "1", "/old");
+  until(world, &world->upgrades, 1);
+  for (int i = 0; mini_broker_count(world->broker, GET_TOPIC) == 0 && unfinished(world->job); i++) {
+    if (i == STEPS_MAX) fail_msg("it did not ask");
+    fetch_some(world);
+  }
+  assert_true(mini_broker_wait(world->broker, GET_TOPIC, 0, payload, sizeof(payload), NULL));
+  assert_non_null(strstr(payload, "\"params\":{\"module\":\"MCU\"}"));
+  assert_true(iotkit_job_received(world->job) == SIZE / 2);
+}
+
+static int finish(struct world *world) {
+  for (int i = 0; unfinished(world->job); i++) {
+    if (i == STEPS_MAX) fail_msg("it does not end");
+    fetch_some(world);
+  }
+  return iotkit_job_error(world->job, NULL);
+}
+
+static void assert_failed(struct world *world, const char *why) {
+  char detail[IOTKIT_DETAIL_MAX];
+  assert_int_equal(finish(world), IK_EURL_EXPIRED);
+  iotkit_job_error(world->job, detail);
+  assert_non_null(strstr(detail, why));
+  assert_true(iotkit_job_received(world->job) == SIZE / 2);
+}
+
+/* ---- answers ---- */
+
+static void goes_on_with_the_url_of_the_reply(void **state) {
+  struct world *world = *state;
+  bring_to_question(world, SAME_IMAGE);
+  assert_int_equal(finish(world), 0);
+  assert_int_equal(iotkit_job_check(world->job), 0);
+  for (unsigned i = 0; i < SIZE; i++)
+    assert_int_equal(world->image[i], http_image_byte(i));
+  assert_int_equal(world->upgrades, 1); /* the answer is no new upgrade */
+  assert_int_equal(mini_broker_count(world->broker, GET_TOPIC), 1);
+}
+
+static void fails_when_the_reply_is_about_another_image(void **state) {
+  struct world *world = *state;
+  bring_to_question(world, ANOTHER_IMAGE);
+  assert_failed(world, "another image");
+  until(world, &world->upgrades, 2); /* which is offered */
+  assert_int_equal(world->refusals, 0);
+}
+
+static void fails_when_the_platform_refuses(void **state) {
+  struct world *world = *state;
+  bring_to_question(world, REFUSED);
+  assert_failed(world, "the platform answered with code 460 bad");
+  assert_int_equal(world->refusals, 0);
+  assert_int_equal(mini_broker_count(world->broker, PROGRESS_TOPIC), 0);
+}
+
+static void fails_when_there_is_nothing_any_more(void **state) {
+  struct world *world = *state;
+  bring_to_question(world, NOTHING);
+  assert_failed(world, "no such upgrade any more");
+  assert_int_equal(world->nothings, 0);
+}
+
+static void takes_no_answer_to_somebody_else(void **state) {
+  struct world *world = *state;
+  bring_to_question(world, FOREIGN_ID);
+  until(world, &world->upgrades, 2); /* the answer to a question of the program's own */
+  assert_true(unfinished(world->job));
+  assert_true(iotkit_job_wants_url(world->job));
+}
+
+static void goes_on_with_the_url_of_a_push(void **state) {
+  struct world *world = *state;
+  bring_to_question(world, SILENT);
+  push(world, "2", "/new");
+  assert_int_equal(finish(world), 0);
+  assert_int_equal(iotkit_job_check(world->job), 0);
+  assert_int_equal(world->upgrades, 1);
+}
+
+static void fails_when_the_channel_goes(void **state) {
+  struct world *world = *state;
+  bring_to_question(world, SILENT);
+  iotkit_ota_free(world->ota);
+  world->ota = NULL;
+  assert_failed(world, "the channel is closed");
+}
+
+/* ---- the link by itself ---- */
+
+static iotkit_job_t *make_job(const struct world *world) {
+  char json[1024];
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  iotkit_job_t *job;
+  compose(world, json, sizeof(json), "1", "/new", image_md5());
+  assert_int_equal(iotkit_job_parse(json, strlen(json), NULL, &job, detail), 0);
+  return job;
+}
+
+static void bounds_its_questions(void **state) {
+  struct world *world = *state;
+  struct ik_link *link;
+  iotkit_job_t *jobs[IK_LINK_QUESTIONS_MAX + 1];
+  assert_int_equal(ik_link_new(world->client, "pk", "dn", &link), 0);
+  for (size_t i = 0; i < COUNT(jobs); i++) {
+    jobs[i] = make_job(world);
+    ik_job_set_link(jobs[i], link);
+    int rc = ik_link_ask(link, jobs[i]);
+    assert_int_equal(rc, i < IK_LINK_QUESTIONS_MAX ? 0 : IK_EQUEUE_FULL);
+  }
+  assert_int_equal(ik_link_ask(link, jobs[0]), 0); /* replaces its own */
+  ik_link_forget(link, jobs[1]);
+  ik_link_forget(link, jobs[1]);
+  assert_int_equal(ik_link_ask(link, jobs[IK_LINK_QUESTIONS_MAX]), 0);
+  iotkit_job_unref(jobs[2]); /* takes its question along */
+  jobs[2] = make_job(world);
+  ik_job_set_link(jobs[2], link);
+  assert_int_equal(ik_link_ask(link, jobs[2]), 0);
+  ik_link_close(link);
+  assert_int_equal(ik_link_ask(link, jobs[0]), IK_ECLOSED);
+  assert_int_equal(ik_link_block_room(link), 0);
+  for (size_t i = 0; i < COUNT(jobs); i++)
+    iotkit_job_unref(jobs[i]);
+  ik_link_unref(link);
+}
+
+/* A client that is not connected and never will be. */
+static iotkit_mqtt_t *make_offline(void) {
+  const struct iotkit_mqtt_options options = {.host = "127.0.0.1", .port = 1, .client_id = "c"};
+  iotkit_mqtt_t *client;
+  assert_int_equal(iotkit_mqtt_new(&options, &client, NULL), 0);
+  return client;
+}
+
+static void keeps_a_question_that_could_not_be_sent(void **state) {
+  struct world *world = *state;
+  char json[1024];
+  struct ik_link *link;
+  struct ik_notice notice;
+  iotkit_job_t *job = make_job(world);
+  iotkit_mqtt_t *offline = make_offline();
+  assert_int_equal(ik_link_new(offline, "pk", "dn", &link), 0);
+  assert_int_equal(ik_link_ask(link, job), IK_ENOT_CONNECTED);
+  compose(world, json, sizeof(json), "7", "/new", image_md5());
+  assert_int_equal(ik_notice_parse(ik_str(json), &notice, NULL), 0);
+  assert_int_equal(ik_link_answer(link, &notice, 0, ""), IK_LINK_NOT_ASKED);
+  assert_true(ik_link_renew(link, &notice)); /* a push answers it */
+  assert_false(ik_link_renew(link, &notice));
+  ik_notice_free(&notice);
+  iotkit_job_unref(job);
+  ik_link_close(link);
+  ik_link_unref(link);
+  iotkit_mqtt_free(offline);
+}
+
+static void drops_the_question_of_a_job_that_is_gone(void **state) {
+  struct world *world = *state;
+  char json[1024];
+  char id[16];
+  struct ik_link *link;
+  struct ik_notice notice;
+  iotkit_mqtt_t *offline = make_offline();
+  assert_int_equal(ik_link_new(offline, "pk", "dn", &link), 0);
+  iotkit_job_t *job = make_job(world);
+  ik_job_set_link(job, link);
+  snprintf(id, sizeof(id), "%" PRIu32, ik_link_next_id(link) + 1);
+  assert_int_equal(ik_link_ask(link, job), IK_ENOT_CONNECTED);
+  iotkit_job_unref(job);
+  compose(world, json, sizeof(json), id, "/new", image_md5());
+  assert_int_equal(ik_notice_parse(ik_str(json), &notice, NULL), 0);
+  assert_int_equal(ik_link_answer(link, &notice, 0, ""), IK_LINK_NOT_ASKED);
+  ik_notice_free(&notice);
+  ik_link_close(link);
+  ik_link_unref(link);
+  iotkit_mqtt_free(offline);
+}
+
+struct asking {
+  struct world *world;
+  struct ik_link *link;
+  iotkit_job_t *job;
+};
+
+static atomic_uint asked;
+
+static void *ask_and_go(void *arg) {
+  const struct asking *asking = arg;
+  for (unsigned i = 0; i < 500; i++) {
+    iotkit_job_t *job = make_job(asking->world);
+    ik_job_set_link(job, asking->link);
+    ik_link_ask(asking->link, job);
+    iotkit_job_unref(job);
+    atomic_fetch_add(&asked, 1);
+  }
+  return NULL;
+}
+
+static void answers_while_jobs_go(void **state) {
+  struct world *world = *state;
+  char json[1024];
+  pthread_t threads[2];
+  struct asking asking = {.world = world};
+  struct ik_notice notice;
+  iotkit_mqtt_t *offline = make_offline();
+  assert_int_equal(ik_link_new(offline, "pk", "dn", &asking.link), 0);
+  compose(world, json, sizeof(json), "7", "/new", image_md5());
+  assert_int_equal(ik_notice_parse(ik_str(json), &notice, NULL), 0);
+  atomic_store(&asked, 0);
+  for (size_t i = 0; i < COUNT(threads); i++)
+    assert_int_equal(pthread_create(&threads[i], NULL, ask_and_go, &asking), 0);
+  while (atomic_load(&asked) < 1000)
+    ik_link_renew(asking.link, &notice);
+  for (size_t i = 0; i < COUNT(threads); i++)
+    pthread_join(threads[i], NULL);
+  assert_false(ik_link_renew(asking.link, &notice));
+  ik_notice_free(&notice);
+  ik_link_close(asking.link);
+  ik_link_unref(asking.link);
+  iotkit_mqtt_free(offline);
+}
+
+static void paces_block_requests(void **state) {
+  struct world *world = *state;
+  struct ik_link *link;
+  const struct ik_ota_block block = {1, 1, 0, 256};
+  uint64_t now_ms = ik_port_now_ms();
+  uint64_t end_ms = now_ms + 1000;
+  uint64_t until_ms;
+  uint32_t id;
+  unsigned sent = 0;
+  assert_int_equal(ik_link_new(world->client, "pk", "dn", &link), 0);
+  while (now_ms < end_ms) {
+    int rc = ik_link_ask_block(link, &block, now_ms, &id, &until_ms);
+    if (rc == 0) sent++;
+    if (rc == 0) continue;
+    assert_int_equal(rc, IK_EAGAIN);
+    assert_true(until_ms > now_ms);
+    now_ms = until_ms;
+  }
+  assert_true(sent >= 20 && sent <= 25);
+  ik_link_close(link);
+  ik_link_unref(link);
+}
+
+static void *ask_until_closed(void *arg) {
+  const struct asking *asking = arg;
+  int rc;
+  do {
+    rc = ik_link_ask(asking->link, asking->job);
+    ik_link_forget(asking->link, asking->job);
+    atomic_fetch_add(&asked, 1);
+  } while (rc == 0 || rc == IK_EQUEUE_FULL || rc == IK_ENOT_CONNECTED);
+  return (void *)(intptr_t)rc;
+}
+
+static void closes_while_jobs_ask(void **state) {
+  struct world *world = *state;
+  struct asking asking[3];
+  pthread_t threads[COUNT(asking)];
+  void *result;
+  struct ik_link *link;
+  iotkit_mqtt_t *offline = make_offline();
+  assert_int_equal(ik_link_new(offline, "pk", "dn", &link), 0);
+  atomic_store(&asked, 0);
+  for (size_t i = 0; i < COUNT(asking); i++) {
+    asking[i] = (struct asking){world, link, make_job(world)};
+    ik_job_set_link(asking[i].job, link);
+    assert_int_equal(pthread_create(&threads[i], NULL, ask_until_closed, &asking[i]), 0);
+  }
+  while (atomic_load(&asked) < 100)
+    sched_yield();
+  ik_link_close(link);
+  iotkit_mqtt_free(offline); /* nobody uses it any more */
+  for (size_t i = 0; i < COUNT(asking); i++) {
+    pthread_join(threads[i], &result);
+    assert_int_equal((int)(intptr_t)result, IK_ECLOSED);
+    iotkit_job_unref(asking[i].job);
+  }
+  ik_link_unref(link);
+}
+
+static void refuses_names_that_are_no_topic(void **state) {
+  struct world *world = *state;
+  struct ik_link *link;
+  char name[IK_OTA_TOPIC_MAX];
+  memset(name, 'a', sizeof(name) - 1);
+  name[sizeof(name) - 1] = '\0';
+  assert_int_equal(ik_link_new(world->client, "a/b", "dn", &link), IK_EINVALID_ARGUMENT);
+  assert_null(link);
+  assert_int_equal(ik_link_new(world->client, "pk", name, &link), IK_ETOO_LONG);
+  ik_link_unref(NULL);
+  ik_link_close(NULL);
+  ik_link_forget(NULL, NULL);
+  assert_null(ik_link_ref(NULL));
+  assert_int_equal(ik_link_ask(NULL, NULL), IK_ECLOSED);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      TEST(goes_on_with_the_url_of_the_reply),
+      TEST(fails_when_the_reply_is_about_another_image),
+      TEST(fails_when_the_platform_refuses),
+      TEST(fails_when_there_is_nothing_any_more),
+      TEST(takes_no_answer_to_somebody_else),
+      TEST(goes_on_with_the_url_of_a_push),
+      TEST(fails_when_the_channel_goes),
+      TEST(bounds_its_questions),
+      TEST(keeps_a_question_that_could_not_be_sent),
+      TEST(drops_the_question_of_a_job_that_is_gone),
+      TEST(answers_while_jobs_go),
+      TEST(paces_block_requests),
+      TEST(closes_while_jobs_ask),
+      TEST(refuses_names_that_are_no_topic),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
