@@ -1,6 +1,6 @@
 'use strict';
 
-// `npm run test:peers`: against a real mosquitto and a real nginx, which have to be installed.
+// `npm run test:peers`: against a real mosquitto, nginx, squid and tinyproxy, which have to be installed.
 const { projects, ...config } = require('./jest.config.cjs');
 
 /** @type {import('jest').Config} */

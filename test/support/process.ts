@@ -16,6 +16,9 @@ export interface RunningOptions {
   readonly ready: RegExp;
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
+  /** Whom it runs as. Default: us. */
+  readonly uid?: number;
+  readonly gid?: number;
 }
 
 /**
@@ -25,12 +28,12 @@ export interface RunningOptions {
 export async function start(
   command: string,
   args: readonly string[],
-  { ready, env = process.env, cwd }: RunningOptions,
+  { ready, env = process.env, ...options }: RunningOptions,
 ): Promise<Running> {
   const child = spawn(command, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env,
-    ...(cwd !== undefined && { cwd }),
+    ...options,
   });
   const output = collect(child);
   const kill = (): boolean => child.kill();
