@@ -122,9 +122,25 @@ void ik_iot_ota_refused(struct iot_ota *ota, int error) {
   ik_iot_ota_fail(ota, 0, error == IK_ENO_MEMORY ? IOT_OTAE_NOMEM : IOT_OTAE_GENERAL);
 }
 
+/* The published functions hand out one image: what has several files is refused by name. */
+static void refuse_files(struct iot_ota *ota, iotkit_ota_t *channel, iotkit_job_t *job) {
+  static const char why[] = "files: IOT_OTA_* cannot fetch upgrades of several files";
+  char desc[IOTKIT_DETAIL_MAX];
+  ik_detail(desc, "%s: %s", iotkit_error_name(IK_EUNSUPPORTED), why);
+  ik_log(IOTKIT_LOG_WARNING, "ota: refused a notice: %s", desc);
+  int rc = iotkit_ota_report_progress(channel, IOT_OTAP_GENERAL_FAILED, desc,
+                                      iotkit_job_upgrade(job)->module);
+  if (rc < 0) ik_log(IOTKIT_LOG_WARNING, "ota: refusal not reported: %s", iotkit_strerror(rc));
+  ik_iot_ota_refused(ota, IK_EUNSUPPORTED);
+  iotkit_job_unref(job);
+}
+
 static void on_upgrade(void *ctx, iotkit_ota_t *channel, iotkit_job_t *job) {
-  (void)channel;
-  ik_iot_ota_offer(ctx, job);
+  if (iotkit_job_upgrade(job)->file_count > 0) {
+    refuse_files(ctx, channel, job);
+  } else {
+    ik_iot_ota_offer(ctx, job);
+  }
 }
 
 static void on_refused(void *ctx, iotkit_ota_t *channel, int error, const char *detail,
@@ -186,6 +202,12 @@ int IOT_OTA_Deinit(void *handle) {
     return ik_iot_ota_fail(ota, IOT_OTAE_INVALID_STATE, IOT_OTAE_INVALID_STATE);
   }
   ik_mutex_lock(ota->mutex);
+  /* In a callback that runs because FetchYield steps the client: it would wait for itself. */
+  if (ota->in_fetch && ota->fetch_thread == ik_thread_self()) {
+    ota->last_error = IOT_OTAE_INVALID_STATE;
+    ik_mutex_unlock(ota->mutex);
+    return IOT_OTAE_INVALID_STATE;
+  }
   ik_iot_ota_set_state(ota, IOT_OTAS_UNINITED);
   if (ota->job != NULL) iotkit_job_abort(ota->job);
   while (ota->in_fetch)
@@ -294,6 +316,7 @@ static iotkit_job_t *enter_fetch(struct iot_ota *ota) {
   if (ota->state == IOT_OTAS_FETCHING && !ota->in_fetch) {
     job = iotkit_job_ref(ota->job);
     ota->in_fetch = true;
+    ota->fetch_thread = ik_thread_self();
   } else {
     ota->last_error = IOT_OTAE_INVALID_STATE;
   }

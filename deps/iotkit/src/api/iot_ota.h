@@ -36,6 +36,7 @@ struct iot_ota {
   iotkit_job_t *waiting[IK_IOT_OTA_WAITING_MAX];
   size_t waiting_count;
   bool in_fetch;
+  uintptr_t fetch_thread; /* while in_fetch */
   bool end_seen; /* FETCHED, and the program has been told: the next job may take its place */
   bool begun;    /* the first bytes were reported */
   uint64_t not_counted; /* bytes fetched before RESET_FETCHED_SIZE, in state FETCHED */
