@@ -217,9 +217,8 @@ static void sign_ins(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(buffers),       cmocka_unit_test(json),           cmocka_unit_test(urls),
-      cmocka_unit_test(sign_ins),      cmocka_unit_test(configurations),
-      cmocka_unit_test(several_files),
+      cmocka_unit_test(buffers),  cmocka_unit_test(json),           cmocka_unit_test(urls),
+      cmocka_unit_test(sign_ins), cmocka_unit_test(configurations), cmocka_unit_test(several_files),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,6 +46,11 @@ void ik_file_remove(struct iotkit_file *file);
  * without reading it. */
 int ik_file_untouched(struct iotkit_file *file, char *detail);
 
+/* ---- file_commit.c ---- */
+
+/* Whether iotkit_file_commit_all() takes them, as far as their names go. */
+int ik_file_check_set(iotkit_file_t *const *files, size_t count, char *detail);
+
 /* ---- file_journal.c ---- */
 
 /*

@@ -108,7 +108,7 @@ static bool clash(const struct iotkit_file *a, const struct iotkit_file *b) {
          strcmp(a->path, b->journal_path) == 0;
 }
 
-static int check_files(iotkit_file_t *const *files, size_t count, char *detail) {
+int ik_file_check_set(iotkit_file_t *const *files, size_t count, char *detail) {
   for (size_t i = 0; i < count; i++) {
     if (files[i]->in_place) return refuse(files[i], "is written in place", detail);
     if (!ik_commit_name_valid(ik_str(name_of(files[i]))))
@@ -194,7 +194,7 @@ int iotkit_file_commit_all(iotkit_file_t *const *files, const uint64_t *sizes, s
   for (size_t i = 0; i < count; i++) {
     if (!files[i]) return IK_EINVALID_ARGUMENT;
   }
-  int rc = check_files(files, count, detail);
+  int rc = ik_file_check_set(files, count, detail);
   if (rc == 0) rc = commit_all(files, sizes, count, &noted, detail);
   for (size_t i = 0; i < count; i++) {
     if (rc < 0 && !noted) ik_file_remove(files[i]);
