@@ -87,13 +87,14 @@ function addDevice(command: Command): void {
 }
 
 function addFirmware(command: Command): void {
-  const add = command.command('add <productKey> <version> <file>');
-  client(add.description('upload a firmware'))
+  const add = command.command('add <productKey> <version> <file...>');
+  client(add.description('upload a firmware: an image, or several files'))
     .option('--module <name>', 'module (default: the default module)')
     .option('--sign-method <method>', 'MD5 or SHA256 (default: SHA256)')
     .option('--source-version <version...>', 'versions it may be installed over')
     .option('--diff', 'it is a delta package')
     .option('--ext-data <json>', 'JSON object of strings for the device')
+    .option('--files', 'one file is a list of one, and no image')
     .action(firmwareAdd);
   client(command.command('list').description('list the firmware')).action(firmwareList);
   client(command.command('remove <id>').description('remove a firmware')).action(firmwareRemove);
@@ -105,6 +106,7 @@ function addUpgrade(command: Command): void {
     .option('--timeout <minutes>', 'time-out from the first progress report, 1-1440', whole)
     .option('--confirm', 'wait for confirmation first')
     .option('--pull', 'never push, the devices ask')
+    .option('--protocol <protocol>', 'https, or mqtt: in blocks, up to 16 MiB (default: https)')
     .option('--retry-attempts <number>', 'retries after a failure: 1, 2 or 5', whole)
     .option('--retry-delay <minutes>', 'before a retry: 0, 10, 30, 60 or 1440', whole, 0)
     .option('--wait', 'wait until it has ended on every device')

@@ -86,8 +86,28 @@ export type MqttFault = FaultScope &
     | { readonly kind: 'mqtt-no-puback' }
   );
 
+/** Faults of the answers to `thing/file/download`. */
+export type BlockFault = FaultScope &
+  /** No answer. */
+  (
+    | { readonly kind: 'mqtt-block-lost' }
+    /** The answer comes twice. */
+    | { readonly kind: 'mqtt-block-duplicate' }
+    /** A bit of the block is inverted, its CRC stays. */
+    | { readonly kind: 'mqtt-block-corrupt' }
+    /** The answer is refused with this code; default 500. */
+    | { readonly kind: 'mqtt-block-error'; readonly code?: number }
+    /** The answer is sent behind so many later ones; default 1. If none follow, it is lost. */
+    | { readonly kind: 'mqtt-block-late'; readonly blocks?: number }
+    /** Members of the answer's `data` are replaced; null takes one away. */
+    | {
+        readonly kind: 'mqtt-block-patch';
+        readonly data: Readonly<Record<string, string | number | null>>;
+      }
+  );
+
 /** Something that goes wrong on request. */
-export type Fault = HttpFault | NoticeFault | MqttFault;
+export type Fault = HttpFault | NoticeFault | MqttFault | BlockFault;
 
 /** The discriminant of {@link Fault}. */
 export type FaultKind = Fault['kind'];

@@ -20,7 +20,15 @@ interface Entry {
   passed: number;
 }
 
-const POSITIVE = new Set(['times', 'hops', 'bytesPerSecond', 'chunkBytes', 'count', 'bytes']);
+const POSITIVE = new Set([
+  'times',
+  'hops',
+  'bytesPerSecond',
+  'chunkBytes',
+  'count',
+  'bytes',
+  'blocks',
+]);
 const NOT_NEGATIVE = new Set([
   'skip',
   'afterBytes',
@@ -29,7 +37,7 @@ const NOT_NEGATIVE = new Set([
   'extraBytes',
   'retryAfterSeconds',
 ]);
-const WHOLE = new Set(['delta', 'shift', 'status', 'returnCode']);
+const WHOLE = new Set(['delta', 'shift', 'status', 'returnCode', 'code']);
 
 /** Members each kind must have. */
 const REQUIRED: Readonly<Record<FaultKind, readonly string[]>> = {
@@ -58,6 +66,12 @@ const REQUIRED: Readonly<Record<FaultKind, readonly string[]>> = {
   'mqtt-drop': ['on'],
   'mqtt-refuse': ['returnCode'],
   'mqtt-no-puback': [],
+  'mqtt-block-lost': [],
+  'mqtt-block-duplicate': [],
+  'mqtt-block-corrupt': [],
+  'mqtt-block-error': [],
+  'mqtt-block-late': [],
+  'mqtt-block-patch': ['data'],
 };
 
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];

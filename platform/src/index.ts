@@ -13,6 +13,7 @@ export type { Devices } from './devices';
 export type { Upgrades } from './engine/upgrades';
 export { PlatformError, type PlatformErrorCode } from './errors';
 export type {
+  BlockFault,
   Fault,
   FaultKind,
   FaultRecord,
@@ -35,7 +36,11 @@ export type {
   DownloadOutcome,
   ExternalBroker,
   Firmware,
+  FirmwareFile,
+  FirmwareFileOptions,
   FirmwareOptions,
+  FirmwareSource,
+  FirmwareTraffic,
   PlatformEvent,
   PlatformEventName,
   PlatformEvents,

@@ -222,15 +222,19 @@ export class Platform {
       sources: [
         {
           folder: 'firmware',
-          get: (id) => firmware.get(id),
+          get: (id) => firmware.image(id),
           path: (id) => firmware.path(id),
-          ended: (firmwareId, outcome) => events.emit('download', { firmwareId, ...outcome }),
+          ended: ({ owner, name }, outcome) => {
+            firmware.count(owner, outcome.bytes);
+            const file = name === undefined ? {} : { file: name };
+            events.emit('download', { firmwareId: owner, ...file, ...outcome });
+          },
         },
         {
           folder: 'config',
-          get: (id) => configStore.byId(id),
+          get: (id) => configStore.image(id),
           path: (id) => configStore.path(id),
-          ended: (configId, outcome) => events.emit('config-download', { configId, ...outcome }),
+          ended: ({ id }, outcome) => events.emit('config-download', { configId: id, ...outcome }),
         },
       ],
       signer,
@@ -354,7 +358,8 @@ export class Platform {
   }
 
   #unsupported(kind: string, options: PlatformOptions): string | undefined {
-    if (kind.startsWith('mqtt-') && options.broker !== undefined) {
+    const isBrokers = kind.startsWith('mqtt-') && !kind.startsWith('mqtt-block-');
+    if (isBrokers && options.broker !== undefined) {
       return 'an external broker cannot be made to misbehave';
     }
     if (kind.startsWith('http-') && options.firmwareBaseUrl !== undefined) {

@@ -39,17 +39,29 @@ export interface Device extends DeviceKey {
   readonly online: boolean;
 }
 
-/** What `firmware.add` takes. Exactly one of `file`, `data` and `stream` is given. */
-export interface FirmwareOptions {
+/** Where bytes come from. Exactly one is given. */
+export interface FirmwareSource {
+  /** Path of a file to copy; it is streamed, never held in memory. */
+  readonly file?: string;
+  readonly data?: Uint8Array;
+  readonly stream?: AsyncIterable<Uint8Array>;
+}
+
+/** One of several files of a firmware. */
+export interface FirmwareFileOptions extends FirmwareSource {
+  /** A name without a directory, 1-242 bytes; no two files of a firmware have the same. */
+  readonly name: string;
+}
+
+/** What `firmware.add` takes. Exactly one of `file`, `data`, `stream` and `files` is given. */
+export interface FirmwareOptions extends FirmwareSource {
   readonly productKey: string;
   /** 1-64 letters, digits, `.`, `-`, `_`. */
   readonly version: string;
   /** Same characters as `version`. Absent: the default module. */
   readonly module?: string;
-  /** Path of a file to copy; it is streamed, never held in memory. */
-  readonly file?: string;
-  readonly data?: Uint8Array;
-  readonly stream?: AsyncIterable<Uint8Array>;
+  /** 1-20; the notice then has `files` and no `url`, `size`, `sign` of its own. */
+  readonly files?: readonly FirmwareFileOptions[];
   /** Default `'SHA256'`. */
   readonly signMethod?: SignMethod;
   /** Versions it may be installed over. Absent: over any. */
@@ -60,7 +72,20 @@ export interface FirmwareOptions {
   readonly extData?: Readonly<Record<string, string>>;
 }
 
-/** A stored firmware package. */
+/** A stored file of a firmware that has several. */
+export interface FirmwareFile {
+  /** Of the file: its part of the address. */
+  readonly id: string;
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Lower-case hex. */
+  readonly md5: string;
+  /** Lower-case hex. */
+  readonly sha256: string;
+}
+
+/** A stored firmware package. Size and digests are those of the image, or of all files in a row. */
 export interface Firmware {
   readonly id: string;
   readonly productKey: string;
@@ -76,8 +101,18 @@ export interface Firmware {
   readonly sourceVersions?: readonly string[];
   readonly isDiff: boolean;
   readonly extData?: Readonly<Record<string, string>>;
+  /** Absent: the firmware is one image. */
+  readonly files?: readonly FirmwareFile[];
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
+}
+
+/** What was sent of a firmware since the platform was started. */
+export interface FirmwareTraffic {
+  /** HTTP requests that have ended, and blocks over MQTT. */
+  readonly requests: number;
+  /** Of the image: heads, framing and what a fault added are not counted. */
+  readonly bytes: number;
 }
 
 /** What `configs.set` takes. */
@@ -146,6 +181,11 @@ export interface UpgradeOptions {
   readonly retry?: RetryPolicy;
   /** `'pull'`: never pushed, the device has to ask. Default `'push'`. */
   readonly delivery?: 'push' | 'pull';
+  /**
+   * `'mqtt'`: in blocks over the device's MQTT connection; one image of at most 16 MiB. Default
+   * `'https'`: at an address.
+   */
+  readonly protocol?: 'https' | 'mqtt';
 }
 
 /** One step in the life of a task. */
@@ -204,6 +244,9 @@ export interface Upgrade {
   readonly requireConfirmation: boolean;
   readonly retry?: RetryPolicy;
   readonly delivery: 'push' | 'pull';
+  readonly protocol: 'https' | 'mqtt';
+  /** With MQTT: what blocks are asked of. */
+  readonly streamId?: number;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
   readonly tasks: readonly UpgradeTask[];
@@ -323,8 +366,17 @@ export interface PlatformEvents {
     DeviceKey & { readonly configId: string; readonly code: number; readonly message?: string };
   /** As `download`, of a configuration. */
   'config-download': EventBase & DownloadOutcome & { readonly configId: string };
-  /** A firmware request ended; `bytes` is how much of the body was sent. */
-  download: EventBase & DownloadOutcome & { readonly firmwareId: string };
+  /** A firmware request ended; `bytes` is how much of the body was sent, `file` one of several. */
+  download: EventBase & DownloadOutcome & { readonly firmwareId: string; readonly file?: string };
+  /** A device asked for a block over MQTT. Code 200: it was answered with these bytes. */
+  'block-requested': EventBase &
+    DeviceKey & {
+      readonly firmwareId?: string;
+      readonly offset: number;
+      readonly size: number;
+      readonly code: number;
+      readonly faultId?: string;
+    };
 }
 
 /** Name of an event. */

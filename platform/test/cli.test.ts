@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Device, Platform } from '../src/index';
+import type { Device, Firmware, Platform, Upgrade } from '../src/index';
 import { atEnd } from './support/clean-up';
 import { PRODUCT, TestDevice } from './support/device';
 import { bytes, download, sha256 } from './support/download';
@@ -184,6 +184,28 @@ test('an upgrade that is waited for and does not succeed has a code of its own',
   expect(conflict).toMatchObject({ code: 4, out: expect.stringContaining('conflict') });
   const [first] = await json<{ id: string }[]>('upgrade', 'status');
   expect((await cli('upgrade', 'cancel', first?.id ?? '')).out).toContain('cancelled');
+});
+
+test('an operator with a shell uploads several files, and upgrades over MQTT', async () => {
+  await serve();
+  await cli('device', 'add', PRODUCT, 'lamp');
+  const [kernel, system] = [join(stateDir, 'kernel.img'), join(stateDir, 'system.img')];
+  await writeFile(kernel, bytes(100_000));
+  await writeFile(system, bytes(2_000_000));
+  const both = await json<Firmware>('firmware', 'add', PRODUCT, '2', kernel, system);
+  expect(both.files).toMatchObject([
+    { name: 'kernel.img', sha256: sha256(bytes(100_000)) },
+    { name: 'system.img', sha256: sha256(bytes(2_000_000)) },
+  ]);
+  const one = await json<Firmware>('firmware', 'add', PRODUCT, '3', kernel, '--files');
+  expect(one.files).toMatchObject([{ name: 'kernel.img', size: 100_000 }]);
+
+  const image = await json<Firmware>('firmware', 'add', PRODUCT, '4', kernel);
+  expect(image.files).toBeUndefined();
+  const upgrade = await json<Upgrade>('upgrade', 'start', image.id, 'lamp', '--protocol', 'mqtt');
+  expect(upgrade).toMatchObject({ protocol: 'mqtt', streamId: expect.any(Number) });
+  const refused = await cli('upgrade', 'start', both.id, 'lamp', '--protocol', 'mqtt');
+  expect(refused).toMatchObject({ code: 1, err: expect.stringContaining('ERR_INVALID_ARGUMENT') });
 });
 
 test('an operator with a shell configures devices', async () => {

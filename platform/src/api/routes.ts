@@ -26,6 +26,7 @@ import {
   upgradeBody,
 } from './schemas';
 import type { Served } from './served';
+import { cutFiles, parseFiles } from './several-files';
 
 interface Id {
   readonly id: string;
@@ -39,6 +40,7 @@ interface FirmwareQuery {
   readonly sourceVersions?: string;
   readonly isDiff?: 'true' | 'false';
   readonly extData?: string;
+  readonly files?: string;
 }
 
 type Product = Pick<DeviceKey, 'productKey'>;
@@ -137,6 +139,9 @@ function addFirmware(app: FastifyInstance, platform: Served): void {
   app.get<{ Params: Id }>('/api/firmware/:id', options, async (request) =>
     platform.firmware.expect(request.params.id),
   );
+  app.get<{ Params: Id }>('/api/firmware/:id/traffic', options, async (request) =>
+    platform.firmware.traffic(request.params.id),
+  );
   app.delete<{ Params: Id }>('/api/firmware/:id', options, async (request, reply) => {
     await platform.firmware.remove(request.params.id);
     return reply.code(204).send();
@@ -234,10 +239,10 @@ function withoutSecret({ deviceSecret: _, ...device }: Device): Omit<Device, 'de
 }
 
 function firmwareOptions(query: FirmwareQuery, stream: Readable): FirmwareOptions {
-  const { sourceVersions, isDiff, extData, ...rest } = query;
+  const { sourceVersions, isDiff, extData, files, ...rest } = query;
   return {
     ...rest,
-    stream,
+    ...(files === undefined ? { stream } : { files: cutFiles(stream, parseFiles(files)) }),
     ...(sourceVersions !== undefined && { sourceVersions: sourceVersions.split(',') }),
     ...(isDiff === 'true' && { isDiff: true }),
     ...(extData !== undefined && { extData: parseExtData(extData) }),

@@ -32,6 +32,8 @@ export const firmwareQuery = object(
     isDiff: { enum: ['true', 'false'] },
     /** A JSON object of strings. */
     extData: { type: 'string', maxLength: 65_536 },
+    /** A JSON array of names and sizes: the files follow one another in the body. */
+    files: { type: 'string', maxLength: 65_536 },
   },
   ['productKey', 'version'],
 );
@@ -47,6 +49,7 @@ export const upgradeBody = object(
       ['attempts', 'delayMinutes'],
     ),
     delivery: { enum: ['push', 'pull'] },
+    protocol: { enum: ['https', 'mqtt'] },
   },
   ['firmwareId', 'devices'],
 );

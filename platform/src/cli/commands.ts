@@ -1,5 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { Readable } from 'node:stream';
 import { invalid, messageOf } from '../errors';
 import type {
   ConfigPush,
@@ -26,12 +28,14 @@ export interface FirmwareAddOptions extends CommonOptions {
   readonly sourceVersion?: readonly string[];
   readonly diff?: boolean;
   readonly extData?: string;
+  readonly files?: boolean;
 }
 
 export interface UpgradeStartOptions extends CommonOptions {
   readonly timeout?: number;
   readonly confirm?: boolean;
   readonly pull?: boolean;
+  readonly protocol?: string;
   readonly retryAttempts?: RetryPolicy['attempts'];
   readonly retryDelay: RetryPolicy['delayMinutes'];
   readonly wait?: boolean;
@@ -101,10 +105,12 @@ export async function deviceRemove(
 export async function firmwareAdd(
   productKey: string,
   version: string,
-  file: string,
+  paths: readonly string[],
   options: FirmwareAddOptions,
 ): Promise<void> {
   const client = await connect(options);
+  const files: { name: string; size: number }[] = [];
+  for (const path of paths) files.push({ name: basename(path), size: await sizeOf(path) });
   const query = new URLSearchParams({
     productKey,
     version,
@@ -113,10 +119,11 @@ export async function firmwareAdd(
     ...(options.sourceVersion !== undefined && { sourceVersions: options.sourceVersion.join(',') }),
     ...(options.diff && { isDiff: 'true' }),
     ...(options.extData !== undefined && { extData: options.extData }),
+    ...((options.files || files.length > 1) && { files: JSON.stringify(files) }),
   });
   const firmware = await client.upload<Firmware>(`/firmware?${query}`, {
-    stream: createReadStream(file, { highWaterMark: 1 << 20 }),
-    size: await sizeOf(file),
+    stream: Readable.from(readAll(paths), { objectMode: false }),
+    size: files.reduce((sum, { size }) => sum + size, 0),
   });
   print(options, firmware, () => firmwareTable([firmware]));
 }
@@ -147,6 +154,7 @@ export async function upgradeStart(
       ...(timeout !== undefined && { timeoutMinutes: timeout }),
       ...(options.confirm && { requireConfirmation: true }),
       ...(options.pull && { delivery: 'pull' }),
+      ...(options.protocol !== undefined && { protocol: options.protocol }),
       ...(retryAttempts !== undefined && {
         retry: { attempts: retryAttempts, delayMinutes: retryDelay },
       }),
@@ -302,14 +310,19 @@ function printUpgrade(options: CommonOptions, upgrade: Upgrade): void {
   );
 }
 
+async function* readAll(paths: readonly string[]): AsyncGenerator<Buffer> {
+  for (const path of paths) yield* createReadStream(path, { highWaterMark: 1 << 20 });
+}
+
 function firmwareTable(images: readonly Firmware[]): string {
   return table([
-    ['FIRMWARE', 'PRODUCT', 'VERSION', 'MODULE', 'BYTES', 'SHA256'],
-    ...images.map(({ id, productKey, version, module, size, sha256 }) => [
+    ['FIRMWARE', 'PRODUCT', 'VERSION', 'MODULE', 'FILES', 'BYTES', 'SHA256'],
+    ...images.map(({ id, productKey, version, module, files, size, sha256 }) => [
       id,
       productKey,
       version,
       module ?? '-',
+      files === undefined ? '-' : String(files.length),
       String(size),
       sha256,
     ]),

@@ -3,6 +3,7 @@ import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../clock';
 import { invalid, PlatformError } from '../errors';
+import type { Image } from '../firmware/response';
 import type { State } from '../state';
 import type { ConfigOptions, RemoteConfig } from '../types';
 
@@ -70,8 +71,10 @@ export class ConfigStore {
     return this.#configs.get(productKey);
   }
 
-  byId(id: string): RemoteConfig | undefined {
-    return this.list().find((config) => config.id === id);
+  /** What is served at the address of a configuration. */
+  image(id: string): Image | undefined {
+    const config = this.list().find((each) => each.id === id);
+    return config && { ...config, owner: id };
   }
 
   list(): RemoteConfig[] {

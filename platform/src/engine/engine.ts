@@ -10,6 +10,7 @@ import type { Faults } from '../faults';
 import type { FirmwareStore } from '../firmware/store';
 import { deviceId, reportedVersion } from '../names';
 import type { DeviceKey } from '../types';
+import { Blocks } from './blocks';
 import type { Jobs, Task } from './jobs';
 import {
   BadMessage,
@@ -40,8 +41,8 @@ export interface EngineParts {
   readonly jobs: Jobs;
   readonly configs: Configs;
   readonly faults: Faults;
-  /** Makes the address a device downloads a firmware from. */
-  readonly firmwareUrl: (firmwareId: string) => string;
+  /** Makes the address a device downloads an image from, or one of several files. */
+  readonly firmwareUrl: (imageId: string) => string;
   readonly signingKey: KeyObject | undefined;
 }
 
@@ -64,10 +65,12 @@ export class Engine implements BrokerListener {
   readonly #connections = new Map<string, number>();
   /** The connection on which each task's notice was sent. */
   readonly #noticed = new WeakMap<Task, number>();
+  readonly #blocks: Blocks;
   #nextNoticeId: number;
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
+    this.#blocks = new Blocks({ ...parts, broker: () => this.broker });
     this.#nextNoticeId = Math.floor(parts.clock.now() / 1000);
   }
 
@@ -144,6 +147,9 @@ export class Engine implements BrokerListener {
         this.#pull(key, module, requestTopic(key), (data) => pushPayload(Number(id), data));
         break;
       }
+      case 'block':
+        this.#blocks.asked(key, payload);
+        break;
       case 'config-get':
         this.#parts.configs.asked(key, payload);
         break;
@@ -207,13 +213,14 @@ export class Engine implements BrokerListener {
 
   #notify(task: Task, topic: string, payload: (data: NoticeData) => string): void {
     const { firmware, jobs, events, faults, firmwareUrl, signingKey } = this.#parts;
-    const { firmwareId } = jobs.job(task.upgradeId);
+    const { firmwareId, streamId } = jobs.job(task.upgradeId);
     const image = firmware.expect(firmwareId);
     const struck: NoticeFault[] = faults.strike(NOTICE_FAULTS, {
       firmwareId,
       deviceName: task.deviceName,
     });
-    const data = struck.reduce(spoilData, noticeData(image, firmwareUrl(firmwareId), signingKey));
+    const carriage = { url: firmwareUrl, signingKey, ...(streamId !== undefined && { streamId }) };
+    const data = struck.reduce(spoilData, noticeData(image, carriage));
     const text = struck.reduce(spoilPayload, payload(data));
     if (!struck.some(({ kind }) => kind === 'notice-lost')) this.#send(task, topic, text);
     const { productKey, deviceName, upgradeId } = task;

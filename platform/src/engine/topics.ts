@@ -6,6 +6,7 @@ export type UpstreamKind =
   | 'progress'
   | 'request'
   | 'get'
+  | 'block'
   | 'config-get'
   | 'config-push-reply';
 
@@ -18,6 +19,7 @@ const OTA = /^\/ota\/device\/(inform|progress|request)\/([^/+#]+)\/([^/+#]+)$/;
 const THING = /^\/sys\/([^/+#]+)\/([^/+#]+)\/thing\/(.+)$/;
 const THING_KINDS: ReadonlyMap<string, UpstreamKind> = new Map([
   ['ota/firmware/get', 'get'],
+  ['file/download', 'block'],
   ['config/get', 'config-get'],
   ['config/push_reply', 'config-push-reply'],
 ]);
@@ -28,6 +30,7 @@ export const UPSTREAM_FILTERS = [
   '/ota/device/progress/+/+',
   '/ota/device/request/+/+',
   '/sys/+/+/thing/ota/firmware/get',
+  '/sys/+/+/thing/file/download',
   '/sys/+/+/thing/config/get',
   '/sys/+/+/thing/config/push_reply',
 ] as const;
@@ -60,6 +63,10 @@ export function requestTopic({ productKey, deviceName }: DeviceKey): string {
 
 export function getReplyTopic({ productKey, deviceName }: DeviceKey): string {
   return `/sys/${productKey}/${deviceName}/thing/ota/firmware/get_reply`;
+}
+
+export function blockReplyTopic({ productKey, deviceName }: DeviceKey): string {
+  return `/sys/${productKey}/${deviceName}/thing/file/download_reply`;
 }
 
 export function configGetReplyTopic({ productKey, deviceName }: DeviceKey): string {

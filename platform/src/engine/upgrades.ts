@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import type { Devices } from '../devices';
 import { invalid, PlatformError } from '../errors';
 import type { Events } from '../events';
@@ -22,6 +23,9 @@ interface Parts {
 const ATTEMPTS: readonly unknown[] = [1, 2, 5];
 const DELAYS: readonly unknown[] = [0, 10, 30, 60, 1440];
 const MAX_TIMEOUT_MINUTES = 1440;
+/** The platform's limit on an image over MQTT. */
+const MAX_STREAMED_BYTES = 16 * 1024 * 1024;
+const MAX_STREAM_ID = 2 ** 31;
 
 /** The operator's side of upgrades. */
 export class Upgrades {
@@ -40,6 +44,7 @@ export class Upgrades {
     const { jobs, firmware, engine, state } = this.#parts;
     check(options);
     const image = firmware.expect(options.firmwareId);
+    if (options.protocol === 'mqtt') checkStreamed(image);
     const devices = this.#resolve(image, options.devices);
     const { timeoutMinutes, retry } = options;
     const job = jobs.create(
@@ -51,6 +56,8 @@ export class Upgrades {
         ...(retry !== undefined && { retry: { ...retry } }),
         requireConfirmation: options.requireConfirmation ?? false,
         delivery: options.delivery ?? 'push',
+        protocol: options.protocol ?? 'https',
+        ...(options.protocol === 'mqtt' && { streamId: randomInt(1, MAX_STREAM_ID) }),
       },
       devices,
     );
@@ -168,7 +175,14 @@ export class Upgrades {
   }
 }
 
-function check({ devices, timeoutMinutes, retry, delivery }: UpgradeOptions): void {
+function checkStreamed({ files, size }: Firmware): void {
+  if (files !== undefined) throw invalid('over MQTT a firmware has one image and no files');
+  if (size > MAX_STREAMED_BYTES) {
+    throw invalid(`over MQTT a firmware has at most ${MAX_STREAMED_BYTES} bytes`);
+  }
+}
+
+function check({ devices, timeoutMinutes, retry, delivery, protocol }: UpgradeOptions): void {
   if (!Array.isArray(devices) || devices.length === 0) {
     throw invalid('devices must name at least one device');
   }
@@ -190,5 +204,8 @@ function check({ devices, timeoutMinutes, retry, delivery }: UpgradeOptions): vo
   }
   if (delivery !== undefined && delivery !== 'push' && delivery !== 'pull') {
     throw invalid("delivery must be 'push' or 'pull'");
+  }
+  if (protocol !== undefined && protocol !== 'https' && protocol !== 'mqtt') {
+    throw invalid("protocol must be 'https' or 'mqtt'");
   }
 }

@@ -28,7 +28,10 @@ const BUFFERS = 3;
 const BUFFER_BYTES = 512 * 1024;
 const SLOW_STEPS_PER_SECOND = 20;
 
-/** Sends a body and ends the response. Resolves with the bytes handed over, however it ended. */
+/**
+ * Sends a body and ends the response. Resolves with the bytes of the file that the system has taken
+ * over, however it ended.
+ */
 export async function sendBody(response: ServerResponse, body: Body): Promise<number> {
   const closed = new AbortController();
   response.once('close', () => closed.abort());
@@ -72,7 +75,6 @@ class Pump {
       return;
     }
     if (extraBytes) this.#response.write(Buffer.alloc(extraBytes));
-    this.sent += extraBytes ?? 0;
     this.#response.end();
   }
 
@@ -114,11 +116,11 @@ class Pump {
   }
 
   #write(buffer: Buffer, length: number): void {
-    this.#response.write(buffer.subarray(0, length), () => {
+    this.#response.write(buffer.subarray(0, length), (error) => {
+      if (!error) this.sent += length;
       this.#free.push(buffer);
       this.#wake?.();
     });
-    this.sent += length;
   }
 
   #corrupt(buffer: Buffer, position: number, length: number): void {

@@ -5,7 +5,12 @@ import type { Firmware } from '../types';
 import type { Body } from './body';
 
 /** What is served: a file, its validators and its id. */
-export type Image = Pick<Firmware, 'id' | 'size' | 'md5' | 'createdAt'>;
+export interface Image extends Pick<Firmware, 'id' | 'size' | 'md5' | 'createdAt'> {
+  /** What it belongs to, for faults and events: a firmware of several files, else itself. */
+  readonly owner: string;
+  /** Of one of several files. */
+  readonly name?: string;
+}
 
 /** Faults that spoil an answer, but leave it an answer. */
 export const BODY_FAULTS = [

@@ -13,7 +13,7 @@ export interface FileSource {
   readonly get: (id: string) => Image | undefined;
   readonly path: (id: string) => string;
   /** Called when a request for one has ended. */
-  readonly ended: (id: string, outcome: DownloadOutcome) => void;
+  readonly ended: (image: Image, outcome: DownloadOutcome) => void;
 }
 
 interface Parts {
@@ -108,7 +108,7 @@ export class FirmwareServer {
     account: Account,
   ): Promise<void> {
     const { source, image } = account;
-    const occasion = { firmwareId: image.id };
+    const occasion = { firmwareId: image.owner };
     const isGet = request.method === 'GET';
     if (this.#redirectOn(request, response, account)) return;
     // At the end of a chain of redirects it must not begin again.
@@ -176,7 +176,7 @@ export class FirmwareServer {
 
   #tell(request: IncomingMessage, response: ServerResponse, account: Account): void {
     const { range } = request.headers;
-    account.source.ended(account.image.id, {
+    account.source.ended(account.image, {
       method: request.method ?? '',
       status: response.statusCode,
       bytes: account.bytes,

@@ -6,10 +6,21 @@ import type { Clock } from '../clock';
 import { invalid, messageOf, PlatformError } from '../errors';
 import { checkProductKey, isVersion, normalModule } from '../names';
 import type { State } from '../state';
-import type { Firmware, FirmwareOptions } from '../types';
+import type {
+  Firmware,
+  FirmwareFile,
+  FirmwareFileOptions,
+  FirmwareOptions,
+  FirmwareSource,
+  FirmwareTraffic,
+} from '../types';
+import type { Image } from './response';
 
 const COPY_BYTES = 1 << 20;
 const PART = '.part';
+const MAX_FILES = 20;
+/** With the endings that a device gives it on its way it fits a file system's 255. */
+const MAX_NAME_BYTES = 242;
 
 interface Parts {
   readonly state: State;
@@ -20,16 +31,41 @@ interface Parts {
   readonly isInUse: (firmwareId: string) => boolean;
 }
 
-interface Copied {
-  readonly size: number;
-  readonly md5: string;
-  readonly sha256: string;
+type Digests = Pick<Firmware, 'size' | 'md5' | 'sha256'>;
+
+/** Size and digests of bytes that come in pieces. */
+class Account {
+  readonly #md5 = createHash('md5');
+  readonly #sha256 = createHash('sha256');
+  #size = 0;
+
+  add(chunk: Uint8Array): void {
+    this.#size += chunk.byteLength;
+    this.#md5.update(chunk);
+    this.#sha256.update(chunk);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Once. */
+  end(): Digests {
+    return {
+      size: this.#size,
+      md5: this.#md5.digest('hex'),
+      sha256: this.#sha256.digest('hex'),
+    };
+  }
 }
 
 /** The firmware packages: records in the state, images as files beside it. */
 export class FirmwareStore {
   readonly #parts: Parts;
   readonly #images = new Map<string, Firmware>();
+  /** What is served, by its id: firmware of one image, and each file of the others. */
+  readonly #served = new Map<string, Image>();
+  readonly #traffic = new Map<string, FirmwareTraffic>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -44,23 +80,23 @@ export class FirmwareStore {
   async load(): Promise<void> {
     const { state, directory } = this.#parts;
     await mkdir(directory, { recursive: true });
-    for (const image of await state.load<Firmware>('firmware')) this.#images.set(image.id, image);
+    for (const image of await state.load<Firmware>('firmware')) this.#enter(image);
     for (const name of await readdir(directory)) {
-      const known = name.endsWith('.bin') && this.#images.has(name.slice(0, -'.bin'.length));
+      const known = name.endsWith('.bin') && this.#served.has(name.slice(0, -'.bin'.length));
       if (name.endsWith(PART) || (name.endsWith('.bin') && !known)) await rm(join(directory, name));
     }
   }
 
   /**
-   * Copies an image into the store, digesting as it goes. Rejects with ERR_INVALID_ARGUMENT (also
-   * for a file that cannot be read), ERR_FIRMWARE_TOO_LARGE.
+   * Copies an image, or several files, into the store, digesting as it goes. Rejects with
+   * ERR_INVALID_ARGUMENT (also for a file that cannot be read), ERR_FIRMWARE_TOO_LARGE; then nothing
+   * stays.
    */
   async add(options: FirmwareOptions): Promise<Firmware> {
     check(options);
     const { state, clock, directory } = this.#parts;
-    const id = randomBytes(8).toString('hex');
-    const path = this.path(id);
-    const copied = await this.#copy(await source(options), path);
+    const id = newId();
+    const copied = await this.#copyAll(id, options);
     const { productKey, version, signMethod, sourceVersions, isDiff, extData } = options;
     const module = normalModule(options.module);
     const image: Firmware = {
@@ -76,7 +112,7 @@ export class FirmwareStore {
       createdAt: clock.now(),
     };
     await syncDirectory(directory);
-    this.#images.set(id, image);
+    this.#enter(image);
     state.put('firmware', id, image);
     await state.flush();
     return image;
@@ -98,10 +134,26 @@ export class FirmwareStore {
     if (isInUse(id)) {
       throw new PlatformError('ERR_FIRMWARE_IN_USE', `an unfinished upgrade uses firmware ${id}`);
     }
+    const ids = servedIds(this.expect(id));
     this.#images.delete(id);
+    for (const each of ids) this.#served.delete(each);
+    this.#traffic.delete(id);
     state.remove('firmware', id);
     await state.flush();
-    await rm(this.path(id), { force: true });
+    for (const each of ids) await rm(this.path(each), { force: true });
+  }
+
+  /** What was sent of a firmware since the start. Throws ERR_FIRMWARE_UNKNOWN. */
+  traffic(id: string): FirmwareTraffic {
+    this.expect(id);
+    return this.#traffic.get(id) ?? { requests: 0, bytes: 0 };
+  }
+
+  /** @internal One more request for it has ended. */
+  count(id: string, bytes: number): void {
+    if (!this.#images.has(id)) return;
+    const before = this.traffic(id);
+    this.#traffic.set(id, { requests: before.requests + 1, bytes: before.bytes + bytes });
   }
 
   /** @internal */
@@ -111,27 +163,66 @@ export class FirmwareStore {
     throw new PlatformError('ERR_FIRMWARE_UNKNOWN', `there is no firmware ${id}`);
   }
 
-  /** Path of an image. */
+  /** @internal What is served under an id: that of an image or of one of several files. */
+  image(id: string): Image | undefined {
+    return this.#served.get(id);
+  }
+
+  /** Path of an image, or of one of several files. */
   path(id: string): string {
     return join(this.#parts.directory, `${id}.bin`);
   }
 
+  #enter(image: Firmware): void {
+    const { id, createdAt } = image;
+    this.#images.set(id, image);
+    for (const file of image.files ?? []) {
+      this.#served.set(file.id, { ...file, createdAt, owner: id });
+    }
+    if (image.files === undefined) this.#served.set(id, { ...image, owner: id });
+  }
+
+  async #copyAll(
+    id: string,
+    options: FirmwareOptions,
+  ): Promise<Digests & { readonly files?: readonly FirmwareFile[] }> {
+    const all = new Account();
+    if (options.files === undefined) {
+      await this.#copy(await source(options), this.path(id), all, all);
+      return all.end();
+    }
+    const files: FirmwareFile[] = [];
+    try {
+      for (const each of options.files) {
+        const file = newId();
+        const own = new Account();
+        await this.#copy(await source(each), this.path(file), own, all);
+        files.push({ id: file, name: each.name, ...own.end() });
+      }
+    } catch (error) {
+      for (const file of files) await rm(this.path(file.id), { force: true });
+      throw error;
+    }
+    return { ...all.end(), files };
+  }
+
   /** Copies under another name first: a file called `.bin` is whole. */
-  async #copy(chunks: AsyncIterable<Uint8Array>, path: string): Promise<Copied> {
+  async #copy(
+    chunks: AsyncIterable<Uint8Array>,
+    path: string,
+    own: Account,
+    all: Account,
+  ): Promise<void> {
     const part = path + PART;
-    const md5 = createHash('md5');
-    const sha256 = createHash('sha256');
     const target = await open(part, 'wx');
-    let size = 0;
     try {
       for await (const chunk of chunks) {
-        size += chunk.byteLength;
-        if (size > this.#parts.maxBytes) throw tooLarge(this.#parts.maxBytes);
-        md5.update(chunk);
-        sha256.update(chunk);
+        own.add(chunk);
+        if (all !== own) all.add(chunk);
+        if (all.size > this.#parts.maxBytes) throw tooLarge(this.#parts.maxBytes);
         await writeAll(target, chunk);
       }
-      if (size === 0) throw invalid('the firmware is empty');
+      if (own.size === 0) throw invalid('the firmware is empty');
       await target.sync();
       await target.close();
       await rename(part, path);
@@ -140,8 +231,15 @@ export class FirmwareStore {
       await rm(part, { force: true });
       throw error;
     }
-    return { size, md5: md5.digest('hex'), sha256: sha256.digest('hex') };
   }
+}
+
+function newId(): string {
+  return randomBytes(8).toString('hex');
+}
+
+function servedIds({ id, files }: Firmware): string[] {
+  return files === undefined ? [id] : files.map((file) => file.id);
 }
 
 async function writeAll(
@@ -154,7 +252,7 @@ async function writeAll(
   }
 }
 
-async function source(options: FirmwareOptions): Promise<AsyncIterable<Uint8Array>> {
+async function source(options: FirmwareSource): Promise<AsyncIterable<Uint8Array>> {
   if (options.stream !== undefined) return options.stream;
   if (options.data !== undefined) return one(options.data);
   const file = options.file as string;
@@ -195,8 +293,9 @@ function check(options: FirmwareOptions): void {
   if (options.module !== undefined && !isVersion(options.module)) {
     throw invalid('module must be 1-64 letters, digits, ".", "-", "_"');
   }
-  const given = [options.file, options.data, options.stream].filter((each) => each !== undefined);
-  if (given.length !== 1) throw invalid('exactly one of file, data and stream must be given');
+  const { files } = options;
+  if (files === undefined) checkSource(options, '');
+  else checkFiles(options, files);
   if (options.signMethod !== undefined && !['MD5', 'SHA256'].includes(options.signMethod)) {
     throw invalid("signMethod must be 'MD5' or 'SHA256'");
   }
@@ -215,4 +314,34 @@ function checkExtData(key: string, value: unknown): void {
   if (typeof value !== 'string' || value.length > limit) {
     throw invalid(`extData.${key} must be a string of at most ${limit} characters`);
   }
+}
+
+function sources({ file, data, stream }: FirmwareSource): number {
+  return [file, data, stream].filter((each) => each !== undefined).length;
+}
+
+function checkSource(options: FirmwareSource, of: string): void {
+  if (sources(options) !== 1)
+    throw invalid(`exactly one of file, data and stream${of} must be given`);
+}
+
+function checkFiles(options: FirmwareOptions, files: readonly FirmwareFileOptions[]): void {
+  if (sources(options) > 0) throw invalid('with files there is no file, data or stream');
+  if (!Array.isArray(files) || files.length < 1 || files.length > MAX_FILES) {
+    throw invalid(`files must be 1-${MAX_FILES} files`);
+  }
+  for (const each of files) {
+    if (!isFileName(each.name)) {
+      throw invalid(`the name of a file must be 1-${MAX_NAME_BYTES} bytes without a directory`);
+    }
+    checkSource(each, ` of ${each.name}`);
+  }
+  if (new Set(files.map(({ name }) => name)).size < files.length) {
+    throw invalid('two files have the same name');
+  }
+}
+
+function isFileName(name: unknown): boolean {
+  if (typeof name !== 'string' || name === '' || name === '.' || name === '..') return false;
+  return !/[/\\\p{Cc}]/u.test(name) && Buffer.byteLength(name) <= MAX_NAME_BYTES;
 }

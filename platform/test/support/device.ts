@@ -26,6 +26,16 @@ export interface Notice {
     readonly module?: string;
     readonly digestsign?: string;
     readonly extData?: Record<string, string>;
+    readonly dProtocol?: string;
+    readonly streamId?: number;
+    readonly streamFileId?: number;
+    readonly files?: readonly {
+      readonly fileName: string;
+      readonly fileSize: number;
+      readonly fileUrl: string;
+      readonly fileMd5?: string;
+      readonly fileSign: string;
+    }[];
   };
 }
 
