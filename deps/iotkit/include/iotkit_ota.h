@@ -5,8 +5,9 @@
  * A channel (iotkit_ota_t) is one device or sub-device: it subscribes the platform's topics, sends
  * reports and turns each notice into a job (iotkit_job_t). A job is one upgrade: what is announced,
  * and the download of it. A job owns all it needs, outlives its channel and its client, and is
- * fetched on any one thread, independent of the MQTT connection. Protocol: Alibaba Cloud IoT
- * Platform, documents 89307 (topics and payloads) and 85700 (flow).
+ * fetched on any one thread, independent of the MQTT connection; but for an image that is announced
+ * in MQTT blocks, which ends with its channel (IK_ECLOSED). Protocol: Alibaba Cloud IoT Platform,
+ * documents 89307 (topics and payloads) and 85700 (flow).
  */
 #ifndef IOTKIT_OTA_H
 #define IOTKIT_OTA_H
@@ -254,6 +255,10 @@ IOTKIT_API int iotkit_job_set_options(iotkit_job_t *job,
  * begins again at 0), or 0: nothing yet, or complete (see the state); or a permanent error, after
  * which the job is FAILED; or IK_EINTERRUPTED, IK_EABORTED, IK_EBUSY (two threads at once). Only
  * bytes within the announced size are handed out.
+ *
+ * An image in MQTT blocks needs its client stepped meanwhile. If the calling thread is the one that
+ * did last, and no loop has the client, the fetch does it, so that callbacks run inside; else
+ * whoever steps goes on. IK_EIN_CALLBACK inside a callback of that client.
  */
 IOTKIT_API int64_t iotkit_job_fetch(iotkit_job_t *job, void *buf, size_t len, uint32_t timeout_ms,
                                     uint64_t *offset);

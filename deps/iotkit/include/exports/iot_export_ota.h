@@ -111,7 +111,7 @@ IOTKIT_API void *IOT_OTA_Init(const char *product_key, const char *device_name, 
 /**
  * Closes it: subscriptions and connections end, a fetch running on another thread returns. 0;
  * IOT_OTAE_INVALID_PARAM for NULL, IOT_OTAE_INVALID_STATE inside the pushed callback of the same
- * handle.
+ * handle, or in any callback that runs inside its IOT_OTA_FetchYield.
  */
 IOTKIT_API int IOT_OTA_Deinit(void *handle);
 
@@ -143,6 +143,10 @@ IOTKIT_API int IOT_OTA_IsFetchFinish(void *handle);
  * Returns how many bytes; 0: none in that time, also while it reconnects; IOT_OTAE_INVALID_PARAM;
  * IOT_OTAE_INVALID_STATE when there is nothing to fetch; -1 when the download has failed for good
  * (last error IOT_OTAE_FETCH_FAILED).
+ *
+ * An image that is announced with "dProtocol":"mqtt" comes in blocks on the MQTT connection. On the
+ * thread that otherwise calls IOT_MQTT_Yield this handles the client's messages meanwhile, so that
+ * callbacks run inside it; else the thread that does goes on calling it.
  */
 IOTKIT_API int IOT_OTA_FetchYield(void *handle, char *buf, uint32_t buf_len, uint32_t timeout_s);
 
