@@ -67,8 +67,13 @@ bool volume_mount(const char *what, const char *where, const char *type, const c
   return mount(what, where, type, MS_NOSUID | MS_NODEV, options) == 0 || cannot("no mount");
 }
 
+bool volume_make_read_only(const char *where) {
+  unsigned long flags = MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV;
+  return mount(NULL, where, NULL, flags, NULL) == 0 || cannot("no remount");
+}
+
 void volume_unmount(const char *where) {
-  umount(where);
+  umount2(where, MNT_DETACH);
 }
 
 bool volume_format(const char *device) {
@@ -97,6 +102,11 @@ void loop_close(struct loop *loop) {
 bool volume_mount(const char *what, const char *where, const char *type, const char *options) {
   (void)what, (void)where, (void)type, (void)options;
   puts("skipped: no mounts on this system");
+  return false;
+}
+
+bool volume_make_read_only(const char *where) {
+  (void)where;
   return false;
 }
 

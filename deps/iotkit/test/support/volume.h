@@ -20,6 +20,8 @@ void loop_close(struct loop *loop);
 
 /* Mounts; false, having printed why, where that is not possible. */
 bool volume_mount(const char *what, const char *where, const char *type, const char *options);
+/* From now on nobody writes there. */
+bool volume_make_read_only(const char *where);
 void volume_unmount(const char *where);
 /* Puts an ext2 on a device; false, having printed why. */
 bool volume_format(const char *device);
