@@ -112,7 +112,8 @@ static void resumes_what_it_reads_back(struct rng *rng) {
   receive(&run, 500000);
   ik_file_free(run.file); /* killed */
   iotkit_job_unref(run.job);
-  write_target(around, BASE + 200000, 1); /* and somebody wrote there */
+  const uint8_t other = run.image.bytes[200000] ^ 1;
+  write_target(&other, BASE + 200000, 1); /* and somebody wrote there */
   begin(&run, true);
   assert_true(run.at <= 200000 && 200000 - run.at < NEAR);
   receive(&run, SIZE);
