@@ -1,13 +1,50 @@
-// terminate.cc - what happens to a C++ exception: nothing here throws but a failing `new`, and that
-// ends the process.
+// terminate.cc - what happens to a C++ exception: there is none. Nothing here throws, nothing unwinds
+// these frames, and a failing `new` ends the process.
+//
+// libstdc++ is linked in, and what it would need for exceptions (unwinder, personality, a handler
+// that prints names with a demangler) would be a quarter of the addon. So its ways to throw end
+// here. They are weak: where the linker takes libstdc++'s own for another reason, that one counts.
 #include <cstdlib>
 
-// libstdc++'s own handler prints the exception's name, for which it brings a demangler, a fifth of
-// the addon's size.
+// NOLINTBEGIN(bugprone-reserved-identifier, cert-dcl37-c, cert-dcl51-cpp)
+
 namespace __gnu_cxx {
-// NOLINTNEXTLINE(bugprone-reserved-identifier, cert-dcl37-c, cert-dcl51-cpp)
 void __verbose_terminate_handler();
 void __verbose_terminate_handler() {
   abort();
 }
 } // namespace __gnu_cxx
+
+#ifdef __linux__
+
+#define ENDS_HERE(declaration)                                                                     \
+  __attribute__((weak)) declaration;                                                               \
+  declaration {                                                                                    \
+    abort();                                                                                       \
+  }
+
+extern "C" {
+ENDS_HERE(void __gxx_personality_v0())
+ENDS_HERE(void _Unwind_Resume())
+ENDS_HERE(void __cxa_allocate_exception())
+ENDS_HERE(void __cxa_free_exception())
+ENDS_HERE(void __cxa_throw())
+ENDS_HERE(void __cxa_rethrow())
+ENDS_HERE(void __cxa_begin_catch())
+ENDS_HERE(void __cxa_end_catch())
+}
+
+namespace std {
+ENDS_HERE(void __throw_bad_alloc())
+ENDS_HERE(void __throw_bad_array_new_length())
+ENDS_HERE(void __throw_bad_function_call())
+ENDS_HERE(void __throw_bad_weak_ptr())
+ENDS_HERE(void __throw_length_error(const char * /*what*/))
+ENDS_HERE(void __throw_logic_error(const char * /*what*/))
+ENDS_HERE(void __throw_out_of_range_fmt(const char * /*what*/, ...))
+ENDS_HERE(void __throw_system_error(int /*error*/))
+} // namespace std
+
+#endif
+
+// NOLINTEND(bugprone-reserved-identifier, cert-dcl37-c, cert-dcl51-cpp)

@@ -10,7 +10,7 @@ import { at, root } from './lib/paths.mjs';
 import { isOnPath, npmCommand, run, StepError } from './lib/run.mjs';
 import { command, prepare } from './prepare.mjs';
 
-const MAX_ADDON_BYTES = 300 * 1024;
+const MAX_ADDON_BYTES = 330 * 1024;
 const work = fs.mkdtempSync(path.join(os.tmpdir(), 'iotkit-pack-'));
 
 async function main() {
