@@ -15,8 +15,12 @@
 #define NO_ANSWER_MS 10000 /* question or answer may be lost */
 
 bool iotkit_job_wants_url(const iotkit_job_t *job) {
-  return job != NULL && atomic_load(&job->wants_url) &&
-         iotkit_job_get_state(job) == IOTKIT_JOB_FETCHING;
+  if (job == NULL || iotkit_job_get_state(job) != IOTKIT_JOB_FETCHING) return false;
+  if (!atomic_load(&job->wants_url)) return false;
+  ik_mutex_lock(job->mutex);
+  bool answered = job->answer.url != NULL; /* and the fetch has not seen it yet */
+  ik_mutex_unlock(job->mutex);
+  return !answered;
 }
 
 bool ik_job_is_same_image(const iotkit_job_t *job, const struct ik_notice *notice) {
