@@ -44,10 +44,12 @@ static void oom_free(void *block) {
 #define calloc oom_calloc
 #define realloc oom_realloc
 #define free oom_free
+#include "api/keys.c"
 #include "base/buf.c"
 #include "base/codec.c"
 #include "base/json.c"
 #include "base/json_text.c"
+#include "base/spki.c"
 #include "base/str.c"
 #include "base/url.c"
 #include "ota/config.c"
@@ -56,9 +58,11 @@ static void oom_free(void *block) {
 #include "ota/messages.c"
 #include "ota/notice.c"
 #include "ota/sign.c"
+#include "port/openssl/pubkey.c"
 
 /* Behind them, because its macros have names of theirs. */
 #include "support/cm.h"
+#include "support/signatures.h"
 
 /* Runs `scenario` until nothing fails in it any more; says how many allocations that takes. */
 static unsigned torture(int (*scenario)(void)) {
@@ -125,6 +129,14 @@ static int parse_url(void) {
   if (rc == 0) ik_url_free(&target);
   if (rc < 0 && !strstr(detail, "memory")) rc = -1;
   ik_url_free(&url);
+  return rc;
+}
+
+static int read_keys(void) {
+  iotkit_keys_t *keys = NULL;
+  int rc = iotkit_keys_new(KEY_RSA_2048 KEY_P256 CERTIFICATE_P256, 0, &keys, NULL);
+  if (rc < 0) return keys != NULL ? -1 : rc;
+  iotkit_keys_unref(keys);
   return rc;
 }
 
@@ -210,6 +222,12 @@ static void several_files(void **state) {
   assert_in_range(torture(parse_files), 20, 40);
 }
 
+static void public_keys(void **state) {
+  (void)state;
+  if (iotkit_tls_source() == NULL) skip();
+  assert_int_equal(torture(read_keys), 4); /* the set and its keys; OpenSSL has its own allocator */
+}
+
 static void sign_ins(void **state) {
   (void)state;
   assert_int_equal(torture(sign_in), 2);
@@ -217,8 +235,10 @@ static void sign_ins(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(buffers),  cmocka_unit_test(json),           cmocka_unit_test(urls),
-      cmocka_unit_test(sign_ins), cmocka_unit_test(configurations), cmocka_unit_test(several_files),
+      cmocka_unit_test(buffers),        cmocka_unit_test(json),
+      cmocka_unit_test(urls),           cmocka_unit_test(sign_ins),
+      cmocka_unit_test(configurations), cmocka_unit_test(several_files),
+      cmocka_unit_test(public_keys),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,7 +26,7 @@ struct ik_pubkey {
 /* ---- reading ---- */
 
 /* Says what is wrong with the block; `index` counts from 0. */
-static int refuse(char *detail, size_t index, const char *why) {
+static int refuse_key(char *detail, size_t index, const char *why) {
   ik_detail(detail, "key %zu: %s", index + 1, why);
   return IK_EPUBLIC_KEY;
 }
@@ -53,16 +53,17 @@ static int make_key(const struct ik_openssl *o, const struct ik_spki *spki, size
   key->pkey = o->d2i_PUBKEY(NULL, &der, (long)spki->len);
   if (key->pkey == NULL) {
     ik_pubkey_free(key);
-    return refuse(detail, index, ik_openssl_error_text(o, o->ERR_peek_last_error()));
+    return refuse_key(detail, index, ik_openssl_error_text(o, o->ERR_peek_last_error()));
   }
   *out = key;
   return 0;
 }
 
-static bool ends_with(const char *text, const char *end) {
-  size_t len = strlen(text);
-  size_t end_len = strlen(end);
-  return len >= end_len && strcmp(text + len - end_len, end) == 0;
+/* Of any kind: "PRIVATE KEY", "EC PRIVATE KEY" … */
+static bool is_private(const char *name) {
+  static const char end[] = "PRIVATE KEY";
+  size_t len = strlen(name);
+  return len >= sizeof(end) - 1 && strcmp(name + len - (sizeof(end) - 1), end) == 0;
 }
 
 /* One block of PEM, decoded. */
@@ -74,12 +75,12 @@ static int read_block(const struct ik_openssl *o, const char *name, const uint8_
     ok = ik_spki_read(der, len, &spki);
   } else if (strcmp(name, "CERTIFICATE") == 0) {
     ok = ik_spki_of_certificate(der, len, &spki);
-  } else if (ends_with(name, "PRIVATE KEY")) {
-    return refuse(detail, index, "is a private key: give the public one");
+  } else if (is_private(name)) {
+    return refuse_key(detail, index, "is a private key: give the public one");
   } else {
-    return refuse(detail, index, "is neither a PUBLIC KEY nor a CERTIFICATE block");
+    return refuse_key(detail, index, "is neither a PUBLIC KEY nor a CERTIFICATE block");
   }
-  if (!ok) return refuse(detail, index, "is damaged");
+  if (!ok) return refuse_key(detail, index, "is damaged");
   int rc = check_kind(&spki, index, detail);
   return rc == 0 ? make_key(o, &spki, index, out, detail) : rc;
 }
@@ -103,7 +104,7 @@ static int read_next(const struct ik_openssl *o, BIO *bio, struct ik_pubkey **ou
     unsigned long error = o->ERR_peek_last_error();
     bool at_end = ik_openssl_error_lib(o, error) == IK_ERR_LIB_PEM &&
                   ik_openssl_error_reason(o, error) == IK_PEM_R_NO_START_LINE;
-    return at_end ? 0 : refuse(detail, *count, ik_openssl_error_text(o, error));
+    return at_end ? 0 : refuse_key(detail, *count, ik_openssl_error_text(o, error));
   }
   if (*count == cap) {
     ik_detail(detail, "the text holds more than %zu keys", cap);
