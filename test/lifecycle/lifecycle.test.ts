@@ -1,4 +1,5 @@
 import path from 'node:path';
+import type { Fault } from 'iotkit-ota-platform';
 import { imageOf } from '../support/image';
 import { run } from '../support/process';
 import { World } from '../support/world';
@@ -21,7 +22,7 @@ interface Ended {
 /** Runs a scenario as a device of its own, for which an upgrade waits. */
 async function play(
   scenario: string,
-  { stalls = true, args = [] as string[] } = {},
+  { fault = stall as Fault | null, args = [] as string[] } = {},
 ): Promise<Ended> {
   await using world = await World.open();
   const { platform } = world;
@@ -31,7 +32,7 @@ async function play(
     await platform.devices.add({ ...device, deviceName: `${device.deviceName}-${suffix}` });
   }
   const { id: firmwareId } = await world.store(image);
-  if (stalls) platform.faults.set({ ...stall, firmwareId });
+  if (fault !== null) platform.faults.set({ ...fault, firmwareId });
   await platform.upgrades.start({ firmwareId, devices: [device.deviceName] });
   const { productKey, deviceName, deviceSecret } = device;
   const identity = { productKey, deviceName, deviceSecret };
@@ -61,12 +62,22 @@ describe('process.exit()', () => {
     'exit in onProgress',
     'exit during an iteration',
     'exit while a chunk is awaited',
+    'exit while a download is paused',
+    'exit while a writer writes',
+    'exit while what is there is proven',
     'exit while a download waits for its turn',
     'exit while closing',
     'exit after close',
     'exit of the main thread while workers download',
   ])('%s', async (scenario) => {
     expect(await play(scenario)).toEqual({ code: 0, stderr: '', said: [] });
+  });
+
+  test('exit while another URL is awaited', async () => {
+    const ended = await play('exit while another URL is awaited', {
+      fault: { kind: 'http-expired' },
+    });
+    expect(ended).toEqual({ code: 0, stderr: '', said: [] });
   });
 
   test.each(['throw while connected', 'throw during a download'])('%s', async (scenario) => {
@@ -116,6 +127,25 @@ describe('a program ends by itself', () => {
     const { code, said } = await play('end by itself after closing during a download');
     expect(said).toMatchObject([
       { code: 'ERR_CLOSED' },
+      { threads: [], files: true, stats: { threads: 0, holds: 0 } },
+    ]);
+    expect(code).toBe(0);
+  });
+
+  test('that closes its device while a download is paused', async () => {
+    const { code, said } = await play('end by itself after closing while paused');
+    expect(said).toMatchObject([
+      { code: 'ERR_CLOSED' },
+      { threads: [], files: true, stats: { threads: 0, holds: 0 } },
+    ]);
+    expect(code).toBe(0);
+  });
+
+  test('that closes its device while a writer writes', async () => {
+    const { code, said } = await play('end by itself after closing while a writer writes');
+    expect(said).toMatchObject([
+      { aborted: true },
+      { code: 'ERR_CLOSED' },
       { threads: [], files: false, stats: { threads: 0, holds: 0 } },
     ]);
     expect(code).toBe(0);
@@ -135,7 +165,7 @@ describe('a program stays', () => {
 
   test('while an unreferenced device downloads', async () => {
     const scenario = 'stay while an unreferenced device downloads';
-    const { code, said } = await play(scenario, { stalls: false });
+    const { code, said } = await play(scenario, { fault: null });
     expect(said).toEqual([{ size: image.length }]);
     expect(code).toBe(0);
   });
@@ -173,6 +203,9 @@ describe('worker threads', () => {
     'terminate a worker that is connected',
     'terminate a worker during a download',
     'terminate a worker during an iteration',
+    'terminate a worker whose download is paused',
+    'terminate a worker whose writer writes',
+    'terminate a worker that proves what is there',
   ])('%s', async (scenario) => {
     const { code, stderr, said } = await play(scenario);
     expect(said).toMatchObject([{ threads: [], stats: { ...idle, environments: 1 } }]);

@@ -43,9 +43,14 @@ async function consume(upgrade, { deviceName }) {
   const { signal } = abort;
   if (random(3) === 0) setTimeout(() => abort.abort(), random(20)).unref();
   const options = { report: false, signal };
+  if (random(4) === 0) {
+    setTimeout(() => upgrade.pause(), random(20)).unref();
+    setTimeout(() => upgrade.resume(), random(60)).unref();
+  }
   try {
     if (random(2) === 0) {
-      await upgrade.download(`${folder}/${deviceName}`, options);
+      const resume = random(4) > 0;
+      await upgrade.download(targetOf(`${folder}/${deviceName}`), { ...options, resume });
     } else {
       const chunks = upgrade.chunks({
         ...options,
@@ -57,6 +62,12 @@ async function consume(upgrade, { deviceName }) {
   } catch (error) {
     if (!signal.aborted) throw error;
   }
+}
+
+/** A file, two, a writer, or a writer and a file. */
+function targetOf(path) {
+  const write = () => (random(2) === 0 ? undefined : new Promise(setImmediate));
+  return [path, [path, `${path}.2`], { write }, [{ write }, path]][random(4)];
 }
 
 const ends = {

@@ -52,6 +52,46 @@ async function iterating() {
   return { device, upgrade, chunks };
 }
 
+/** A download that is paused after its first bytes. */
+async function paused() {
+  const { device, upgrade, download } = await stalled();
+  upgrade.pause();
+  return { device, upgrade, download };
+}
+
+/** A writer whose first write has begun and is not going to end before `settle` is called. */
+async function writing() {
+  const { device, upgrade } = await announced();
+  let settle;
+  let download;
+  await new Promise((begun) => {
+    const write = () => {
+      begun();
+      return new Promise((resolve) => {
+        settle = resolve;
+      });
+    };
+    download = upgrade.download([{ write, abort: () => say({ aborted: true }) }, target]);
+    download.catch(() => {});
+  });
+  return { device, upgrade, download, settle };
+}
+
+/** A download that begins with proving what another has left. */
+async function resuming() {
+  const { upgrade, download } = await stalled();
+  upgrade.abort();
+  await download.catch(() => {});
+  upgrade.download(target).catch(() => {});
+}
+
+/** A download to which the server says that its URL has expired. */
+async function renewing() {
+  const { upgrade } = await announced();
+  upgrade.download(target).catch(() => {});
+  for await (const _ of upgrade.progress()) break;
+}
+
 const scenarios = {
   // --- process.exit() at every step ---
   'exit at once': () => process.exit(0),
@@ -96,6 +136,22 @@ const scenarios = {
   'exit during an iteration': async () => {
     const { upgrade } = await announced();
     for await (const _ of upgrade) process.exit(0);
+  },
+  'exit while a download is paused': async () => {
+    await paused();
+    process.exit(0);
+  },
+  'exit while a writer writes': async () => {
+    await writing();
+    process.exit(0);
+  },
+  'exit while what is there is proven': async () => {
+    await resuming();
+    process.exit(0);
+  },
+  'exit while another URL is awaited': async () => {
+    await renewing();
+    setTimeout(() => process.exit(0), 50);
   },
   'exit while a chunk is awaited': async () => {
     const { chunks } = await iterating();
@@ -163,6 +219,20 @@ const scenarios = {
     await download.catch((error) => say({ code: error.code }));
     say({ threads: threads(), files: fs.existsSync(`${target}.part`), stats: stats() });
   },
+  'end by itself after closing while paused': async () => {
+    const { device, download } = await paused();
+    await device.close();
+    await download.catch((error) => say({ code: error.code }));
+    say({ threads: threads(), files: fs.existsSync(`${target}.part`), stats: stats() });
+  },
+  'end by itself after closing while a writer writes': async () => {
+    const { device, download, settle } = await writing();
+    const closed = device.close();
+    settle();
+    await closed;
+    await download.catch((error) => say({ code: error.code }));
+    say({ threads: threads(), files: fs.existsSync(`${target}.part`), stats: stats() });
+  },
   'end by itself with an iteration that nobody continues': async () => {
     const { device } = await iterating();
     device.unref();
@@ -215,6 +285,9 @@ const scenarios = {
   'terminate a worker that is connected': () => terminate('connected'),
   'terminate a worker during a download': () => terminate('downloading'),
   'terminate a worker during an iteration': () => terminate('iterating'),
+  'terminate a worker whose download is paused': () => terminate('paused'),
+  'terminate a worker whose writer writes': () => terminate('writing'),
+  'terminate a worker that proves what is there': () => terminate('resuming'),
   'exit in a worker during a download': async () => {
     const worker = new Worker(__filename, { workerData: 'downloading, then exit' });
     const [code] = await require('node:events').once(worker, 'exit');
@@ -269,6 +342,18 @@ const work = {
     const { chunks } = await iterating();
     parentPort.postMessage('there');
     for (;;) if ((await chunks.next()).done) break;
+  },
+  paused: async () => {
+    await paused();
+    parentPort.postMessage('there');
+  },
+  writing: async () => {
+    await writing();
+    parentPort.postMessage('there');
+  },
+  resuming: async () => {
+    await resuming();
+    parentPort.postMessage('there');
   },
   'downloading, then exit': async () => {
     await stalled();
