@@ -136,6 +136,30 @@ static void all_get_their_names(void **state) {
   assert_int_equal(recover(), 0);
 }
 
+/* A power cut may undo what is not synced: so nothing is renamed before its bytes, and with several
+ * files the note and its name, are on disk. */
+static void what_is_synced_before_what(void **state) {
+  struct iotkit_file_options options = image_options(&images[0]);
+  iotkit_file_t *files[FILES], *file;
+  uint64_t sizes[FILES];
+  (void)state;
+  receive_all(files, sizes);
+  steps.count = 0;
+  assert_int_equal(iotkit_file_commit_all(files, sizes, FILES, NULL), 0);
+  /* the parts; the note, the directory; the names, the directory; two journals, the note */
+  assert_string_equal(steps.log, "fff"
+                                 "wff"
+                                 "rrrf"
+                                 "uuu");
+  iotkit_job_t *job = image_job(&images[0]);
+  assert_int_equal(iotkit_file_open("a", &options, &file, NULL), 0);
+  image_receive(&images[0], file, job, 0, images[0].size, 300);
+  iotkit_job_unref(job);
+  steps.count = 0;
+  assert_int_equal(iotkit_file_commit(file, sizes[0], NULL), 0);
+  assert_string_equal(steps.log, "frfu");
+}
+
 /* ---- crashes ---- */
 
 /* Whatever the moment, all files are the old ones or, once recovered, all the new ones. */
@@ -374,6 +398,22 @@ static void a_part_that_is_another_is_not_renamed(void **state) {
   }
 }
 
+/* Without a digest the size is all there is to tell. */
+static void a_part_of_another_size_is_not_renamed(void **state) {
+  struct ik_commit_file row = row_of(0);
+  (void)state;
+  row.method = IOTKIT_DIGEST_NONE;
+  put_old_files();
+  put_note(&row, 1);
+  world_put("a.part", images[0].bytes, images[0].size - 1);
+  assert_int_equal(recover(), IK_EFILE);
+  assert_true(all_old());
+  put_note(&row, 1);
+  world_put("a.part", images[0].bytes, images[0].size);
+  assert_int_equal(recover(), 1);
+  assert_true(holds("a", images[0].bytes, images[0].size));
+}
+
 static void a_torn_note_is_no_commit(void **state) {
   const struct ik_commit_file row = row_of(0);
   (void)state;
@@ -419,6 +459,7 @@ static void a_commit_that_is_being_done_is_left_alone(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       IN_DIRECTORY(all_get_their_names),
+      IN_DIRECTORY(what_is_synced_before_what),
       IN_DIRECTORY(a_crash_at_any_step),
       IN_DIRECTORY(a_crash_while_it_recovers),
       IN_DIRECTORY(what_was_received_outlives_a_crash),
@@ -428,6 +469,7 @@ int main(void) {
       IN_DIRECTORY(one_bad_file_fails_all),
       IN_DIRECTORY(refused_sets),
       IN_DIRECTORY(a_part_that_is_another_is_not_renamed),
+      IN_DIRECTORY(a_part_of_another_size_is_not_renamed),
       IN_DIRECTORY(a_torn_note_is_no_commit),
       IN_DIRECTORY(a_commit_that_is_being_done_is_left_alone),
   };

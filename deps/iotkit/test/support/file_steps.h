@@ -21,10 +21,16 @@
 static struct {
   int left;  /* changes before the one; -1: none is meant */
   int error; /* what it fails with; 0: the process ends before it */
-} steps = {-1, 0};
+  size_t count;
+  char log[256]; /* r, u, f, w: which there were */
+} steps = {-1, 0, 0, ""};
 
 /* False: fail. */
-static bool step(void) {
+static bool step(char which) {
+  if (steps.count + 1 < sizeof steps.log) {
+    steps.log[steps.count++] = which;
+    steps.log[steps.count] = '\0';
+  }
   if (steps.left < 0 || steps.left-- > 0) return true;
   if (steps.error == 0) _exit(STEPS_CRASHED);
   errno = steps.error;
@@ -32,20 +38,20 @@ static bool step(void) {
 }
 
 int rename(const char *from, const char *to) {
-  return step() ? renameat(AT_FDCWD, from, AT_FDCWD, to) : -1;
+  return step('r') ? renameat(AT_FDCWD, from, AT_FDCWD, to) : -1;
 }
 
 int unlink(const char *path) {
-  return step() ? unlinkat(AT_FDCWD, path, 0) : -1;
+  return step('u') ? unlinkat(AT_FDCWD, path, 0) : -1;
 }
 
 int fsync(int fd) {
-  return step() ? (int)syscall(SYS_fsync, fd) : -1;
+  return step('f') ? (int)syscall(SYS_fsync, fd) : -1;
 }
 
 ssize_t pwrite(int fd, const void *data, size_t len, off_t offset) {
   struct iovec part = {(void *)data, len};
-  return step() ? pwritev(fd, &part, 1, offset) : -1;
+  return step('w') ? pwritev(fd, &part, 1, offset) : -1;
 }
 
 #endif
