@@ -85,8 +85,7 @@ static bool allows(const struct allowed *allowed, const struct target *target) {
   struct ik_str host = ik_str(allowed->host);
   if (allowed->port != 0 && allowed->port != target->port) return false;
   if (allowed->is_ip || target->is_ip) {
-    return allowed->is_ip && target->is_ip &&
-           ik_ip_eq(&allowed->ip, &target->ip, 8u * allowed->ip.len);
+    return allowed->is_ip && target->is_ip && ik_ip_eq(&allowed->ip, &target->ip, allowed->ip.bits);
   }
   if (allowed->is_below) return is_below(target->name, host);
   return ik_str_eq_nocase(target->name, host);
@@ -153,14 +152,12 @@ static bool block_matches(struct ik_str word, const struct target *target, bool 
   const char *slash = memchr(word.ptr, '/', word.len);
   struct ik_str text = {word.ptr, slash == NULL ? word.len : (size_t)(slash - word.ptr)};
   struct ik_ip ip;
-  uint64_t bits;
   *is_block = slash != NULL;
   if (!ik_ip_parse(without_brackets(text), &ip)) return false;
   *is_block = true;
-  bits = 8u * ip.len;
+  uint64_t bits = ip.bits;
   if (slash != NULL && !ik_str_u64(after(word, text.len + 1), &bits)) return false;
-  if (bits > 8u * ip.len) return false;
-  return target->is_ip && ik_ip_eq(&ip, &target->ip, (unsigned)bits);
+  return target->is_ip && ik_ip_eq(&ip, &target->ip, bits);
 }
 
 static bool needs_no_proxy(struct ik_str word, const struct target *target) {

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define GROUPS 8
+#define GROUPS ((size_t)8)
 
 /* Cuts the text before `stop` off *rest; all of it when there is none. */
 static struct ik_str cut(struct ik_str *rest, char stop, bool *stopped) {
@@ -34,8 +34,8 @@ static bool parse_ipv4(struct ik_str text, uint8_t *out) {
 /* What has been read of an IPv6 address: groups of two bytes, and where "::" stood among them. */
 struct groups {
   uint8_t bytes[2 * GROUPS];
-  int count;
-  int gap; /* -1: none */
+  size_t count;
+  size_t gap; /* GROUPS + 1: none */
 };
 
 static bool add_group(struct groups *groups, struct ik_str group) {
@@ -67,7 +67,7 @@ static bool read_groups(struct ik_str text, struct groups *groups) {
   while (more) {
     struct ik_str group = cut(&text, ':', &more);
     if (group.len == 0) {
-      if (groups->gap >= 0 || groups->count == 0) return false;
+      if (groups->gap <= GROUPS || groups->count == 0) return false;
       groups->gap = groups->count;
       more = text.len > 0;
       continue;
@@ -80,11 +80,12 @@ static bool read_groups(struct ik_str text, struct groups *groups) {
 }
 
 static bool parse_ipv6(struct ik_str text, uint8_t out[16]) {
-  struct groups groups = {.gap = -1};
+  struct groups groups = {.gap = GROUPS + 1};
   if (!read_groups(text, &groups)) return false;
-  if (groups.gap < 0 ? groups.count != GROUPS : groups.count == GROUPS) return false;
-  size_t head = groups.gap < 0 ? sizeof groups.bytes : 2 * (size_t)groups.gap;
-  size_t tail = 2 * (size_t)groups.count > head ? 2 * (size_t)groups.count - head : 0;
+  bool has_gap = groups.gap <= GROUPS;
+  if (has_gap ? groups.count == GROUPS : groups.count != GROUPS) return false;
+  size_t head = 2 * (has_gap ? groups.gap : GROUPS);
+  size_t tail = 2 * groups.count - head;
   memset(out, 0, 16);
   memcpy(out, groups.bytes, head);
   memcpy(out + 16 - tail, groups.bytes + head, tail);
@@ -92,18 +93,18 @@ static bool parse_ipv6(struct ik_str text, uint8_t out[16]) {
 }
 
 bool ik_ip_parse(struct ik_str text, struct ik_ip *out) {
-  struct ik_ip ip = {.len = 4};
+  struct ik_ip ip = {.bits = 32};
   if (!parse_ipv4(text, ip.bytes)) {
-    ip.len = 16;
+    ip.bits = 128;
     if (!parse_ipv6(text, ip.bytes)) return false;
   }
   *out = ip;
   return true;
 }
 
-bool ik_ip_eq(const struct ik_ip *a, const struct ik_ip *b, unsigned bits) {
-  size_t whole = bits / 8;
-  if (a->len != b->len || bits > 8u * a->len) return false;
+bool ik_ip_eq(const struct ik_ip *a, const struct ik_ip *b, uint64_t bits) {
+  size_t whole = (size_t)bits / 8;
+  if (a->bits != b->bits || bits > a->bits) return false;
   if (memcmp(a->bytes, b->bytes, whole) != 0) return false;
   if (bits % 8 == 0) return true;
   return (a->bytes[whole] ^ b->bytes[whole]) >> (8 - bits % 8) == 0;

@@ -37,9 +37,9 @@ static struct ik_str cut(struct ik_str *rest, char stop, bool *stopped) {
   return part;
 }
 
-static bool is_ip(struct ik_str text, uint8_t len) {
+static bool is_ip(struct ik_str text, unsigned bits) {
   struct ik_ip ip;
-  return ik_ip_parse(text, &ip) && ip.len == len;
+  return ik_ip_parse(text, &ip) && ip.bits == bits;
 }
 
 /*
@@ -73,7 +73,7 @@ static const char *check_name(struct ik_str text) {
       if (!is_name_char(label.ptr[i])) return "host name with a character that none can have";
     }
   }
-  if (looks_numeric(label) && !is_ip(text, 4))
+  if (looks_numeric(label) && !is_ip(text, 32))
     return "host that is neither a name nor an IPv4 address";
   return NULL;
 }
@@ -87,7 +87,7 @@ const char *ik_url_host(struct ik_str text, char out[IK_HOST_MAX + 1], bool *is_
     text = (struct ik_str){text.ptr + 1, text.len - 2};
     /* Zones ("%25eth0") mean something on one machine only; RFC 9844 took them out of URLs. */
     if (memchr(text.ptr, '%', text.len)) return "IPv6 address with a zone";
-    wrong = text.len <= IK_HOST_MAX && is_ip(text, 16) ? NULL : "malformed IPv6 address";
+    wrong = text.len <= IK_HOST_MAX && is_ip(text, 128) ? NULL : "malformed IPv6 address";
   } else {
     /* Certificates and SNI carry names without the root's dot. */
     if (text.ptr[text.len - 1] == '.') text.len--;

@@ -6,6 +6,7 @@
 #include "../port.h"
 
 int ik_port_environment(const char *name, char **out) {
+  /* NOLINTNEXTLINE(concurrency-mt-unsafe): the contract leaves that to the caller */
   const char *value = getenv(name);
   *out = NULL;
   if (value == NULL) return 0;
