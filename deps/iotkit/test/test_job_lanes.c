@@ -3,6 +3,7 @@
  * to them; the bytes come out in order, and none is wrong.
  */
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -177,7 +178,7 @@ static void goes_on_alone_where_only_one_is_served(void **state) {
     struct fake_web web = web_of(SIZE);
     const struct iotkit_fetch_options options = lanes(4);
     char status[32];
-    strncat(memset(status, 0, sizeof(status)), statuses[i], sizeof(status) - 1);
+    snprintf(status, sizeof(status), "%s", statuses[i]);
     web.ctx = status;
     web.answer = serves_one_only;
     iotkit_job_t *job = start(&web, &options);
