@@ -50,6 +50,15 @@ export class Offers {
     for (const feed of [...this.#feeds]) feed.wake();
   }
 
+  /** What waits for a module. */
+  waiting(module: string): Upgrade | undefined {
+    return this.#waiting.get(module);
+  }
+
+  remove(module: string): void {
+    this.#waiting.delete(module);
+  }
+
   /** Not now: with the next connection. */
   defer(upgrade: Upgrade): void {
     this.#deferred = remember(this.#deferred, upgrade);

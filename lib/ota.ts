@@ -121,6 +121,7 @@ export class Ota {
     const packetId = this.#native.reportVersion(version, module);
     if (packetId < 0) throw IotkitError.fromErrno(packetId);
     this.#versions.set(module, version);
+    this.#refuseWaiting(module);
     const acknowledged = new Promise<void>((resolve, reject) => {
       this.#reports.set(packetId, { resolve, reject });
     });
@@ -214,8 +215,7 @@ export class Ota {
     const running = [...this.#runs].some((run) => upgrade.isSame(run.upgrade));
     const refusal = running ? undefined : this.#refusalOf(upgrade);
     if (refusal !== undefined) {
-      this.#steps.send(upgrade.module ?? '', -1, failureText(refusal), true);
-      this.onRefused(refusal, upgrade.id);
+      this.#refuse(upgrade, refusal);
       return;
     }
     publish('upgrade', { device: this.#device, upgrade });
@@ -224,9 +224,26 @@ export class Ota {
     if (!running) this.#offers.add(upgrade);
   }
 
-  #refusalOf({ version, module }: Upgrade): IotkitError | undefined {
+  #refusalOf({ version, module }: Upgrade, rules = this.#rules): IotkitError | undefined {
     const current = this.#versions.get(module ?? '');
-    return versionRefusal(version, { module, current }, this.#rules);
+    return versionRefusal(version, { module, current }, rules);
+  }
+
+  #refuse({ module = '', id }: Upgrade, error: IotkitError): void {
+    this.#steps.send(module, -1, failureText(error), true);
+    this.onRefused(error, id);
+  }
+
+  // The notice may have come before the version was known that it is to be newer than. Of the
+  // version that runs the report itself is the end.
+  #refuseWaiting(module: string): void {
+    const upgrade = this.#offers.waiting(module);
+    if (upgrade === undefined) return;
+    const refusal = this.#refusalOf(upgrade, { ...this.#rules, allowVersion: undefined });
+    if (refusal === undefined) return;
+    this.#offers.remove(module);
+    if (upgrade.version === this.#versions.get(module)) this.#publishRefusal(refusal);
+    else this.#refuse(upgrade, refusal);
   }
 
   #publishRefusal(error: IotkitError): void {

@@ -5,9 +5,9 @@ import { IotkitError } from './errors';
 export type Transport = (module: string, step: number, desc: string) => number;
 
 // The platform takes 30 messages per second from a device. Never more than BURST + PER_SECOND of
-// them are steps; the others are left to requests.
-const BURST = 10;
-const PER_SECOND = 10;
+// them are steps; the others are left to requests, such as those for blocks of an image.
+const BURST = 5;
+const PER_SECOND = 5;
 /** Of one module's percentages. */
 const INTERVAL_MS = 1_000;
 /** Until a full queue of the connection is tried again. */
@@ -17,7 +17,7 @@ const MAX_KEPT = 12;
 const MAX_WAITING = 256;
 
 /** What goes first, with the tokens it leaves to those before it. */
-const reserved = { failure: 0, must: 2, percentage: 4 } as const;
+const reserved = { failure: 0, must: 1, percentage: 2 } as const;
 type Rank = keyof typeof reserved;
 
 interface Step {
@@ -110,10 +110,10 @@ export class Steps {
     const lane = this.#lanes.get(module) ?? { module, steps: [], sentAt: -INTERVAL_MS };
     this.#lanes.set(module, lane);
     const last = lane.steps.at(-1);
-    // A percentage that has not gone out is replaced, and for its sender as good as sent; but not
-    // by the end of its download, which may be a failure.
-    const replaced = last?.must === false && last.kept === step.kept && !(step.kept && step.must);
-    if (replaced) {
+    // A percentage that has not gone out is replaced, and for its sender as good as sent. Without a
+    // connection the last one before the end stays: nobody may have heard of any yet.
+    const isEnd = step.kept && step.must;
+    if (last?.must === false && last.kept === step.kept && !(this.#offline && isEnd)) {
       lane.steps[lane.steps.length - 1] = {
         ...step,
         settled: (error) => {

@@ -18,14 +18,14 @@ export interface VerifyOptions {
    */
   readonly publicKeys?: Pem | readonly Pem[];
   /**
-   * Refuse images that have no signature. Needs `publicKeys`. Default false: what has one must
-   * have a right one.
+   * Refuse images that have no signature; upgrades of several files have none. Needs `publicKeys`.
+   * Default false: what has one must have a right one.
    */
   readonly requireSignature?: boolean;
   /**
    * Refuse the version last reported for the module, and older ones, in the order of
-   * {@link compareVersions}. Where none has been reported in this process, all are allowed. Default
-   * false.
+   * {@link compareVersions}; also what has come before the report and waits to be taken. Where none
+   * has been reported in this process, all are allowed. Default false.
    */
   readonly newerOnly?: boolean;
   /**

@@ -147,6 +147,21 @@ describe('a notice is refused and the platform told', () => {
   });
 });
 
+test('an answer that is refused is what check() rejects with', async () => {
+  const fault = { kind: 'notice-patch', data: { url: null } } as const;
+  await using world = await World.open({ faults: [fault] });
+  const device = await world.connect(await world.register());
+  await world.report(device, '1.0.0');
+  const firmware = await world.store(imageOf(1000));
+  const { id } = await world.platform.upgrades.start({
+    firmwareId: firmware.id,
+    devices: ['lamp'],
+    delivery: 'pull',
+  });
+  await expect(device.ota.check()).rejects.toMatchObject({ code: 'ERR_NOTICE_FIELD' });
+  expect(await world.outcome(id)).toMatchObject({ state: 'failed', step: -1 });
+});
+
 test('an error of the platform in place of a notice is no failed upgrade', async () => {
   const payload = '{"code":"500","id":1,"data":{}}';
   await using world = await World.open({ faults: [{ kind: 'notice-malformed', payload }] });

@@ -179,6 +179,31 @@ describe('a refused version', () => {
   });
 });
 
+describe('a version that is reported while an upgrade waits', () => {
+  const report = (ota: Ota, version: string, module?: string): void => {
+    const options = module === undefined ? {} : { module };
+    ota.reportVersion(version, options).catch(() => {});
+  };
+
+  test('refuses an older one, and what is as new without a word to the platform', async () => {
+    const { ota, announce, steps } = channel({ newerOnly: true });
+    announce({ version: '1.9.0' });
+    announce({ id: '2', version: '2.0.0', module: 'MCU' });
+    announce({ id: '3', version: '2.0.1', module: 'BMS' });
+    for (const module of [undefined, 'MCU', 'BMS']) report(ota, '2.0.0', module);
+    expect(await offered(ota)).toMatchObject([{ module: 'BMS' }]);
+    expect(steps).toEqual([[-1, expect.stringMatching(/1\.9\.0 is not newer than 2\.0\.0/), '']]);
+  });
+
+  test('changes nothing where older ones are allowed', async () => {
+    const { ota, announce, steps } = channel();
+    announce({ version: '1.9.0' });
+    report(ota, '2.0.0');
+    expect(await offered(ota)).toMatchObject([{ version: '1.9.0' }]);
+    expect(steps).toEqual([]);
+  });
+});
+
 describe('check()', () => {
   const refusal = new IotkitError('ERR_NOTICE_CODE', '460');
 
