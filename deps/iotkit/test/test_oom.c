@@ -3,47 +3,8 @@
  * second, and so on, until it passes. Each failed run must say IK_ENO_MEMORY and leave no block
  * behind. For that the sources under test are compiled into this file, with its allocator.
  */
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "support/oom.h"
 
-static unsigned budget; /* allocations before the one that fails */
-static int live;
-
-static bool may_allocate(void) {
-  if (budget == 0) return false;
-  budget--;
-  return true;
-}
-
-static void *counted(void *block) {
-  if (block) live++;
-  return block;
-}
-
-static void *oom_malloc(size_t size) {
-  return may_allocate() ? counted(malloc(size)) : NULL;
-}
-
-static void *oom_calloc(size_t count, size_t size) {
-  return may_allocate() ? counted(calloc(count, size)) : NULL;
-}
-
-static void *oom_realloc(void *block, size_t size) {
-  if (!may_allocate()) return NULL;
-  return block ? realloc(block, size) : counted(malloc(size));
-}
-
-static void oom_free(void *block) {
-  if (block) live--;
-  free(block);
-}
-
-#define malloc oom_malloc
-#define calloc oom_calloc
-#define realloc oom_realloc
-#define free oom_free
 #include "api/keys.c"
 #include "base/buf.c"
 #include "base/codec.c"
@@ -61,23 +22,8 @@ static void oom_free(void *block) {
 #include "port/openssl/pubkey.c"
 
 /* Behind them, because its macros have names of theirs. */
-#include "support/cm.h"
+#include "support/oom_torture.h"
 #include "support/signatures.h"
-
-/* Runs `scenario` until nothing fails in it any more; says how many allocations that takes. */
-static unsigned torture(int (*scenario)(void)) {
-  for (unsigned n = 0; n < 1000; n++) {
-    int rc;
-    budget = n;
-    live = 0;
-    rc = scenario();
-    if (live != 0) fail_msg("allocation %u fails: %d blocks are left", n, live);
-    if (rc == 0) return n;
-    if (rc != IK_ENO_MEMORY) fail_msg("allocation %u fails: %d", n, rc);
-  }
-  fail_msg("it never passes");
-  return 0;
-}
 
 static int append_a_lot(void) {
   struct ik_buf buf;
