@@ -40,7 +40,7 @@ export interface FetchOptions {
   readonly lowSpeed?: { readonly bytesPerSecond: number; readonly duration: number };
   /** Tries in a row without progress before the download fails, 1-1,000. Default 5. */
   readonly maxRetries?: number;
-  /** Connections of one download in all, 1-1,000,000. Default 1,000. */
+  /** Failed tries of one download in all, 1-1,000,000. Default 1,000. */
   readonly maxTries?: number;
   /**
    * Of one download, waits included and pauses not, 1-86,400,000; then `ERR_TIMEOUT`. Default: no
