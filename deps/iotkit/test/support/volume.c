@@ -69,7 +69,7 @@ bool volume_mount(const char *what, const char *where, const char *type, const c
 
 bool volume_make_read_only(const char *where) {
   unsigned long flags = MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV;
-  return mount(NULL, where, NULL, flags, NULL) == 0 || cannot("no remount");
+  return mount("none", where, "tmpfs", flags, NULL) == 0 || cannot("no remount");
 }
 
 void volume_unmount(const char *where) {
