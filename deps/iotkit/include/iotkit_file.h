@@ -33,7 +33,7 @@ struct iotkit_file_options {
   uint32_t mode;
   /** with `digest` and `size` the key of what is written: it can be resumed; NONE: it cannot */
   enum iotkit_digest_method digest_method;
-  uint8_t digest[IOTKIT_DIGEST_MAX];
+  uint8_t digest[IOTKIT_DIGEST_MAX]; /**< the announced one: 16 bytes (MD5) or 32 (SHA-256) */
   /**
    * write into what is there, a block device or an existing file, at `base`: no part and no rename,
    * bytes before `base` and behind `base` + size stay as they are; a file does not grow
@@ -116,7 +116,7 @@ struct iotkit_save_options {
   bool no_resume;                  /**< begin at 0, leave no part behind */
   /** bytes there of all; on the calling thread, after each block; NULL: not called */
   void (*on_progress)(void *ctx, uint64_t received, uint64_t size);
-  void *ctx;
+  void *ctx; /**< of on_progress; not touched */
 };
 
 /**
