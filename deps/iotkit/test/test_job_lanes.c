@@ -188,6 +188,28 @@ static void goes_on_alone_where_only_one_is_served(void **state) {
   }
 }
 
+/* Two connections are all that the server takes: it stays at two, in pieces. */
+static void serves_two_only(struct fake_web *web, const struct fake_request *request,
+                            struct fake_answer *answer) {
+  assert_true(!request->is_open);
+  if (web->open > 2) {
+    fake_web_status(answer, "429 Too Many", "Retry-After: 3600\r\n");
+  } else {
+    fake_web_serve(web, request, answer);
+  }
+}
+
+static void uses_fewer_where_fewer_are_served(void **state) {
+  (void)state;
+  struct fake_web web = web_of(SIZE);
+  const struct iotkit_fetch_options options = lanes(4);
+  web.answer = serves_two_only;
+  iotkit_job_t *job = start(&web, &options);
+  assert_int_equal(fake_web_fetch(job, got, SIZE, 65536), 0);
+  assert_right(&web, job);
+  assert_true(web.sent < SIZE + 2 * PIECE);
+}
+
 /* Another image from the fourth request on: what was fetched of the old one is taken back. */
 static void changes(struct fake_web *web, const struct fake_request *request,
                     struct fake_answer *answer) {
@@ -435,6 +457,7 @@ int main(void) {
       cmocka_unit_test(small_images_need_one),
       cmocka_unit_test(falls_back_to_one),
       cmocka_unit_test(goes_on_alone_where_only_one_is_served),
+      cmocka_unit_test(uses_fewer_where_fewer_are_served),
       cmocka_unit_test(begins_again_when_the_image_changes),
       cmocka_unit_test(opens_what_was_closed_between_requests),
       cmocka_unit_test(resumes_in_the_middle),

@@ -56,7 +56,7 @@ struct iotkit_job {
   uint64_t first;             /* where the fetch begins */
   struct ik_lane lane;        /* the image's transfer and its connection */
   struct ik_job_lanes *lanes; /* pieces side by side; NULL: one connection */
-  bool one_lane;              /* side by side is of no use any more */
+  uint32_t lanes_max;         /* as many of them, 1 where the server does not give ranges */
   struct ik_throttle throttle;
   struct ik_job_blocks *blocks;
   struct ik_digest *prefix; /* of a body that begins again where the bytes cannot be taken back */

@@ -55,6 +55,14 @@ static int make_wake(iotkit_job_t *job) {
   return 0;
 }
 
+/* The total time begins now, and with it the time of a pause that is to be taken off. */
+static void begin_pauses(iotkit_job_t *job, uint64_t now_ms) {
+  ik_mutex_lock(job->mutex);
+  job->paused_since = now_ms;
+  job->paused_seen_ms = atomic_load(&job->paused_ms);
+  ik_mutex_unlock(job->mutex);
+}
+
 static int begin(iotkit_job_t *job, uint64_t now_ms, char *detail) {
   const struct iotkit_upgrade *upgrade = &job->notice.upgrade;
   const struct ik_transfer_options options = policy(job);
@@ -62,7 +70,7 @@ static int begin(iotkit_job_t *job, uint64_t now_ms, char *detail) {
   if (rc == 0) rc = ik_job_verify_notice(job, detail);
   if (rc != 0) return rc;
   ik_throttle_init(&job->throttle, job->config->options.limiters);
-  job->paused_seen_ms = atomic_load(&job->paused_ms);
+  begin_pauses(job, now_ms);
   if (upgrade->protocol != IOTKIT_PROTOCOL_HTTP) return 0;
   rc = ik_transfer_init(&job->lane.transfer, &options, upgrade->url, upgrade->size, detail);
   if (rc != 0) return rc;

@@ -5,9 +5,9 @@
  * fetches a piece into a buffer of its own, the next one when its last was handed out; so a few
  * MiB at most are ahead. Bytes are handed out in the order of the image: the piece that is at the
  * head is received straight into the caller's buffer once its own is empty. A lane tries again as
- * any download does. One that fails ends it: what lies before the gap is handed out, then the rest
- * comes over one connection, whose policy has the last word. Nothing is lost by that but bytes
- * behind the gap.
+ * any download does. One that fails ends it: what lies before the gap is handed out, then one
+ * connection, whose policy has the last word, begins again behind that, and with half as many lanes
+ * if it can. Nothing is lost by that but bytes behind the gap.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -31,8 +31,8 @@ struct ik_job_lanes {
 
 void ik_job_lanes_plan(iotkit_job_t *job) {
   struct ik_transfer *transfer = &job->lane.transfer;
-  bool wanted = job->config->options.connections > 1 && !job->one_lane &&
-                transfer->size - transfer->offset > PIECE;
+  if (job->lanes_max == 0) job->lanes_max = job->config->options.connections;
+  bool wanted = job->lanes_max > 1 && transfer->size - transfer->offset > PIECE;
   transfer->until = wanted ? transfer->offset + PIECE : 0;
 }
 
@@ -75,7 +75,7 @@ static bool add_lane(struct ik_job_lanes *all, struct ik_transfer *image) {
 
 static struct ik_job_lanes *new_lanes(const iotkit_job_t *job, struct ik_transfer *image) {
   uint64_t pieces = (image->size - image->offset + PIECE - 1) / PIECE;
-  size_t count = job->config->options.connections;
+  size_t count = job->lanes_max;
   if (pieces < count) count = (size_t)pieces;
   struct ik_job_lanes *all = calloc(1, sizeof(*all));
   if (all == NULL) return NULL;
@@ -96,7 +96,7 @@ void ik_job_lanes_begin(iotkit_job_t *job, uint64_t now_ms) {
                   image->place == image->offset && image->asked == image->offset;
   struct ik_job_lanes *all = honoured ? new_lanes(job, image) : NULL;
   if (all == NULL) {
-    job->one_lane = true;
+    job->lanes_max = 1;
     return;
   }
   ik_transfer_split(image, &all->lanes[0].transfer, now_ms);
@@ -181,9 +181,10 @@ static bool step_lane(iotkit_job_t *job, struct ik_call *call, size_t i) {
 
 /* The next bytes will not come this way. */
 static void unite(iotkit_job_t *job, const struct ik_transfer *failed) {
-  ik_log(IOTKIT_LOG_INFO, "ota: the download goes on over one connection: %s", failed->detail);
-  /* An expired URL is replaced; nothing is wrong with ranges. */
-  job->one_lane = failed->error != IK_EURL_EXPIRED;
+  ik_log(IOTKIT_LOG_INFO, "ota: %zu connections were too many: %s", job->lanes->count,
+         failed->detail);
+  /* An expired URL is replaced; nothing is wrong with the number. */
+  if (failed->error != IK_EURL_EXPIRED) job->lanes_max = (uint32_t)job->lanes->count / 2;
   ik_transfer_unite(&job->lane.transfer);
   ik_job_lanes_free(job);
 }

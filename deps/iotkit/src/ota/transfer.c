@@ -126,17 +126,23 @@ static bool back_to_origin(struct ik_transfer *transfer) {
   return true;
 }
 
-bool ik_transfer_may_retry(struct ik_transfer *transfer) {
+bool ik_transfer_count_try(struct ik_transfer *transfer) {
   const struct ik_transfer_options *options = &transfer->options;
   struct ik_transfer *image = transfer->image != NULL ? transfer->image : transfer;
   if (image->tries < UINT32_MAX) image->tries++;
-  if (options->max_tries != UINT32_MAX && image->tries >= options->max_tries) return false;
+  return options->max_tries == UINT32_MAX || image->tries < options->max_tries;
+}
+
+bool ik_transfer_has_retries(const struct ik_transfer *transfer) {
+  const struct ik_transfer_options *options = &transfer->options;
   return options->max_retries == UINT32_MAX || transfer->backoff.failures < options->max_retries;
 }
 
 void ik_transfer_retry(struct ik_transfer *transfer, int error, const char *detail,
                        uint64_t least_ms, uint64_t now_ms, uint32_t random) {
-  if (!ik_transfer_may_retry(transfer)) {
+  /* A connection that never brought a byte may be one more than the server allows. */
+  bool unproven = transfer->image != NULL && !transfer->proven;
+  if (!ik_transfer_count_try(transfer) || !ik_transfer_has_retries(transfer) || unproven) {
     ik_transfer_fail(transfer, error, detail);
     return;
   }
@@ -264,6 +270,7 @@ void ik_transfer_bytes(struct ik_transfer *transfer, size_t len, uint64_t now_ms
   transfer->place += len;
   transfer->offset += *take;
   transfer->activity = now_ms;
+  transfer->proven = true;
   struct ik_transfer *image = transfer->image != NULL ? transfer->image : transfer;
   image->speed_bytes += len;
   count_progress(transfer);
@@ -439,6 +446,7 @@ void ik_transfer_split(struct ik_transfer *image, struct ik_transfer *piece, uin
   piece->asked_end = image->asked_end;
   piece->place = image->place;
   piece->limit = image->limit;
+  piece->proven = true;
   piece->activity = now_ms;
   image->url = url;
   image->moved = false;

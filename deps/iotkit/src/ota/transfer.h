@@ -73,6 +73,7 @@ struct ik_transfer {
   uint64_t asked_end; /* … and what it ends before; 0: open */
   bool whole;         /* ask without a range: the image changed, or there is no such range */
   bool total_known;   /* the body is a range, whose answer named the announced size */
+  bool proven;        /* a byte of a body has come */
   bool reused;        /* the connection has carried a request before */
   bool reusable;      /* DONE: the connection can carry another */
   char etag[IK_ETAG_MAX + 1]; /* strong, of the image being received, or "" */
@@ -153,8 +154,8 @@ uint64_t ik_transfer_deadline(const struct ik_transfer *transfer);
 
 /*
  * A transfer for the bytes from `from` up to `end` of the image. It begins where the image's was
- * announced and counts its tries with it. Any answer but that range, and any error that waiting does
- * not mend, is FAILED. The image's transfer outlives it. IK_ENO_MEMORY; then nothing is owned.
+ * announced and counts its tries with it. Any answer but that range, any error that waiting does not
+ * mend, and any before its first byte is FAILED. The image's transfer outlives it. IK_ENO_MEMORY; then nothing is owned.
  */
 int ik_transfer_init_piece(struct ik_transfer *piece, struct ik_transfer *image, uint64_t from,
                            uint64_t end);
@@ -176,8 +177,10 @@ void ik_transfer_fail_at_host(struct ik_transfer *transfer, int error, const cha
 /* Waits for another try, at least `least_ms`; or gives up with the error. */
 void ik_transfer_retry(struct ik_transfer *transfer, int error, const char *detail,
                        uint64_t least_ms, uint64_t now_ms, uint32_t random);
-/* Counts a failed try; false: there may be no other. */
-bool ik_transfer_may_retry(struct ik_transfer *transfer);
+/* Counts a failed try; false: there may be no other at all. */
+bool ik_transfer_count_try(struct ik_transfer *transfer);
+/* Whether there may be another after so many without progress. */
+bool ik_transfer_has_retries(const struct ik_transfer *transfer);
 /* Takes over the URL. IK_ETLS_REQUIRED, IK_EHOST_NOT_ALLOWED: then nothing has changed. */
 int ik_transfer_set_url(struct ik_transfer *transfer, struct ik_url *url, char *detail);
 

@@ -183,7 +183,8 @@ static bool is_temporary(unsigned status) {
 static void expired(struct ik_transfer *transfer, const char *what, uint64_t now_ms,
                     uint32_t random) {
   uint32_t renew_ms = transfer->options.renew_timeout_ms;
-  if (transfer->image != NULL || renew_ms == UINT32_MAX || !ik_transfer_may_retry(transfer)) {
+  bool may = transfer->image == NULL && renew_ms != UINT32_MAX && ik_transfer_count_try(transfer);
+  if (!may || (transfer->renewals > 0 && !ik_transfer_has_retries(transfer))) {
     ik_transfer_fail_at_host(transfer, IK_EURL_EXPIRED, what);
     return;
   }
@@ -209,7 +210,12 @@ static void temporary(struct ik_transfer *transfer, const struct ik_http_head *h
   }
   if (wait_ms > RETRY_AFTER_MAX_MS) wait_ms = RETRY_AFTER_MAX_MS;
   ik_detail(text, "%s: %s", transfer->url.host, what);
-  ik_transfer_retry(transfer, IK_EHTTP_UNAVAILABLE, text, wait_ms, now_ms, random);
+  /* Of several connections it may be the number that the server minds. */
+  if (transfer->image != NULL) {
+    ik_transfer_fail(transfer, IK_EHTTP_UNAVAILABLE, text);
+  } else {
+    ik_transfer_retry(transfer, IK_EHTTP_UNAVAILABLE, text, wait_ms, now_ms, random);
+  }
 }
 
 static void bad_status(struct ik_transfer *transfer, const struct ik_http_head *head,
