@@ -42,7 +42,7 @@ export class Offers {
   }
 
   add(upgrade: Upgrade): void {
-    if (this.#isUnwanted(upgrade)) return;
+    if (this.#closed || this.#isUnwanted(upgrade)) return;
     const key = upgrade.module ?? '';
     this.#waiting.delete(key);
     if (this.#waiting.size >= MAX_WAITING) this.#dropOldest();

@@ -84,6 +84,34 @@ test('a rejected upgrade is reported though there is no connection at that momen
   expect(await world.outcome(id)).toMatchObject({ state: 'failed', step: -1, desc: 'no' });
 });
 
+test('each module asks for its own upgrade where the platform does not push', async () => {
+  await using world = await World.open();
+  const device = await world.connect(await world.register());
+  const modules = ['MCU', 'BMS'];
+  const ids: string[] = [];
+  for (const [i, module] of modules.entries()) {
+    await world.report(device, '1.0.0', { module });
+    expect(await device.ota.check({ module })).toBeUndefined();
+    const firmware = await world.store(image, { module, version: `2.0.${i}` });
+    const { id } = await world.platform.upgrades.start({
+      firmwareId: firmware.id,
+      devices: ['lamp'],
+      delivery: 'pull',
+    });
+    ids.push(id);
+  }
+  const asked = await Promise.all(modules.map((module) => device.ota.check({ module })));
+  expect(asked).toMatchObject([
+    { module: 'MCU', version: '2.0.0' },
+    { module: 'BMS', version: '2.0.1' },
+  ]);
+  for (const [i, upgrade] of asked.entries()) {
+    await upgrade?.download(world.path(`${i}.bin`));
+    await world.report(device, `2.0.${i}`, { module: modules[i] as string });
+    expect((await world.outcome(ids[i] as string)).state).toBe('succeeded');
+  }
+});
+
 test('two modules are upgraded at once, each with progress of its own', async () => {
   await using world = await World.open();
   const device = await world.connect(await world.register());

@@ -60,6 +60,46 @@ test('the renewed notice is for the download alone: nobody is offered it', async
   await expect(next).rejects.toMatchObject({ name: 'AbortError' });
 });
 
+test('the upgrade of a module asks for that of the module', async () => {
+  await using world = await World.open({ faults: [{ kind: 'http-expired', times: 1 }] });
+  const device = await world.connect(await world.register(), quick);
+  await world.report(device, '1.0.0', { module: 'MCU' });
+  const next = device.ota.upgrades().next();
+  const firmware = await world.store(image, { module: 'MCU' });
+  await world.platform.upgrades.start({ firmwareId: firmware.id, devices: ['lamp'] });
+  await (await next).value?.download(world.path('a.bin'));
+  expect(image.equals(await readFile(world.path('a.bin')))).toBe(true);
+});
+
+test('without a connection the download waits for it, and goes on', async () => {
+  await using world = await World.open({ faults: [{ kind: 'http-expired', times: 1 }] });
+  const { device, upgrade } = await world.announce(image, {
+    connect: { ...quick, reconnect: { min: 1, max: 10 } },
+  });
+  const away = world.platform.faults.set({ kind: 'mqtt-refuse', returnCode: 3 });
+  world.platform.devices.disconnect(device);
+  for await (const { state } of device.states()) if (state === 'waiting') break;
+  const refused = world.platform.waitFor('download', ({ status }) => status === 403);
+  const download = upgrade.download(world.path('a.bin'));
+  await refused;
+  world.platform.faults.remove(away);
+  await download;
+  expect(image.equals(await readFile(world.path('a.bin')))).toBe(true);
+});
+
+test('and not for ever', async () => {
+  await using world = await World.open({ faults: [{ kind: 'http-expired' }] });
+  const { device, upgrade } = await world.announce(image, {
+    connect: { fetch: { ...quick.fetch, renewTimeout: 1 }, reconnect: { min: 1, max: 10 } },
+  });
+  world.platform.faults.set({ kind: 'mqtt-refuse', returnCode: 3 });
+  world.platform.devices.disconnect(device);
+  for await (const { state } of device.states()) if (state === 'waiting') break;
+  await expect(upgrade.download(world.path('a.bin'))).rejects.toMatchObject({
+    code: 'ERR_URL_EXPIRED',
+  });
+});
+
 test('a server that refuses every address ends the download', async () => {
   await using world = await World.open({ faults: [{ kind: 'http-expired' }] });
   const { upgrade, upgradeId } = await world.announce(image, {

@@ -290,3 +290,75 @@ describe('steps of the user', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 });
+
+describe('whatever happens', () => {
+  const seed = Number(process.env.STEPS_SEED ?? Date.now() % 0x7fff_ffff);
+
+  function randomFrom(start: number): (below: number) => number {
+    let state = start | 1;
+    return (below) => {
+      state ^= state << 13;
+      state ^= state >>> 17;
+      state ^= state << 5;
+      return (state >>> 0) % below;
+    };
+  }
+
+  test(`rate, order and ends are kept (seed ${seed})`, async () => {
+    const random = randomFrom(seed);
+    const { steps, sent, must, percent, drop, fill, connect, of } = connection();
+    const runs = new Map<string, { percent: number }>();
+    const asked: Array<Promise<unknown>> = [];
+    const step = (): void => {
+      const module = `m${random(6)}`;
+      const run = runs.get(module) ?? { percent: -1 };
+      runs.set(module, run);
+      switch (random(12)) {
+        case 0:
+          drop();
+          break;
+        case 1:
+          fill();
+          break;
+        case 2:
+        case 3:
+          connect();
+          break;
+        case 4:
+          asked.push(steps.ask('user', random(105) - 4, '').catch(() => {}));
+          break;
+        default:
+          if (run.percent < 0) {
+            must(module, 0);
+            run.percent = 0;
+          } else if (run.percent < 90) {
+            run.percent += 1 + random(9);
+            percent(module, run.percent);
+          } else {
+            must(module, random(2) === 0 ? 100 : -2);
+            run.percent = -1;
+          }
+      }
+    };
+    for (let i = 0; i < 3000; i += 1) {
+      step();
+      if (random(3) === 0) jest.advanceTimersByTime(random(700));
+    }
+    connect();
+    for (const [module, { percent: last }] of runs) if (last >= 0) must(module, -4);
+    await jest.advanceTimersByTimeAsync(120_000);
+    await Promise.all(asked);
+    expect(jest.getTimerCount()).toBe(0);
+    expect(densest(sent)).toBeLessThanOrEqual(10);
+    for (const module of runs.keys()) {
+      // Whole runs in order; of long absences only the last ones, of which the first may be cut.
+      const text = of(module).map((it) => (it < 0 || it === 100 ? 'E' : it === 0 ? 'B' : `${it} `));
+      expect(text.join('')).toMatch(/^(?:B?(?:\d+ )*E)*$/);
+      expect(text.at(-1)).toBe('E');
+      for (const run of text.join('').split('E')) {
+        const percentages = run.replace('B', '').trim().split(' ').map(Number);
+        expect(percentages).toEqual([...percentages].sort((a, b) => a - b));
+      }
+    }
+  });
+});
