@@ -49,6 +49,12 @@ static void answers_are_told_apart(void **state) {
       {"", IK_EAGAIN, ""},
       {"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\n\r\n<html>",
        IK_EPROXY_REFUSED, "the proxy proxy.example:3128 wants a user and password (407)"},
+      {"HTTP/1.1 407 \r\nProxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n\r\n",
+       IK_EPROXY_REFUSED,
+       "the proxy proxy.example:3128 wants authentication other than Basic (407)"},
+      {"HTTP/1.1 407 \r\nProxy-Authenticate: NTLM\r\n"
+       "Proxy-Authenticate: Digest realm=\"a\", nonce=\"b\", bAsIc realm=\"c\"\r\n\r\n",
+       IK_EPROXY_REFUSED, "the proxy proxy.example:3128 wants a user and password (407)"},
       {"HTTP/1.1 403 Forbidden\r\n\r\n", IK_EPROXY_REFUSED,
        "the proxy proxy.example:3128 refuses a tunnel to fw.example:443 (403)"},
       {"HTTP/1.0 401 Unauthorized\r\n\r\n", IK_EPROXY_REFUSED,

@@ -89,13 +89,28 @@ struct ik_str ik_tunnel_request(const struct ik_tunnel *tunnel) {
 
 /* ---- the answer ---- */
 
+/* Whether it asks for something else than a user and password as they are (RFC 7617). */
+static bool wants_another_scheme(const struct ik_http_head *head) {
+  struct ik_str value;
+  size_t count = 0;
+  for (; ik_http_head_at(head, "Proxy-Authenticate", count, &value); count++) {
+    do {
+      struct ik_str item = ik_http_next_item(&value);
+      struct ik_str scheme = {item.ptr, item.len < 5 ? item.len : 5};
+      if (ik_str_eq_nocase(scheme, IK_STR("Basic"))) return false;
+    } while (value.ptr != NULL);
+  }
+  return count > 0;
+}
+
 static int refused(const struct ik_tunnel *tunnel, char *detail) {
   unsigned status = tunnel->head.status;
   /* 401 is for origin servers, but tinyproxy says it of a wrong password. */
   if (status == 407 || status == 401) {
     ik_detail(detail, "the proxy %.110s %s (%u)", tunnel->proxy,
-              tunnel->has_credentials ? "refuses the user or password"
-                                      : "wants a user and password",
+              wants_another_scheme(&tunnel->head) ? "wants authentication other than Basic"
+              : tunnel->has_credentials           ? "refuses the user or password"
+                                                  : "wants a user and password",
               status);
   } else {
     ik_detail(detail, "the proxy %.90s refuses a tunnel to %.90s (%u)", tunnel->proxy,
