@@ -110,7 +110,11 @@ struct iotkit_fetch_options {
   uint32_t idle_timeout_ms;
   uint32_t low_speed_bytes; /**< with low_speed_ms: below this many bytes per second … 0: off */
   uint32_t low_speed_ms;    /**< … over this long drops the connection */
-  uint32_t max_retries;     /**< tries in a row that brought no byte; 0: 5; UINT32_MAX: none */
+  /**
+   * failed tries in a row that together brought less than 64 KiB of new bytes; 0: 5; UINT32_MAX: any
+   * number
+   */
+  uint32_t max_retries;
   /** first back-off; 0: 500; doubled each time, full jitter, Retry-After honoured */
   uint32_t retry_min_ms;
   uint32_t retry_max_ms; /**< 0: 60,000 */
@@ -118,12 +122,13 @@ struct iotkit_fetch_options {
   bool https_only;       /**< refuse http, at first and by redirect */
   /** the caller feeds iotkit_job_digest() itself, on a thread of its own */
   bool external_digest;
-  uint32_t max_tries; /**< connections in all; 0: 1,000; UINT32_MAX: any number */
+  uint32_t max_tries; /**< failed tries in all; 0: 1,000; UINT32_MAX: any number */
   /** for the whole fetch, waits included but not pauses, then IK_ETIMEOUT; 0: none */
   uint32_t total_timeout_ms;
   /**
    * when the server says that the signed URL has expired: how long the platform is asked for
-   * another one; 0: 60,000; UINT32_MAX: not at all
+   * another one; UINT32_MAX: not at all; 0: 60,000, and not at all by a job without a channel. A
+   * new URL that is refused without progress counts as a failed try.
    */
   uint32_t renew_timeout_ms;
   /**
@@ -256,9 +261,10 @@ IOTKIT_API int iotkit_job_set_options(iotkit_job_t *job,
  * which the job is FAILED; or IK_EINTERRUPTED, IK_EABORTED, IK_EBUSY (two threads at once). Only
  * bytes within the announced size are handed out.
  *
- * An image in MQTT blocks needs its client stepped meanwhile. If the calling thread is the one that
- * did last, and no loop has the client, the fetch does it, so that callbacks run inside; else
- * whoever steps goes on. IK_EIN_CALLBACK inside a callback of that client.
+ * An image in MQTT blocks needs its client stepped meanwhile. Whoever steps goes on: a loop, or a
+ * thread of the program. But where the client is used through iotkit_mqtt_yield(), the fetch does it
+ * while no other thread yields, so that callbacks run inside. IK_EIN_CALLBACK inside a callback of
+ * that client.
  */
 IOTKIT_API int64_t iotkit_job_fetch(iotkit_job_t *job, void *buf, size_t len, uint32_t timeout_ms,
                                     uint64_t *offset);
