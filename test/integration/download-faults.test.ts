@@ -1,13 +1,15 @@
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { localIdentity, type TlsIdentity } from 'iotkit-ota-platform';
+import { type Firmware, localIdentity, type TlsIdentity } from 'iotkit-ota-platform';
 import { FaultServer } from '../support/fault-server';
-import { type Announced, World } from '../support/world';
+import { type Announced, nextUpgrade, World } from '../support/world';
 import { type DownloadCase, image, quick } from './download-cases/case';
 import { connections } from './download-cases/connections';
 import { framing } from './download-cases/framing';
 import { heads } from './download-cases/heads';
+import { parallel } from './download-cases/parallel';
+import { policies } from './download-cases/policies';
 import { ranges } from './download-cases/ranges';
 import { redirects } from './download-cases/redirects';
 import { statuses } from './download-cases/statuses';
@@ -22,12 +24,15 @@ const table: Readonly<Record<string, readonly DownloadCase[]>> = {
   heads,
   statuses,
   redirects,
+  policies,
+  parallel,
 };
-const intoProgram = ['connections', 'ranges'];
+const intoProgram = ['connections', 'ranges', 'parallel'];
 
 let identity: TlsIdentity;
 let world: World;
 let cases = 0;
+const stored = new Map<Buffer, Promise<Firmware>>();
 
 beforeAll(async () => {
   const directory = await mkdtemp(path.join(tmpdir(), 'iotkit-ota-ca-'));
@@ -38,14 +43,32 @@ beforeAll(async () => {
 
 afterAll(() => world[Symbol.asyncDispose]());
 
-/** The image of a case is announced with the fault server's URL. */
+/** Each image is stored once. */
+function firmwareOf(announced: Buffer): Promise<Firmware> {
+  const known = stored.get(announced) ?? world.store(announced);
+  stored.set(announced, known);
+  return known;
+}
+
+/**
+ * The image of a case is announced with a URL of the fault server, and from then on with another.
+ */
 async function announce(
   { image: announced = image, fetch = {} }: DownloadCase,
   server: FaultServer,
-): Promise<Announced> {
+): Promise<Pick<Announced, 'upgrade' | 'upgradeId' | 'device'>> {
   const deviceName = `device${cases++}`;
-  world.platform.faults.set({ kind: 'notice-patch', deviceName, data: { url: server.url } });
-  return world.announce(announced, { deviceName, connect: { fetch: { ...quick, ...fetch } } });
+  const { faults, upgrades } = world.platform;
+  const renewed = `${server.url}&renewed`;
+  faults.set({ kind: 'notice-patch', deviceName, data: { url: server.url }, times: 1 });
+  faults.set({ kind: 'notice-patch', deviceName, data: { url: renewed }, skip: 1 });
+  const firmware = await firmwareOf(announced);
+  const key = await world.register(deviceName);
+  const device = await world.connect(key, { fetch: { ...quick, ...fetch } });
+  await world.report(device, '1.0.0');
+  const upgrade = nextUpgrade(device);
+  const { id } = await upgrades.start({ firmwareId: firmware.id, devices: [deviceName] });
+  return { device, upgrade: await upgrade, upgradeId: id };
 }
 
 function start(row: DownloadCase, scheme: 'http' | 'https'): Promise<FaultServer> {
@@ -93,6 +116,7 @@ describe.each(Object.keys(table))('%s', (part) => {
         ends: row.ends,
         requests: wanted(row),
       });
+      await server.idle();
       row.also?.(server);
       if (row.ends === 'ok') {
         expect((row.image ?? image).equals(await readFile(target))).toBe(true);

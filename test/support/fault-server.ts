@@ -11,6 +11,8 @@ export interface FaultRequest {
   readonly number: number;
   /** 0 for the first connection. */
   readonly connection: number;
+  /** 0 for the first request of its connection. */
+  readonly nth: number;
   readonly method: string;
   readonly target: string;
   /** Names in lower case. */
@@ -58,11 +60,13 @@ export class Exchange {
   readonly #raw: Socket;
   readonly #socket: Socket;
   readonly #record: Mutable<FaultRecord>;
+  readonly #lost: Promise<boolean>;
 
   constructor(image: Buffer, connection: Connection, record: Mutable<FaultRecord>) {
     this.image = image;
     this.request = record;
     this.gone = connection.gone;
+    this.#lost = connection.gone.then(() => false);
     this.#raw = connection.raw;
     this.#socket = connection.socket;
     this.#record = record;
@@ -86,9 +90,11 @@ export class Exchange {
   /** Resolves when the system has taken it, with false when the connection has ended. */
   async write(data: string | Buffer): Promise<boolean> {
     if (this.closed || this.#socket.writableEnded) return false;
-    return new Promise((resolve) => {
+    const written = new Promise<boolean>((resolve) => {
       this.#socket.write(data, (error) => resolve(!error));
     });
+    // Under TLS a write may never be answered when the connection breaks beneath it.
+    return Promise.race([written, this.#lost]);
   }
 
   /** As {@link write}, counted as body. */
@@ -131,6 +137,7 @@ export class FaultServer implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #records: FaultRecord[] = [];
+  readonly #answering = new Set<Promise<void>>();
   #schedule: readonly Reply[];
   #next = 0;
   #connections = 0;
@@ -173,6 +180,14 @@ export class FaultServer implements AsyncDisposable {
     return this.#records.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
+  /**
+   * Resolves when no answer is under way: what the client has received may not have been counted
+   * before. A client that is still connected to an answer that stalls keeps it waiting.
+   */
+  async idle(): Promise<void> {
+    while (this.#answering.size > 0) await Promise.all(this.#answering);
+  }
+
   /** From the next request on another schedule. */
   reschedule(schedule: readonly Reply[]): void {
     this.#schedule = schedule;
@@ -206,13 +221,14 @@ export class FaultServer implements AsyncDisposable {
   #converse(connection: Connection): void {
     let text = '';
     let busy = false;
+    let nth = 0;
     const answerOn = async (): Promise<void> => {
       if (busy) return;
       busy = true;
       for (let end = text.indexOf(HEAD_END); end >= 0; end = text.indexOf(HEAD_END)) {
         const head = text.slice(0, end);
         text = text.slice(end + HEAD_END.length);
-        await this.#answer(connection, head);
+        await this.#answer(connection, nth++, head);
       }
       busy = false;
     };
@@ -222,19 +238,20 @@ export class FaultServer implements AsyncDisposable {
     });
   }
 
-  async #answer(connection: Connection, head: string): Promise<void> {
-    const record = { ...parseHead(head), ...this.#numbers(connection), status: 0, bytes: 0 };
+  async #answer(connection: Connection, nth: number, head: string): Promise<void> {
+    const numbers = { number: this.#records.length, connection: connection.number, nth };
+    const record = { ...parseHead(head), ...numbers, status: 0, bytes: 0 };
     this.#records.push(record);
     const reply = this.#schedule[Math.min(this.#next++, this.#schedule.length - 1)] as Reply;
-    await reply(new Exchange(this.#options.image, connection, record));
-  }
-
-  #numbers(connection: Connection): Pick<FaultRequest, 'number' | 'connection'> {
-    return { number: this.#records.length, connection: connection.number };
+    const exchange = new Exchange(this.#options.image, connection, record);
+    const answering = Promise.resolve(reply(exchange));
+    this.#answering.add(answering);
+    await answering;
+    this.#answering.delete(answering);
   }
 }
 
-function parseHead(head: string): Omit<FaultRequest, 'number' | 'connection'> {
+function parseHead(head: string): Omit<FaultRequest, 'number' | 'connection' | 'nth'> {
   const [first = '', ...lines] = head.split('\r\n');
   const [method = '', target = ''] = first.split(' ');
   const headers = new Map(

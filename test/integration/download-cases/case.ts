@@ -10,7 +10,7 @@ export interface Ending {
    * The Range of each request, `''` for none; or how many requests there were, where they are all
    * of one kind. Absent: that is a matter of timing.
    */
-  readonly requests?: ReadonlyArray<string | RegExp> | number;
+  readonly requests?: ReadonlyArray<string | RegExp> | number | undefined;
 }
 
 /** One row of the table. */
@@ -27,7 +27,7 @@ export interface DownloadCase extends Ending {
   /** Only with this scheme. */
   readonly over?: 'http' | 'https';
   /** Where it ends otherwise if the bytes go to the program and cannot be taken back. */
-  readonly chunks?: Partial<Ending>;
+  readonly chunks?: Ending;
   /** Whether what was received stays for the next time. Default false. */
   readonly keeps?: boolean;
   /** What else has to be so. */

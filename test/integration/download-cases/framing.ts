@@ -240,7 +240,8 @@ export const framing: readonly DownloadCase[] = [
     engine: 'refuses the rest',
     schedule: [raw(`${chunkedHead}5\r\nhello world\r\n0\r\n\r\n`)],
     ends: 'ERR_HTTP_PROTOCOL',
-    requests: 2,
+    requests: ['', from(5)],
+    keeps: true,
   },
   {
     server: 'sends a chunk extension without end',

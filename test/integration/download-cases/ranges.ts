@@ -6,6 +6,10 @@ const resumed = ['', from(200_000)];
 /** Bytes that the program was given cannot be taken back. */
 const cannotBeginAgain = { ends: 'ERR_CHANGED', requests: resumed } as const;
 
+const notSatisfiable = status('416 Range Not Satisfiable', {
+  fields: { 'Content-Range': `bytes */${SIZE}` },
+});
+
 /** Answers to a download that goes on at byte 200,000. */
 export const ranges: readonly DownloadCase[] = [
   {
@@ -22,7 +26,7 @@ export const ranges: readonly DownloadCase[] = [
     schedule: [broken, serve({ ranges: false, after: 400_000, ending: 'close' }), serve()],
     ends: 'ok',
     requests: [...resumed, from(400_000)],
-    chunks: cannotBeginAgain,
+    chunks: { ends: 'ERR_CHANGED', requests: undefined },
   },
   {
     server: 'has got another entity tag meanwhile, for the same bytes',
@@ -231,6 +235,31 @@ export const ranges: readonly DownloadCase[] = [
     ],
     ends: 'ERR_HTTP_RANGE',
     requests: resumed,
+    keeps: true,
+  },
+  {
+    server: 'answers a range with 416',
+    engine: 'asks for the whole image',
+    schedule: [broken, notSatisfiable, serve()],
+    fetch: { maxRetries: 2 },
+    ends: 'ok',
+    requests: [...resumed, ''],
+    chunks: { ends: 'ERR_CHANGED', requests: [...resumed, ''] },
+  },
+  {
+    server: 'answers 416 though no range was asked for',
+    engine: 'gives up',
+    schedule: [notSatisfiable],
+    ends: 'ERR_HTTP_RANGE',
+    requests: [''],
+  },
+  {
+    server: 'gives one byte of the range each time',
+    engine: 'gives up: that is no progress',
+    schedule: [broken, serve({ span: ({ start }) => ({ start, end: start + 1 }) })],
+    fetch: { maxRetries: 3 },
+    ends: 'ERR_TRUNCATED',
+    requests: 7,
     keeps: true,
   },
   {

@@ -149,7 +149,7 @@ export const redirects: readonly DownloadCase[] = [
     server: 'redirects to a URL that is too long',
     engine: 'refuses',
     schedule: [redirect(302, `/${'a'.repeat(9_000)}`)],
-    ends: 'ERR_URL',
+    ends: 'ERR_TOO_LONG',
     requests: [''],
   },
 ];
