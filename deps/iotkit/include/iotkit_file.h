@@ -9,9 +9,12 @@
  * After a restart, a crash or a power cut the part is read and digested again, as far as the last
  * checkpoint that fits; nothing else is trusted, so a damaged, foreign or too new journal costs at
  * most a fresh start. The key is what is announced and not the URL: each push brings another URL.
+ * Space is reserved before the first byte, where the file system can.
  *
- * One writer at a time per path, across processes (an advisory lock on the part or device). Thread:
- * one at a time per file, but iotkit_file_checkpoint() may run beside iotkit_file_write().
+ * One writer at a time per path, across processes (an advisory lock on the part or device). Of what
+ * a program does that does not heed it, a part that is cut, replaced or removed is noticed; bytes that
+ * it writes over since they were digested are not, nor are those it writes into the image later.
+ * Thread: one at a time per file, but iotkit_file_checkpoint() may run beside iotkit_file_write().
  */
 #ifndef IOTKIT_FILE_H
 #define IOTKIT_FILE_H

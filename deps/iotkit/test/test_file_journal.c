@@ -1,12 +1,14 @@
 /*
- * The file that the journal is: never through a link, never two writers, and no hindrance where there
- * is no room for it.
+ * The file that the journal is: never through a link, never two writers, no hindrance where there is
+ * no room for it, and written beside the part.
  */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "api/file.h"
+#include "api/job.h"
 #include "base/limits.h"
 #include "support/cm.h"
 #include "support/file_world.h"
@@ -82,6 +84,65 @@ static void a_name_too_long_for_a_journal(void **state) {
   image_free(&image);
 }
 
+/* ---- two threads ---- */
+
+/* Blocks go from the writing thread to the digesting one. */
+struct pipeline {
+  pthread_mutex_t mutex;
+  pthread_cond_t moved;
+  size_t written;
+  const struct image *image;
+  iotkit_file_t *file;
+  iotkit_job_t *job;
+};
+
+static void *digest_what_is_written(void *arg) {
+  struct pipeline *pipe = arg;
+  for (size_t at = 0; at < pipe->image->size;) {
+    pthread_mutex_lock(&pipe->mutex);
+    while (pipe->written == at)
+      pthread_cond_wait(&pipe->moved, &pipe->mutex);
+    size_t to = pipe->written;
+    pthread_mutex_unlock(&pipe->mutex);
+    iotkit_job_digest(pipe->job, at, pipe->image->bytes + at, to - at);
+    iotkit_file_checkpoint(pipe->file, pipe->job);
+    at = to;
+  }
+  return NULL;
+}
+
+/* What is written next is no hindrance to noting what was digested. */
+static void checkpoints_run_beside_writes(void **state) {
+  struct image image = new_image("checkpoints_run_beside_writes");
+  struct iotkit_file_options options = image_options(&image);
+  struct pipeline pipe = {.mutex = PTHREAD_MUTEX_INITIALIZER,
+                          .moved = PTHREAD_COND_INITIALIZER,
+                          .image = &image,
+                          .job = image_job(&image)};
+  pthread_t thread;
+  (void)state;
+  assert_int_equal(iotkit_file_open("image", &options, &pipe.file, NULL), 0);
+  assert_int_equal(iotkit_file_resume(pipe.file, pipe.job, NULL), 0);
+  assert_int_equal(pthread_create(&thread, NULL, digest_what_is_written, &pipe), 0);
+  for (size_t at = 0; at < image.size; at += BLOCK) {
+    size_t len = image.size - at < BLOCK ? image.size - at : BLOCK;
+    assert_int_equal(iotkit_file_write(pipe.file, at, image.bytes + at, len, NULL), 0);
+    atomic_store(&pipe.job->received, at + len);
+    pthread_mutex_lock(&pipe.mutex);
+    pipe.written = at + len;
+    pthread_cond_signal(&pipe.moved);
+    pthread_mutex_unlock(&pipe.mutex);
+  }
+  pthread_join(thread, NULL);
+  ik_file_free(pipe.file); /* killed */
+  assert_int_equal(iotkit_file_open("image", &options, &pipe.file, NULL), 0);
+  assert_int_equal(iotkit_file_resume(pipe.file, pipe.job, NULL), image.size);
+  assert_int_equal(iotkit_file_commit(pipe.file, image.size, NULL), 0);
+  image_assert_at(&image, "image");
+  iotkit_job_unref(pipe.job);
+  image_free(&image);
+}
+
 #define IN_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, world_enter, world_leave)
 
 int main(void) {
@@ -89,6 +150,7 @@ int main(void) {
       IN_DIRECTORY(the_journal_is_never_a_link),
       IN_DIRECTORY(one_journal_has_one_writer),
       IN_DIRECTORY(a_name_too_long_for_a_journal),
+      IN_DIRECTORY(checkpoints_run_beside_writes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
