@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { FetchOptions, Upgrade } from 'iotkit-ota';
 import { localIdentity, type TlsIdentity } from 'iotkit-ota-platform';
+import { clientIdentity } from '../support/client-identity';
 import {
   type ForwardProxy,
   type ForwardProxyKind,
@@ -26,6 +27,7 @@ const passwords: Readonly<Record<ForwardProxyKind, string>> = {
 const quick: FetchOptions = { maxRetries: 1, retry: { min: 1, max: 1 } };
 
 let directory: string;
+let identity: TlsIdentity;
 let world: World;
 let nginx: Nginx;
 let devices = 0;
@@ -33,12 +35,13 @@ const proxies: ForwardProxy[] = [];
 
 beforeAll(async () => {
   directory = await mkdtemp(path.join(tmpdir(), 'iotkit-ota-proxies-'));
-  const identity = await localIdentity(directory, ['127.0.0.1', 'localhost']);
+  identity = await localIdentity(directory, ['127.0.0.1', 'localhost']);
   await mkdir(path.join(directory, 'www', 'slow'), { recursive: true });
   for (const file of ['image.bin', 'slow/image.bin']) {
     await writeFile(path.join(directory, 'www', file), image);
   }
-  nginx = await startServer(identity);
+  // Slow enough that a download is still running when a test sees its first bytes.
+  nginx = await startServer('nginx', 'location /slow/ { limit_rate 2m; }');
   world = await World.openShared({ tls: identity });
 });
 
@@ -65,13 +68,12 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-/** Slow enough that a download is still running when a test sees its first bytes. */
-function startServer(identity: TlsIdentity): Promise<Nginx> {
+function startServer(name: string, server: string): Promise<Nginx> {
   return startNginx({
-    directory: path.join(directory, 'nginx'),
+    directory: path.join(directory, name),
     root: path.join(directory, 'www'),
     ...identity,
-    server: 'location /slow/ { limit_rate 2m; }',
+    server,
   });
 }
 
@@ -231,6 +233,28 @@ describe('which proxy', () => {
       proxy,
       noProxy: 'LOCALHOST',
     });
+  });
+
+  test('our certificate reaches the server through a proxy', async () => {
+    const client = await clientIdentity(path.join(directory, 'client'), 'gateway-7', 'open sesame');
+    await writeFile(path.join(directory, 'clients.pem'), client.ca);
+    const strict = await startServer(
+      'strict',
+      `ssl_verify_client on; ssl_client_certificate ${directory}/clients.pem;`,
+    );
+    const proxy = await startProxy('tinyproxy');
+    try {
+      await expectImage(`${strict.httpsUrl}/image.bin`, {
+        proxy: proxy.url,
+        cert: client.cert,
+        key: client.encryptedKey,
+        passphrase: 'open sesame',
+      });
+    } finally {
+      await strict.stop('SIGQUIT'); // a graceful end has written down every request
+    }
+    expect(await asked(proxy)).toEqual([`CONNECT 127.0.0.1:${strict.ports[1]}`]);
+    expect(await readFile(strict.accessLog, 'utf8')).toMatch(/" 200 .* CN=gateway-7$/m);
   });
 
   test('ranges side by side through a proxy', async () => {
