@@ -13,6 +13,8 @@ interface Case {
   readonly code: string;
   /** What the platform is told. */
   readonly step: number;
+  /** Whether what was received stays for the next time. Default false. */
+  readonly keeps?: boolean;
   /** Short, where a silence is under test; everybody else may take their time. */
   readonly timeouts?: { readonly idleTimeout?: number; readonly responseTimeout?: number };
 }
@@ -43,7 +45,7 @@ const cases: readonly Case[] = [
     step: -2,
   },
   {
-    name: 'an expired address',
+    name: 'an address that has expired, and each that the platform gives instead',
     faults: [{ kind: 'http-expired' }],
     code: 'ERR_URL_EXPIRED',
     step: -2,
@@ -53,6 +55,7 @@ const cases: readonly Case[] = [
     faults: [{ kind: 'http-short-body', missingBytes: 100 }],
     code: 'ERR_TRUNCATED',
     step: -2,
+    keeps: true,
   },
   {
     name: 'a body that is shorter than announced',
@@ -80,6 +83,7 @@ const cases: readonly Case[] = [
     ],
     code: 'ERR_IDLE_TIMEOUT',
     step: -2,
+    keeps: true,
     timeouts: { idleTimeout: 100 },
   },
   {
@@ -97,6 +101,7 @@ const cases: readonly Case[] = [
     ],
     code: 'ERR_CONNECTION_CLOSED',
     step: -2,
+    keeps: true,
   },
   {
     name: 'too many redirects',
@@ -118,7 +123,7 @@ const cases: readonly Case[] = [
   },
 ];
 
-test.each(cases)('$name ends in $code and step $step, and leaves no file', async (fault) => {
+test.each(cases)('$name ends in $code and step $step', async (fault) => {
   await using world = await World.open({ faults: fault.faults });
   const { upgrade, upgradeId } = await world.announce(image, {
     connect: { fetch: { ...once, ...fault.timeouts } },
@@ -127,6 +132,7 @@ test.each(cases)('$name ends in $code and step $step, and leaves no file', async
   const download = upgrade.download(world.path('firmware.bin'));
   await expect(download).rejects.toMatchObject({ name: 'IotkitError', code: fault.code });
 
-  expect(await world.files()).toEqual([]);
+  const left = fault.keeps ? ['firmware.bin.part', 'firmware.bin.part.journal'] : [];
+  expect(await world.files()).toEqual(left);
   expect(await world.outcome(upgradeId)).toMatchObject({ state: 'failed', step: fault.step });
 });
