@@ -176,7 +176,8 @@ IOTKIT_API void iotkit_mqtt_set_waker(iotkit_mqtt_t *client, void (*wake)(void *
 
 /**
  * Steps until `timeout_ms` (an upper bound) has passed or something was handled: a packet, a change
- * of state. Returns 0, IK_EINTERRUPTED, IK_ECLOSED, IK_EBUSY (another thread steps),
+ * of state. While a fetch of another thread steps the client for its blocks (iotkit_job_fetch), it
+ * waits for its turn. Returns 0, IK_EINTERRUPTED, IK_ECLOSED, IK_EBUSY (another thread steps),
  * IK_EIN_CALLBACK.
  */
 IOTKIT_API int iotkit_mqtt_yield(iotkit_mqtt_t *client, uint32_t timeout_ms);

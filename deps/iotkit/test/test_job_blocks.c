@@ -27,7 +27,8 @@ struct world {
   iotkit_job_t *jobs[2];
   unsigned job_count;
   unsigned subscribed;
-  uint8_t *image; /* what was fetched */
+  uintptr_t event_thread; /* the last event's */
+  uint8_t *image;         /* what was fetched */
   pthread_t stepper;
   bool has_stepper;
   atomic_bool stop;
@@ -42,6 +43,7 @@ struct world {
 static void on_event(void *ctx, iotkit_mqtt_t *client, const struct iotkit_mqtt_event *event) {
   struct world *world = ctx;
   (void)client;
+  world->event_thread = ik_thread_self();
   if (event->type == IOTKIT_MQTT_EVENT_SUBSCRIBED && event->error == 0) world->subscribed++;
 }
 
@@ -152,6 +154,15 @@ static void step_elsewhere(struct world *world) {
 
 /* ---- fetching ---- */
 
+static struct iotkit_fetch_options hasty(void) {
+  return (struct iotkit_fetch_options){.response_timeout_ms = 100,
+                                       .idle_timeout_ms = 100,
+                                       .max_retries = UINT32_MAX,
+                                       .max_tries = UINT32_MAX,
+                                       .retry_min_ms = 1,
+                                       .retry_max_ms = 5};
+}
+
 /* Returns the error that ended it, 0: all is there. */
 static int fetch_all(struct world *world, iotkit_job_t *job, size_t chunk) {
   uint64_t at = iotkit_job_received(job);
@@ -214,6 +225,69 @@ static void fetches_while_another_thread_steps(void **state) {
   free_world(world);
 }
 
+static void *fetch_slowly(void *arg) {
+  struct world *world = arg;
+  return (void *)(intptr_t)fetch_all(world, world->jobs[0], 3000);
+}
+
+static int join(pthread_t thread) {
+  void *result;
+  assert_int_equal(pthread_join(thread, &result), 0);
+  return (int)(intptr_t)result;
+}
+
+/* The thread that has yielded so far waits for the one that fetches. */
+static void steps_where_nobody_yields(void **state) {
+  (void)state;
+  pthread_t thread;
+  struct world *world = make_world(200000, NULL, 0);
+  announced(world);
+  assert_int_equal(pthread_create(&thread, NULL, fetch_slowly, world), 0);
+  assert_int_equal(join(thread), 0);
+  assert_image(world, 0);
+  assert_true(atomic_load(&world->platform.bytes) == 200000);
+  free_world(world);
+}
+
+static void takes_turns_with_who_yields(void **state) {
+  (void)state;
+  pthread_t thread;
+  struct world *world = make_world(200000, NULL, 0);
+  iotkit_job_t *job = announced(world);
+  assert_int_equal(pthread_create(&thread, NULL, fetch_slowly, world), 0);
+  while (iotkit_job_get_state(job) != IOTKIT_JOB_FETCHED)
+    assert_int_equal(iotkit_mqtt_yield(world->client, 2), 0);
+  assert_int_equal(join(thread), 0);
+  assert_image(world, 0);
+  assert_true(atomic_load(&world->platform.bytes) == 200000);
+  free_world(world);
+}
+
+static enum block_fault drop_first(void *ctx, const struct block_request *request) {
+  (void)ctx;
+  return request->index == 0 ? BLOCK_DROP : BLOCK_WELL;
+}
+
+static void leaves_stepping_to_who_steps(void **state) {
+  (void)state;
+  pthread_t thread;
+  const struct iotkit_fetch_options fetch = hasty();
+  struct world *world = make_world(200000, &fetch, 0);
+  world->platform.script = drop_first;
+  iotkit_job_t *job = announced(world);
+  assert_int_equal(iotkit_mqtt_step(world->client, ik_port_now_ms()), 0);
+  assert_int_equal(pthread_create(&thread, NULL, fetch_slowly, world), 0);
+  while (iotkit_job_get_state(job) != IOTKIT_JOB_FETCHED) {
+    struct ik_pollfd fd = {iotkit_mqtt_fd(world->client), iotkit_mqtt_interest(world->client), 0};
+    ik_port_poll(&fd, 1, 2);
+    assert_int_equal(iotkit_mqtt_step(world->client, ik_port_now_ms()), 0);
+    assert_true(world->event_thread == ik_thread_self());
+  }
+  assert_int_equal(join(thread), 0);
+  assert_image(world, 0);
+  free_world(world);
+}
+
 static void verifies_md5_too(void **state) {
   (void)state;
   struct world *world = make_world(1, NULL, 0);
@@ -222,15 +296,6 @@ static void verifies_md5_too(void **state) {
   assert_int_equal(fetch_all(world, world->jobs[0], 100), 0);
   assert_int_equal(iotkit_job_check(world->jobs[0]), 0);
   free_world(world);
-}
-
-static struct iotkit_fetch_options hasty(void) {
-  return (struct iotkit_fetch_options){.response_timeout_ms = 100,
-                                       .idle_timeout_ms = 100,
-                                       .max_retries = UINT32_MAX,
-                                       .max_tries = UINT32_MAX,
-                                       .retry_min_ms = 1,
-                                       .retry_max_ms = 5};
 }
 
 static enum block_fault some_fault(void *ctx, const struct block_request *request) {
@@ -374,12 +439,6 @@ static void *fetch_job(void *arg) {
   return (void *)(intptr_t)n;
 }
 
-static int join(pthread_t thread) {
-  void *result;
-  assert_int_equal(pthread_join(thread, &result), 0);
-  return (int)(intptr_t)result;
-}
-
 static void is_interrupted_and_aborted(void **state) {
   (void)state;
   pthread_t thread;
@@ -447,11 +506,6 @@ static void ends_with_its_client(void **state) {
   iotkit_mqtt_stop(world->client);
   assert_int_equal(fetch_all(world, job, 1000), IK_ECLOSED);
   free_world(world);
-}
-
-static void *fetch_slowly(void *arg) {
-  struct world *world = arg;
-  return (void *)(intptr_t)fetch_all(world, world->jobs[0], 3000);
 }
 
 static void pauses(void **state) {
@@ -543,6 +597,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(fetches_on_the_thread_that_steps),
       cmocka_unit_test(fetches_while_another_thread_steps),
+      cmocka_unit_test(steps_where_nobody_yields),
+      cmocka_unit_test(takes_turns_with_who_yields),
+      cmocka_unit_test(leaves_stepping_to_who_steps),
       cmocka_unit_test(verifies_md5_too),
       cmocka_unit_test(survives_what_networks_and_platforms_do),
       cmocka_unit_test(goes_on_where_another_fetch_ended),

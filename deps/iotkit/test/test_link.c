@@ -456,7 +456,7 @@ static void paces_block_requests(void **state) {
     assert_true(until_ms > now_ms);
     now_ms = until_ms;
   }
-  assert_true(sent >= 20 && sent <= 25);
+  assert_true(sent >= 18 && sent <= 20);
   ik_link_close(link);
   ik_link_unref(link);
 }

@@ -144,9 +144,9 @@ IOTKIT_API int IOT_OTA_IsFetchFinish(void *handle);
  * IOT_OTAE_INVALID_STATE when there is nothing to fetch; -1 when the download has failed for good
  * (last error IOT_OTAE_FETCH_FAILED).
  *
- * An image that is announced with "dProtocol":"mqtt" comes in blocks on the MQTT connection. On the
- * thread that otherwise calls IOT_MQTT_Yield this handles the client's messages meanwhile, so that
- * callbacks run inside it; else the thread that does goes on calling it.
+ * An image that is announced with "dProtocol":"mqtt" comes in blocks on the MQTT connection. While
+ * no other thread is inside IOT_MQTT_Yield this handles the client's messages meanwhile, so that
+ * callbacks run inside it.
  */
 IOTKIT_API int IOT_OTA_FetchYield(void *handle, char *buf, uint32_t buf_len, uint32_t timeout_s);
 

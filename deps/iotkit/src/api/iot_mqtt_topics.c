@@ -120,7 +120,7 @@ static void await_answer(struct ik_iot_mqtt *handle, const struct ik_iot_waiter 
                          uint64_t end_ms) {
   uint64_t now_ms = ik_port_now_ms();
   while (!answered(handle, waiter) && now_ms < end_ms) {
-    int rc = ik_mqtt_enter(handle->client);
+    int rc = ik_mqtt_enter(handle->client, true);
     if (rc == IK_EBUSY)
       ik_iot_mqtt_await_turn(handle->client, end_ms);
     else if (rc < 0)

@@ -218,16 +218,10 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
   return a < b ? a : b;
 }
 
-/* Until something has come or is due. The client is stepped if that is for this thread to do. */
+/* Until something has come or is due. */
 static int wait(struct call *call, uint64_t until_ms) {
-  struct ik_wake *wake = call->in->wake;
-  int rc = ik_link_step(call->in->link, wake, until_ms);
-  if (rc == IK_EAGAIN) {
-    struct ik_pollfd fd = {ik_wake_fd(wake), IOTKIT_READ, 0};
-    uint64_t ms = until_ms > call->now_ms ? until_ms - call->now_ms : 0;
-    rc = ik_port_poll(&fd, 1, ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX);
-  }
-  ik_wake_clear(wake);
+  int rc = ik_link_step(call->in->link, call->in->wake, until_ms);
+  ik_wake_clear(call->in->wake);
   call->now_ms = ik_port_now_ms();
   return rc;
 }

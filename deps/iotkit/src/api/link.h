@@ -83,9 +83,8 @@ size_t ik_link_block_room(struct ik_link *link);
 int ik_link_ask_block(struct ik_link *link, const struct ik_ota_block *block, uint64_t now_ms,
                       uint32_t *id, uint64_t *until_ms);
 /*
- * Steps the client, and waits, until something was handled, `wake` is signalled, or `until_ms`, if
- * that is for the calling thread to do: it was the last to step, so nobody else does while it is
- * here. Else IK_EAGAIN at once. IK_EIN_CALLBACK: it is inside a callback of the client; IK_ECLOSED.
+ * Waits until `wake` is signalled, something was handled, or `until_ms`; and steps the client
+ * meanwhile unless somebody else does. IK_EIN_CALLBACK: inside a callback of the client; IK_ECLOSED.
  */
 int ik_link_step(struct ik_link *link, struct ik_wake *wake, uint64_t until_ms);
 

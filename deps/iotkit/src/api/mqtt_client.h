@@ -15,6 +15,12 @@
 #include "../port/port.h"
 #include "iotkit_mqtt.h"
 
+/* A thread that would step the client as soon as nobody else does. */
+struct ik_mqtt_turn {
+  struct ik_wake *wake;
+  struct ik_mqtt_turn *next;
+};
+
 struct iotkit_mqtt {
   /* fixed */
   struct ik_mutex *mutex;
@@ -39,8 +45,11 @@ struct iotkit_mqtt {
   /* somebody sleeps by what deadline() said: call the waker when that is no longer true */
   bool armed;
   bool interrupted;
-  uintptr_t stepper;      /* the thread that steps or yields, 0: none */
-  uintptr_t last_stepper; /* the one that did last */
+  uintptr_t stepper;          /* the thread that steps or yields, 0: none */
+  uintptr_t last_stepper;     /* the one that did last */
+  bool blocking;              /* … through the blocking face */
+  bool pumped;                /* the stepper is a fetch */
+  struct ik_mqtt_turn *turns; /* who waits for the stepper to leave */
   const struct ik_mqtt_handler *running;
   uint32_t waking;   /* calls of the waker under way */
   uint32_t fetching; /* upgrades being fetched by this client's OTA handles */
@@ -70,17 +79,20 @@ struct iotkit_mqtt {
 int ik_mqtt_new_over(const struct iotkit_mqtt_options *given, ik_dial_fn dial, void *dial_ctx,
                      iotkit_mqtt_t **out, char *detail);
 /* Becomes the stepping thread: 0, IK_EIN_CALLBACK, IK_EBUSY, IK_ECLOSED. */
-int ik_mqtt_enter(iotkit_mqtt_t *client);
+int ik_mqtt_enter(iotkit_mqtt_t *client, bool blocking);
 void ik_mqtt_leave(iotkit_mqtt_t *client);
 /* One step of the stepping thread. */
 void ik_mqtt_run(iotkit_mqtt_t *client, uint64_t now_ms);
 /* The loop of iotkit_mqtt_yield, for a caller who has become the stepping thread already. */
 int ik_mqtt_yield_entered(iotkit_mqtt_t *client, uint32_t timeout_ms);
 /*
- * For a call that blocks a thread which otherwise steps the client: as ik_mqtt_enter(), but
- * IK_EAGAIN unless this thread was the last to step it and no loop has it.
+ * For a fetch, which blocks its thread and needs the client stepped: becomes the stepping thread if
+ * nobody else would step: no loop has the client, and it is used through the blocking face or this
+ * thread was the last to step it. IK_EAGAIN: somebody else does or will; `turn` (with its wake set)
+ * is then told when one who yields has left, until ik_mqtt_drop_turn().
  */
-int ik_mqtt_enter_again(iotkit_mqtt_t *client);
+int ik_mqtt_enter_pump(iotkit_mqtt_t *client, struct ik_mqtt_turn *turn);
+void ik_mqtt_drop_turn(iotkit_mqtt_t *client, const struct ik_mqtt_turn *turn);
 /*
  * Steps, and waits unless that brought something, until a packet or a change of state was handled,
  * `also` is signalled, or `until_ms`. 0, IK_ECLOSED, or why it could not wait.

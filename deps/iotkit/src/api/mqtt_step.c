@@ -440,7 +440,7 @@ void ik_mqtt_run(iotkit_mqtt_t *client, uint64_t now_ms) {
   ik_mutex_unlock(client->mutex);
 }
 
-int ik_mqtt_enter(iotkit_mqtt_t *client) {
+int ik_mqtt_enter(iotkit_mqtt_t *client, bool blocking) {
   const uintptr_t self = ik_thread_self();
   int rc = 0;
   if (!client) return IK_EINVALID_ARGUMENT;
@@ -452,6 +452,7 @@ int ik_mqtt_enter(iotkit_mqtt_t *client) {
   else {
     client->stepper = self;
     client->last_stepper = self;
+    client->blocking = blocking;
     client->armed = false;
   }
   ik_mutex_unlock(client->mutex);
@@ -461,12 +462,15 @@ int ik_mqtt_enter(iotkit_mqtt_t *client) {
 void ik_mqtt_leave(iotkit_mqtt_t *client) {
   ik_mutex_lock(client->mutex);
   client->stepper = 0;
+  client->pumped = false;
+  for (struct ik_mqtt_turn *turn = client->turns; turn; turn = turn->next)
+    ik_wake_signal(turn->wake);
   ik_cond_broadcast(client->cond);
   ik_mutex_unlock(client->mutex);
 }
 
 int iotkit_mqtt_step(iotkit_mqtt_t *client, uint64_t now_ms) {
-  const int rc = ik_mqtt_enter(client);
+  const int rc = ik_mqtt_enter(client, false);
   if (rc < 0) return rc;
   ik_mqtt_run(client, now_ms);
   const bool closed = client->state == IOTKIT_MQTT_CLOSED; /* written by this thread alone */

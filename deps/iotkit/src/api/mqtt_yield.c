@@ -65,23 +65,68 @@ int ik_mqtt_yield_entered(iotkit_mqtt_t *client, uint32_t timeout_ms) {
   return rc;
 }
 
+/* A fetch of another thread steps the client: this one waits for its turn. 0: it may try again. */
+static int await_pump(iotkit_mqtt_t *client, uint64_t end_ms) {
+  ik_mutex_lock(client->mutex);
+  int rc = client->pumped ? 0 : IK_EBUSY;
+  while (client->pumped && !client->interrupted && ik_port_now_ms() < end_ms)
+    ik_cond_wait(client->cond, client->mutex, end_ms);
+  if (rc == 0 && client->interrupted) {
+    client->interrupted = false;
+    rc = IK_EINTERRUPTED;
+  }
+  ik_mutex_unlock(client->mutex);
+  return rc;
+}
+
 int iotkit_mqtt_yield(iotkit_mqtt_t *client, uint32_t timeout_ms) {
-  int rc = ik_mqtt_enter(client);
+  uint64_t now_ms = ik_port_now_ms();
+  const uint64_t end_ms = now_ms + timeout_ms;
+  int rc = ik_mqtt_enter(client, true);
+  while (rc == IK_EBUSY) {
+    rc = await_pump(client, end_ms);
+    if (rc < 0) return rc;
+    now_ms = ik_port_now_ms();
+    rc = ik_mqtt_enter(client, true);
+    if (rc == IK_EBUSY && now_ms >= end_ms) return 0; /* the fetch has done it */
+  }
   if (rc < 0) return rc;
-  rc = ik_mqtt_yield_entered(client, timeout_ms);
+  rc = ik_mqtt_yield_entered(client, until(end_ms, now_ms));
   ik_mqtt_leave(client);
   return rc;
 }
 
-int ik_mqtt_enter_again(iotkit_mqtt_t *client) {
+int ik_mqtt_enter_pump(iotkit_mqtt_t *client, struct ik_mqtt_turn *turn) {
   const uintptr_t self = ik_thread_self();
+  int rc = 0;
   ik_mutex_lock(client->mutex);
-  const bool own = client->last_stepper == self && !client->loop_node;
-  const bool inside = client->stepper == self;
+  if (client->stepper == self)
+    rc = IK_EIN_CALLBACK;
+  else if (client->state == IOTKIT_MQTT_CLOSED)
+    rc = IK_ECLOSED;
+  else if (client->loop_node || (!client->blocking && client->last_stepper != self))
+    rc = IK_EAGAIN;
+  else if (client->stepper) {
+    turn->next = client->turns;
+    client->turns = turn;
+    rc = IK_EAGAIN;
+  } else {
+    client->stepper = self;
+    client->last_stepper = self;
+    client->pumped = true;
+    client->armed = false;
+  }
   ik_mutex_unlock(client->mutex);
-  if (!own && !inside) return IK_EAGAIN;
-  const int rc = ik_mqtt_enter(client);
-  return rc == IK_EBUSY ? IK_EAGAIN : rc;
+  return rc;
+}
+
+void ik_mqtt_drop_turn(iotkit_mqtt_t *client, const struct ik_mqtt_turn *turn) {
+  ik_mutex_lock(client->mutex);
+  struct ik_mqtt_turn **at = &client->turns;
+  while (*at && *at != turn)
+    at = &(*at)->next;
+  if (*at) *at = turn->next;
+  ik_mutex_unlock(client->mutex);
 }
 
 int ik_mqtt_pump_entered(iotkit_mqtt_t *client, struct ik_wake *also, uint64_t until_ms) {
@@ -107,5 +152,6 @@ void iotkit_mqtt_interrupt(iotkit_mqtt_t *client) {
   ik_mutex_lock(client->mutex);
   client->interrupted = true;
   if (client->yield_wake) ik_wake_signal(client->yield_wake);
+  ik_cond_broadcast(client->cond);
   ik_mutex_unlock(client->mutex);
 }
