@@ -7,6 +7,8 @@ import { failureStep } from '../../lib/reporter';
 import { connections } from '../integration/download-cases/connections';
 import { framing } from '../integration/download-cases/framing';
 import { heads } from '../integration/download-cases/heads';
+import { parallel } from '../integration/download-cases/parallel';
+import { policies } from '../integration/download-cases/policies';
 import { ranges } from '../integration/download-cases/ranges';
 import { redirects } from '../integration/download-cases/redirects';
 import { statuses } from '../integration/download-cases/statuses';
@@ -67,7 +69,7 @@ test('what is retried may succeed later, what is not may not', () => {
 });
 
 test('what the case tables end with is told', () => {
-  const all = [connections, framing, heads, ranges, redirects, statuses].flat();
+  const all = [connections, framing, heads, parallel, policies, ranges, redirects, statuses].flat();
   const ends = new Set(all.flatMap(({ ends, chunks }) => [ends, chunks?.ends ?? ends]));
   ends.delete('ok');
   const told = new Set<string>(codesOf(text));
