@@ -110,8 +110,17 @@ export const notices: readonly Scenario[] = [
   refused('md5 and sign that differ', notice({ sign: '0'.repeat(32) })),
   refused('an unknown digest method', notice({ signMethod: 'CRC32' })),
   refused('SHA-256 without sign', notice({ signMethod: 'SHA256' })),
-  refused('several files', notice({ files: [{ fileSize: 1 }] })),
-  refused('blocks over MQTT', notice({ url: undefined, dProtocol: 'mqtt', streamId: 1 })),
+  refused(
+    'several files',
+    notice({
+      url: undefined,
+      md5: undefined,
+      size: undefined,
+      files: [{ fileName: 'a', fileSize: 1, fileUrl: '{url}/a', fileMd5: '{md5}' }],
+    }),
+  ),
+  refused('blocks over MQTT of no stream', notice({ url: undefined, dProtocol: 'mqtt' })),
+  refused('an unknown protocol', notice({ dProtocol: 'coap' })),
   refused('33 levels deep', notice({ deep: JSON.parse(`${'['.repeat(33)}${']'.repeat(33)}`) })),
 
   unanswered('data is empty', notice({}, { data: {} })),

@@ -1,5 +1,6 @@
 import {
   asked,
+  blocksNotice,
   buffer,
   call,
   closed,
@@ -54,6 +55,12 @@ export const upgrades: readonly Scenario[] = [
   documented('whole upgrade, MD5 in upper case', notice({ md5: '{MD5}' })),
   documented('whole upgrade, SHA-256', sha256Notice()),
   documented('whole upgrade, Sha256 spelt otherwise', sha256Notice({ signMethod: 'Sha256' })),
+  documented('whole upgrade in MQTT blocks, SHA-256', blocksNotice()),
+  documented(
+    'whole upgrade in MQTT blocks, MD5',
+    blocksNotice({ md5: '{md5}', sign: undefined, signMethod: undefined }),
+    300,
+  ),
   documented('upgrade of a module', notice({ module: 'MCU' })),
   ...sizes.map(({ bytes, size }) => ({
     name: `buffers of ${bytes}, ${size} bytes`,

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import net from 'node:net';
+import { type BlockRequest, blockReply, FILE_TOPIC } from './blocks';
 
 /** One MQTT packet as a client sent it: what it means, with ids of its own choice taken out. */
 export interface Sent {
@@ -50,19 +51,22 @@ export class Broker {
   readonly sent: Sent[] = [];
   readonly #server: net.Server;
   readonly #script: BrokerScript;
+  readonly #image: Buffer;
   readonly #sockets = new Set<net.Socket>();
   #socket: net.Socket | undefined;
   #connections = 0;
   #nextId = 1;
   readonly #waiting: (() => void)[] = [];
 
-  private constructor(script: BrokerScript) {
+  private constructor(script: BrokerScript, image: Buffer) {
     this.#script = script;
+    this.#image = image;
     this.#server = net.createServer((socket) => this.#accept(socket));
   }
 
-  static async start(script: BrokerScript = {}): Promise<Broker> {
-    const broker = new Broker(script);
+  /** `image` is what it gives in blocks. */
+  static async start(script: BrokerScript = {}, image = Buffer.alloc(0)): Promise<Broker> {
+    const broker = new Broker(script, image);
     broker.#server.listen(0, '127.0.0.1');
     await once(broker.#server, 'listening');
     return broker;
@@ -135,9 +139,7 @@ export class Broker {
     if (at !== undefined) shown.writeUInt16BE(0, at);
     this.sent.push({ connection, name, head, body: shown.toString('latin1') });
     for (const wake of this.#waiting.splice(0)) wake();
-    if (name === 'PUBLISH' && body.subarray(2).toString().startsWith(ECHO)) {
-      write(socket, 0x30, body);
-    }
+    if (name === 'PUBLISH') this.#answer(socket, body);
     if (name === 'CONNECT') this.#connack(from);
     else if (name === 'SUBSCRIBE') this.#suback(socket, body, id);
     else if (name === 'UNSUBSCRIBE') write(socket, 0xb0, u16(id));
@@ -145,6 +147,15 @@ export class Broker {
       write(socket, 0x40, u16(id));
     else if (name === 'PUBREC') write(socket, 0x62, u16(id));
     else if (name === 'PINGREQ') write(socket, 0xd0, Buffer.alloc(0));
+  }
+
+  #answer(socket: net.Socket, body: Buffer): void {
+    const end = 2 + body.readUInt16BE(0);
+    const topic = body.subarray(2, end).toString();
+    if (topic.startsWith(ECHO)) write(socket, 0x30, body);
+    if (!topic.endsWith(FILE_TOPIC)) return;
+    const request = JSON.parse(body.subarray(end).toString()) as BlockRequest;
+    this.publish(`${topic}_reply`, blockReply(request, this.#image), 0);
   }
 
   #connack({ connection, socket }: Client): void {

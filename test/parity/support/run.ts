@@ -32,7 +32,7 @@ export interface Values {
 
 export async function runScenario(scenario: Scenario, backend: Backend): Promise<Outcome> {
   const image = makeImage(scenario.size ?? DEFAULT_SIZE);
-  const broker = await Broker.start(scenario.broker);
+  const broker = await Broker.start(scenario.broker, image);
   const server = await Server.start(image, scenario.answers);
   const folder = await mkdtemp(path.join(tmpdir(), 'iotkit-parity-'));
   const values = valuesOf(image, broker, server);

@@ -186,6 +186,10 @@ export function notice(data: Data = {}, rest: Data = {}): string {
 export const sha256Notice = (data: Data = {}): string =>
   notice({ md5: undefined, sign: '{sha256}', signMethod: 'SHA256', ...data });
 
+/** The notice of an image that comes in MQTT blocks. */
+export const blocksNotice = (data: Data = {}): string =>
+  sha256Notice({ url: undefined, dProtocol: 'mqtt', streamId: 1397345, streamFileId: 1, ...data });
+
 export const push = (text: string, topic = topics().upgrade, qos = 1): Step => ({
   push: text,
   topic,
