@@ -2,10 +2,12 @@
  * iotkit_job_save() over real sockets: what lies in the directory after each way a download can
  * end, and what the next one fetches.
  */
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -13,6 +15,7 @@
 #include "support/cm.h"
 #include "support/file_world.h"
 #include "support/job_run.h"
+#include "support/volume.h"
 
 #define SIZE JOB_SIZE
 #define HALF JOB_HALF
@@ -275,6 +278,52 @@ static void in_place(void **state) {
   free(bytes);
 }
 
+/* A disk that is too small is told before any server is asked. */
+static void a_small_disk(void **state) {
+  struct site site = {0};
+  struct http_server *server = http_server_start(serve, &site);
+  struct iotkit_fetch_options fetch = job_quick();
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  (void)state;
+  iotkit_job_t *job = job_make(http_server_port(server), "/f", &fetch);
+  assert_int_equal(mkdir("disk", 0700), 0);
+  bool mounted = volume_mount("none", "disk", "tmpfs", "size=64k");
+  if (mounted) {
+    int rc = iotkit_job_save(job, "disk/image", NULL, detail);
+    world_assert_names("disk", "");
+    volume_unmount("disk");
+    assert_int_equal(rc, IK_ENO_SPACE);
+    assert_non_null(strstr(detail, "disk"));
+    assert_int_equal(iotkit_job_get_state(job), IOTKIT_JOB_READY);
+  }
+  iotkit_job_unref(job);
+  assert_int_equal(http_server_stop(server), 0);
+  if (!mounted) skip();
+}
+
+/* What cannot be written ends the download, and keeps what was. */
+static void a_write_that_fails(void **state) {
+  struct site site = {0};
+  struct site rest = {0};
+  struct rlimit before, limit;
+  void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  (void)state;
+  assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+  limit = before;
+  limit.rlim_cur = 90000;
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  int rc = save_once(&site, NULL, detail);
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+  signal(SIGXFSZ, handler);
+  assert_int_equal(rc, IK_EFILE);
+  assert_non_null(strstr(detail, "image.part"));
+  world_assert_names(".", "image.part image.part.journal");
+  assert_int_equal(save_once(&rest, NULL, NULL), 0);
+  assert_int_equal(rest.first_from, 64 * 1024);
+  assert_image("image");
+}
+
 static void refused_calls(void **state) {
   struct http_server *server = http_server_start(job_serve_well, NULL);
   struct iotkit_fetch_options fetch = job_quick();
@@ -315,6 +364,8 @@ int main(void) {
       IN_DIRECTORY(begins_again_with_the_job),
       IN_DIRECTORY(an_abort_keeps_what_there_is),
       IN_DIRECTORY(in_place),
+      IN_DIRECTORY(a_small_disk),
+      IN_DIRECTORY(a_write_that_fails),
       IN_DIRECTORY(refused_calls),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
