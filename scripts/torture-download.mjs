@@ -1,0 +1,138 @@
+// `npm run torture:download`: random schedules of broken servers, killed programs and spoilt files. Each download has
+// to end with the right image under its final name, or with a clear error; and hardly a byte is to be fetched twice.
+//
+//   node scripts/torture-download.mjs [--runs 300] [--seed S] [--only K] [--jobs J] [--verbose]
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { loadTypeScript } from './lib/load-typescript.mjs';
+import { StepError } from './lib/run.mjs';
+import { command, prepare } from './prepare.mjs';
+import { isExcused, planOf } from './torture/plan.mjs';
+import { Run, RunFailed } from './torture/run.mjs';
+
+const PRODUCT_KEY = 'a1Torture';
+/** Of the file, on average. */
+const MOST_AGAIN = 0.05;
+
+await command(async () => {
+  const { values } = parseArgs({
+    options: {
+      runs: { type: 'string', default: '300' },
+      seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
+      only: { type: 'string' },
+      jobs: { type: 'string', default: String(availableParallelism() + 2) },
+      verbose: { type: 'boolean', default: false },
+    },
+  });
+  const [runs, seed, jobs] = [values.runs, values.seed, values.jobs].map(whole);
+  await prepare();
+  const numbers =
+    values.only === undefined ? Array.from({ length: runs }, (_, i) => i) : [whole(values.only)];
+  console.log(`${numbers.length} runs, seed ${seed}`);
+  const results = await withCommon((common) =>
+    runAll(common, { numbers, seed, jobs, verbose: values.verbose }),
+  );
+  if (!summarize(results, seed)) process.exitCode = 1;
+});
+
+function whole(text) {
+  if (/^\d{1,10}$/.test(text)) return Number(text);
+  throw new StepError(`${text} is not a whole number`);
+}
+
+/** Opens what all runs share, and closes it. */
+async function withCommon(use) {
+  const { Platform, localIdentity } = await import('iotkit-ota-platform');
+  const support = {
+    ...loadTypeScript('test/support/fault-server.ts'),
+    ...loadTypeScript('test/support/fault-replies.ts'),
+  };
+  const { imageOf } = loadTypeScript('test/support/image.ts');
+  const directory = await mkdtemp(path.join(tmpdir(), 'iotkit-ota-torture-'));
+  let platform;
+  try {
+    const identity = await localIdentity(directory, ['127.0.0.1', 'localhost']);
+    platform = await Platform.start({ tls: identity });
+    const data = Buffer.from('replaced in every notice');
+    const firmware = { productKey: PRODUCT_KEY, version: '2.0.0', data };
+    const { id: firmwareId } = await platform.firmware.add(firmware);
+    return await use({ platform, firmwareId, support, imageOf, identity, directory });
+  } finally {
+    await platform?.close();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function runAll(common, { numbers, seed, jobs, verbose }) {
+  const results = [];
+  const waiting = [...numbers];
+  const work = async () => {
+    for (let number = waiting.shift(); number !== undefined; number = waiting.shift()) {
+      const plan = planOf(seed, number);
+      const result = await new Run(common, plan).run().catch((error) => {
+        if (error instanceof RunFailed) return { failure: error.message };
+        throw error;
+      });
+      results.push({ plan, ...result });
+      tell({ plan, ...result }, seed, verbose);
+      if (results.length % 25 === 0) console.log(`  ${results.length} of ${numbers.length}`);
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
+  return results;
+}
+
+function tell({ plan, failure, ends, again, log }, seed, verbose) {
+  if (failure !== undefined) {
+    const alone = `npm run torture:download -- --seed ${seed} --only ${plan.number}`;
+    console.log(
+      `FAIL run ${plan.number}: ${failure}\n  plan ${JSON.stringify(plan)}\n  alone: ${alone}`,
+    );
+  } else if (verbose) {
+    const share = ((100 * again) / plan.size).toFixed(1);
+    console.log(
+      `run ${plan.number}: ${ends}, ${share} % again${isExcused(plan) ? ' (excused)' : ''}`,
+    );
+    console.log(`  plan ${JSON.stringify(plan)}\n${log.join('\n')}`);
+  }
+}
+
+/** Prints what came of it; whether all is well. */
+function summarize(results, seed) {
+  const failed = results.filter(({ failure }) => failure !== undefined);
+  const ended = results.filter(({ failure }) => failure === undefined);
+  const sum = (of) => ended.reduce((total, each) => total + of(each), 0);
+  const counts = new Map();
+  for (const { ends } of ended) counts.set(ends, (counts.get(ends) ?? 0) + 1);
+  console.log([...counts].map(([ends, count]) => `${ends}: ${count}`).join(', '));
+  console.log(
+    `${sum(({ kills }) => kills)} programs killed, ${sum(({ requests }) => requests)} requests answered, ` +
+      `${sum(({ plan }) => plan.kills.filter(({ damage }) => damage.length > 0).length)} times files spoilt`,
+  );
+  const judged = ended.filter(({ plan }) => !isExcused(plan));
+  const single = average(judged.filter(({ plan }) => plan.connections === 1));
+  const parallel = average(judged.filter(({ plan }) => plan.connections > 1));
+  const all = average(judged);
+  console.log(
+    `fetched again, of the file, on average over ${judged.length} runs without damage: ${percent(all)} ` +
+      `(one connection ${percent(single)}, several ${percent(parallel)}; at most ${percent(MOST_AGAIN)})`,
+  );
+  if (failed.length > 0) {
+    console.log(
+      `${failed.length} FAILED of seed ${seed}: ${failed.map(({ plan }) => plan.number).join(', ')}`,
+    );
+  }
+  if (all > MOST_AGAIN) console.log('FAILED: too much was fetched again');
+  return failed.length === 0 && !(all > MOST_AGAIN);
+}
+
+function average(results) {
+  const total = results.reduce((sum, { again, plan }) => sum + again / plan.size, 0);
+  return results.length === 0 ? 0 : total / results.length;
+}
+
+function percent(share) {
+  return `${(100 * share).toFixed(2)} %`;
+}
