@@ -279,7 +279,7 @@ static void a_mounted_device_is_refused(void **state) {
   (void)state;
   make_backing("backing");
   if (!loop_open(&loop, "backing")) skip();
-  bool mounted = volume_format(loop.path) && mkdir("mounted", 0700) == 0 &&
+  bool mounted = volume_format(loop.path, "ext2") && mkdir("mounted", 0700) == 0 &&
                  volume_mount(loop.path, "mounted", "ext2", NULL);
   if (mounted) {
     int rc = iotkit_file_open(loop.path, &options, &file, NULL);

@@ -76,8 +76,8 @@ void volume_unmount(const char *where) {
   umount2(where, MNT_DETACH);
 }
 
-bool volume_format(const char *device) {
-  char *const argv[] = {"mke2fs", "-q", "-F", (char *)device, NULL};
+bool volume_format(const char *device, const char *type) {
+  char *const argv[] = {"mke2fs", "-q", "-F", "-t", (char *)type, (char *)device, NULL};
   pid_t child;
   int status = -1;
   errno = posix_spawnp(&child, argv[0], NULL, NULL, argv, environ);
@@ -114,8 +114,8 @@ void volume_unmount(const char *where) {
   (void)where;
 }
 
-bool volume_format(const char *device) {
-  (void)device;
+bool volume_format(const char *device, const char *type) {
+  (void)device, (void)type;
   return false;
 }
 #endif

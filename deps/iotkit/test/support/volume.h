@@ -23,7 +23,7 @@ bool volume_mount(const char *what, const char *where, const char *type, const c
 /* From now on nobody writes there. */
 bool volume_make_read_only(const char *where);
 void volume_unmount(const char *where);
-/* Puts an ext2 on a device; false, having printed why. */
-bool volume_format(const char *device);
+/* Puts an ext2 or ext4 on a device; false, having printed why. */
+bool volume_format(const char *device, const char *type);
 
 #endif
