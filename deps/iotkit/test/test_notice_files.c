@@ -287,6 +287,7 @@ static void finds_a_file_among_others(void **state) {
   assert_null(ik_notice_url_of(&renewed, &file));
   ik_notice_free(&file);
   assert_null(ik_notice_url_of(&renewed, &old)); /* several files have no one URL */
+  assert_null(ik_notice_url_of(&old, &old));
   ik_notice_free(&renewed);
   ik_notice_free(&old);
 }

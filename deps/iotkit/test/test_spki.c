@@ -58,6 +58,26 @@ static void names_every_kind(void **state) {
   }
 }
 
+/* A modulus may have fewer bits than its bytes have room for. */
+static void counts_the_bits_of_a_modulus(void **state) {
+  (void)state;
+  static const struct {
+    uint8_t first;
+    unsigned bits;
+  } rows[] = {{0xff, 2048}, {0x80, 2048}, {0x7f, 2047}, {0x40, 2047}, {0x01, 2041}};
+  static const uint8_t before[] = {0x02, 0x82, 0x01, 0x01, 0x00}; /* an INTEGER of 257 bytes */
+  struct der der = decode(KEY_RSA_2048);
+  size_t at = 0;
+  while (memcmp(der.data + at, before, sizeof(before)) != 0)
+    at++;
+  for (size_t i = 0; i < COUNT(rows); i++) {
+    struct ik_spki spki;
+    der.data[at + sizeof(before)] = rows[i].first;
+    assert_true(ik_spki_read(der.data, der.len, &spki));
+    assert_int_equal(spki.bits, rows[i].bits);
+  }
+}
+
 static void finds_the_key_of_a_certificate(void **state) {
   (void)state;
   struct der certificate = decode(CERTIFICATE_P256);
@@ -104,6 +124,16 @@ static void reads_nothing_beyond_the_end(void **state) {
   }
 }
 
+/* 200 bytes whose length is written in `len` bytes. */
+static bool read_long(const char *length, size_t len) {
+  uint8_t der[256] = {0x30};
+  struct ik_spki spki;
+  static const uint8_t algorithm[] = {0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x81, 190, 0};
+  memcpy(der + 1, length, len);
+  memcpy(der + 1 + len, algorithm, sizeof(algorithm));
+  return ik_spki_read(der, 1 + len + 200, &spki);
+}
+
 #define READ(text) ik_spki_read((const uint8_t *)(text), sizeof(text) - 1, &spki)
 
 static void wants_the_one_form_of_der(void **state) {
@@ -117,6 +147,8 @@ static void wants_the_one_form_of_der(void **state) {
   /* lengths: longer than needed, with a leading zero, indefinite, of five bytes */
   assert_false(READ("\x30\x81\x0c\x30\x05\x06\x03\x2b\x65\x70\x03\x03\x00\x01\x02"));
   assert_false(READ("\x30\x82\x00\x0c\x30\x05\x06\x03\x2b\x65\x70\x03\x03\x00\x01\x02"));
+  assert_true(read_long("\x81\xc8", 2));
+  assert_false(read_long("\x82\x00\xc8", 3));
   assert_false(READ("\x30\x80\x30\x05\x06\x03\x2b\x65\x70\x03\x03\x00\x01\x02\x00\x00"));
   assert_false(READ("\x30\x85\x01\x00\x00\x00\x0c\x30\x05\x06\x03\x2b\x65\x70\x03\x03\x00\x01"));
   /* bits that are not used, no key, something behind the key */
@@ -128,6 +160,7 @@ static void wants_the_one_form_of_der(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(names_every_kind),
+      cmocka_unit_test(counts_the_bits_of_a_modulus),
       cmocka_unit_test(finds_the_key_of_a_certificate),
       cmocka_unit_test(reads_nothing_beyond_the_end),
       cmocka_unit_test(wants_the_one_form_of_der),

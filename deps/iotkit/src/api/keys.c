@@ -60,7 +60,7 @@ static int verify_one(const struct ik_pubkey *key, const struct signed_message *
 static int verify(const iotkit_keys_t *keys, const struct signed_message *in, const void *signature,
                   size_t signature_len, char *detail) {
   int failed = 0;
-  for (size_t i = 0; signature_len <= IK_SIGNATURE_MAX && i < keys->count; i++) {
+  for (size_t i = 0; i < keys->count; i++) {
     int rc = verify_one(keys->keys[i], in, signature, signature_len);
     if (rc == 1) return 0;
     if (rc < 0) failed = rc;
