@@ -65,7 +65,7 @@ export class Broker {
   }
 
   /** `image` is what it gives in blocks. */
-  static async start(script: BrokerScript = {}, image = Buffer.alloc(0)): Promise<Broker> {
+  static async start(script: BrokerScript = {}, image: Buffer = Buffer.alloc(0)): Promise<Broker> {
     const broker = new Broker(script, image);
     broker.#server.listen(0, '127.0.0.1');
     await once(broker.#server, 'listening');

@@ -178,6 +178,12 @@ static int begin(iotkit_job_t *job, uint64_t now_ms, char *detail) {
   return rc;
 }
 
+/* The channel is gone, which the inbox was told, or only the client. */
+static void fail_closed(struct call *call) {
+  take_in(call);
+  ik_blocks_fail(&call->in->blocks, IK_ECLOSED, "the MQTT client was closed");
+}
+
 /* ---- asking ---- */
 
 /* Whether the limits let `size` bytes be asked for; else call->ask_ms says when to come again. */
@@ -203,7 +209,9 @@ static void ask(struct call *call) {
     int rc = ik_link_ask_block(in->link, &block, call->now_ms, &id, &call->ask_ms);
     if (rc == IK_EAGAIN) return;
     call->ask_ms = UINT64_MAX;
-    if (rc < 0) {
+    if (rc == IK_ECLOSED) {
+      fail_closed(call);
+    } else if (rc < 0) {
       ik_blocks_not_asked(&in->blocks, rc, call->now_ms, ik_port_random_u32());
     } else {
       in->credit -= block.size;
@@ -283,7 +291,7 @@ static int64_t run(struct call *call) {
     bool over = call->now_ms >= call->deadline_ms;
     int rc = call->in->paused ? stand_still(call) : move_on(call);
     if (rc == IK_ECLOSED) {
-      ik_blocks_fail(blocks, rc, "the MQTT client was closed");
+      fail_closed(call);
     } else if (rc < 0) {
       return blocks->given > 0 ? (int64_t)blocks->given : rc;
     } else if (over && blocks->state == IK_BLOCKS_FETCHING) {

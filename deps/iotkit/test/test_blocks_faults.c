@@ -1,0 +1,281 @@
+/*
+ * Blocks over MQTT on a fake clock: replies that are lost, late, spoilt or refusals, and how long
+ * that is borne.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "support/blocks_run.h"
+#include "support/cm.h"
+#include "support/rng.h"
+
+static void asks_again_for_what_was_lost(void **state) {
+  (void)state;
+  const struct ik_blocks_options options = br_usual(2 * IK_BLOCK_FIRST);
+  br_start(&options);
+  ik_blocks_lend(&br_blocks, br_got, sizeof(br_got));
+  br_ask();
+  struct request lost = br_take_asked(0);
+  br_now_ms += 300;
+  br_answer_first(); /* the second */
+  assert_int_equal(br_ask(), 0);
+  assert_true(ik_blocks_deadline(&br_blocks, br_now_ms) == br_now_ms + 1000 + 4 * 300);
+  br_pass();
+  assert_int_equal(br_ask(), 0); /* first a wait */
+  br_pass();
+  assert_true(br_ask() > 0);
+  assert_true(br_asked[0].offset == 0);
+  assert_true(br_asked[0].size < IK_BLOCK_FIRST); /* in smaller ones */
+  assert_true(br_asked[0].id != lost.id);
+  /* The first reply comes after all: it is as good. */
+  br_answer(&lost);
+  assert_int_equal(br_blocks.state, IK_BLOCKS_DONE);
+  assert_memory_equal(br_got, br_image, 2 * IK_BLOCK_FIRST);
+  br_stop();
+}
+
+static void goes_on_in_smaller_blocks_within_a_piece(void **state) {
+  (void)state;
+  const struct ik_blocks_options options = br_usual(IK_BLOCK_FIRST);
+  br_start(&options);
+  ik_blocks_lend(&br_blocks, br_got, sizeof(br_got));
+  br_ask();
+  br_take_asked(0);
+  br_pass();
+  while (br_blocks.state == IK_BLOCKS_FETCHING) {
+    if (br_asked_count == 0) br_pass();
+    br_ask();
+    while (br_asked_count > 0) {
+      assert_true(br_asked[0].size <= IK_BLOCK_FIRST / 2);
+      br_answer_first();
+    }
+    br_ask();
+  }
+  assert_memory_equal(br_got, br_image, IK_BLOCK_FIRST);
+  br_stop();
+}
+
+static void gives_up_when_nothing_answers(void **state) {
+  (void)state;
+  const struct ik_blocks_options options = br_usual(10 * IK_BLOCK_FIRST);
+  unsigned tries = 0;
+  uint64_t begun;
+  br_start(&options);
+  begun = br_now_ms;
+  while (br_blocks.state == IK_BLOCKS_FETCHING) {
+    if (br_ask() > 0) tries++;
+    br_pass();
+  }
+  br_assert_failed(IK_EIDLE_TIMEOUT);
+  assert_int_equal(tries, options.max_retries + 1);
+  assert_true(br_now_ms - begun > 4 * 10000);
+  assert_non_null(strstr(br_blocks.detail, "block at 0: no reply within 30000 ms"));
+  br_stop();
+}
+
+/* Spoils each reply to the first block; the others come well, until the window is full. */
+static void assert_spoilt(size_t (*spoil)(const struct request *request), const char *detail) {
+  const struct ik_blocks_options options = br_usual(10 * IK_BLOCK_FIRST);
+  unsigned tries = 0;
+  br_start(&options);
+  ik_blocks_lend(&br_blocks, br_got, sizeof(br_got));
+  while (br_blocks.state == IK_BLOCKS_FETCHING) {
+    br_ask();
+    if (br_asked_count == 0) {
+      br_pass();
+      continue;
+    }
+    struct request request = br_take_asked(0);
+    if (request.offset > 0) {
+      br_answer(&request);
+    } else {
+      tries++;
+      br_deliver(spoil(&request));
+    }
+  }
+  br_assert_failed(IK_EBLOCK);
+  assert_true(tries > options.max_retries);
+  assert_non_null(strstr(br_blocks.detail, detail));
+  assert_int_equal(br_blocks.given, 0); /* nothing of it was handed out */
+  br_stop();
+}
+
+static size_t spoil_crc(const struct request *r) {
+  return br_compose(r->id, r->offset, r->size, br_blocks.options.size, 1);
+}
+static size_t spoil_size(const struct request *r) {
+  return br_compose(r->id, r->offset, r->size - 1, br_blocks.options.size, 0);
+}
+static size_t spoil_offset(const struct request *r) {
+  return br_compose(r->id, r->offset + 1, r->size, br_blocks.options.size, 0);
+}
+static size_t spoil_length(const struct request *r) {
+  return br_compose(r->id, r->offset, r->size, br_blocks.options.size + 1, 0);
+}
+static size_t spoil_end(const struct request *r) {
+  return br_compose(r->id, r->offset, r->size, br_blocks.options.size, 0) - 1;
+}
+static size_t spoil_data(const struct request *r) {
+  char json[64];
+  snprintf(json, sizeof(json), "{\"id\":%" PRIu32 ",\"code\":\"200\",\"data\":[]}", r->id);
+  return br_put_json(json);
+}
+
+static void asks_again_for_spoilt_blocks_but_not_for_ever(void **state) {
+  (void)state;
+  assert_spoilt(spoil_crc, "block at 0: block: the CRC does not fit");
+  assert_spoilt(spoil_size, "it has another size than was asked for");
+  assert_spoilt(spoil_offset, "it is from another place");
+  assert_spoilt(spoil_length, "the image has another size");
+  assert_spoilt(spoil_end, "bytes came instead of bSize");
+  assert_spoilt(spoil_data, "data is not an object");
+}
+
+static void shrinks_to_what_the_platform_takes(void **state) {
+  (void)state;
+  const struct ik_blocks_options options = br_usual(100000);
+  br_start(&options);
+  ik_blocks_lend(&br_blocks, br_got, sizeof(br_got));
+  while (br_blocks.state == IK_BLOCKS_FETCHING) {
+    br_ask();
+    if (br_asked_count == 0) {
+      br_pass();
+      continue;
+    }
+    struct request request = br_take_asked(0);
+    bool last = request.offset + request.size == options.size;
+    if (request.size > 5000 || (request.size < IK_BLOCK_MIN && !last)) {
+      br_refuse(&request, 400);
+    } else {
+      br_answer(&request);
+    }
+  }
+  assert_int_equal(br_blocks.state, IK_BLOCKS_DONE);
+  assert_memory_equal(br_got, br_image, 100000);
+  assert_int_equal(br_blocks.block, 4096); /* it has not tried again and again */
+  br_stop();
+}
+
+static void waits_while_the_platform_is_busy(void **state) {
+  (void)state;
+  const struct ik_blocks_options options = br_usual(100000);
+  br_start(&options);
+  br_ask();
+  br_refuse(&br_asked[0], 429);
+  br_refuse(&br_asked[1], 503);
+  assert_int_equal(br_blocks.backoff.failures, 1); /* of one cause */
+  assert_int_equal(br_blocks.block, IK_BLOCK_FIRST);
+  assert_int_equal(br_ask(), 0);
+  br_pass();
+  assert_int_equal(br_ask(), 2);
+  for (unsigned i = 0; i < 4 && br_blocks.state == IK_BLOCKS_FETCHING; i++) {
+    br_refuse(&br_asked[br_asked_count - 1], 500);
+    if (br_blocks.state == IK_BLOCKS_FETCHING) br_pass();
+    br_ask();
+  }
+  br_assert_failed(IK_EBLOCK);
+  assert_non_null(strstr(br_blocks.detail, "code 500 no"));
+  br_stop();
+}
+
+static void keeps_its_limits_of_time_and_tries(void **state) {
+  (void)state;
+  struct ik_blocks_options options = br_usual(100000);
+  options.total_timeout_ms = 5000;
+  options.max_retries = UINT32_MAX;
+  br_start(&options);
+  br_ask();
+  br_now_ms += 4000;
+  ik_blocks_resume(&br_blocks, 4000, true); /* it was paused */
+  ik_blocks_tick(&br_blocks, br_now_ms, LONGEST);
+  assert_int_equal(br_blocks.state, IK_BLOCKS_FETCHING);
+  assert_true(ik_blocks_deadline(&br_blocks, br_now_ms) == br_now_ms + 5000);
+  br_pass();
+  br_assert_failed(IK_ETIMEOUT);
+  br_stop();
+  options.total_timeout_ms = 0;
+  options.max_tries = 7;
+  br_start(&options);
+  while (br_blocks.state == IK_BLOCKS_FETCHING) {
+    br_ask();
+    if (br_blocks.state == IK_BLOCKS_FETCHING) br_pass();
+  }
+  br_assert_failed(IK_EBLOCK);
+  assert_int_equal(br_blocks.repeats, 8);
+  br_stop();
+}
+
+/* One reply or none to some request, as chance has it. */
+static void misbehave(struct rng *rng) {
+  size_t index = rng_below(rng, br_asked_count);
+  struct request request = br_asked[index];
+  size_t what = rng_below(rng, 16);
+  if (what < 12 && rng_below(rng, 4) > 0) br_take_asked(index); /* else it is answered twice */
+  switch (what) {
+  case 0: /* lost */
+    return;
+  case 1:
+    br_deliver(spoil_crc(&request));
+    return;
+  case 2:
+    br_refuse(&request, rng_below(rng, 2) ? 429 : 400);
+    return;
+  case 3:
+    br_deliver(br_compose(request.id, request.offset, request.size, 1, 0));
+    return;
+  default:
+    br_answer(&request);
+  }
+}
+
+static void survives_anything(void **state) {
+  (void)state;
+  struct rng rng = rng_start("survives_anything");
+  for (unsigned round = 0; round < 200; round++) {
+    struct ik_blocks_options options = br_usual(1 + rng_below(&rng, IMAGE_MAX));
+    size_t at = options.offset = rng_below(&rng, (size_t)options.size);
+    options.max_retries = UINT32_MAX;
+    options.max_tries = UINT32_MAX;
+    options.block_max = IK_BLOCK_MIN + (uint32_t)rng_below(&rng, IK_BLOCK_MAX - IK_BLOCK_MIN);
+    br_start(&options);
+    while (br_blocks.state == IK_BLOCKS_FETCHING) {
+      size_t room = 1 + rng_below(&rng, 100000);
+      if (room > options.size - at) room = (size_t)options.size - at;
+      ik_blocks_lend(&br_blocks, br_got + at, room);
+      br_ask();
+      if (br_asked_count > 8 || (br_asked_count > 0 && rng_below(&rng, 4) > 0)) {
+        br_now_ms += rng_below(&rng, 700);
+        misbehave(&rng);
+      } else if (ik_blocks_deadline(&br_blocks, br_now_ms) > br_now_ms && br_blocks.given == 0 &&
+                 ik_blocks_deadline(&br_blocks, br_now_ms) != UINT64_MAX) {
+        br_pass();
+        if (rng_below(&rng, 8) == 0) br_asked_count = 0; /* a reconnect */
+      } else {
+        ik_blocks_tick(&br_blocks, br_now_ms, LONGEST);
+      }
+      at += ik_blocks_take_back(&br_blocks);
+      assert_true(br_blocks.offset == at);
+      assert_true(br_blocks.count <= IK_BLOCKS_WINDOW);
+    }
+    assert_int_equal(br_blocks.state, IK_BLOCKS_DONE);
+    assert_int_equal(at, options.size);
+    assert_memory_equal(br_got + options.offset, br_image + options.offset,
+                        (size_t)(options.size - options.offset));
+    br_stop();
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(asks_again_for_what_was_lost),
+      cmocka_unit_test(goes_on_in_smaller_blocks_within_a_piece),
+      cmocka_unit_test(gives_up_when_nothing_answers),
+      cmocka_unit_test(asks_again_for_spoilt_blocks_but_not_for_ever),
+      cmocka_unit_test(shrinks_to_what_the_platform_takes),
+      cmocka_unit_test(waits_while_the_platform_is_busy),
+      cmocka_unit_test(keeps_its_limits_of_time_and_tries),
+      cmocka_unit_test(survives_anything),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
