@@ -105,7 +105,9 @@ export class Ota {
   /**
    * Tells the platform which version runs: once after each start, for each module, and again after
    * an update, which is what ends it. Resolves when the platform has acknowledged; a drop in
-   * between does not matter.
+   * between does not matter. For the platform an upgrade that is under way has failed when another
+   * version than its own is reported: after a restart in the middle of a download, {@link Ota.check}
+   * first and go on with it.
    *
    * @param version 1-64 letters, digits, `.`, `-`, `_`.
    * @throws {@link InvalidArgument}; {@link IotkitError} `ERR_CLOSED`, `ERR_QUEUE_FULL`; the

@@ -55,6 +55,7 @@ export function failureText(error: unknown): string {
 /** Where the step is not that of the error's group. */
 const exceptions: Readonly<Partial<Record<ErrorCode, FailureStep>>> = {
   ERR_TIMEOUT: -2,
+  ERR_TOO_LONG: -2, // a redirect's URL
   ERR_TRUNCATED: -2,
   ERR_CHANGED: -2,
   ERR_BLOCK: -2,

@@ -85,6 +85,7 @@ describe('the step of a failure', () => {
     ],
     '-2': [
       'ERR_TIMEOUT',
+      'ERR_TOO_LONG',
       'ERR_RESOLVE',
       'ERR_CONNECTION_RESET',
       'ERR_IDLE_TIMEOUT',
