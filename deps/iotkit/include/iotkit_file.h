@@ -60,9 +60,10 @@ IOTKIT_API int iotkit_file_open(const char *path, const struct iotkit_file_optio
                                 iotkit_file_t **out, char *detail);
 /**
  * Reads what is there of an earlier download, proves it and gives it to the job, which then fetches
- * the rest: before its first fetch. Returns how many bytes are there, 0: it begins at 0. At the
- * digest's speed; iotkit_job_abort() ends it with IK_EABORTED. Errors of reading are no errors: what
- * cannot be read is fetched. `detail` may be NULL.
+ * the rest: before its first fetch, else IK_EINVALID_STATE. Returns how many bytes are there, 0: it
+ * begins at 0. At the digest's speed; iotkit_job_abort() ends it with IK_EABORTED. Errors of reading
+ * are no errors: what cannot be read is fetched. It may be called again, for another file of the same
+ * image too: the last call counts. `detail` may be NULL.
  */
 IOTKIT_API int64_t iotkit_file_resume(iotkit_file_t *file, iotkit_job_t *job, char *detail);
 /**

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "api/file.h"
@@ -84,7 +85,51 @@ static void a_name_too_long_for_a_journal(void **state) {
   image_free(&image);
 }
 
-/* ---- two threads ---- */
+/* ---- other threads ---- */
+
+/* This program's own pread(), which the library in it calls: at one of them the job is aborted. */
+static struct {
+  int left; /* reads before that one; -1: none is meant */
+  iotkit_job_t *job;
+} abort_at = {-1, NULL};
+
+ssize_t pread(int fd, void *buf, size_t len, off_t offset) {
+  struct iovec part = {buf, len};
+  if (abort_at.left >= 0 && abort_at.left-- == 0) iotkit_job_abort(abort_at.job);
+  return preadv(fd, &part, 1, offset);
+}
+
+/* While it is read: it ends at once, and all that was there stays. */
+static void an_abort_ends_the_proof(void **state) {
+  struct image image = new_image("an_abort_ends_the_proof");
+  struct iotkit_file_options options = image_options(&image);
+  iotkit_file_t *file;
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  (void)state;
+  iotkit_job_t *job = image_job(&image);
+  assert_int_equal(iotkit_file_open("image", &options, &file, NULL), 0);
+  assert_int_equal(iotkit_file_resume(file, job, NULL), 0);
+  image_receive(&image, file, job, 0, 700000, BLOCK);
+  iotkit_file_keep(file, job);
+  iotkit_job_unref(job);
+  for (int i = 0; i < 3; i++) {
+    abort_at.job = image_job(&image);
+    assert_int_equal(iotkit_file_open("image", &options, &file, NULL), 0);
+    abort_at.left = 3 * i;
+    assert_int_equal(iotkit_file_resume(file, abort_at.job, detail), IK_EABORTED);
+    assert_true(abort_at.left < 0);
+    assert_non_null(strstr(detail, "cancelled"));
+    iotkit_file_keep(file, abort_at.job);
+    iotkit_job_unref(abort_at.job);
+    world_assert_names(".", "image.part image.part.journal");
+  }
+  job = image_job(&image);
+  assert_int_equal(iotkit_file_open("image", &options, &file, NULL), 0);
+  assert_int_equal(iotkit_file_resume(file, job, NULL), 700000);
+  iotkit_file_discard(file);
+  iotkit_job_unref(job);
+  image_free(&image);
+}
 
 /* Blocks go from the writing thread to the digesting one. */
 struct pipeline {
@@ -147,9 +192,8 @@ static void checkpoints_run_beside_writes(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      IN_DIRECTORY(the_journal_is_never_a_link),
-      IN_DIRECTORY(one_journal_has_one_writer),
-      IN_DIRECTORY(a_name_too_long_for_a_journal),
+      IN_DIRECTORY(the_journal_is_never_a_link),   IN_DIRECTORY(one_journal_has_one_writer),
+      IN_DIRECTORY(a_name_too_long_for_a_journal), IN_DIRECTORY(an_abort_ends_the_proof),
       IN_DIRECTORY(checkpoints_run_beside_writes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -381,7 +381,7 @@ static void an_abort_leaves_it_as_it_was(void **state) {
   iotkit_job_abort(job);
   assert_int_equal(iotkit_file_open("image", &options, &file, NULL), 0);
   assert_int_equal(iotkit_file_resume(file, job, detail), IK_EABORTED);
-  assert_non_null(strstr(detail, "image.part"));
+  assert_non_null(strstr(detail, "cancelled"));
   iotkit_file_keep(file, job);
   iotkit_job_unref(job);
   struct run run = run_open(&image);
@@ -429,6 +429,9 @@ static void refused_calls(void **state) {
   (void)state;
   assert_int_equal(iotkit_file_resume(NULL, run.job, NULL), IK_EINVALID_ARGUMENT);
   assert_int_equal(iotkit_file_resume(run.file, NULL, NULL), IK_EINVALID_ARGUMENT);
+  atomic_store(&run.job->state, IOTKIT_JOB_FETCHING);
+  assert_int_equal(iotkit_file_resume(run.file, run.job, NULL), IK_EINVALID_STATE);
+  atomic_store(&run.job->state, IOTKIT_JOB_READY);
   iotkit_file_checkpoint(NULL, run.job);
   iotkit_file_checkpoint(run.file, NULL);
   run_finish(&run);

@@ -150,10 +150,7 @@ static int64_t resume(struct proof *proof, char *detail) {
   size_t good = prove(proof, count);
   /* Behind the last that fits the job has digested what does not: once more, up to there. */
   if (good < count && good > 0 && !is_aborted(proof->job) && prove(proof, good) < good) good = 0;
-  if (is_aborted(proof->job)) {
-    ik_detail(detail, "%s: aborted while it was read", file->part);
-    return IK_EABORTED;
-  }
+  if (is_aborted(proof->job)) return iotkit_job_error(proof->job, detail);
   file->record_count = good;
   uint64_t offset = last_offset(file);
   int rc = good == 0 ? iotkit_file_rewind(file, detail) : 0;
@@ -166,6 +163,12 @@ static int64_t resume(struct proof *proof, char *detail) {
 
 int64_t iotkit_file_resume(iotkit_file_t *file, iotkit_job_t *job, char *detail) {
   if (!file || !job) return IK_EINVALID_ARGUMENT;
+  enum iotkit_job_state state = iotkit_job_get_state(job);
+  if (state == IOTKIT_JOB_FAILED) return iotkit_job_error(job, detail);
+  if (state != IOTKIT_JOB_READY) {
+    ik_detail(detail, "the job is fetched already"); /* its digest must not begin again */
+    return IK_EINVALID_STATE;
+  }
   if (!file->journal || file->record_count == 0) return iotkit_job_resume(job, 0);
   struct proof proof = {.file = file, .job = job, .block = malloc(READ_BYTES)};
   if (!proof.block) return IK_ENO_MEMORY;
