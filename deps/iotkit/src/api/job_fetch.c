@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/job.h"
+#include "api/link.h"
 #include "iotkit_mqtt.h"
 #include "port/port.h"
 
@@ -162,6 +163,17 @@ static void excuse(iotkit_job_t *job, uint64_t away_ms) {
   if (lanes != &job->lane) ik_transfer_resume(&job->lane.transfer, away_ms);
 }
 
+/*
+ * Another URL is awaited, which comes over MQTT: whoever steps the client goes on, else this thread
+ * does.
+ */
+static bool wait_for_url(iotkit_job_t *job, uint64_t until_ms) {
+  if (job->lane.transfer.state != IK_TRANSFER_URL || job->link == NULL) return false;
+  if (ik_link_step(job->link, job->wake, until_ms) != 0) return false;
+  ik_wake_clear(job->wake);
+  return true;
+}
+
 /* What a limiter made wait is excused too. */
 static void wait(iotkit_job_t *job, struct ik_call *call, uint64_t until_ms) {
   size_t count;
@@ -170,7 +182,7 @@ static void wait(iotkit_job_t *job, struct ik_call *call, uint64_t until_ms) {
   bool throttled = false;
   uint64_t due = ik_transfer_deadline(&job->lane.transfer);
   if (due < until_ms) until_ms = due;
-  poll_lanes(job, lanes, count, call->now_ms, until_ms);
+  if (!wait_for_url(job, until_ms)) poll_lanes(job, lanes, count, call->now_ms, until_ms);
   call->now_ms = ik_port_now_ms();
   for (size_t i = 0; i < count; i++) {
     if (lanes[i].throttled_until == 0) continue;

@@ -33,6 +33,12 @@ struct question {
   uint32_t id;
 };
 
+/* A user who waits. */
+struct waiter {
+  struct ik_wake *wake;
+  struct waiter *next;
+};
+
 struct ik_link {
   atomic_uint refs;
   atomic_uint_least32_t next_id;
@@ -44,6 +50,7 @@ struct ik_link {
   bool closed;           /* nothing uses the client any more */
   unsigned users;
   uintptr_t stepper; /* the user who steps the client, 0: none */
+  struct waiter *waiters;
   struct question questions[IK_LINK_QUESTIONS_MAX];
   size_t question_count;
   struct ik_link_inlet *inlets;
@@ -184,6 +191,8 @@ void ik_link_close(struct ik_link *link) {
   size_t count = take_questions(link, NULL, jobs);
   for (struct ik_link_inlet *inlet = link->inlets; inlet != NULL; inlet = inlet->next)
     inlet->on_close(inlet->ctx);
+  for (const struct waiter *waiter = link->waiters; waiter != NULL; waiter = waiter->next)
+    ik_wake_signal(waiter->wake);
   /* In a callback of a client that is stepped through the link: that user is this thread. */
   while (link->users > (link->stepper == ik_thread_self() ? 1u : 0u))
     ik_cond_wait(link->cond, link->mutex, UINT64_MAX);
@@ -378,16 +387,44 @@ int ik_link_ask_block(struct ik_link *link, const struct ik_ota_block *block, ui
   return rc;
 }
 
+/* From now on closing wakes the user; false: it has begun to close. */
+static bool add_waiter(struct ik_link *link, struct waiter *waiter) {
+  ik_mutex_lock(link->mutex);
+  bool open = link->client != NULL;
+  if (open) {
+    waiter->next = link->waiters;
+    link->waiters = waiter;
+  }
+  ik_mutex_unlock(link->mutex);
+  return open;
+}
+
+static void remove_waiter(struct ik_link *link, const struct waiter *waiter) {
+  ik_mutex_lock(link->mutex);
+  struct waiter **at = &link->waiters;
+  while (*at != waiter)
+    at = &(*at)->next;
+  *at = waiter->next;
+  ik_mutex_unlock(link->mutex);
+}
+
 static void set_stepper(struct ik_link *link, uintptr_t before, uintptr_t thread) {
   ik_mutex_lock(link->mutex);
   if (link->stepper == before) link->stepper = thread;
   ik_mutex_unlock(link->mutex);
 }
 
-int ik_link_step(struct ik_link *link, struct ik_wake *wake, uint64_t until_ms) {
+/* Somebody else steps. */
+static int wait_for(const struct ik_wake *wake, uint64_t until_ms) {
+  struct ik_pollfd fd = {ik_wake_fd(wake), IOTKIT_READ, 0};
+  uint64_t now_ms = ik_port_now_ms();
+  uint64_t ms = until_ms > now_ms ? until_ms - now_ms : 0;
+  return ik_port_poll(&fd, 1, ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX);
+}
+
+static int step(struct ik_link *link, iotkit_mqtt_t *client, struct ik_wake *wake,
+                uint64_t until_ms) {
   struct ik_mqtt_turn turn = {.wake = wake};
-  iotkit_mqtt_t *client = begin_use(link);
-  if (client == NULL) return IK_ECLOSED;
   int rc = ik_mqtt_enter_pump(client, &turn);
   if (rc == 0) {
     set_stepper(link, 0, ik_thread_self());
@@ -395,12 +432,21 @@ int ik_link_step(struct ik_link *link, struct ik_wake *wake, uint64_t until_ms) 
     set_stepper(link, ik_thread_self(), 0);
     ik_mqtt_leave(client);
   } else if (rc == IK_EAGAIN) {
-    struct ik_pollfd fd = {ik_wake_fd(wake), IOTKIT_READ, 0};
-    uint64_t now_ms = ik_port_now_ms();
-    uint64_t ms = until_ms > now_ms ? until_ms - now_ms : 0;
-    rc = ik_port_poll(&fd, 1, ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX);
+    rc = wait_for(wake, until_ms);
     ik_mqtt_drop_turn(client, &turn);
   }
-  end_use(link);
   return rc < 0 ? rc : 0;
+}
+
+int ik_link_step(struct ik_link *link, struct ik_wake *wake, uint64_t until_ms) {
+  struct waiter waiter = {.wake = wake};
+  iotkit_mqtt_t *client = begin_use(link);
+  if (client == NULL) return IK_ECLOSED;
+  int rc = IK_ECLOSED;
+  if (add_waiter(link, &waiter)) {
+    rc = step(link, client, wake, until_ms);
+    remove_waiter(link, &waiter);
+  }
+  end_use(link);
+  return rc;
 }
