@@ -108,6 +108,21 @@ static void reads_an_image_in_blocks(void **state) {
   ik_notice_free(&copy);
 }
 
+/* With the order of fields and the kinds of numbers that the platform writes. */
+static void reads_the_platforms_own_spelling(void **state) {
+  (void)state;
+  static const char json[] =
+      "{\"code\":\"1000\",\"data\":{\"size\":4252,\"streamId\":12332,\"sign\":\"" MD5_B "\","
+      "\"dProtocol\":\"mqtt\",\"version\":\"1.1\",\"signMethod\":\"Md5\",\"streamFileId\":1,"
+      "\"md5\":\"" MD5_B "\"},\"id\":1695281536874,\"message\":\"success\"}";
+  struct ik_notice notice;
+  read_ok(json, &notice);
+  assert_string_equal(notice.upgrade.id, "1695281536874");
+  assert_true(notice.upgrade.stream_id == 12332 && notice.upgrade.size == 4252);
+  assert_int_equal(notice.upgrade.protocol, IOTKIT_PROTOCOL_MQTT);
+  ik_notice_free(&notice);
+}
+
 /* ---- what is refused ---- */
 
 #define FILES(list) PUSH("\"files\":" list)
@@ -332,6 +347,7 @@ int main(void) {
       cmocka_unit_test(gives_each_file_a_notice_of_its_own),
       cmocka_unit_test(reads_files_with_sha256),
       cmocka_unit_test(reads_an_image_in_blocks),
+      cmocka_unit_test(reads_the_platforms_own_spelling),
       cmocka_unit_test(refuses_and_names_file_and_field),
       cmocka_unit_test(takes_at_most_twenty_files),
       cmocka_unit_test(leaves_room_for_the_journals_name),
