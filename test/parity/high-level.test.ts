@@ -59,6 +59,7 @@ async function seenInTypeScript(
   const server = await Server.start(image, scenario.answers);
   const folder = await mkdtemp(path.join(tmpdir(), 'iotkit-parity-'));
   const values = valuesOf(image, broker, server);
+  if (scenario.upgrade) broker.upgrade = fill(scenario.upgrade, values);
   const target = path.join(folder, 'firmware');
   try {
     const device = await connect({

@@ -3,6 +3,7 @@ import {
   buffer,
   call,
   closed,
+  dataOf,
   fetchAll,
   notice,
   opened,
@@ -82,7 +83,16 @@ export const http: readonly Scenario[] = [
   ),
   toEnd('a head of 8 KiB', [{ head: `${ok}\r\nX-Long: ${'x'.repeat(8000)}` }], { whole: true }),
   toEnd('404 with a body', [status('404 Not Found')]),
-  toEnd('403, the signed URL is expired', [status('403 Forbidden')]),
+  toEnd('403, and there is no other URL', [status('403 Forbidden')]),
+  toEnd('403, the signed URL is expired', [status('403 Forbidden')], {
+    whole: true,
+    upgrade: dataOf(notice({ url: '{url}/another' })),
+  }),
+  toEnd(
+    '403 behind a drop',
+    [{ head: `${ok}\r\nETag: "one"`, cut: 9000, ending: 'close' }, status('403 Forbidden')],
+    { whole: true, upgrade: dataOf(notice({ url: '{url}/another' })) },
+  ),
   toEnd('416, a status line longer than 30 characters', [
     status('416 Range Not Satisfiable at all'),
   ]),

@@ -46,9 +46,13 @@ const names = [
  */
 export const ECHO = '/parity/echo/';
 
+const GET_TOPIC = '/thing/ota/firmware/get';
+
 /** A broker that does what its script says and keeps every packet it gets. Loopback, plain TCP. */
 export class Broker {
   readonly sent: Sent[] = [];
+  /** What it answers to a question for an upgrade, as the `data` of the reply: there is none. */
+  upgrade = '{}';
   readonly #server: net.Server;
   readonly #script: BrokerScript;
   readonly #image: Buffer;
@@ -153,9 +157,16 @@ export class Broker {
     const end = 2 + body.readUInt16BE(0);
     const topic = body.subarray(2, end).toString();
     if (topic.startsWith(ECHO)) write(socket, 0x30, body);
-    if (!topic.endsWith(FILE_TOPIC)) return;
-    const request = JSON.parse(body.subarray(end).toString()) as BlockRequest;
-    this.publish(`${topic}_reply`, blockReply(request, this.#image), 0);
+    const reply = this.#replyTo(topic, body.subarray(end).toString());
+    if (reply) this.publish(`${topic}_reply`, reply, 0);
+  }
+
+  #replyTo(topic: string, text: string): Buffer | undefined {
+    if (topic.endsWith(FILE_TOPIC))
+      return blockReply(JSON.parse(text) as BlockRequest, this.#image);
+    if (!topic.endsWith(GET_TOPIC)) return undefined;
+    const { id } = JSON.parse(text) as { id: string };
+    return Buffer.from(`{"id":"${id}","code":200,"data":${this.upgrade}}`);
   }
 
   #connack({ connection, socket }: Client): void {

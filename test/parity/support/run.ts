@@ -36,6 +36,7 @@ export async function runScenario(scenario: Scenario, backend: Backend): Promise
   const server = await Server.start(image, scenario.answers);
   const folder = await mkdtemp(path.join(tmpdir(), 'iotkit-parity-'));
   const values = valuesOf(image, broker, server);
+  if (scenario.upgrade) broker.upgrade = fill(scenario.upgrade, values);
   const run = new Run(broker, backend, values, path.join(folder, 'firmware'));
   try {
     for (const [i, step] of scenario.steps.entries()) {

@@ -72,6 +72,8 @@ export interface Scenario {
   readonly size?: number;
   readonly broker?: BrokerScript;
   readonly answers?: Readonly<Record<string, readonly Answer[]>>;
+  /** `data` of the reply when the device asks for its upgrade. Default: there is none. */
+  readonly upgrade?: string;
   readonly steps: readonly Step[];
   /** Whether what was fetched must be the firmware; default: it is not looked at. */
   readonly whole?: boolean;
@@ -181,6 +183,9 @@ export function notice(data: Data = {}, rest: Data = {}): string {
     '{size}',
   );
 }
+
+/** What a reply to the device's own question says of the upgrade of `notice()`. */
+export const dataOf = (text: string): string => /"data":(\{.*\}),"id"/.exec(text)?.[1] ?? '{}';
 
 /** The notice of a SHA-256 digest. */
 export const sha256Notice = (data: Data = {}): string =>
