@@ -73,7 +73,7 @@ export interface ChunksOptions extends ConsumptionOptions {
   readonly chunkSize?: number;
 }
 
-/** What a run is told of its options. */
+/** @internal What a run is told of its options. */
 export interface Consumption {
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: Progress) => void) | undefined;
@@ -82,24 +82,26 @@ export interface Consumption {
   readonly native: NativeDownloadOptions;
 }
 
+/** @internal */
 export const DEFAULT_CHUNK_SIZE = 256 * 1024;
 const SIGNATURE_MAX = 1024;
 const common = ['signal', 'onProgress', 'report', 'signature'] as const;
 const base64Pattern = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
-/** Throws an {@link InvalidArgument} that names the option. */
+/** @internal Throws an {@link InvalidArgument} that names the option. */
 export function checkDownload(given: DownloadOptions | undefined): Consumption {
   const options = checkOptions('options', given, [...common, 'resume']);
   const resume = flag('resume', options.resume === undefined ? true : options.resume);
   return checkConsumption(options, resume);
 }
 
+/** @internal */
 export interface Chunks extends Consumption {
   readonly recycle: boolean;
   readonly chunkSize: number;
 }
 
-/** Throws an {@link InvalidArgument} that names the option. */
+/** @internal Throws an {@link InvalidArgument} that names the option. */
 export function checkChunks(given: ChunksOptions | undefined): Chunks {
   const options = checkOptions('options', given, [...common, 'recycle', 'chunkSize']);
   return {

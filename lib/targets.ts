@@ -56,7 +56,7 @@ export interface ImageWriter {
 /** Where {@link Upgrade.download} puts the bytes; a string is the path of a file. */
 export type Target = string | FileTarget | DeviceTarget | ImageWriter;
 
-/** All targets of one download. */
+/** @internal All targets of one download. */
 export interface Destination {
   /** Written by the addon. */
   readonly stores: readonly NativeTarget[];
@@ -70,7 +70,7 @@ const TARGETS_MAX = 8;
 
 const kinds = 'a path, { path }, { device }, an object with write(), or an array of those';
 
-/** Throws an {@link InvalidArgument} that names the target. */
+/** @internal Throws an {@link InvalidArgument} that names the target. */
 export function checkTargets(given: Target | readonly Target[]): Destination {
   const list = isList(given) ? given : [given];
   if (list.length < 1 || list.length > TARGETS_MAX) {

@@ -86,7 +86,7 @@ export function compareVersions(a: string, b: string): -1 | 0 | 1 {
   return compareParts(left.preRelease, right.preRelease, false);
 }
 
-/** Why the rules refuse a version; undefined: they do not. */
+/** @internal Why the rules refuse a version; undefined: they do not. */
 export function versionRefusal(
   version: string,
   context: VersionContext,

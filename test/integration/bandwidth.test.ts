@@ -55,6 +55,39 @@ test('the process has a limit, besides that of the device', async () => {
   expect(image.equals(await readFile(file))).toBe(true);
 });
 
+test('two downloads share the limit of the process, in turn', async () => {
+  await using world = await World.open({ firmwareScheme: 'http' });
+  const both = await Promise.all(
+    ['left', 'right'].map((deviceName, i) =>
+      world.announce(image, { deviceName, firmware: { version: `2.0.${i}` } }),
+    ),
+  );
+  setBandwidthLimit(RATE);
+  const received = [0, 0];
+  const began = performance.now();
+  let limited = true;
+  const downloads = both.map(({ upgrade }, i) =>
+    upgrade.download(world.path(`${i}.bin`), {
+      onProgress: (progress) => {
+        if (!limited) return;
+        received[i] = progress.received;
+        const [left, right] = received as [number, number];
+        const seconds = (performance.now() - began) / 1000;
+        expect(left + right).toBeLessThanOrEqual(BURST + RATE * seconds);
+        // Neither waits for the other to end.
+        if (Math.min(left, right) < BURST) return;
+        limited = false;
+        setBandwidthLimit(undefined);
+      },
+    }),
+  );
+  await Promise.all(downloads);
+  expect(limited).toBe(false);
+  for (const i of both.keys()) {
+    expect(image.equals(await readFile(world.path(`${i}.bin`)))).toBe(true);
+  }
+});
+
 test('a limit may be set while a download runs, and does not touch other devices', async () => {
   await using world = await World.open();
   const [slow, free] = await Promise.all(
