@@ -103,10 +103,12 @@ export class World implements AsyncDisposable {
       deviceName = 'lamp',
       connect: connectOptions = {},
       firmware: firmwareOptions = {},
+      protocol,
     }: {
       readonly deviceName?: string;
       readonly connect?: Partial<ConnectOptions>;
       readonly firmware?: Partial<FirmwareOptions>;
+      readonly protocol?: 'https' | 'mqtt';
     } = {},
   ): Promise<Announced> {
     const device = await this.connect(await this.register(deviceName), connectOptions);
@@ -116,6 +118,7 @@ export class World implements AsyncDisposable {
     const { id } = await this.platform.upgrades.start({
       firmwareId: firmware.id,
       devices: [deviceName],
+      ...(protocol && { protocol }),
     });
     return { device, upgrade: await upgrade, upgradeId: id, firmware };
   }
