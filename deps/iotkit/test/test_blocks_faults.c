@@ -157,6 +157,34 @@ static void shrinks_to_what_the_platform_takes(void **state) {
   br_stop();
 }
 
+static void tries_a_refused_size_again_later(void **state) {
+  (void)state;
+  const struct ik_blocks_options options = br_usual(IMAGE_MAX);
+  uint32_t largest = 0;
+  unsigned refused = 0;
+  br_start(&options);
+  ik_blocks_lend(&br_blocks, br_got, sizeof(br_got));
+  while (br_blocks.state == IK_BLOCKS_FETCHING) {
+    br_ask();
+    if (br_asked_count == 0) {
+      br_pass();
+      continue;
+    }
+    struct request request = br_take_asked(0);
+    if (refused < 4 && br_blocks.given > 0) {
+      refused++; /* of a cause that goes away */
+      br_refuse(&request, 400);
+    } else {
+      br_answer(&request);
+      if (refused == 4 && request.size > largest) largest = request.size;
+    }
+  }
+  assert_int_equal(br_blocks.state, IK_BLOCKS_DONE);
+  assert_true(largest >= IK_BLOCK_FIRST);
+  assert_memory_equal(br_got, br_image, IMAGE_MAX);
+  br_stop();
+}
+
 static void waits_while_the_platform_is_busy(void **state) {
   (void)state;
   const struct ik_blocks_options options = br_usual(100000);
@@ -273,6 +301,7 @@ int main(void) {
       cmocka_unit_test(gives_up_when_nothing_answers),
       cmocka_unit_test(asks_again_for_spoilt_blocks_but_not_for_ever),
       cmocka_unit_test(shrinks_to_what_the_platform_takes),
+      cmocka_unit_test(tries_a_refused_size_again_later),
       cmocka_unit_test(waits_while_the_platform_is_busy),
       cmocka_unit_test(keeps_its_limits_of_time_and_tries),
       cmocka_unit_test(survives_anything),

@@ -18,6 +18,7 @@
 #define SHRUNK_MIN 4096u /* slow replies shrink blocks down to this, refusals further */
 #define OFFLINE_WAIT_MIN_MS 50
 #define OFFLINE_WAIT_MAX_MS 1000
+#define PROBATION 32u /* good blocks after which a size that was refused is tried again */
 #define TOO_MANY 429
 #define SERVER_ERROR 500
 
@@ -45,6 +46,7 @@ void ik_blocks_init(struct ik_blocks *blocks, const struct ik_blocks_options *op
   blocks->offset = options->offset;
   blocks->end = options->offset;
   blocks->ceiling = options->block_max;
+  blocks->probation = PROBATION / 2; /* the first refusal doubles it */
   blocks->block = least(IK_BLOCK_FIRST, options->block_max);
   blocks->patience = least(PATIENCE_FIRST_MS, longest_wait(blocks));
   blocks->arrived_ms = now_ms;
@@ -224,6 +226,8 @@ static void refused(struct ik_blocks *blocks, struct ik_piece *piece, uint32_t s
   if (!busy && size / 2 >= IK_BLOCK_MIN) {
     blocks->ceiling = least(blocks->ceiling, size / 2);
     blocks->block = least(blocks->block, blocks->ceiling);
+    blocks->good = 0;
+    if (blocks->probation < UINT32_MAX / 2) blocks->probation *= 2;
   }
   fail_piece(blocks, piece, IK_EBLOCK, detail, now_ms, random);
 }
@@ -243,6 +247,13 @@ static const char *misfit(const struct ik_blocks *blocks, const struct ik_piece 
   if (reply->file_length != 0 && reply->file_length != blocks->options.size)
     return "the image has another size than was announced";
   return NULL;
+}
+
+/* A refusal may have had another cause than the size: that is found out, ever more seldom. */
+static void raise_ceiling(struct ik_blocks *blocks) {
+  if (blocks->ceiling == blocks->options.block_max || ++blocks->good < blocks->probation) return;
+  blocks->good = 0;
+  blocks->ceiling = least(2 * blocks->ceiling, blocks->options.block_max);
 }
 
 /* Learns from the time a block took. */
@@ -296,6 +307,7 @@ static void accept_block(struct ik_blocks *blocks, struct ik_piece *piece,
   }
   blocks->arrived_ms = now_ms;
   ik_backoff_reset(&blocks->backoff);
+  raise_ceiling(blocks);
   piece->state = piece->got < piece->size ? IK_PIECE_WANTED : IK_PIECE_HELD;
   drain(blocks);
 }

@@ -72,11 +72,13 @@ struct ik_blocks {
   uint64_t end;                             /* the window's: the next byte that no piece has */
   struct ik_piece window[IK_BLOCKS_WINDOW]; /* by offset, without gaps */
   size_t count;
-  size_t next;       /* index of what ik_blocks_next() said last */
-  uint32_t block;    /* what is asked for at a time, now */
-  uint32_t ceiling;  /* what it may grow to */
-  uint32_t patience; /* ms; a reply that takes longer is lost */
-  uint32_t service;  /* ms that a block takes, on average */
+  size_t next;        /* index of what ik_blocks_next() said last */
+  uint32_t block;     /* what is asked for at a time, now */
+  uint32_t ceiling;   /* what it may grow to */
+  uint32_t good;      /* blocks since a refusal lowered the ceiling, or since it was raised again */
+  uint32_t probation; /* how many of them raise it */
+  uint32_t patience;  /* ms; a reply that takes longer is lost */
+  uint32_t service;   /* ms that a block takes, on average */
   struct ik_backoff backoff;
   uint32_t repeats;
   uint64_t number;        /* of requests so far */
