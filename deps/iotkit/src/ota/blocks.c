@@ -216,19 +216,22 @@ static struct ik_piece *find_asked(struct ik_blocks *blocks, uint32_t id, uint32
   return NULL;
 }
 
+/* Unless the platform is merely busy it may be the size that it does not take. */
+static void lower_ceiling(struct ik_blocks *blocks, uint32_t size, bool is_new) {
+  if (size / 2 < IK_BLOCK_MIN) return;
+  blocks->ceiling = least(blocks->ceiling, size / 2);
+  blocks->block = least(blocks->block, blocks->ceiling);
+  blocks->good = 0;
+  if (is_new && blocks->probation < UINT32_MAX / 2) blocks->probation *= 2;
+}
+
 static void refused(struct ik_blocks *blocks, struct ik_piece *piece, uint32_t size,
                     const struct ik_block_reply *reply, uint64_t now_ms, uint32_t random) {
   char detail[IOTKIT_DETAIL_MAX];
   ik_detail(detail, "block at %" PRIu64 ": the platform answered with code %" PRIu64 " %.*s",
             piece->offset + piece->got, reply->code, (int)reply->message.len, reply->message.ptr);
-  /* Unless the platform is merely busy it may be the size that it does not take. */
-  bool busy = reply->code == TOO_MANY || reply->code >= SERVER_ERROR;
-  if (!busy && size / 2 >= IK_BLOCK_MIN) {
-    blocks->ceiling = least(blocks->ceiling, size / 2);
-    blocks->block = least(blocks->block, blocks->ceiling);
-    blocks->good = 0;
-    if (blocks->probation < UINT32_MAX / 2) blocks->probation *= 2;
-  }
+  if (reply->code != TOO_MANY && reply->code < SERVER_ERROR)
+    lower_ceiling(blocks, size, piece->number > blocks->failed_number);
   fail_piece(blocks, piece, IK_EBLOCK, detail, now_ms, random);
 }
 
