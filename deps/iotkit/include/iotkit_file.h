@@ -43,7 +43,10 @@ struct iotkit_file_options {
    */
   bool in_place;
   uint64_t base; /**< bytes */
-  /** path of the journal; NULL: `<path>.part.journal`, and none with in_place */
+  /**
+   * path of the journal, a file that is overwritten unless it is one of the same key; NULL:
+   * `<path>.part.journal`, and none with in_place
+   */
   const char *journal;
   bool make_directory; /**< makes the directory of `path` if it is missing, but none above it */
 };

@@ -100,6 +100,9 @@ static void too_small_for_the_rest(iotkit_file_t **file, char *detail) {
   take_the_rest("disk/third");
   assert_int_equal(open_keyed("disk/image", file, detail), IK_ENO_SPACE);
   world_assert_names("disk", "image.part image.part.journal other third");
+  struct stat st;
+  assert_int_equal(stat("disk/image.part", &st), 0);
+  assert_true(st.st_blocks * 512 < 110000); /* nor did the try take what little there was */
   assert_int_equal(remove("disk/third"), 0);
   assert_int_equal(open_keyed("disk/image", file, detail), 0);
   assert_int_equal(iotkit_file_resume(*file, job, detail), 100000);
@@ -120,6 +123,25 @@ static void full_in_the_middle(iotkit_file_t **file, char *detail) {
   world_assert_names("disk", "other");
 }
 
+/* A file with holes that stands for a device: what is written in place fits, or is not begun. */
+static void holes_in_place(iotkit_file_t **file, char *detail) {
+  struct iotkit_file_options options = {.in_place = true, .size = SIZE, .base = 4096};
+  take("disk/target", 1);
+  assert_int_equal(truncate("disk/target", 4 * DISK), 0);
+  assert_int_equal(iotkit_file_open("disk/target", &options, file, detail), 0);
+  take_the_rest("disk/third");
+  for (uint64_t at = 0; at < SIZE; at += BLOCK) {
+    size_t len = SIZE - at < BLOCK ? (size_t)(SIZE - at) : BLOCK;
+    assert_int_equal(iotkit_file_write(*file, at, image.bytes + at, len, detail), 0);
+  }
+  assert_int_equal(iotkit_file_commit(*file, SIZE, detail), 0);
+  options.base = 2 * DISK;
+  assert_int_equal(iotkit_file_open("disk/target", &options, file, detail), IK_ENO_SPACE);
+  assert_non_null(strstr(detail, "disk/target"));
+  assert_int_equal(remove("disk/target"), 0);
+  assert_int_equal(remove("disk/third"), 0);
+}
+
 static void a_small_disk(void **state) {
   iotkit_file_t *file = NULL;
   char detail[IOTKIT_DETAIL_MAX] = "";
@@ -130,6 +152,8 @@ static void a_small_disk(void **state) {
   large_enough_for_the_rest(&file, detail);
   too_small_for_the_rest(&file, detail);
   full_in_the_middle(&file, detail);
+  assert_int_equal(remove("disk/other"), 0);
+  holes_in_place(&file, detail);
   volume_unmount("disk");
 }
 

@@ -191,18 +191,18 @@ static void space_is_set_aside(void **state) {
   assert_int_equal(ik_osfile_open(at("a"), WRITER, 0600, &file, NULL), 0);
   assert_int_equal(ik_osfile_allocated(file), 0);
   assert_int_equal(ik_osfile_write(file, 0, "abc", 3, NULL), 0);
-  int rc = ik_osfile_reserve(file, 1000000, detail);
+  int rc = ik_osfile_reserve(file, 0, 1000000, detail);
   assert_int_equal(stat(at("a"), &st), 0);
   assert_int_equal(st.st_size, 3);
   if (rc != IK_EUNSUPPORTED) {
     assert_int_equal(rc, 0);
     assert_true(ik_osfile_allocated(file) >= 1000000);
     /* No file may be as large, whatever the disk. */
-    rc = ik_osfile_reserve(file, UINT64_MAX, detail);
+    rc = ik_osfile_reserve(file, 0, UINT64_MAX, detail);
     assert_true(rc == IK_EFILE || rc == IK_ENO_SPACE);
     assert_non_null(strstr(detail, at("a")));
   }
-  assert_int_equal(ik_osfile_reserve(file, 0, NULL), rc == IK_EUNSUPPORTED ? rc : 0);
+  assert_int_equal(ik_osfile_reserve(file, 0, 0, NULL), rc == IK_EUNSUPPORTED ? rc : 0);
   assert_int_equal(ik_osfile_truncate(file, 3, NULL), 0);
   assert_true(ik_osfile_allocated(file) < 1000000);
   ik_osfile_start_writeback(file, 0, 3);
@@ -217,7 +217,7 @@ static void holes_are_found(void **state) {
   memset(block, 'x', sizeof block);
   assert_int_equal(ik_osfile_open(at("a"), WRITER, 0600, &file, NULL), 0);
   assert_false(ik_osfile_has_hole(file, 0));
-  assert_int_equal(ik_osfile_reserve(file, 300000, NULL) == IK_ENO_SPACE, 0);
+  assert_int_equal(ik_osfile_reserve(file, 0, 300000, NULL) == IK_ENO_SPACE, 0);
   assert_int_equal(ik_osfile_write(file, 0, block, sizeof block, NULL), 0);
   assert_int_equal(ik_osfile_write(file, 100000, block, sizeof block, NULL), 0);
   assert_int_equal(ik_osfile_sync(file, NULL), 0);

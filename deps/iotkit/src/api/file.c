@@ -133,9 +133,15 @@ static int check_space(const struct iotkit_file *file, char *detail) {
 /* So that a disk that is too small, or filled by others meanwhile, ends nothing at 99 %. */
 static int provide_space(struct iotkit_file *file, char *detail) {
   if (file->size == 0) return 0;
-  int rc = check_space(file, detail);
-  if (rc == 0) rc = ik_osfile_reserve(file->os, file->size, detail);
+  int rc = file->in_place ? 0 : check_space(file, detail);
+  if (rc == 0) rc = ik_osfile_reserve(file->os, file->base, file->size, detail);
   return rc == IK_EUNSUPPORTED ? 0 : rc;
+}
+
+/* What is reserved behind its end goes back. */
+static void give_space_back(struct iotkit_file *file) {
+  uint64_t there;
+  if (ik_osfile_size(file->os, &there, NULL) == 0) ik_osfile_truncate(file->os, there, NULL);
 }
 
 /* ---- open ---- */
@@ -151,8 +157,12 @@ static int open_part(struct iotkit_file *file, bool journal_given, char *detail)
     ik_path_remove(file->journal_path); /* of an earlier download, whose part is emptied now */
   if (rc == 0 && file->record_count == 0) rc = ik_osfile_truncate(file->os, 0, detail);
   if (rc == 0) rc = provide_space(file, detail);
+  if (rc == 0) return 0;
   /* What can be resumed later stays. */
-  if (rc < 0 && ik_osfile_size(file->os, &there, NULL) == 0 && there == 0) ik_file_remove(file);
+  if (ik_osfile_size(file->os, &there, NULL) == 0 && there == 0)
+    ik_file_remove(file);
+  else
+    give_space_back(file);
   return rc;
 }
 
@@ -168,7 +178,8 @@ static int open_target(struct iotkit_file *file, bool journal_given, char *detai
     return IK_ENO_SPACE;
   }
   file->limit = file->size > 0 ? file->size : room - file->base;
-  if (!journal_given || file->key.method == IOTKIT_DIGEST_NONE) return 0;
+  rc = provide_space(file, detail); /* where an image of a device has holes */
+  if (rc < 0 || !journal_given || file->key.method == IOTKIT_DIGEST_NONE) return rc;
   return ik_file_journal_open(file, true, detail);
 }
 

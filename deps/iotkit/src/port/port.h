@@ -213,11 +213,11 @@ int ik_osfile_size(struct ik_osfile *file, uint64_t *size, char *detail);
  * reserved. */
 uint64_t ik_osfile_allocated(struct ik_osfile *file);
 /*
- * Sets space aside for [0, size), changing neither what is in it nor its size: writing there finds
- * no full disk. IK_ENO_SPACE, IK_EFILE: larger than a file may be; IK_EUNSUPPORTED: there is no way
- * but to write.
+ * Sets space aside for [offset, offset + len), changing neither what is in it nor the file's size:
+ * writing there finds no full disk. IK_ENO_SPACE, IK_EFILE: larger than a file may be;
+ * IK_EUNSUPPORTED: there is no way but to write.
  */
-int ik_osfile_reserve(struct ik_osfile *file, uint64_t size, char *detail);
+int ik_osfile_reserve(struct ik_osfile *file, uint64_t offset, uint64_t len, char *detail);
 /* Begins to put [offset, offset + len) on disk and does not wait; where the system can. */
 void ik_osfile_start_writeback(struct ik_osfile *file, uint64_t offset, uint64_t len);
 /* Whether some of [0, size) was never written; false where the system cannot tell. */

@@ -229,19 +229,20 @@ uint64_t ik_osfile_allocated(struct ik_osfile *file) {
   return (uint64_t)st.st_blocks * 512; /* whatever st_blksize is */
 }
 
-int ik_osfile_reserve(struct ik_osfile *file, uint64_t size, char *detail) {
+int ik_osfile_reserve(struct ik_osfile *file, uint64_t offset, uint64_t len, char *detail) {
 #if defined(__linux__) && defined(FALLOC_FL_KEEP_SIZE)
   int rc;
-  if (size == 0) return 0;
-  if (size > INT64_MAX) return fail("reserve space for", file->path, EFBIG, detail);
+  if (len == 0) return 0;
+  if (offset > INT64_MAX || len > INT64_MAX - offset)
+    return fail("reserve space for", file->path, EFBIG, detail);
   do { /* not posix_fallocate(), which writes where the file system cannot reserve */
-    rc = fallocate(file->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size);
+    rc = fallocate(file->fd, FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)len);
   } while (rc != 0 && errno == EINTR);
   if (rc == 0) return 0;
   if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
     return fail("reserve space for", file->path, errno, detail);
 #else
-  (void)file, (void)size, (void)detail;
+  (void)file, (void)offset, (void)len, (void)detail;
 #endif
   return IK_EUNSUPPORTED;
 }
