@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { imageOf } from '../support/image';
-import { freePorts } from '../support/process';
+import { freePorts, runWell } from '../support/process';
 import { startProxy } from '../support/proxy';
 import { World } from '../support/world';
 
@@ -78,6 +79,39 @@ describe('the environment', () => {
     const { upgrade } = await world.announce(image, { connect: { fetch } });
     await upgrade.download(world.path('a.bin'));
     expect(proxy.requests).toEqual([]);
+  });
+
+  // Jest gives its tests a copy of the environment, which the C library does not see.
+  test.each([
+    ['is that of the process', {}, 1],
+    ['is not read behind the back of the options', { proxy: false as const }, 0],
+  ])('%s', async (_, fetch, tunnels) => {
+    await using proxy = await startProxy();
+    await using world = await World.open();
+    const key = await world.register();
+    const { productKey, deviceName, deviceSecret } = key;
+    const earlier = await world.connect(key);
+    await world.report(earlier, '1.0.0');
+    await earlier.close();
+    const firmware = await world.store(image);
+    await world.platform.upgrades.start({
+      firmwareId: firmware.id,
+      devices: [deviceName],
+      delivery: 'pull',
+    });
+    const { mqttsUrl: url, ca } = world.platform;
+    const { no_proxy: _lower, NO_PROXY: _upper, ...env } = process.env;
+    await runWell(process.execPath, [path.join(__dirname, 'children', 'proxied.cjs')], {
+      env: {
+        ...env,
+        HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`,
+        DEVICE: JSON.stringify({ productKey, deviceName, deviceSecret, url, ca }),
+        FETCH: JSON.stringify(fetch),
+        FILE: world.path('a.bin'),
+      },
+    });
+    expect(proxy.requests).toHaveLength(tunnels);
+    expect(image.equals(await readFile(world.path('a.bin')))).toBe(true);
   });
 
   test('with a proxy that is not supported is an error of connect()', async () => {
