@@ -11,8 +11,10 @@ bool ik_hosts_valid(struct ik_str list);
 /* Whether it names `host` (as in a URL, without brackets) at `port`. Case does not matter. */
 bool ik_hosts_allow(struct ik_str list, const char *host, uint16_t port);
 /*
- * As NO_PROXY is read by curl: "*", names that stand for themselves and all below (with or without
- * a leading dot), addresses, address blocks ("10.0.0.0/8", "fd00::/8"), each with or without a port.
+ * As curl reads NO_PROXY: "*"; names, which stand for themselves and all below, with or without a
+ * leading dot; addresses and blocks of them ("10.0.0.0/8", "fd00::/8"); separated by commas or
+ * spaces. Besides, as others read it: "*." for what is below alone, "*" among others, brackets,
+ * and a port behind any. Words that are nothing of this match nothing.
  */
 bool ik_hosts_no_proxy(struct ik_str list, const char *host, uint16_t port);
 
