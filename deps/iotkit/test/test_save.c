@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "api/file.h"
+#include "support/blocks_world.h"
 #include "support/cm.h"
 #include "support/file_world.h"
 #include "support/job_run.h"
@@ -324,6 +325,41 @@ static void a_write_that_fails(void **state) {
   assert_image("image");
 }
 
+struct watch {
+  atomic_bool again;
+  atomic_uint_least64_t lowest; /* that was asked for since */
+};
+
+static enum block_fault watch_requests(void *ctx, const struct block_request *request) {
+  struct watch *watch = ctx;
+  if (atomic_load(&watch->again) && request->offset < atomic_load(&watch->lowest))
+    atomic_store(&watch->lowest, request->offset);
+  return BLOCK_WELL;
+}
+
+/* Another way for the bytes makes no difference to where they go. */
+static void an_image_in_mqtt_blocks(void **state) {
+  struct iotkit_save_options options = {.on_progress = abort_at_once};
+  struct watch watch = {.lowest = SIZE};
+  iotkit_job_t *again;
+  (void)state;
+  struct world *world = bw_make(SIZE, NULL, 0);
+  world->platform.script = watch_requests;
+  world->platform.ctx = &watch;
+  job_of_now = bw_announced(world);
+  bw_step_elsewhere(world);
+  assert_int_equal(iotkit_job_save(job_of_now, "image", &options, NULL), IK_EABORTED);
+  world_assert_names(".", "image.part image.part.journal");
+  atomic_store(&watch.again, true);
+  assert_int_equal(iotkit_job_dup(job_of_now, &again), 0);
+  assert_int_equal(iotkit_job_save(again, "image", NULL, NULL), 0);
+  assert_int_equal(atomic_load(&watch.lowest), 64 * 1024);
+  iotkit_job_unref(again);
+  bw_free(world);
+  assert_image("image");
+  world_assert_names(".", "image");
+}
+
 static void refused_calls(void **state) {
   struct http_server *server = http_server_start(job_serve_well, NULL);
   struct iotkit_fetch_options fetch = job_quick();
@@ -364,6 +400,7 @@ int main(void) {
       IN_DIRECTORY(begins_again_with_the_job),
       IN_DIRECTORY(an_abort_keeps_what_there_is),
       IN_DIRECTORY(in_place),
+      IN_DIRECTORY(an_image_in_mqtt_blocks),
       IN_DIRECTORY(a_small_disk),
       IN_DIRECTORY(a_write_that_fails),
       IN_DIRECTORY(refused_calls),
