@@ -69,13 +69,7 @@ int ChunkTransfer::AwaitConsumer() {
   return 0;
 }
 
-int ChunkTransfer::HandOn(const Block &block, char *detail) {
-  if (block.offset != next_offset_) {
-    constexpr char kWhy[] = "the image began again after parts of it had been handed out";
-    std::copy(kWhy, kWhy + sizeof kWhy, detail);
-    return IK_ECHANGED;
-  }
-  next_offset_ += block.length;
+void ChunkTransfer::HandOn(const Block &block) {
   bool wanted;
   {
     std::lock_guard<std::mutex> lock(ready_mutex_);
@@ -83,7 +77,6 @@ int ChunkTransfer::HandOn(const Block &block, char *detail) {
     wanted = wanted_;
   }
   if (wanted) Post();
-  return 0;
 }
 
 void ChunkTransfer::DeliverNews(Napi::Env env) {

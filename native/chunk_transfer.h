@@ -33,7 +33,8 @@ class ChunkTransfer final : public Transfer {
   int OpenBuffers(uint64_t largest_image) override;
   void CloseBuffers() override {}
   int AwaitConsumer() override;
-  int HandOn(const Block &block, char *detail) override;
+  bool MayBeginAgain() const override { return false; }
+  void HandOn(const Block &block) override;
   void DeliverNews(Napi::Env env) override;
   void DeliverEnd(Napi::Env env, int error, const std::string &detail) override;
   void ReleaseValues() override;
@@ -43,8 +44,7 @@ class ChunkTransfer final : public Transfer {
 
   std::mutex ready_mutex_;
   std::deque<Block> ready_;
-  bool wanted_ = false;      // somebody waits in take()
-  uint64_t next_offset_ = 0; // digesting thread
+  bool wanted_ = false; // somebody waits in take()
 
   // JS thread.
   std::unordered_map<uint32_t, Napi::Reference<Napi::ArrayBuffer>> lent_;

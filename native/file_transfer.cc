@@ -49,14 +49,12 @@ void FileTransfer::CloseBuffers() {
   memory_.reset();
 }
 
-int FileTransfer::HandOn(const Block &block, char * /*detail*/) {
+void FileTransfer::HandOn(const Block &block) {
   free_.Push(block);
   uint64_t now_ms = iotkit_now_ms();
-  if (now_ms - last_post_ms_ >= kProgressMs) {
-    last_post_ms_ = now_ms;
-    Post();
-  }
-  return 0;
+  if (now_ms - last_post_ms_ < kProgressMs) return;
+  last_post_ms_ = now_ms;
+  Post();
 }
 
 void FileTransfer::DeliverNews(Napi::Env env) {

@@ -19,7 +19,8 @@ class FileTransfer final : public Transfer {
   int OpenBuffers(uint64_t largest_image) override;
   void CloseBuffers() override;
   int AwaitConsumer() override { return 0; }
-  int HandOn(const Block &block, char *detail) override;
+  bool MayBeginAgain() const override { return true; }
+  void HandOn(const Block &block) override;
   void DeliverNews(Napi::Env env) override;
   void DeliverEnd(Napi::Env env, int error, const std::string &detail) override;
   void ReleaseValues() override;

@@ -176,7 +176,11 @@ bool Transfer::Receive(Image *image, Filling *filling) {
         Fail(static_cast<int>(got), detail);
         return false;
       }
-      if (block->offset < filling->expected) return true;
+      if (block->offset < filling->expected) {
+        if (MayBeginAgain()) return true;
+        Fail(IK_ECHANGED, "the image began again after parts of it had been handed out");
+        return false;
+      }
     }
     int rc = image->Write(*block, detail);
     if (rc < 0) {
@@ -196,16 +200,14 @@ bool Transfer::Receive(Image *image, Filling *filling) {
 void Transfer::Digest() {
   Block block;
   while (filled_.Pop(&block)) {
-    char detail[IOTKIT_DETAIL_MAX] = "";
     int rc = current_->Digest(block);
-    if (rc == 0) {
-      done_ = elsewhere_ + block.offset + block.length;
-      rc = HandOn(block, detail);
+    if (rc < 0) {
+      Fail(rc, "");
+      Interrupt();
+      return;
     }
-    if (rc >= 0) continue;
-    Fail(rc, detail);
-    Interrupt();
-    return;
+    done_ = elsewhere_ + block.offset + block.length;
+    HandOn(block);
   }
 }
 

@@ -58,11 +58,13 @@ class Transfer : public Source {
   // JavaScript's.
   virtual int OpenBuffers(uint64_t largest_image) = 0;
   virtual void CloseBuffers() = 0;
+  // Whether an image may begin again at byte 0, after parts of it were handed on.
+  virtual bool MayBeginAgain() const = 0;
   // On the receiving thread, when every image is there and verified, before the files get their
   // names: waits until the consumer has used what it was handed.
   virtual int AwaitConsumer() = 0;
   // On the digesting thread, in order: the block is the subclass's until it is in free_ again.
-  virtual int HandOn(const Block &block, char *detail) = 0;
+  virtual void HandOn(const Block &block) = 0;
   // On the JS thread.
   virtual void DeliverNews(Napi::Env env) = 0;
   virtual void DeliverEnd(Napi::Env env, int error, const std::string &detail) = 0;
