@@ -64,6 +64,7 @@ export async function startForwardProxy(
   const program = installed(daemon.program);
   const port = wanted ?? ((await freePorts(1))[0] as number);
   const directory = await mkdtemp(path.join(tmpdir(), `iotkit-ota-${kind}-`));
+  const clean = (): Promise<void> => rm(directory, { recursive: true, force: true });
   const file = path.join(directory, 'proxy.conf');
   await writeFile(file, daemon.configuration(directory, port, credentials));
   if (credentials && daemon.passwords) {
@@ -71,13 +72,17 @@ export async function startForwardProxy(
   }
   const user = daemon.isUnprivileged ? await unprivilegedUser() : undefined;
   if (user) await chown(directory, user.uid, user.gid);
-  const running = await start(program, daemon.args(file), { ready: daemon.ready, ...user });
+  const options = { ready: daemon.ready, ...user };
+  const running = await start(program, daemon.args(file), options).catch(async (error) => {
+    await clean();
+    throw error;
+  });
   return {
     port,
     url: `http://127.0.0.1:${port}`,
     stop: async (signal) => {
       await running.stop(signal);
-      await rm(directory, { recursive: true, force: true });
+      await clean();
       return requestsIn(running);
     },
   };
