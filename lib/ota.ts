@@ -153,8 +153,8 @@ export class Ota {
 
   /**
    * The upgrades that the platform announces, as they come. One that comes before anybody asks
-   * waits here; of several for one module that nobody has taken, the newest counts. Several
-   * iterations share them. Ends when the device closes.
+   * waits here; of several for one module that nobody has taken, the newest counts. What the rules
+   * of `verify` refuse never comes. Several iterations share them. Ends when the device closes.
    *
    * @throws {@link InvalidArgument}
    *

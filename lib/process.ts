@@ -39,8 +39,9 @@ export function setMaxDownloads(count: number): void {
 }
 
 /**
- * Limits how fast the downloads of this process, all its threads and devices together, receive. May
- * be changed while they run. Each device can have a limit of its own besides.
+ * Limits how fast the downloads of this process, all its threads and devices together, receive;
+ * handles of `iotkit-ota/sdk` apart. May be changed while they run. Each device can have a limit of
+ * its own besides.
  *
  * @param bytesPerSecond 1,024 and more; undefined, as at the start: no limit.
  * @throws {@link InvalidArgument}
