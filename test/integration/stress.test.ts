@@ -1,6 +1,12 @@
 import { randomInt } from 'node:crypto';
-import { stats } from 'iotkit-ota';
+import diagnostics from 'node:diagnostics_channel';
+import { readFile } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
+import { channelNames, stats } from 'iotkit-ota';
+import { serve } from '../support/fault-replies';
+import { FaultServer } from '../support/fault-server';
 import { imageOf } from '../support/image';
+import { announceServed } from '../support/served';
 import { downloadThreads } from '../support/threads';
 import { World } from '../support/world';
 
@@ -53,5 +59,59 @@ test('aborting and leaving at any moment never makes a part a whole, and leaves 
     expect(image.subarray(0, got.length).equals(got)).toBe(true);
     expect(downloadThreads()).toEqual([]);
     expect(stats()).toMatchObject({ holds, lent: 0 });
+  }
+});
+
+test('aborting a download into a file at any moment loses nothing of what has come', async () => {
+  const seed = randomInt(1, 2 ** 31);
+  const random = numbers(seed);
+  await using world = await World.open();
+  await using server = await FaultServer.start({
+    image,
+    schedule: [serve({ bytesPerSecond: 25_000_000 })],
+  });
+  const { upgrade } = await announceServed(world, server, image);
+  const target = world.path('firmware.bin');
+  const { holds } = stats();
+  const reason = new Error('aborted');
+  let end = { received: 0, resumed: 0 };
+  const listener = (message: unknown): void => {
+    end = message as typeof end;
+  };
+  diagnostics.subscribe(channelNames.downloadEnd, listener);
+  try {
+    let there = 0;
+    let resumes = 0;
+    for (let round = 0; round < ROUNDS; round++) {
+      const abort = new AbortController();
+      const download = upgrade.download(target, { report: false, signal: abort.signal }).then(
+        () => 'complete',
+        (error: unknown) => error,
+      );
+      if (random(4) > 0) await upgrade.progress().next();
+      const pauseAt = random(300);
+      for (let turns = random(200); turns > 0; turns--) {
+        await setImmediate();
+        if (turns === pauseAt) upgrade.pause();
+      }
+      abort.abort(reason);
+      const outcome = await download;
+      if (outcome !== 'complete') expect(outcome).toBe(reason);
+
+      // Aborted before it has looked, it knows of nothing.
+      const resumed = end.received === 0 ? 0 : there;
+      expect({ seed, round, resumed: end.resumed }).toEqual({ seed, round, resumed });
+      if (end.resumed > 0) resumes += 1;
+      there = outcome === 'complete' ? 0 : Math.max(there, end.received);
+      expect(downloadThreads()).toEqual([]);
+      expect(stats()).toMatchObject({ holds, waiting: 0 });
+    }
+    await upgrade.download(target, { report: false });
+    const isWhole = image.equals(await readFile(target));
+    expect({ seed, isWhole }).toEqual({ seed, isWhole: true });
+    expect(resumes).toBeGreaterThan(ROUNDS / 2);
+    expect(await world.files()).toEqual(['firmware.bin']);
+  } finally {
+    diagnostics.unsubscribe(channelNames.downloadEnd, listener);
   }
 });
