@@ -16,7 +16,7 @@
 #include "port/port.h"
 
 /* Replies that wait for the fetching thread; what is beyond is lost and asked for again. */
-#define INBOX_MAX (2 * IK_BLOCKS_WINDOW)
+#define INBOX_MAX ((size_t)2 * IK_BLOCKS_WINDOW)
 
 struct reply {
   struct reply *next;
@@ -109,22 +109,22 @@ static void take_in(struct call *call) {
 
 /* ---- life ---- */
 
-void ik_job_blocks_free(struct ik_job_blocks *in) {
+void ik_job_blocks_free(struct ik_job_blocks *blocks) {
   bool closed;
-  if (in == NULL) return;
-  if (in->open) ik_link_close_inlet(in->link, &in->inlet);
-  struct reply *reply = take_replies(in, &closed);
+  if (blocks == NULL) return;
+  if (blocks->open) ik_link_close_inlet(blocks->link, &blocks->inlet);
+  struct reply *reply = take_replies(blocks, &closed);
   while (reply != NULL) {
     struct reply *next = reply->next;
     free(reply);
     reply = next;
   }
-  ik_throttle_give_back(&in->throttle, in->credit);
-  ik_throttle_deinit(&in->throttle);
-  ik_blocks_free(&in->blocks);
-  ik_link_unref(in->link);
-  ik_mutex_free(in->mutex);
-  free(in);
+  ik_throttle_give_back(&blocks->throttle, blocks->credit);
+  ik_throttle_deinit(&blocks->throttle);
+  ik_blocks_free(&blocks->blocks);
+  ik_link_unref(blocks->link);
+  ik_mutex_free(blocks->mutex);
+  free(blocks);
 }
 
 /* What the client can receive at once. */

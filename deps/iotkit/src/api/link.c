@@ -24,7 +24,7 @@
  * At most PACE_BURST + 1,000 / PACE_MS requests in any second: 20 of the 30 publishes that the
  * platform takes of a device; the rest is for reports.
  */
-#define PACE_MS 63
+#define PACE_MS UINT64_C(63)
 #define PACE_BURST 4
 #define REPLY_HEAD 400 /* of a reply in its packet: header, JSON and CRC, without the topic */
 

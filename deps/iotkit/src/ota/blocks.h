@@ -15,10 +15,10 @@
 #include "iotkit_errors.h"
 #include "ota/block_reply.h"
 
-#define IK_BLOCKS_WINDOW 4u        /* requests in flight, and pieces in memory */
-#define IK_BLOCK_MIN 256u          /* the platform takes no smaller one but the last */
-#define IK_BLOCK_MAX (128u * 1024) /* nor a larger one */
-#define IK_BLOCK_FIRST (16u * 1024)
+#define IK_BLOCKS_WINDOW 4u  /* requests in flight, and pieces in memory */
+#define IK_BLOCK_MIN 256u    /* the platform takes no smaller one but the last */
+#define IK_BLOCK_MAX 131072u /* nor a larger one */
+#define IK_BLOCK_FIRST 16384u
 #define IK_BLOCK_REPLY_MAX (IK_BLOCK_MAX + IK_BLOCK_REPLY_OVERHEAD)
 
 struct ik_blocks_options {
