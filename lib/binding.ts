@@ -111,10 +111,15 @@ export interface NativeTarget {
   readonly journal: string;
 }
 
+export interface NativeSignature {
+  readonly value: Uint8Array;
+  readonly overImage: boolean;
+}
+
 export interface NativeDownloadOptions {
   readonly resume: boolean;
-  readonly signature: Uint8Array | undefined;
-  readonly signatureOverImage: boolean;
+  /** Of the image, or of each file. */
+  readonly signatures: readonly (NativeSignature | undefined)[];
 }
 
 export interface NativeFileDownload {

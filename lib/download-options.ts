@@ -11,7 +11,7 @@ import {
   outOfRange,
   wrongType,
 } from './arguments';
-import type { NativeDownloadOptions } from './binding';
+import type { NativeSignature } from './binding';
 import type { Progress } from './progress';
 
 /** A signature of your own, made with the private key of one of `verify.publicKeys`. */
@@ -49,7 +49,8 @@ export interface ConsumptionOptions {
    */
   readonly report?: boolean | ReportOptions;
   /**
-   * Is verified besides the platform's own, before anything is fetched. Not with several files.
+   * Is verified besides the platform's own, before anything is fetched. With several files see
+   * {@link DownloadOptions.signatures}.
    */
   readonly signature?: Signature;
 }
@@ -61,6 +62,8 @@ export interface DownloadOptions extends ConsumptionOptions {
    * is always false.
    */
   readonly resume?: boolean;
+  /** Of several files, by their names; each is verified before anything of its file is fetched. */
+  readonly signatures?: Readonly<Record<string, Signature>>;
 }
 
 export interface ChunksOptions extends ConsumptionOptions {
@@ -79,7 +82,9 @@ export interface Consumption {
   readonly onProgress: ((progress: Progress) => void) | undefined;
   /** The share of the progress that is reported, percent; 0: nothing is. */
   readonly reportUpTo: number;
-  readonly native: NativeDownloadOptions;
+  readonly resume: boolean;
+  readonly signature: NativeSignature | undefined;
+  readonly signatures: ReadonlyMap<string, NativeSignature>;
 }
 
 /** @internal */
@@ -90,9 +95,9 @@ const base64Pattern = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]
 
 /** @internal Throws an {@link InvalidArgument} that names the option. */
 export function checkDownload(given: DownloadOptions | undefined): Consumption {
-  const options = checkOptions('options', given, [...common, 'resume']);
+  const options = checkOptions('options', given, [...common, 'resume', 'signatures']);
   const resume = flag('resume', options.resume === undefined ? true : options.resume);
-  return checkConsumption(options, resume);
+  return { ...checkConsumption(options, resume), signatures: checkSignatures(options.signatures) };
 }
 
 /** @internal */
@@ -115,16 +120,13 @@ export function checkChunks(given: ChunksOptions | undefined): Chunks {
 }
 
 function checkConsumption(options: ConsumptionOptions, resume: boolean): Consumption {
-  const signature = optional(options.signature, checkSignature);
   return {
     signal: abortSignal('signal', options.signal),
     onProgress: optional(options.onProgress, (value) => callback('onProgress', value)),
     reportUpTo: checkReport(options.report),
-    native: {
-      resume,
-      signature: signature?.value,
-      signatureOverImage: signature?.over === 'image',
-    },
+    resume,
+    signature: optional(options.signature, (value) => checkSignature('signature', value)),
+    signatures: new Map(),
   };
 }
 
@@ -136,19 +138,35 @@ function checkReport(report: boolean | ReportOptions | undefined): number {
   return integer('report.upTo', upTo, { min: 1, max: 100 });
 }
 
-function checkSignature(given: Signature): { value: Uint8Array; over: 'digest' | 'image' } {
-  const { value, over } = checkOptions('signature', given, ['value', 'over']);
-  const bytes = typeof value === 'string' ? fromBase64(value) : value;
-  if (!isUint8Array(bytes)) {
-    throw wrongType('signature.value', 'a Uint8Array or base64', value);
+function checkSignatures(
+  given: Readonly<Record<string, Signature>> | undefined,
+): ReadonlyMap<string, NativeSignature> {
+  if (given === undefined) return new Map();
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw wrongType('signatures', 'an object', given);
   }
-  if (bytes.length < 1 || bytes.length > SIGNATURE_MAX) {
-    throw outOfRange('signature.value', `1-${SIGNATURE_MAX} bytes`, bytes.length);
-  }
-  return { value: bytes, over: oneOf('signature.over', over ?? 'digest', ['digest', 'image']) };
+  return new Map(
+    Object.entries(given).map(([name, signature]) => [
+      name,
+      checkSignature(`signatures[${JSON.stringify(name)}]`, signature),
+    ]),
+  );
 }
 
-function fromBase64(value: string): Uint8Array {
-  if (!base64Pattern.test(value)) throw outOfRange('signature.value', 'base64', value);
+function checkSignature(name: string, given: Signature): NativeSignature {
+  const { value, over } = checkOptions(name, given, ['value', 'over']);
+  const bytes = typeof value === 'string' ? fromBase64(name, value) : value;
+  if (!isUint8Array(bytes)) {
+    throw wrongType(`${name}.value`, 'a Uint8Array or base64', value);
+  }
+  if (bytes.length < 1 || bytes.length > SIGNATURE_MAX) {
+    throw outOfRange(`${name}.value`, `1-${SIGNATURE_MAX} bytes`, bytes.length);
+  }
+  const what = oneOf(`${name}.over`, over ?? 'digest', ['digest', 'image']);
+  return { value: bytes, overImage: what === 'image' };
+}
+
+function fromBase64(name: string, value: string): Uint8Array {
+  if (!base64Pattern.test(value)) throw outOfRange(`${name}.value`, 'base64', value);
   return Buffer.from(value, 'base64');
 }

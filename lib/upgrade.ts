@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
-import { abortSignal, options as checkOptions, outOfRange, text } from './arguments';
-import type { NativeJob } from './binding';
+import { abortSignal, options as checkOptions, conflict, outOfRange, text } from './arguments';
+import type { NativeDownloadOptions, NativeJob } from './binding';
 import { ChunkReader, type ChunkReaderOptions } from './chunks';
 import {
   type ChunksOptions,
@@ -130,11 +130,12 @@ export class Upgrade {
   async download(target: Target | readonly Target[], options?: DownloadOptions): Promise<void> {
     const destination = checkTargets(target);
     const consumption = checkDownload(options);
-    if (this.files.length > 0) assertDirectories(destination, consumption);
+    if (this.files.length > 0) assertDirectories(destination);
+    const native = this.#nativeOptions(consumption);
     const run = this.#begin(destination.path, consumption);
     const { writer } = destination;
-    if (writer === undefined) await this.#downloadToStores(run, destination, consumption);
-    else await this.#downloadToWriter(run, writer, destination, consumption);
+    if (writer === undefined) await this.#downloadToStores(run, destination, native);
+    else await this.#downloadToWriter(run, writer, destination, native);
   }
 
   /** The image in chunks with default options: {@link Upgrade.chunks}. */
@@ -316,6 +317,19 @@ export class Upgrade {
     throw new IotkitError('ERR_UNSUPPORTED', detail);
   }
 
+  #nativeOptions({ resume, signature, signatures }: Consumption): NativeDownloadOptions {
+    const names = this.files.map(({ name }) => name);
+    const unknown = [...signatures.keys()].find((name) => !names.includes(name));
+    if (unknown !== undefined) {
+      throw conflict(`signatures has ${JSON.stringify(unknown)}, which is no file of the upgrade`);
+    }
+    if (names.length === 0) return { resume, signatures: [signature] };
+    if (signature !== undefined) {
+      throw conflict('signature is of one image; the upgrade has several files, see signatures');
+    }
+    return { resume, signatures: names.map((name) => signatures.get(name)) };
+  }
+
   #begin(path: string | undefined, { signal, onProgress, reportUpTo }: Consumption): Run {
     signal?.throwIfAborted();
     this.#assertIdle();
@@ -340,7 +354,7 @@ export class Upgrade {
   async #downloadToStores(
     run: Run,
     { stores }: Destination,
-    { native: options }: Consumption,
+    options: NativeDownloadOptions,
   ): Promise<void> {
     try {
       await new Promise<void>((resolve, reject) => {
@@ -370,12 +384,12 @@ export class Upgrade {
     run: Run,
     writer: ImageWriter,
     { stores }: Destination,
-    { native }: Consumption,
+    options: NativeDownloadOptions,
   ): Promise<void> {
     const openReader = (): ChunkReader =>
       this.#read(run, {
         stores,
-        download: { ...native, resume: false },
+        download: { ...options, resume: false },
         chunkSize: DEFAULT_CHUNK_SIZE,
         stopEndsRun: false,
       });
@@ -392,7 +406,7 @@ export class Upgrade {
     try {
       reader = this.#read(run, {
         stores: [],
-        download: consumption.native,
+        download: this.#nativeOptions(consumption),
         chunkSize,
         stopEndsRun: true,
       });
@@ -428,18 +442,10 @@ function withoutQuery(url: string): string {
   return end === -1 ? url : `${url.slice(0, end)}?…`;
 }
 
-function assertDirectories(
-  { stores, writer }: Destination,
-  { native: { signature } }: Consumption,
-): void {
-  if (writer !== undefined || stores.some(({ inPlace }) => inPlace)) {
-    const detail = 'the upgrade has several files, which go into a directory';
-    throw new IotkitError('ERR_UNSUPPORTED', detail);
-  }
-  if (signature !== undefined) {
-    const detail = 'the upgrade has several files, and a signature is of one image';
-    throw new IotkitError('ERR_UNSUPPORTED', detail);
-  }
+function assertDirectories({ stores, writer }: Destination): void {
+  if (writer === undefined && !stores.some(({ inPlace }) => inPlace)) return;
+  const detail = 'the upgrade has several files, which go into a directory';
+  throw new IotkitError('ERR_UNSUPPORTED', detail);
 }
 
 function digestsOf({ digest, files }: Announced): string {

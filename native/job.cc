@@ -72,7 +72,18 @@ int OpenImages(const iotkit_job_t *job, Order *order) {
   return 0;
 }
 
-// (targets, {resume, signature, signatureOverImage})
+// {value, overImage}, or undefined.
+int SetSignature(Image *image, Napi::Value value) {
+  if (!value.IsObject()) return 0;
+  Options given(value.As<Napi::Object>());
+  Napi::Value bytes = given.Get("value");
+  if (!bytes.IsTypedArray()) return IK_EINVALID_ARGUMENT;
+  auto signature = bytes.As<Napi::Uint8Array>();
+  auto what = given.Flag("overImage") ? IOTKIT_SIGNED_IMAGE : IOTKIT_SIGNED_DIGEST;
+  return image->SetSignature(what, signature.Data(), signature.ByteLength());
+}
+
+// (targets, {resume, signatures})
 int ReadOrder(const Napi::CallbackInfo &info, const iotkit_job_t *job, Order *order) {
   Napi::Array targets = info[0].As<Napi::Array>();
   for (uint32_t i = 0; i < targets.Length(); i++)
@@ -80,11 +91,10 @@ int ReadOrder(const Napi::CallbackInfo &info, const iotkit_job_t *job, Order *or
   Options given(info[1].As<Napi::Object>());
   order->resume = given.Flag("resume");
   int rc = OpenImages(job, order);
-  Napi::Value signature = given.Get("signature");
-  if (rc < 0 || !signature.IsTypedArray()) return rc;
-  auto bytes = signature.As<Napi::Uint8Array>();
-  auto what = given.Flag("signatureOverImage") ? IOTKIT_SIGNED_IMAGE : IOTKIT_SIGNED_DIGEST;
-  return order->images.front()->SetSignature(what, bytes.Data(), bytes.ByteLength());
+  Napi::Array signatures = given.Get("signatures").As<Napi::Array>();
+  for (uint32_t i = 0; rc == 0 && i < order->images.size(); i++)
+    rc = SetSignature(order->images[i].get(), signatures[i]);
+  return rc;
 }
 
 } // namespace

@@ -1,7 +1,8 @@
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { mkdir, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import type { Upgrade } from 'iotkit-ota';
+import type { Signature, Upgrade, VerifyOptions } from 'iotkit-ota';
 import { serve } from '../support/fault-replies';
 import { FaultServer, type Reply } from '../support/fault-server';
 import { imageOf, sha256 } from '../support/image';
@@ -26,17 +27,17 @@ interface Scene extends AsyncDisposable {
 /** The schedules of the files; the others are served as they are. */
 async function openScene(
   schedules: readonly (readonly Reply[])[] = [],
-  { digests = images.map(sha256), fileNames = names } = {},
+  { verify }: { readonly verify?: VerifyOptions } = {},
 ): Promise<Scene> {
   const servers = await Promise.all(
     images.map((image, i) => FaultServer.start({ image, schedule: schedules[i] ?? [serve()] })),
   );
   const world = await World.open();
   const files = images.map((image, i) => ({
-    fileName: fileNames[i],
+    fileName: names[i],
     fileSize: image.length,
     fileUrl: servers[i]?.url,
-    fileSign: digests[i],
+    fileSign: sha256(image),
   }));
   const single = { url: null, size: null, md5: null, sign: null, digestsign: null };
   world.platform.faults.set({
@@ -44,7 +45,7 @@ async function openScene(
     data: { ...single, signMethod: 'SHA256', files },
   });
   const { upgrade, upgradeId } = await world.announce(Buffer.alloc(1), {
-    connect: { fetch: quick },
+    connect: { fetch: quick, ...(verify && { verify }) },
   });
   return {
     world,
@@ -212,10 +213,38 @@ test('go nowhere but into directories', async () => {
   await expect(upgrade.download(writer)).rejects.toMatchObject(unsupported);
   await expect(upgrade.download([directory, writer])).rejects.toMatchObject(unsupported);
   await expect(upgrade.download({ device: '/x' })).rejects.toMatchObject(unsupported);
+  const wrong = { code: 'ERR_INVALID_ARGUMENT' };
   const signature = { value: 'AAAA' };
-  await expect(upgrade.download(directory, { signature })).rejects.toMatchObject(unsupported);
+  await expect(upgrade.download(directory, { signature })).rejects.toMatchObject(wrong);
+  const signatures = { 'other.bin': signature };
+  await expect(upgrade.download(directory, { signatures })).rejects.toMatchObject({
+    ...wrong,
+    message: 'signatures has "other.bin", which is no file of the upgrade',
+  });
   expect(rangesOf(servers)).toEqual([[], [], []]);
   await upgrade.download(directory);
+  await expectAll(directory);
+});
+
+test('each may have a signature of its own, which is verified before the file is fetched', async () => {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+  const publicKeys = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+  const verify = { publicKeys, requireSignature: true };
+  await using scene = await openScene([], { verify });
+  const { upgrade, servers, directory } = scene;
+  const signed = images.map((image) => ({
+    value: sign('sha256', image, privateKey),
+    over: 'image' as const,
+  }));
+  const signatures = Object.fromEntries(names.map((name, i) => [name, signed[i] as Signature]));
+  const missing = upgrade.download(directory);
+  await expect(missing).rejects.toMatchObject({ code: 'ERR_SIGNATURE_MISSING' });
+  expect(rangesOf(servers)).toEqual([[], [], []]);
+  const swapped = { ...signatures, 'app.bin': signed[1] as Signature };
+  const wrong = upgrade.download(directory, { signatures: swapped });
+  await expect(wrong).rejects.toMatchObject({ code: 'ERR_SIGNATURE' });
+  expect(rangesOf(servers)).toEqual([[], [], []]);
+  await upgrade.download(directory, { signatures });
   await expectAll(directory);
 });
 
