@@ -1,5 +1,6 @@
 // `npm run torture:download`: random schedules of broken servers, killed programs and spoilt files. Each download has
 // to end with the right image under its final name, or with a clear error; and hardly a byte is to be fetched twice.
+// What a seed repeats is the plan; when a kill strikes between two bytes is a matter of the machine.
 //
 //   node scripts/torture-download.mjs [--runs 300] [--seed S] [--only K] [--jobs J] [--verbose]
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -22,7 +23,7 @@ await command(async () => {
       runs: { type: 'string', default: '300' },
       seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
       only: { type: 'string' },
-      jobs: { type: 'string', default: String(availableParallelism() + 2) },
+      jobs: { type: 'string', default: String(availableParallelism() + 1) },
       verbose: { type: 'boolean', default: false },
     },
   });
@@ -112,20 +113,18 @@ function summarize(results, seed) {
       `${sum(({ plan }) => plan.kills.filter(({ damage }) => damage.length > 0).length)} times files spoilt`,
   );
   const judged = ended.filter(({ plan }) => !isExcused(plan));
-  const single = average(judged.filter(({ plan }) => plan.connections === 1));
-  const parallel = average(judged.filter(({ plan }) => plan.connections > 1));
-  const all = average(judged);
+  const again = average(judged);
   console.log(
-    `fetched again, of the file, on average over ${judged.length} runs without damage: ${percent(all)} ` +
-      `(one connection ${percent(single)}, several ${percent(parallel)}; at most ${percent(MOST_AGAIN)})`,
+    `fetched again, of the file, on average over the ${judged.length} runs without damage, forced restarts and ` +
+      `several connections: ${percent(again)} (at most ${percent(MOST_AGAIN)})`,
   );
   if (failed.length > 0) {
     console.log(
       `${failed.length} FAILED of seed ${seed}: ${failed.map(({ plan }) => plan.number).join(', ')}`,
     );
   }
-  if (all > MOST_AGAIN) console.log('FAILED: too much was fetched again');
-  return failed.length === 0 && !(all > MOST_AGAIN);
+  if (again > MOST_AGAIN) console.log('FAILED: too much was fetched again');
+  return failed.length === 0 && again <= MOST_AGAIN;
 }
 
 function average(results) {

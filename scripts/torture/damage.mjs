@@ -21,16 +21,22 @@ export async function keepForeign(files, directory) {
   foreign.push(copy);
 }
 
-/** Does it; says whether there was anything to spoil. */
-export async function damage(files, { file, how, place, bytes }) {
+/**
+ * Does it; says whether there was anything to spoil. What is around an image in place, `margin` on
+ * both sides, is left alone.
+ */
+export async function damage(files, { file, how, place, bytes }, margin) {
   const path = files[file];
   const size = await sizeOf(path);
   if (size === undefined && !how.startsWith('swap')) return false;
+  const around = file === 'part' ? margin : 0;
+  const at = around + Math.floor(place * (size - 2 * around));
+  const most = Math.max(0, size - around - at);
   switch (how) {
     case 'flip':
-      return change(path, Math.floor(place * size), 1, (byte) => byte ^ (1 << (bytes % 8)));
+      return change(path, at, Math.min(1, most), (byte) => byte ^ (1 << (bytes % 8)));
     case 'zero':
-      return change(path, Math.floor(place * size), bytes, () => 0);
+      return change(path, at, Math.min(bytes, most), () => 0);
     case 'truncate':
       await truncate(path, Math.floor(place * size));
       return true;

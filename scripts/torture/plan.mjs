@@ -58,10 +58,17 @@ const ENDS = {
 /** The plan of run `number`. */
 export function planOf(seed, number) {
   const dice = new Dice(randomOf(Math.imul(seed, 0x9e3779b1) ^ Math.imul(number + 1, 0x85ebca6b)));
-  const size = dice.whole(2 * MIB, 6 * MIB);
-  const kills = Array.from({ length: dice.whole(0, 3) }, () => killOf(dice, size));
+  const size = dice.whole(3 * MIB, 9 * MIB);
+  const count = dice.weighted([
+    [30, 0],
+    [35, 1],
+    [20, 2],
+    [15, 3],
+  ]);
+  const kills = Array.from({ length: count }, () => killOf(dice, size));
   kills.sort((a, b) => (a.sent ?? size) - (b.sent ?? size));
   const isDamaged = kills.length > 0 && dice.chance(0.3);
+  const inPlace = dice.chance(0.1);
   return {
     number,
     size,
@@ -71,19 +78,24 @@ export function planOf(seed, number) {
     /** Whether there is an older image under the final name. */
     hasOld: dice.chance(0.5),
     /** Into an existing file, at an offset, instead of a file of its own. */
-    inPlace: dice.chance(0.1),
+    inPlace,
     megabytesPerSecond: dice.whole(8, 24),
     replies: Array.from({ length: dice.whole(0, 8) }, () => replyOf(dice, size)),
-    kills: kills.map((kill) => ({ ...kill, damage: isDamaged ? damagesOf(dice, size) : [] })),
+    kills: kills.map((kill) => ({
+      ...kill,
+      damage: isDamaged ? damagesOf(dice, size, inPlace) : [],
+    })),
     ends: dice.weighted([...ENDS.ok, ...ENDS.errors]),
   };
 }
 
 /**
- * Whether bytes are fetched again for a reason that no client can do anything about: damage, a server
- * without ranges or with another entity tag, an image that is wrong in the end.
+ * Whether bytes are fetched again for another reason than drops and kills: damage, a server without
+ * ranges or with another entity tag, an image that is wrong in the end; or over several connections,
+ * where all that is behind the first gap is lost with the program.
  */
-export function isExcused({ replies, kills, ends }) {
+export function isExcused({ replies, kills, ends, connections }) {
+  if (connections > 1) return true;
   const forced = replies.some(({ kind }) => kind === 'whole' || kind === 'tag');
   return forced || ends !== 'ok' || kills.some(({ damage }) => damage.length > 0);
 }
@@ -132,12 +144,18 @@ function killOf(dice, size) {
   return { at, sent: dice.whole(0, size) };
 }
 
-/** What is done to the files of a program that was killed. */
-function damagesOf(dice, size) {
-  return Array.from({ length: dice.whole(1, 2) }, () => ({
-    file: dice.oneOf(['part', 'journal']),
-    how: dice.oneOf(['flip', 'truncate', 'append', 'remove', 'swap', 'swap-both', 'empty', 'zero']),
-    place: dice.random(),
-    bytes: dice.whole(1, Math.ceil(size / 8)),
-  }));
+const DAMAGES = ['flip', 'zero', 'truncate', 'append', 'remove', 'swap', 'swap-both', 'empty'];
+
+/** What is done to the files of a program that was killed. A device keeps its size. */
+function damagesOf(dice, size, inPlace) {
+  return Array.from({ length: dice.whole(1, 2) }, () => {
+    const file = dice.oneOf(['part', 'journal']);
+    const hows = inPlace ? DAMAGES.slice(0, file === 'part' ? 2 : 6) : DAMAGES;
+    return {
+      file,
+      how: dice.oneOf(hows),
+      place: dice.random(),
+      bytes: dice.whole(1, Math.ceil(size / 8)),
+    };
+  });
 }

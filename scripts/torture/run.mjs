@@ -69,15 +69,15 @@ export class Run {
       await this.#open();
       for (const kill of this.#plan.kills) {
         const outcome = await this.#start(kill);
-        await this.#checkFinal(outcome);
-        if (outcome.ends !== undefined && this.#isEnd(outcome.ends)) return this.#result(outcome);
+        const isThere = await this.#checkFinal(outcome);
+        if (this.#isEnd(outcome, isThere)) return this.#result(outcome);
         await keepForeign(this.#files, this.#common.directory);
         for (const each of kill.damage) await this.#damage(each);
       }
       for (;;) {
         const outcome = await this.#start();
-        await this.#checkFinal(outcome);
-        if (this.#isEnd(outcome.ends)) return this.#result(outcome);
+        const isThere = await this.#checkFinal(outcome);
+        if (this.#isEnd(outcome, isThere)) return this.#result(outcome);
         if (this.#starts > MAX_STARTS) this.#fail(`it still ends with ${outcome.ends}`);
       }
     } catch (error) {
@@ -222,14 +222,21 @@ export class Run {
   }
 
   /** Whether it ended as planned; throws when it ended in a way it never should. */
-  #isEnd(ends) {
+  #isEnd({ ends }, isThere) {
+    // Killed behind the last step: nobody needs to start it again.
+    if (ends === undefined) return isThere;
     if (ends === this.#plan.ends) return true;
-    // A server of which only the faults are left may end it as well before they are through.
+    // The faults may bring all of the image before the planned error has its turn.
+    if (ends === 'ok' && !this.#server.hasEnded) return true;
+    // The faults alone may end a program, before they are through.
     if (MAY_PASS.has(ends)) return false;
     return this.#fail(`it ended with ${ends} instead of ${this.#plan.ends}`);
   }
 
-  /** Under the final name there is the old image or the new one, whatever happened. */
+  /**
+   * Under the final name there is the old image or the new one, whatever happened. Resolves with
+   * whether it is the new one and complete.
+   */
   async #checkFinal({ ends }) {
     const { inPlace, hasOld, size } = this.#plan;
     if (inPlace) {
@@ -240,7 +247,7 @@ export class Run {
       }
       const isNew = this.#image.equals(all.subarray(PLACE, PLACE + size));
       if (ends === 'ok' && !isNew) this.#fail('the image in place is not the announced one');
-      return;
+      return isNew;
     }
     const final = await readFile(this.#target).catch((error) => {
       if (error.code !== 'ENOENT') throw error;
@@ -251,31 +258,36 @@ export class Run {
     if (ends === 'ok' && !isNew) this.#fail('it said ok, and the image is not there');
     if (ends !== undefined && ends !== 'ok' && isNew)
       this.#fail(`it said ${ends}, and it is there`);
+    return isNew;
   }
 
   async #damage(each) {
-    const isDone = await damage(this.#files, each);
+    const isDone = await damage(this.#files, each, this.#plan.inPlace ? PLACE : 0);
     this.#log.push(`  damage ${JSON.stringify(each)}${isDone ? '' : ': nothing to spoil'}`);
   }
 
-  async #result({ ends }) {
+  async #result({ ends = 'ok', killed }) {
     const left = (await readdir(this.#directory)).filter((name) => name !== 'firmware.bin');
     const isClean = ['ERR_DIGEST_MISMATCH', 'ERR_SIZE_MISMATCH', 'ok'].includes(ends);
-    if (isClean && left.length > 0) this.#fail(`it ended with ${ends} and left ${left.join(', ')}`);
+    if (isClean && !killed && left.length > 0)
+      this.#fail(`it ended with ${ends} and left ${left.join(', ')}`);
     return {
       ends,
       requests: this.#server.requests.length,
       again: Math.max(0, this.#server.sent - this.#plan.size),
       kills: this.#kills,
-      log: this.#log,
+      log: [...this.#log, ...this.#asked()],
     };
   }
 
-  #failure(reason) {
-    const asked = (this.#server?.requests ?? []).map(
-      ({ range = '-', status, bytes }) => `${range} → ${status}, ${bytes} bytes`,
+  #asked() {
+    return (this.#server?.requests ?? []).map(
+      ({ range = 'all', status, bytes }) => `  asked for ${range} → ${status}, ${bytes} bytes`,
     );
-    return new RunFailed([reason, ...this.#log, ...asked.map((line) => `  ${line}`)].join('\n'));
+  }
+
+  #failure(reason) {
+    return new RunFailed([reason, ...this.#log, ...this.#asked()].join('\n'));
   }
 
   #fail(reason) {

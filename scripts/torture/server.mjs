@@ -38,9 +38,9 @@ export class TortureServer {
     return this.#server.sent;
   }
 
-  /** Whether all that was planned has been answered. */
-  get isThrough() {
-    return this.#next >= this.#plan.replies.length;
+  /** Whether all that was planned has been answered, and at least one request behind it. */
+  get hasEnded() {
+    return this.#next > this.#plan.replies.length;
   }
 
   /** Calls `reached` once, when so many bytes were sent in all. Returns what takes that back. */
