@@ -1,3 +1,4 @@
+import type { FetchOptions } from 'iotkit-ota';
 import type { Announced, Registered, World } from './world';
 
 /** Tries again at once, but not for long. */
@@ -8,13 +9,21 @@ export function announceServed(
   world: World,
   server: { readonly url: string },
   image: Uint8Array,
-  { deviceName = 'lamp', version = '2.0.0' } = {},
+  {
+    deviceName = 'lamp',
+    version = '2.0.0',
+    fetch = quick,
+  }: {
+    readonly deviceName?: string;
+    readonly version?: string;
+    readonly fetch?: FetchOptions;
+  } = {},
 ): Promise<Announced> {
   const { faults } = world.platform;
   faults.set({ kind: 'notice-patch', deviceName, data: { url: server.url } });
   return world.announce(image, {
     deviceName,
-    connect: { fetch: quick },
+    connect: { fetch },
     firmware: { version },
   });
 }

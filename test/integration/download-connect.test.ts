@@ -1,0 +1,145 @@
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { ErrorCode, FetchOptions } from 'iotkit-ota';
+import { localIdentity, type TlsIdentity } from 'iotkit-ota-platform';
+import { serve } from '../support/fault-replies';
+import { FaultServer } from '../support/fault-server';
+import { imageOf } from '../support/image';
+import { announceServed, quick } from '../support/served';
+import { World } from '../support/world';
+
+// Firmware servers that are reached in a wrong way, or not at all.
+
+const image = imageOf(100_003);
+
+/** What a client is told that wants to fetch an image from there. */
+async function download(url: string, fetch: FetchOptions = {}): Promise<unknown> {
+  await using world = await World.open();
+  const { upgrade, upgradeId } = await announceServed(world, { url }, image, {
+    fetch: { ...quick, ...fetch },
+  });
+  const outcome = await upgrade.download(world.path('firmware.bin')).then(
+    () => 'ok',
+    (error) => error.code ?? error,
+  );
+  if (outcome !== 'ok') {
+    expect(await readdir(world.directory)).toEqual([]);
+    expect(await world.outcome(upgradeId)).toMatchObject({ state: 'failed', step: -2 });
+  }
+  return outcome;
+}
+
+/** A server that does something else than HTTP with each connection. */
+async function listen(
+  answer: (socket: Socket) => void,
+): Promise<AsyncDisposable & { readonly port: number; readonly connections: () => number }> {
+  const sockets = new Set<Socket>();
+  let connections = 0;
+  const server = createServer((socket) => {
+    connections += 1;
+    sockets.add(socket);
+    socket.on('error', () => {});
+    answer(socket);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    connections: () => connections,
+    [Symbol.asyncDispose]: async () => {
+      const closed = once(server, 'close');
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+const strange: ReadonlyArray<{
+  readonly name: string;
+  readonly answer: (socket: Socket) => void;
+  readonly code: ErrorCode;
+  readonly fetch?: FetchOptions;
+}> = [
+  {
+    name: 'speaks HTTP without TLS',
+    answer: (socket) =>
+      socket.once('data', () =>
+        socket.end('HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n'),
+      ),
+    code: 'ERR_TLS',
+  },
+  {
+    name: 'sends garbage',
+    answer: (socket) => socket.once('data', () => socket.end(imageOf(5_000, 3))),
+    code: 'ERR_TLS',
+  },
+  {
+    name: 'says nothing in the handshake',
+    answer: () => {},
+    code: 'ERR_CONNECT_TIMEOUT',
+    fetch: { connectTimeout: 100 },
+  },
+  {
+    name: 'closes the connection in the handshake',
+    answer: (socket) => socket.once('data', () => socket.end()),
+    code: 'ERR_CONNECTION_CLOSED',
+  },
+  {
+    name: 'resets the connection in the handshake',
+    answer: (socket) => socket.once('data', () => socket.resetAndDestroy()),
+    code: 'ERR_CONNECTION_RESET',
+  },
+];
+
+test.each(strange)('a server that $name instead of TLS: $code, after two tries', async (row) => {
+  await using server = await listen(row.answer);
+  expect(await download(`https://127.0.0.1:${server.port}/image`, row.fetch)).toBe(row.code);
+  expect(server.connections()).toBe(2);
+});
+
+test('nobody listens: ERR_CONNECT', async () => {
+  const server = await listen(() => {});
+  await server[Symbol.asyncDispose]();
+  expect(await download(`http://127.0.0.1:${server.port}/image`)).toBe('ERR_CONNECT');
+});
+
+describe('certificates', () => {
+  let directory: string;
+
+  beforeEach(async () => {
+    directory = await mkdtemp(path.join(tmpdir(), 'iotkit-ota-ca-'));
+  });
+
+  afterEach(() => rm(directory, { recursive: true }));
+
+  async function withIdentity(
+    names: readonly string[],
+    use: (server: FaultServer, tls: TlsIdentity) => Promise<void>,
+  ): Promise<void> {
+    const tls = await localIdentity(directory, names);
+    await using server = await FaultServer.start({ image, tls, schedule: [serve()] });
+    await use(server, tls);
+    // What is not trusted is not asked for anything either.
+    expect(server.requests.length).toBeLessThanOrEqual(1);
+  }
+
+  test('of another CA: ERR_TLS_CERTIFICATE, at once', () =>
+    withIdentity(['127.0.0.1'], async (server) => {
+      expect(await download(server.url)).toBe('ERR_TLS_CERTIFICATE');
+      expect([server.connections, server.requests.length]).toEqual([1, 0]);
+    }));
+
+  test('of another host: ERR_TLS_HOSTNAME, at once', () =>
+    withIdentity(['fw.example.com'], async (server, { ca }) => {
+      expect(await download(server.url, { ca })).toBe('ERR_TLS_HOSTNAME');
+      expect([server.connections, server.requests.length]).toEqual([1, 0]);
+    }));
+
+  test('of a CA that the user names', () =>
+    withIdentity(['127.0.0.1'], async (server, { ca }) => {
+      expect(await download(server.url, { ca })).toBe('ok');
+    }));
+});
