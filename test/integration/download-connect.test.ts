@@ -106,6 +106,72 @@ test('nobody listens: ERR_CONNECT', async () => {
   expect(await download(`http://127.0.0.1:${server.port}/image`)).toBe('ERR_CONNECT');
 });
 
+/** Answers CONNECT with a text. */
+const proxying =
+  (text: string, end = true) =>
+  (socket: Socket): void => {
+    socket.once('data', () => (end ? socket.end(text) : socket.write(text)));
+  };
+
+const proxies: ReadonlyArray<{
+  readonly name: string;
+  readonly answer: (socket: Socket) => void;
+  readonly code: ErrorCode;
+  readonly tries: number;
+  readonly fetch?: FetchOptions;
+}> = [
+  {
+    name: 'asks for credentials (407)',
+    answer: proxying('HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n'),
+    code: 'ERR_PROXY_REFUSED',
+    tries: 1,
+  },
+  {
+    name: 'forbids it (403)',
+    answer: proxying('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n'),
+    code: 'ERR_PROXY_REFUSED',
+    tries: 1,
+  },
+  {
+    name: 'cannot reach the server (502)',
+    answer: proxying('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n'),
+    code: 'ERR_PROXY',
+    tries: 2,
+  },
+  {
+    name: 'is no proxy',
+    answer: proxying('SSH-2.0-OpenSSH_9.2\r\n'),
+    code: 'ERR_PROXY',
+    tries: 2,
+  },
+  {
+    name: 'sends a head without end',
+    answer: proxying(`HTTP/1.1 200 OK\r\nX: ${'x'.repeat(100_000)}`, false),
+    code: 'ERR_PROXY',
+    tries: 2,
+  },
+  {
+    name: 'never answers',
+    answer: () => {},
+    code: 'ERR_CONNECT_TIMEOUT',
+    tries: 2,
+    fetch: { connectTimeout: 100 },
+  },
+  {
+    name: 'opens a tunnel to nowhere',
+    answer: proxying('HTTP/1.1 200 Connection established\r\n\r\n'),
+    code: 'ERR_CONNECTION_CLOSED',
+    tries: 2,
+  },
+];
+
+test.each(proxies)('a proxy that $name: $code', async ({ answer, code, tries, fetch }) => {
+  await using server = await listen(answer);
+  const proxy = `http://127.0.0.1:${server.port}`;
+  expect(await download('https://fw.example.com/image', { proxy, ...fetch })).toBe(code);
+  expect(server.connections()).toBe(tries);
+});
+
 describe('certificates', () => {
   let directory: string;
 
