@@ -145,6 +145,22 @@ static void is_rewound_when_the_beginning_was_wrong(void **state) {
   iotkit_job_unref(job);
 }
 
+/* Options may be set until the first fetch; what is wrong with them changes nothing. */
+static void takes_options_until_it_is_fetched(void **state) {
+  (void)state;
+  struct fake_web web = web_of(fake_web_serve);
+  struct iotkit_fetch_options options = quick();
+  iotkit_job_t *job = start(&web, &options);
+  options.connections = IOTKIT_CONNECTIONS_MAX + 1;
+  assert_int_equal(iotkit_job_set_options(job, &options), IK_EINVALID_ARGUMENT);
+  options.connections = 1;
+  options.allowed_hosts = "other.example";
+  assert_int_equal(iotkit_job_set_options(job, &options), 0);
+  assert_int_equal(fake_web_fetch(job, got, SIZE, SIZE), IK_EHOST_NOT_ALLOWED);
+  assert_int_equal(iotkit_job_set_options(job, &options), IK_EINVALID_STATE);
+  iotkit_job_unref(job);
+}
+
 /* ---- pause ---- */
 
 static void no_time_passes_while_paused(void **state) {
@@ -460,6 +476,7 @@ int main(void) {
       cmocka_unit_test(what_is_there_may_be_nothing_or_all),
       cmocka_unit_test(begins_again_where_no_range_is_to_be_had),
       cmocka_unit_test(is_rewound_when_the_beginning_was_wrong),
+      cmocka_unit_test(takes_options_until_it_is_fetched),
       cmocka_unit_test(no_time_passes_while_paused),
       cmocka_unit_test(another_thread_ends_the_pause),
       cmocka_unit_test(a_paused_job_can_be_ended),

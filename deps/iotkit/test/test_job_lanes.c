@@ -2,60 +2,13 @@
  * Jobs over several connections at once, in memory: pieces come in any order and anything happens
  * to them; the bytes come out in order, and none is wrong.
  */
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/job.h"
 #include "support/cm.h"
-#include "support/fake_web.h"
-#include "support/http_server.h"
-
-#define PIECE IK_MIB
-#define SIZE ((size_t)(9 * PIECE + 12345))
-
-static uint8_t image[SIZE];
-static uint8_t got[SIZE];
-
-static int make_image(void **state) {
-  (void)state;
-  for (size_t i = 0; i < SIZE; i++)
-    image[i] = http_image_byte(i);
-  return 0;
-}
-
-static struct fake_web web_of(uint64_t size) {
-  return (struct fake_web){
-      .image = image, .size = size, .tag = "\"v1\"", .answer = fake_web_serve, .rng = {size}};
-}
-
-static struct iotkit_fetch_options lanes(uint32_t count) {
-  return (struct iotkit_fetch_options){.connections = count,
-                                       .retry_min_ms = 1,
-                                       .retry_max_ms = 2,
-                                       .max_retries = 3,
-                                       .proxy = "",
-                                       .renew_timeout_ms = UINT32_MAX};
-}
-
-static iotkit_job_t *start(struct fake_web *web, const struct iotkit_fetch_options *options) {
-  iotkit_job_t *job = fake_web_job(web, options);
-  ik_job_set_dial(job, fake_web_dial, web);
-  memset(got, 0xEE, sizeof(got));
-  return job;
-}
-
-static void assert_right(struct fake_web *web, iotkit_job_t *job) {
-  char detail[IOTKIT_DETAIL_MAX];
-  int error = iotkit_job_error(job, detail);
-  if (error != 0) fail_msg("%s: %s", iotkit_error_name(error), detail);
-  assert_int_equal(iotkit_job_get_state(job), IOTKIT_JOB_FETCHED);
-  assert_int_equal(iotkit_job_check(job), 0);
-  assert_memory_equal(got, image, (size_t)web->size);
-  iotkit_job_unref(job);
-  assert_int_equal(web->open, 0);
-}
+#include "support/lanes_run.h"
 
 static void asks_for_pieces_only(struct fake_web *web, const struct fake_request *request,
                                  struct fake_answer *answer) {
@@ -70,12 +23,12 @@ static void fetches_side_by_side(void **state) {
   (void)state;
   static const size_t chunks[] = {1000, 65536, 3 * PIECE, SIZE};
   for (uint32_t count = 2; count <= IOTKIT_CONNECTIONS_MAX; count++) {
-    struct fake_web web = web_of(SIZE);
-    const struct iotkit_fetch_options options = lanes(count);
+    struct fake_web web = lanes_web(SIZE);
+    const struct iotkit_fetch_options options = lanes_options(count);
     web.answer = asks_for_pieces_only;
-    iotkit_job_t *job = start(&web, &options);
+    iotkit_job_t *job = lanes_start(&web, &options);
     assert_int_equal(fake_web_fetch(job, got, SIZE, chunks[count % COUNT(chunks)]), 0);
-    assert_right(&web, job);
+    lanes_assert_right(&web, job);
     assert_int_equal(web.open_max, count);
     assert_int_equal(web.connections, count); /* each carried one piece after another */
     assert_int_equal(web.requests, 10);
@@ -90,11 +43,11 @@ static void small_images_need_one(void **state) {
     unsigned connections;
   } cases[] = {{1, 1}, {PIECE, 1}, {PIECE + 1, 2}, {2 * PIECE, 2}, {3 * PIECE, 3}, {4 * PIECE, 4}};
   for (size_t i = 0; i < COUNT(cases); i++) {
-    struct fake_web web = web_of(cases[i].size);
-    const struct iotkit_fetch_options options = lanes(4);
-    iotkit_job_t *job = start(&web, &options);
+    struct fake_web web = lanes_web(cases[i].size);
+    const struct iotkit_fetch_options options = lanes_options(4);
+    iotkit_job_t *job = lanes_start(&web, &options);
     assert_int_equal(fake_web_fetch(job, got, web.size, 65536), 0);
-    assert_right(&web, job);
+    lanes_assert_right(&web, job);
     assert_int_equal(web.connections, cases[i].connections);
     assert_int_equal(web.sent, web.size);
   }
@@ -149,12 +102,12 @@ static void falls_back_to_one(void **state) {
                {gives_less, SIZE},
                {gives_more, SIZE}};
   for (size_t i = 0; i < COUNT(cases); i++) {
-    struct fake_web web = web_of(SIZE);
-    const struct iotkit_fetch_options options = lanes(4);
+    struct fake_web web = lanes_web(SIZE);
+    const struct iotkit_fetch_options options = lanes_options(4);
     web.answer = cases[i].answer;
-    iotkit_job_t *job = start(&web, &options);
+    iotkit_job_t *job = lanes_start(&web, &options);
     assert_int_equal(fake_web_fetch(job, got, SIZE, 65536), 0);
-    assert_right(&web, job);
+    lanes_assert_right(&web, job);
     assert_int_equal(web.open_max, 1);
     assert_int_equal(web.sent, cases[i].sent);
   }
@@ -175,15 +128,15 @@ static void goes_on_alone_where_only_one_is_served(void **state) {
   (void)state;
   static const char *const statuses[] = {"503 Busy", "429 Too Many", "403 Forbidden", "404 Gone"};
   for (size_t i = 0; i < COUNT(statuses); i++) {
-    struct fake_web web = web_of(SIZE);
-    const struct iotkit_fetch_options options = lanes(4);
+    struct fake_web web = lanes_web(SIZE);
+    const struct iotkit_fetch_options options = lanes_options(4);
     char status[32];
     snprintf(status, sizeof(status), "%s", statuses[i]);
     web.ctx = status;
     web.answer = serves_one_only;
-    iotkit_job_t *job = start(&web, &options);
+    iotkit_job_t *job = lanes_start(&web, &options);
     assert_int_equal(fake_web_fetch(job, got, SIZE, 65536), 0);
-    assert_right(&web, job);
+    lanes_assert_right(&web, job);
     assert_true(web.sent < SIZE + 4 * PIECE);
   }
 }
@@ -201,12 +154,12 @@ static void serves_two_only(struct fake_web *web, const struct fake_request *req
 
 static void uses_fewer_where_fewer_are_served(void **state) {
   (void)state;
-  struct fake_web web = web_of(SIZE);
-  const struct iotkit_fetch_options options = lanes(4);
+  struct fake_web web = lanes_web(SIZE);
+  const struct iotkit_fetch_options options = lanes_options(4);
   web.answer = serves_two_only;
-  iotkit_job_t *job = start(&web, &options);
+  iotkit_job_t *job = lanes_start(&web, &options);
   assert_int_equal(fake_web_fetch(job, got, SIZE, 65536), 0);
-  assert_right(&web, job);
+  lanes_assert_right(&web, job);
   assert_true(web.sent < SIZE + 2 * PIECE);
 }
 
@@ -219,12 +172,12 @@ static void changes(struct fake_web *web, const struct fake_request *request,
 
 static void begins_again_when_the_image_changes(void **state) {
   (void)state;
-  struct fake_web web = web_of(SIZE);
-  const struct iotkit_fetch_options options = lanes(3);
+  struct fake_web web = lanes_web(SIZE);
+  const struct iotkit_fetch_options options = lanes_options(3);
   bool again = false;
   uint64_t next = 0;
   web.answer = changes;
-  iotkit_job_t *job = start(&web, &options);
+  iotkit_job_t *job = lanes_start(&web, &options);
   while (iotkit_job_get_state(job) <= IOTKIT_JOB_FETCHING) {
     uint64_t offset;
     int64_t n = iotkit_job_fetch(job, got, 65536, 30000, &offset);
@@ -240,7 +193,7 @@ static void begins_again_when_the_image_changes(void **state) {
   assert_true(again);
   assert_int_equal(next, SIZE);
   memcpy(got, image, SIZE);
-  assert_right(&web, job);
+  lanes_assert_right(&web, job);
 }
 
 static void closes_behind_each(struct fake_web *web, const struct fake_request *request,
@@ -252,28 +205,29 @@ static void closes_behind_each(struct fake_web *web, const struct fake_request *
 /* Closed between requests, without a word: that is no failure. */
 static void opens_what_was_closed_between_requests(void **state) {
   (void)state;
-  struct fake_web web = web_of(SIZE);
-  struct iotkit_fetch_options options = lanes(4);
+  struct fake_web web = lanes_web(SIZE);
+  struct iotkit_fetch_options options = lanes_options(4);
   options.max_retries = 1;
   options.max_tries = 1;
   web.answer = closes_behind_each;
-  iotkit_job_t *job = start(&web, &options);
+  iotkit_job_t *job = lanes_start(&web, &options);
   assert_int_equal(fake_web_fetch(job, got, SIZE, 65536), 0);
-  assert_right(&web, job);
+  lanes_assert_right(&web, job);
+  assert_int_equal(web.connections, 10);
   assert_int_equal(web.sent, SIZE);
 }
 
 static void resumes_in_the_middle(void **state) {
   (void)state;
   const uint64_t there = 3 * PIECE + 77;
-  struct fake_web web = web_of(SIZE);
-  const struct iotkit_fetch_options options = lanes(4);
-  iotkit_job_t *job = start(&web, &options);
+  struct fake_web web = lanes_web(SIZE);
+  const struct iotkit_fetch_options options = lanes_options(4);
+  iotkit_job_t *job = lanes_start(&web, &options);
   memcpy(got, image, there);
   assert_int_equal(iotkit_job_digest(job, 0, got, there), 0);
   assert_int_equal(iotkit_job_resume(job, there), 0);
   assert_int_equal(fake_web_fetch(job, got, SIZE, 50000), 0);
-  assert_right(&web, job);
+  lanes_assert_right(&web, job);
   assert_int_equal(web.sent, SIZE - there);
   assert_int_equal(web.open_max, 4);
 }
@@ -292,12 +246,12 @@ static void goes_on_with_another_url(void **state) {
   (void)state;
   char json[1024];
   char hex[65];
-  struct fake_web web = web_of(SIZE);
-  struct iotkit_fetch_options options = lanes(3);
+  struct fake_web web = lanes_web(SIZE);
+  struct iotkit_fetch_options options = lanes_options(3);
   uint64_t next = 0;
   options.renew_timeout_ms = 30000;
   web.answer = expires;
-  iotkit_job_t *job = start(&web, &options);
+  iotkit_job_t *job = lanes_start(&web, &options);
   for (unsigned i = 0; i < 32; i++)
     snprintf(hex + 2 * i, 3, "%02x", iotkit_job_upgrade(job)->digest[i]);
   snprintf(json, sizeof(json),
@@ -316,84 +270,9 @@ static void goes_on_with_another_url(void **state) {
       assert_int_equal(iotkit_job_renew(job, json, strlen(json), NULL), 0);
     }
   }
-  assert_right(&web, job);
+  lanes_assert_right(&web, job);
   assert_int_equal(web.open_max, 3);
   assert_true(web.sent < SIZE + 4 * PIECE);
-}
-
-static void is_slow(struct fake_web *web, const struct fake_request *request,
-                    struct fake_answer *answer) {
-  fake_web_serve(web, request, answer);
-  answer->stall = 1000;
-}
-
-static void stalls_end(void **state) {
-  (void)state;
-  struct fake_web web = web_of(SIZE);
-  struct iotkit_fetch_options options = lanes(4);
-  options.idle_timeout_ms = 10;
-  options.max_retries = 2;
-  web.answer = is_slow;
-  iotkit_job_t *job = start(&web, &options);
-  assert_int_equal(fake_web_fetch(job, got, SIZE, 65536), IK_EIDLE_TIMEOUT);
-  iotkit_job_unref(job);
-  assert_int_equal(web.open, 0);
-}
-
-static void the_sum_must_be_fast_enough(void **state) {
-  (void)state;
-  char detail[IOTKIT_DETAIL_MAX];
-  struct fake_web web = web_of(SIZE);
-  struct iotkit_fetch_options options = lanes(4);
-  options.low_speed_bytes = 1000000;
-  options.low_speed_ms = 20;
-  options.max_retries = 1;
-  web.answer = is_slow;
-  iotkit_job_t *job = start(&web, &options);
-  assert_int_equal(fake_web_fetch(job, got, SIZE, 65536), IK_ETOO_SLOW);
-  iotkit_job_error(job, detail);
-  assert_non_null(strstr(detail, "the limit is 1000000"));
-  iotkit_job_unref(job);
-  assert_int_equal(web.open, 0);
-}
-
-static void all_has_a_time_limit(void **state) {
-  (void)state;
-  struct fake_web web = web_of(SIZE);
-  struct iotkit_fetch_options options = lanes(4);
-  options.total_timeout_ms = 30;
-  web.answer = is_slow;
-  iotkit_job_t *job = start(&web, &options);
-  assert_int_equal(fake_web_fetch(job, got, SIZE, 65536), IK_ETIMEOUT);
-  iotkit_job_unref(job);
-  assert_int_equal(web.open, 0);
-}
-
-static void *abort_soon(void *job) {
-  while (iotkit_job_received(job) < 2 * PIECE)
-    ik_port_sleep_ms(1);
-  iotkit_job_abort(job);
-  return NULL;
-}
-
-static void stalls_behind_two(struct fake_web *web, const struct fake_request *request,
-                              struct fake_answer *answer) {
-  fake_web_serve(web, request, answer);
-  if (request->from >= 2 * PIECE) answer->stall = 5000;
-}
-
-static void is_aborted(void **state) {
-  (void)state;
-  struct fake_web web = web_of(SIZE);
-  const struct iotkit_fetch_options options = lanes(4);
-  pthread_t thread;
-  web.answer = stalls_behind_two;
-  iotkit_job_t *job = start(&web, &options);
-  assert_int_equal(pthread_create(&thread, NULL, abort_soon, job), 0);
-  assert_int_equal(fake_web_fetch(job, got, SIZE, 65536), IK_EABORTED);
-  pthread_join(thread, NULL);
-  assert_int_equal(web.open, 0);
-  iotkit_job_unref(job);
 }
 
 /* ---- anything, by a seed ---- */
@@ -436,8 +315,8 @@ static void ends_right_whatever_happens(void **state) {
   struct rng rng = rng_start("test_job_lanes");
   for (int i = 0; i < 60; i++) {
     uint64_t size = 1 + rng_below(&rng, SIZE);
-    struct fake_web web = web_of(size);
-    struct iotkit_fetch_options options = lanes((uint32_t)(1 + rng_below(&rng, 8)));
+    struct fake_web web = lanes_web(size);
+    struct iotkit_fetch_options options = lanes_options((uint32_t)(1 + rng_below(&rng, 8)));
     options.max_retries = UINT32_MAX;
     options.max_tries = 10000;
     web.rng.state = rng_u64(&rng);
@@ -445,9 +324,9 @@ static void ends_right_whatever_happens(void **state) {
     web.read_most = 1 + rng_below(&rng, 200000);
     web.busy_one_in = (unsigned)(2 + rng_below(&rng, 5));
     if (rng_below(&rng, 3) == 0) web.tag = NULL;
-    iotkit_job_t *job = start(&web, &options);
+    iotkit_job_t *job = lanes_start(&web, &options);
     fake_web_fetch(job, got, size, 1 + rng_below(&rng, 300000));
-    assert_right(&web, job);
+    lanes_assert_right(&web, job);
   }
 }
 
@@ -462,11 +341,7 @@ int main(void) {
       cmocka_unit_test(opens_what_was_closed_between_requests),
       cmocka_unit_test(resumes_in_the_middle),
       cmocka_unit_test(goes_on_with_another_url),
-      cmocka_unit_test(stalls_end),
-      cmocka_unit_test(the_sum_must_be_fast_enough),
-      cmocka_unit_test(all_has_a_time_limit),
-      cmocka_unit_test(is_aborted),
       cmocka_unit_test(ends_right_whatever_happens),
   };
-  return cmocka_run_group_tests(tests, make_image, NULL);
+  return cmocka_run_group_tests(tests, lanes_image, NULL);
 }

@@ -22,6 +22,7 @@ struct connection {
   bool answering;
   struct fake_answer answer;
   uint64_t said; /* of head and body */
+  bool closed;   /* by the server, between two requests */
 };
 
 static struct connection *from(struct ik_transport *transport) {
@@ -82,6 +83,10 @@ static ptrdiff_t web_write(struct ik_transport *transport, const void *data, siz
   (void)detail;
   struct connection *at = from(transport);
   struct fake_web *web = at->web;
+  if (web->busy_one_in > 0 && rng_below(&web->rng, web->busy_one_in) == 0) return IK_EAGAIN;
+  if (at->answering && at->answer.close) at->closed = true;
+  /* Seen at once, or only by reading. */
+  if (at->closed) return at->number % 2 == 0 ? (ptrdiff_t)len : IK_ECONNECTION_RESET;
   size_t n = web->read_most > 0 ? 1 + rng_below(&web->rng, len) : len;
   assert_true(at->request_len + n < sizeof(at->request));
   memcpy(at->request + at->request_len, data, n);
@@ -101,6 +106,7 @@ static ptrdiff_t web_read(struct ik_transport *transport, void *buf, size_t len,
   struct fake_web *web = at->web;
   const struct fake_answer *answer = &at->answer;
   size_t head = strlen(answer->head);
+  if (at->closed) return 0;
   if (!at->answering) return IK_EAGAIN;
   if (web->busy_one_in > 0 && rng_below(&web->rng, web->busy_one_in) == 0) return IK_EAGAIN;
   uint64_t left = left_of(at, head + answer->len);

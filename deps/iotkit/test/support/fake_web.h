@@ -44,7 +44,7 @@ struct fake_web {
   void *ctx;
   struct rng rng;
   size_t read_most;     /* bytes of one read; 0: any */
-  unsigned busy_one_in; /* one read in so many has to come again; 0: none */
+  unsigned busy_one_in; /* one call in so many has to come again; 0: none */
   int dial_error;       /* what dialling gives; 0: a connection */
   unsigned requests;
   unsigned connections;

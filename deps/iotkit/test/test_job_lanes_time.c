@@ -1,0 +1,136 @@
+/*
+ * Jobs over several connections at once, in memory: time-outs, speed limits, pauses, being ended.
+ */
+#include <pthread.h>
+#include <string.h>
+
+#include "api/job.h"
+#include "support/cm.h"
+#include "support/lanes_run.h"
+
+static void is_slow(struct fake_web *web, const struct fake_request *request,
+                    struct fake_answer *answer) {
+  fake_web_serve(web, request, answer);
+  answer->stall = 1000;
+}
+
+static void stalls_end(void **state) {
+  (void)state;
+  struct fake_web web = lanes_web(SIZE);
+  struct iotkit_fetch_options options = lanes_options(4);
+  options.idle_timeout_ms = 10;
+  options.max_retries = 2;
+  web.answer = is_slow;
+  iotkit_job_t *job = lanes_start(&web, &options);
+  assert_int_equal(fake_web_fetch(job, got, SIZE, 65536), IK_EIDLE_TIMEOUT);
+  iotkit_job_unref(job);
+  assert_int_equal(web.open, 0);
+}
+
+static void the_sum_must_be_fast_enough(void **state) {
+  (void)state;
+  char detail[IOTKIT_DETAIL_MAX];
+  struct fake_web web = lanes_web(SIZE);
+  struct iotkit_fetch_options options = lanes_options(4);
+  options.low_speed_bytes = 1000000;
+  options.low_speed_ms = 20;
+  options.max_retries = 1;
+  web.answer = is_slow;
+  iotkit_job_t *job = lanes_start(&web, &options);
+  assert_int_equal(fake_web_fetch(job, got, SIZE, 65536), IK_ETOO_SLOW);
+  iotkit_job_error(job, detail);
+  assert_non_null(strstr(detail, "the limit is 1000000"));
+  iotkit_job_unref(job);
+  assert_int_equal(web.open, 0);
+}
+
+static void all_has_a_time_limit(void **state) {
+  (void)state;
+  struct fake_web web = lanes_web(SIZE);
+  struct iotkit_fetch_options options = lanes_options(4);
+  options.total_timeout_ms = 30;
+  web.answer = is_slow;
+  iotkit_job_t *job = lanes_start(&web, &options);
+  assert_int_equal(fake_web_fetch(job, got, SIZE, 65536), IK_ETIMEOUT);
+  iotkit_job_unref(job);
+  assert_int_equal(web.open, 0);
+}
+
+/* All of them together keep to it, and are not called slow because of it. */
+static void keeps_to_a_limit(void **state) {
+  (void)state;
+  struct fake_web web = lanes_web(SIZE);
+  struct iotkit_fetch_options options = lanes_options(4);
+  options.max_tries = 1;
+  options.idle_timeout_ms = 100;
+  options.low_speed_bytes = 10000000;
+  options.low_speed_ms = 50;
+  assert_int_equal(iotkit_limiter_new(40000000, &options.limiters[0]), 0);
+  iotkit_job_t *job = lanes_start(&web, &options);
+  uint64_t before = ik_port_now_ms();
+  assert_int_equal(fake_web_fetch(job, got, SIZE, 65536), 0);
+  /* A tenth of a second's worth comes at once. */
+  assert_true(ik_port_now_ms() - before >= 100);
+  lanes_assert_right(&web, job);
+  assert_int_equal(web.sent, SIZE);
+  iotkit_limiter_unref(options.limiters[0]);
+}
+
+static void rests_while_paused(void **state) {
+  (void)state;
+  struct fake_web web = lanes_web(SIZE);
+  struct iotkit_fetch_options options = lanes_options(4);
+  options.max_tries = 1;
+  options.idle_timeout_ms = 100;
+  options.low_speed_bytes = 1000;
+  options.low_speed_ms = 100;
+  iotkit_job_t *job = lanes_start(&web, &options);
+  /* The head of the first answer begins it: the others are not open yet. */
+  assert_int_equal(iotkit_job_fetch(job, got, 1, 1000, NULL), 1);
+  iotkit_job_pause(job, true);
+  assert_int_equal(iotkit_job_fetch(job, got + 1, 1000, 150, NULL), 0);
+  iotkit_job_pause(job, false);
+  assert_int_equal(iotkit_job_fetch(job, got + 1, 99999, 1000, NULL), 99999);
+  iotkit_job_pause(job, true);
+  assert_int_equal(iotkit_job_fetch(job, got + 1, 1000, 150, NULL), 0);
+  iotkit_job_pause(job, false);
+  assert_int_equal(fake_web_fetch(job, got, SIZE, 65536), 0);
+  lanes_assert_right(&web, job);
+  assert_int_equal(web.sent, SIZE);
+}
+
+static void *abort_soon(void *job) {
+  while (iotkit_job_received(job) < 2 * PIECE)
+    ik_port_sleep_ms(1);
+  iotkit_job_abort(job);
+  return NULL;
+}
+
+static void stalls_behind_two(struct fake_web *web, const struct fake_request *request,
+                              struct fake_answer *answer) {
+  fake_web_serve(web, request, answer);
+  if (request->from >= 2 * PIECE) answer->stall = 5000;
+}
+
+static void is_aborted(void **state) {
+  (void)state;
+  struct fake_web web = lanes_web(SIZE);
+  const struct iotkit_fetch_options options = lanes_options(4);
+  pthread_t thread;
+  web.answer = stalls_behind_two;
+  iotkit_job_t *job = lanes_start(&web, &options);
+  assert_int_equal(pthread_create(&thread, NULL, abort_soon, job), 0);
+  assert_int_equal(fake_web_fetch(job, got, SIZE, 65536), IK_EABORTED);
+  pthread_join(thread, NULL);
+  assert_int_equal(web.open, 0);
+  iotkit_job_unref(job);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(stalls_end),           cmocka_unit_test(the_sum_must_be_fast_enough),
+      cmocka_unit_test(all_has_a_time_limit), cmocka_unit_test(keeps_to_a_limit),
+      cmocka_unit_test(rests_while_paused),   cmocka_unit_test(is_aborted),
+  };
+  return cmocka_run_group_tests(tests, lanes_image, NULL);
+}
