@@ -12,7 +12,7 @@
 
 #include "support/tcp_peer.h"
 
-#define MESSAGES_MAX 512
+#define MESSAGES_MAX 16384
 #define FILTERS_MAX 64
 #define PACKET_MAX 65536
 
