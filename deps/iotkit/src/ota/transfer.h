@@ -155,7 +155,8 @@ uint64_t ik_transfer_deadline(const struct ik_transfer *transfer);
 /*
  * A transfer for the bytes from `from` up to `end` of the image. It begins where the image's was
  * announced and counts its tries with it. Any answer but that range, any error that waiting does not
- * mend, and any before its first byte is FAILED. The image's transfer outlives it. IK_ENO_MEMORY; then nothing is owned.
+ * mend, and any before its first byte is FAILED. The image's transfer outlives it. IK_ENO_MEMORY;
+ * then nothing is owned.
  */
 int ik_transfer_init_piece(struct ik_transfer *piece, struct ik_transfer *image, uint64_t from,
                            uint64_t end);
