@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "api/file.h"
@@ -263,6 +264,49 @@ static void a_mode_without_writing(void **state) {
   image_assert_at(&image, "open/image");
 }
 
+/* This program's own fchmod(), which the library in it calls. */
+static bool no_modes;
+
+int fchmod(int fd, mode_t mode) {
+  errno = EPERM;
+  return no_modes ? -1 : (int)syscall(SYS_fchmod, fd, mode);
+}
+
+static mode_t mode_with(mode_t mode) {
+  struct iotkit_file_options options = image_options(&image);
+  iotkit_file_t *file;
+  iotkit_job_t *job = image_job(&image);
+  struct stat st;
+  options.mode = mode;
+  assert_int_equal(iotkit_file_open("image", &options, &file, NULL), 0);
+  int64_t at = iotkit_file_resume(file, job, NULL);
+  image_receive(&image, file, job, (size_t)at, SIZE, BLOCK);
+  assert_int_equal(iotkit_file_commit(file, SIZE, NULL), 0);
+  iotkit_job_unref(job);
+  assert_int_equal(stat("image", &st), 0);
+  assert_int_equal(remove("image"), 0);
+  return st.st_mode & 07777;
+}
+
+/* A part that an earlier run made readable for all becomes no image that is. */
+static void a_part_with_another_mode(void **state) {
+  (void)state;
+  world_put("image.part", "old", 3);
+  assert_int_equal(chmod("image.part", 0666), 0);
+  assert_int_equal(mode_with(0600), 0600);
+}
+
+/* FAT has one mode for all files, and refuses others. */
+static void a_file_system_without_modes(void **state) {
+  (void)state;
+  world_put("image.part", "old", 3);
+  assert_int_equal(chmod("image.part", 0755), 0);
+  no_modes = true;
+  mode_t mode = mode_with(0644);
+  no_modes = false;
+  assert_int_equal(mode, 0755);
+}
+
 /* ---- what changes in the middle ---- */
 
 static iotkit_file_t *receive_into(const char *path, iotkit_job_t *job, size_t to) {
@@ -390,6 +434,8 @@ int main(void) {
       IN_DIRECTORY(a_directory_that_is_closed),
       IN_DIRECTORY(a_file_system_that_is_read_only),
       IN_DIRECTORY(a_mode_without_writing),
+      IN_DIRECTORY(a_part_with_another_mode),
+      IN_DIRECTORY(a_file_system_without_modes),
       IN_DIRECTORY(the_directory_vanishes),
       IN_DIRECTORY(the_directory_is_renamed),
       IN_DIRECTORY(the_target_becomes_a_directory),

@@ -61,10 +61,12 @@ static int finish(struct iotkit_file *file, uint64_t size, char *detail) {
   if (rc < 0) return rc;
   if (file->in_place) return ik_osfile_sync(file->os, detail);
   rc = ik_path_info(file->path, &target, detail);
-  if (rc == 0) {
-    rc = target.is_regular ? ik_osfile_copy_owner(file->os, file->path)
-                           : ik_osfile_limit_mode(file->os, file->mode);
+  if (rc == 0 && target.is_regular) {
+    rc = ik_osfile_copy_owner(file->os, file->path);
     if (rc < 0) ik_detail(detail, "cannot set the mode of %s", file->part);
+  } else if (rc == 0) {
+    /* It may be an older part with another mode, and has what we need; FAT knows of no modes. */
+    (void)ik_osfile_limit_mode(file->os, file->mode);
   }
   if (rc == 0) rc = ik_osfile_sync(file->os, detail);
   return rc == 0 ? check_part(file, size, detail) : rc;
