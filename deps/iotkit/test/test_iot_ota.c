@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "port/port.h"
 #include "support/cm.h"
 #include "support/ota_world.h"
 
@@ -289,6 +290,25 @@ static void a_fetch_that_is_begun_again_gives_nothing(void **state) {
   assert_int_equal(IOT_OTA_IsFetching(world->ota), 1);
 }
 
+/* Nobody waits for it: that thread has nothing else to do. */
+static void waits_in_yield_while_another_thread_fetches(void **state) {
+  struct world *world = *state;
+  struct fetcher fetcher = {world->ota, 7};
+  pthread_t thread;
+  world_push_md5(world, "2.0.0", "/stall");
+  world_await_fetching(world);
+  IOT_MQTT_Yield(world->mqtt, 0); /* what is still to be sent and heard */
+  assert_int_equal(pthread_create(&thread, NULL, fetch_once, &fetcher), 0);
+  world_await_stall();
+  unsigned yields = 0;
+  for (uint64_t end_ms = ik_port_now_ms() + 100; ik_port_now_ms() < end_ms; yields++)
+    IOT_MQTT_Yield(world->mqtt, 50);
+  assert_true(yields < 50);
+  assert_int_equal(IOT_OTA_Deinit(world->ota), 0);
+  world->ota = NULL;
+  pthread_join(thread, NULL);
+}
+
 static atomic_bool yielding;
 
 static void *yield_for_ever(void *mqtt) {
@@ -324,6 +344,7 @@ int main(void) {
       TEST(is_closed_and_opened_again),
       TEST(deinit_ends_a_fetch_on_another_thread),
       TEST(a_fetch_that_is_begun_again_gives_nothing),
+      TEST(waits_in_yield_while_another_thread_fetches),
       TEST(fetches_while_another_thread_yields),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -128,6 +128,20 @@ static void fits_into_a_small_read_buffer(void **state) {
   assert_true(atomic_load(&platform.bytes) == SIZE);
 }
 
+static void begins_again_when_told_to(void **state) {
+  struct world *world = *state;
+  static uint8_t image[SIZE];
+  char buf[5000];
+  push_blocks(world, "SHA256", sha256);
+  world_await_fetching(world);
+  assert_int_equal(IOT_OTA_FetchYield(world->ota, buf, sizeof(buf), 30), sizeof(buf));
+  assert_int_equal(IOT_OTA_Ioctl(world->ota, IOT_OTAG_RESET_FETCHED_SIZE, buf, 4), 0);
+  assert_int_equal(world_get_u32(world, IOT_OTAG_FETCHED_SIZE), 0);
+  world_fetch_all(world, image, 5000);
+  world_assert_image(image);
+  assert_int_equal(world_get_u32(world, IOT_OTAG_CHECK_FIRMWARE), 1);
+}
+
 static enum block_fault refuse(void *ctx, const struct block_request *request) {
   (void)ctx;
   (void)request;
@@ -216,6 +230,7 @@ int main(void) {
       BLOCK_TEST(needs_no_yield_between),
       BLOCK_TEST(fetches_beside_a_yielding_thread),
       BLOCK_TEST(fits_into_a_small_read_buffer),
+      BLOCK_TEST(begins_again_when_told_to),
       BLOCK_TEST(deinit_ends_a_fetch),
       BLOCK_TEST(survives_callbacks_inside_fetch_yield),
       BLOCK_TEST(refuses_several_files),

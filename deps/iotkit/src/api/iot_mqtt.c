@@ -283,8 +283,9 @@ int IOT_MQTT_Yield(void *handle, int timeout_ms) {
   if (!client) return NULL_VALUE_ERROR;
   if (timeout_ms < 0) return FAIL_RETURN;
   const uint64_t end_ms = ik_port_now_ms() + (uint32_t)timeout_ms;
-  const int rc = iotkit_mqtt_yield(client, ik_mqtt_is_fetching(client) ? 0 : (uint32_t)timeout_ms);
-  if (rc == IK_EBUSY)
+  const bool fetching = ik_mqtt_is_fetching(client);
+  const int rc = iotkit_mqtt_yield(client, fetching ? 0 : (uint32_t)timeout_ms);
+  if (rc == IK_EBUSY && !fetching)
     ik_iot_mqtt_await_turn(client, end_ms); /* another thread does what this one was to do */
   return rc == IK_EIN_CALLBACK ? FAIL_RETURN : SUCCESS_RETURN;
 }

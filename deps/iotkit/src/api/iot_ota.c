@@ -317,6 +317,7 @@ static iotkit_job_t *enter_fetch(struct iot_ota *ota) {
     job = iotkit_job_ref(ota->job);
     ota->in_fetch = true;
     ota->fetch_thread = ik_thread_self();
+    ik_mqtt_fetching(ota->client, -1);
   } else {
     ota->last_error = IOT_OTAE_INVALID_STATE;
   }
@@ -350,6 +351,7 @@ static int leave_fetch(struct iot_ota *ota, const iotkit_job_t *job, int64_t res
 static void end_fetch(struct iot_ota *ota) {
   ik_mutex_lock(ota->mutex);
   ota->in_fetch = false;
+  ik_mqtt_fetching(ota->client, 1);
   ik_cond_broadcast(ota->cond);
   ik_mutex_unlock(ota->mutex);
 }

@@ -346,7 +346,7 @@ void ik_mqtt_set_paused(iotkit_mqtt_t *client, bool paused, uint64_t now_ms) {
 
 void ik_mqtt_fetching(iotkit_mqtt_t *client, int change) {
   ik_mutex_lock(client->mutex);
-  client->fetching += (uint32_t)change;
+  client->fetching += change;
   ik_mutex_unlock(client->mutex);
 }
 

@@ -51,8 +51,9 @@ struct iotkit_mqtt {
   bool pumped;                /* the stepper is a fetch */
   struct ik_mqtt_turn *turns; /* who waits for the stepper to leave */
   const struct ik_mqtt_handler *running;
-  uint32_t waking;   /* calls of the waker under way */
-  uint32_t fetching; /* upgrades being fetched by this client's OTA handles */
+  uint32_t waking; /* calls of the waker under way */
+  /* OTA handles with something to fetch, but for those that a thread is fetching at this moment */
+  int32_t fetching;
   void (*wake)(void *ctx);
   void *wake_ctx;
   struct ik_wake *yield_wake; /* made by the first yield */
@@ -108,8 +109,8 @@ void **ik_mqtt_loop_node(iotkit_mqtt_t *client);
 void ik_mqtt_set_paused(iotkit_mqtt_t *client, bool paused, uint64_t now_ms);
 
 /*
- * An OTA handle of this client begins (+1) or ends (-1) to fetch; while one does, IOT_MQTT_Yield
- * does not wait.
+ * An OTA handle of this client has something to fetch (+1) or no more (-1), or a thread fetches it
+ * (-1, then +1). While one waits for its next fetch, IOT_MQTT_Yield does not wait.
  */
 void ik_mqtt_fetching(iotkit_mqtt_t *client, int change);
 bool ik_mqtt_is_fetching(iotkit_mqtt_t *client);
