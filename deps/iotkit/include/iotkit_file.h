@@ -123,7 +123,13 @@ struct iotkit_save_options {
   bool no_resume;                  /**< begin at 0, leave no part behind */
   /** bytes there of all; on the calling thread, after each block; NULL: not called */
   void (*on_progress)(void *ctx, uint64_t received, uint64_t size);
-  void *ctx; /**< of on_progress; not touched */
+  /**
+   * of several files: before each is fetched, with its job (iotkit_job_open_file()), to give it what
+   * is its own, such as a signature (iotkit_job_set_signature()). Anything but 0 ends the save with
+   * that error. NULL: not called
+   */
+  int (*on_file)(void *ctx, size_t index, iotkit_job_t *job);
+  void *ctx; /**< of both; not touched */
 };
 
 /**

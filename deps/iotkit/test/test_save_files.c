@@ -14,6 +14,7 @@
 #include "support/cm.h"
 #include "support/file_world.h"
 #include "support/http_server.h"
+#include "support/signatures.h"
 
 #define FILES 3
 
@@ -203,6 +204,71 @@ static void leaves_nothing_when_it_may_not_resume(void **state) {
   world_assert_names("fw", "");
 }
 
+/* ---- signatures of single files ---- */
+
+static bool serve_signed(void *ctx, int fd, const struct http_request *request) {
+  (void)ctx, (void)request;
+  http_send(fd, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", sizeof IMAGE - 1, IMAGE);
+  return true;
+}
+
+static int give_signature(void *ctx, size_t index, iotkit_job_t *job) {
+  uint8_t raw[1024];
+  ptrdiff_t len = ik_base64_decode(ik_str(ctx), raw, sizeof raw);
+  assert_int_equal(index, 0);
+  assert_string_equal(iotkit_job_upgrade(job)->version, "2");
+  return iotkit_job_set_signature(job, IOTKIT_SIGNED_IMAGE, raw, (size_t)len);
+}
+
+static int save_signed(uint16_t port, iotkit_keys_t *keys, const char *signature) {
+  const struct iotkit_fetch_options fetch = {.keys = keys, .require_signature = true};
+  const struct iotkit_save_options options = {.on_file = signature ? give_signature : NULL,
+                                              .ctx = (void *)(uintptr_t)signature};
+  char json[512];
+  iotkit_job_t *job;
+  int len = snprintf(json, sizeof json,
+                     "{\"message\":\"success\",\"data\":{\"version\":\"2\",\"signMethod\":"
+                     "\"SHA256\",\"files\":[{\"fileSize\":%zu,\"fileName\":\"f\",\"fileUrl\":"
+                     "\"http://127.0.0.1:%u/f\",\"fileSign\":\"" IMAGE_SHA256 "\"}]}}",
+                     sizeof IMAGE - 1, port);
+  assert_int_equal(iotkit_job_parse(json, (size_t)len, &fetch, &job, NULL), 0);
+  int rc = iotkit_job_save(job, "fw", &options, NULL);
+  iotkit_job_unref(job);
+  return rc;
+}
+
+static void each_file_has_its_signature(void **state) {
+  iotkit_keys_t *keys;
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  (void)state;
+  if (iotkit_keys_new(KEY_P256, 0, &keys, detail) != 0) fail_msg("%s", detail);
+  struct http_server *server = http_server_start(serve_signed, NULL);
+  uint16_t port = http_server_port(server);
+  assert_int_equal(save_signed(port, keys, NULL), IK_ESIGNATURE_MISSING);
+  assert_int_equal(save_signed(port, keys, SIGNED_IMAGE_RSA_2048), IK_ESIGNATURE);
+  world_assert_names("fw", "");
+  assert_int_equal(save_signed(port, keys, SIGNED_IMAGE_P256), 0);
+  world_assert_names("fw", "f");
+  http_server_stop(server);
+  iotkit_keys_unref(keys);
+}
+
+static int refuse_the_second(void *ctx, size_t index, iotkit_job_t *job) {
+  (void)ctx, (void)job;
+  return index == 1 ? IK_EVERSION_REFUSED : 0;
+}
+
+static void a_file_that_the_program_refuses(void **state) {
+  struct site site = {.bad = FILES};
+  struct iotkit_save_options options = {.on_file = refuse_the_second};
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  (void)state;
+  assert_int_equal(save_once(&site, &options, detail), IK_EVERSION_REFUSED);
+  assert_non_null(strstr(detail, "fw/boot.img"));
+  assert_int_equal(site.asked[1], 0);
+  world_assert_names("fw", "app.bin.part app.bin.part.journal");
+}
+
 static void refused_calls(void **state) {
   struct iotkit_save_options options = {.file.in_place = true};
   struct site site = {0};
@@ -229,6 +295,8 @@ int main(void) {
       IN_DIRECTORY(an_abort_reaches_the_file_that_is_fetched),
       IN_DIRECTORY(one_wrong_file_and_none_is_new),
       IN_DIRECTORY(leaves_nothing_when_it_may_not_resume),
+      IN_DIRECTORY(each_file_has_its_signature),
+      IN_DIRECTORY(a_file_that_the_program_refuses),
       IN_DIRECTORY(refused_calls),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -166,12 +166,21 @@ static int open_all(struct save *save, const iotkit_job_t *job, const char *dire
   return ik_file_check_set(files, count, save->detail);
 }
 
+static int introduce(struct save *save, size_t index) {
+  const struct iotkit_save_options *options = save->options;
+  if (options->on_file == NULL) return 0;
+  int rc = options->on_file(options->ctx, index, save->targets[index].job);
+  if (rc != 0) ik_detail(save->detail, "%s: refused", save->targets[index].file->path);
+  return rc;
+}
+
 static int receive_all(struct save *save, iotkit_job_t *job) {
   int rc = 0;
   for (size_t i = 0; rc == 0 && i < save->count; i++) {
     struct target *target = &save->targets[i];
     ik_job_set_inner(job, target->job);
-    rc = receive(save, target);
+    rc = introduce(save, i);
+    if (rc == 0) rc = receive(save, target);
     ik_job_set_inner(job, NULL);
     save->before += target->at;
     if (rc != 0) leave(target, rc);
