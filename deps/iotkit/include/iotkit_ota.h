@@ -100,7 +100,11 @@ struct iotkit_upgrade {
   size_t file_count;                       /**< 0, or 1 to IOTKIT_FILES_MAX */
 };
 
-/** How a job fetches its image. */
+/**
+ * How a job fetches its image. In MQTT blocks a try is a round of requests of which none brought a
+ * block, max_tries counts the blocks that were asked for again, no low-speed limit applies, and
+ * what is about connections, redirects, hosts and proxies has no meaning.
+ */
 struct iotkit_fetch_options {
   /** for https; NULL: made with the system's CA store when first needed */
   iotkit_tls_t *tls;
