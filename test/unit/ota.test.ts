@@ -157,9 +157,8 @@ describe('a rejected upgrade', () => {
       announce({ id: String(i) });
       await (await take(ota)).reject();
     }
-    announce({ id: '299' });
-    announce({ id: '60', module: 'MCU' });
-    expect(await offered(ota)).toMatchObject([{ id: '60', module: 'MCU' }]);
+    for (const id of ['10', '299']) announce({ id });
+    expect(await offered(ota)).toMatchObject([{ id: '10' }]);
   });
 });
 
@@ -235,7 +234,7 @@ describe('check()', () => {
     connect();
     expect(questions.map(({ module }) => module).sort()).toEqual(['', '', 'MCU']);
     // The answer to the question of the lost connection is one to nobody.
-    ota.onNothing('100');
+    ota.onRefused(refusal, '100');
     for (const { id } of questions.slice(1)) ota.onNothing(id);
     expect(await Promise.all([first, second])).toEqual([undefined, undefined]);
   });
