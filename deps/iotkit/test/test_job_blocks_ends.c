@@ -129,6 +129,33 @@ static void ends_with_its_channel_between_fetches(void **state) {
   bw_free(world);
 }
 
+/* The program frees the channel in a callback that runs because the fetch steps the client. */
+static void free_channel(void *ctx, iotkit_mqtt_t *client,
+                         const struct iotkit_mqtt_message *message) {
+  struct world *world = ctx;
+  (void)client;
+  (void)message;
+  assert_int_equal(iotkit_ota_free(world->ota), 0);
+  world->ota = NULL;
+}
+
+static enum block_fault tell(void *ctx, const struct block_request *request) {
+  struct world *world = ctx;
+  if (request->index == 1) mini_broker_publish(world->broker, "free", "", 0, false);
+  return BLOCK_LOST;
+}
+
+static void ends_with_its_channel_inside_the_fetch(void **state) {
+  (void)state;
+  struct world *world = bw_make(60000, NULL, 0);
+  iotkit_job_t *job = bw_announced(world);
+  world->platform.script = tell;
+  assert_true(iotkit_mqtt_subscribe(world->client, "free", 0, free_channel, world) >= 0);
+  assert_int_equal(bw_fetch_all(world, job, 1000), IK_ECLOSED);
+  assert_null(world->ota);
+  bw_free(world);
+}
+
 static void ends_with_its_client(void **state) {
   (void)state;
   struct world *world = bw_make(60000, NULL, 0);
@@ -196,6 +223,7 @@ int main(void) {
       cmocka_unit_test(gives_up_the_topic_when_aborted_between_fetches),
       cmocka_unit_test(ends_with_its_channel),
       cmocka_unit_test(ends_with_its_channel_between_fetches),
+      cmocka_unit_test(ends_with_its_channel_inside_the_fetch),
       cmocka_unit_test(ends_with_its_client),
       cmocka_unit_test(pauses),
       cmocka_unit_test(does_not_wait_inside_a_callback),

@@ -300,7 +300,7 @@ static int64_t run(struct call *call) {
   }
 }
 
-/* What was handed out goes into the digest, whatever the call returns. */
+/* What the call hands out is digested and counted; behind an abort it is nobody's any more. */
 static int64_t account(iotkit_job_t *job, const uint8_t *buf, uint64_t start, int64_t result) {
   size_t given = ik_blocks_take_back(&job->blocks->blocks);
   if (result < 0 || given == 0) return result;
