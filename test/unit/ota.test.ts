@@ -2,6 +2,7 @@
 import type { NativeDevice, NativeJob, NativeUpgradeInfo } from '../../lib/binding';
 import { IotkitError } from '../../lib/errors';
 import { Ota } from '../../lib/ota';
+import type { Run } from '../../lib/run';
 import type { Upgrade } from '../../lib/upgrade';
 
 const info: NativeUpgradeInfo = {
@@ -160,6 +161,23 @@ describe('a rejected upgrade', () => {
     for (const id of ['10', '299']) announce({ id });
     expect(await offered(ota)).toMatchObject([{ id: '10' }]);
   });
+});
+
+test('a notice that comes again while its upgrade is consumed is not news', async () => {
+  const { ota, announce, steps } = channel({ newerOnly: true });
+  announce();
+  const upgrade = await take(ota);
+  const run = { upgrade, cancel: () => {}, outcome: Promise.resolve() } as unknown as Run;
+  ota.onRunStart(run);
+  announce({ id: '2' });
+  // What runs is not refused by a version that was reported meanwhile.
+  ota.reportVersion('2.0.0').catch(() => {});
+  announce({ id: '3' });
+  expect(await offered(ota)).toEqual([]);
+  expect(steps).toEqual([]);
+  ota.onRunEnd(run);
+  announce({ id: '4', version: '2.0.1' });
+  expect(await offered(ota)).toMatchObject([{ id: '4' }]);
 });
 
 describe('a refused version', () => {
