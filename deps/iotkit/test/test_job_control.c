@@ -167,17 +167,17 @@ static void no_time_passes_while_paused(void **state) {
   (void)state;
   struct fake_web web = web_of(fake_web_serve);
   struct iotkit_fetch_options options = quick();
-  options.idle_timeout_ms = 20;
-  options.response_timeout_ms = 20;
-  options.low_speed_bytes = UINT32_MAX / 8;
-  options.low_speed_ms = 20;
-  options.total_timeout_ms = 500;
+  options.idle_timeout_ms = 600;
+  options.response_timeout_ms = 600;
+  options.low_speed_bytes = 1000;
+  options.low_speed_ms = 600;
+  options.total_timeout_ms = 1200;
   options.max_tries = 1;
   iotkit_job_t *job = start(&web, &options);
   assert_int_equal(iotkit_job_fetch(job, got, 1000, 1000, NULL), 1000);
   iotkit_job_pause(job, true);
-  assert_int_equal(iotkit_job_fetch(job, got + 1000, 1000, 400, NULL), 0);
-  assert_int_equal(iotkit_job_fetch(job, got + 1000, 1000, 400, NULL), 0);
+  assert_int_equal(iotkit_job_fetch(job, got + 1000, 1000, 700, NULL), 0);
+  assert_int_equal(iotkit_job_fetch(job, got + 1000, 1000, 700, NULL), 0);
   assert_int_equal(iotkit_job_received(job), 1000);
   iotkit_job_pause(job, false);
   assert_int_equal(fake_web_fetch(job, got, SIZE, SIZE), 0);
@@ -229,9 +229,9 @@ static void keeps_to_a_limit(void **state) {
     struct fake_web web = web_of(fake_web_serve);
     struct iotkit_fetch_options options = quick();
     options.connections = connections;
-    options.idle_timeout_ms = 100;
-    options.low_speed_bytes = 100000;
-    options.low_speed_ms = 100;
+    options.idle_timeout_ms = 500;
+    options.low_speed_bytes = 1500000;
+    options.low_speed_ms = 500;
     options.max_tries = 1;
     assert_int_equal(iotkit_limiter_new(1000000, &options.limiters[0]), 0);
     assert_int_equal(iotkit_limiter_new(100000000, &options.limiters[1]), 0);
@@ -258,12 +258,12 @@ static void a_limit_may_be_lifted(void **state) {
   struct fake_web web = web_of(fake_web_serve);
   struct iotkit_fetch_options options = quick();
   pthread_t thread;
-  options.idle_timeout_ms = 50;
+  options.idle_timeout_ms = 500;
   options.max_tries = 1;
   assert_int_equal(iotkit_limiter_new(1, &options.limiters[1]), 0);
   iotkit_job_t *job = start(&web, &options);
-  /* All that a second of one byte allows, and more than the idle time-out of waiting. */
-  int64_t n = iotkit_job_fetch(job, got, SIZE, 200, NULL);
+  /* All that is allowed at once, then more than the idle time-out of waiting. */
+  int64_t n = iotkit_job_fetch(job, got, SIZE, 700, NULL);
   assert_true(n > 0 && n < SIZE);
   assert_int_equal(pthread_create(&thread, NULL, lift, options.limiters[1]), 0);
   assert_int_equal(iotkit_job_fetch(job, got + n, SIZE - (size_t)n, UINT32_MAX, NULL), SIZE - n);
