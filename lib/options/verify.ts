@@ -18,8 +18,9 @@ export interface VerifyOptions {
    */
   readonly publicKeys?: Pem | readonly Pem[];
   /**
-   * Refuse images that have no signature; upgrades of several files have none. Needs `publicKeys`.
-   * Default false: what has one must have a right one.
+   * Refuse images that have no signature, neither in the notice, which has none for several files,
+   * nor given to the download. Needs `publicKeys`. Default false: what has one must have a right
+   * one.
    */
   readonly requireSignature?: boolean;
   /**

@@ -133,6 +133,7 @@ export async function targets(device: Device, upgrade: Upgrade): Promise<void> {
   ];
   await upgrade.download(all, { resume: false, report: { upTo: 60 } });
   await upgrade.download('/tmp/x', { signature: { value: new Uint8Array(256), over: 'image' } });
+  await upgrade.download('/tmp/dir', { signatures: { 'app.bin': { value: 'AAAA' } } });
   // @ts-expect-error a file has a path or is a device
   await upgrade.download({ file: '/tmp/x' });
   // @ts-expect-error it is the digest or the image that is signed
