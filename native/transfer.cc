@@ -162,11 +162,30 @@ bool Transfer::FetchImage(Image *image) {
   return true;
 }
 
+// All bytes are there, but not the end of the body: a consumer has no reason to lend another buffer.
+void Transfer::AwaitEnd(Image *image) {
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  uint8_t nothing;
+  Block none;
+  none.data = &nothing;
+  none.capacity = sizeof nothing;
+  while (!image->IsFetched()) {
+    int64_t got = image->Fetch(&none, kFetchMs, detail);
+    if (got == 0) continue;
+    Fail(got < 0 ? static_cast<int>(got) : static_cast<int>(IK_ESIZE_MISMATCH), detail);
+    return;
+  }
+}
+
 // true: the image has begun again at byte 0, and the block in hand is of the new beginning.
 bool Transfer::Receive(Image *image, Filling *filling) {
   char detail[IOTKIT_DETAIL_MAX] = "";
   Block *block = &filling->block;
   while (block->length > 0 || !image->IsFetched()) {
+    if (!filling->has_block && filling->expected == image->size()) {
+      AwaitEnd(image);
+      return false;
+    }
     if (block->length == 0) {
       if (!filling->has_block && !free_.Pop(block)) return false;
       filling->has_block = true;
@@ -260,6 +279,7 @@ void Transfer::Deliver(Napi::Env env) {
   auto self = shared_from_this();
   Join();
   ended_ = true;
+  order_.images.clear(); // JavaScript may keep this object for long: jobs have descriptors
   addon_->Forget(this);
   DeliverEnd(env, error_, detail_);
   ReleaseValues();

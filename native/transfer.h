@@ -95,6 +95,7 @@ class Transfer : public Source {
   void Run();
   int OpenAll(char *detail);
   bool FetchImage(Image *image);
+  void AwaitEnd(Image *image);
   bool Receive(Image *image, Filling *filling);
   void Digest();
   void Finish();

@@ -1,9 +1,13 @@
+import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setImmediate } from 'node:timers/promises';
 import { stats } from 'iotkit-ota';
+import { chunks as chunked } from '../support/fault-replies';
+import { FaultServer, type Reply } from '../support/fault-server';
 import { imageOf } from '../support/image';
 import { startOrigin } from '../support/origin';
+import { announceServed } from '../support/served';
 import { downloadThreads } from '../support/threads';
 import { World } from '../support/world';
 
@@ -66,6 +70,70 @@ test('an abort after the last byte came, but before it was taken, is no complete
   await expect(chunks.next()).rejects.toBe(reason);
   await expect(upgrade.verify()).rejects.toBe(reason);
   expect((await chunks.next()).done).toBe(true);
+});
+
+describe('an image of which all is there, but not the end of its body', () => {
+  /** Ends the body when it is told to. */
+  async function withhold(world: World) {
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const last = '0\r\n\r\n';
+    const reply: Reply = async (exchange) => {
+      await exchange.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+      for (const part of chunked({ last: '' })(exchange.image)) await exchange.write(part);
+      await released;
+      await exchange.write(last);
+      await exchange.close();
+    };
+    const served = image.subarray(0, 100_003);
+    const server = await FaultServer.start({ image: served, schedule: [reply] });
+    const { upgrade } = await announceServed(world, server, served);
+    return { server, upgrade, served, release };
+  }
+
+  test('is iterated to its end', async () => {
+    await using world = await World.open();
+    const { server, upgrade, served, release } = await withhold(world);
+    await using _ = server;
+    let received = 0;
+    for await (const chunk of upgrade) {
+      received += chunk.length;
+      if (received === served.length) release();
+    }
+    expect(received).toBe(served.length);
+  });
+
+  test('is written to its end, and stored', async () => {
+    await using world = await World.open();
+    const { server, upgrade, served, release } = await withhold(world);
+    await using _ = server;
+    let received = 0;
+    const write = (chunk: Uint8Array): void => {
+      received += chunk.length;
+      if (received === served.length) setImmediate().then(release);
+    };
+    await upgrade.download([world.path('firmware.bin'), { write }]);
+    expect(served.equals(await readFile(world.path('firmware.bin')))).toBe(true);
+  });
+
+  test('is aborted', async () => {
+    await using world = await World.open();
+    const { server, upgrade, served } = await withhold(world);
+    await using _ = server;
+    const abort = new AbortController();
+    const reason = new Error('the user has changed their mind');
+    let received = 0;
+    const loop = async (): Promise<void> => {
+      for await (const chunk of upgrade.chunks({ signal: abort.signal })) {
+        received += chunk.length;
+        if (received === served.length) abort.abort(reason);
+      }
+    };
+    await expect(loop()).rejects.toBe(reason);
+    expect(downloadThreads()).toEqual([]);
+  });
 });
 
 test('an abort while a loop is being left keeps nothing alive', async () => {
