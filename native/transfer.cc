@@ -162,7 +162,7 @@ bool Transfer::FetchImage(Image *image) {
   return true;
 }
 
-// All bytes are there, but not the end of the body: a consumer has no reason to lend another buffer.
+// All bytes are there, but not the end of the body: nobody has a reason to lend another buffer.
 void Transfer::AwaitEnd(Image *image) {
   char detail[IOTKIT_DETAIL_MAX] = "";
   uint8_t nothing;
