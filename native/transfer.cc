@@ -11,6 +11,7 @@ namespace {
 
 // A slow link hands over what has come so far this often, so that progress and chunks keep moving.
 constexpr uint32_t kFetchMs = 250;
+constexpr char kBeganAgain[] = "the image began again after parts of it had been handed out";
 
 } // namespace
 
@@ -162,17 +163,22 @@ bool Transfer::FetchImage(Image *image) {
   return true;
 }
 
-// All bytes are there, but not the end of the body: nobody has a reason to lend another buffer.
+// All bytes are there, but not the end of the body: a consumer has no reason to lend another
+// buffer.
 void Transfer::AwaitEnd(Image *image) {
   char detail[IOTKIT_DETAIL_MAX] = "";
-  uint8_t nothing;
-  Block none;
-  none.data = &nothing;
-  none.capacity = sizeof nothing;
+  uint8_t byte;
+  Block block;
+  block.data = &byte;
+  block.capacity = sizeof byte;
   while (!image->IsFetched()) {
-    int64_t got = image->Fetch(&none, kFetchMs, detail);
+    int64_t got = image->Fetch(&block, kFetchMs, detail);
     if (got == 0) continue;
-    Fail(got < 0 ? static_cast<int>(got) : static_cast<int>(IK_ESIZE_MISMATCH), detail);
+    if (got < 0) {
+      Fail(static_cast<int>(got), detail);
+    } else {
+      Fail(IK_ECHANGED, kBeganAgain);
+    }
     return;
   }
 }
@@ -182,7 +188,7 @@ bool Transfer::Receive(Image *image, Filling *filling) {
   char detail[IOTKIT_DETAIL_MAX] = "";
   Block *block = &filling->block;
   while (block->length > 0 || !image->IsFetched()) {
-    if (!filling->has_block && filling->expected == image->size()) {
+    if (!MayBeginAgain() && !filling->has_block && filling->expected == image->size()) {
       AwaitEnd(image);
       return false;
     }
@@ -197,7 +203,7 @@ bool Transfer::Receive(Image *image, Filling *filling) {
       }
       if (block->offset < filling->expected) {
         if (MayBeginAgain()) return true;
-        Fail(IK_ECHANGED, "the image began again after parts of it had been handed out");
+        Fail(IK_ECHANGED, kBeganAgain);
         return false;
       }
     }
