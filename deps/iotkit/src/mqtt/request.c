@@ -57,6 +57,25 @@ struct ik_mqtt_request *ik_mqtt_requests_pop(struct ik_mqtt_request_list *list) 
   return take_after(list, NULL);
 }
 
+static bool is_held_back(const struct ik_mqtt_request *request,
+                         const struct ik_mqtt_request_list *pending) {
+  if (request->type != IK_MQTT_SUBSCRIBE) return false;
+  const struct ik_str filter = ik_mqtt_request_filter(request);
+  const struct ik_mqtt_request *other = pending->first;
+  while (other &&
+         !(other->type == IK_MQTT_UNSUBSCRIBE && ik_str_eq(ik_mqtt_request_filter(other), filter)))
+    other = other->next;
+  return other != NULL;
+}
+
+struct ik_mqtt_request *ik_mqtt_requests_ready(const struct ik_mqtt_request_list *waiting,
+                                               const struct ik_mqtt_request_list *pending) {
+  struct ik_mqtt_request *request = waiting->first;
+  while (request && is_held_back(request, pending))
+    request = request->next;
+  return request;
+}
+
 struct ik_mqtt_request *ik_mqtt_requests_take(struct ik_mqtt_request_list *list,
                                               enum ik_mqtt_type type, uint16_t packet_id) {
   struct ik_mqtt_request *previous = NULL;

@@ -38,6 +38,12 @@ int ik_mqtt_request_write(const struct ik_mqtt_request *request, struct ik_buf *
 void ik_mqtt_requests_push(struct ik_mqtt_request_list *list, struct ik_mqtt_request *request);
 /* Removes and returns the first, NULL: empty. */
 struct ik_mqtt_request *ik_mqtt_requests_pop(struct ik_mqtt_request_list *list);
+/*
+ * The first that may be sent now, NULL: none. A SUBSCRIBE waits for the answer to an UNSUBSCRIBE of
+ * its filter: brokers that work on both side by side would forget the new subscription.
+ */
+struct ik_mqtt_request *ik_mqtt_requests_ready(const struct ik_mqtt_request_list *waiting,
+                                               const struct ik_mqtt_request_list *pending);
 /* Removes and returns the one with that identifier and type, NULL: not there. */
 struct ik_mqtt_request *ik_mqtt_requests_take(struct ik_mqtt_request_list *list,
                                               enum ik_mqtt_type type, uint16_t packet_id);

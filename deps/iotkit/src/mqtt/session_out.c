@@ -22,12 +22,13 @@ static bool fits(const struct ik_mqtt_session *session, size_t queued, size_t le
 }
 
 static int pump_requests(struct ik_mqtt_session *session) {
-  while (session->waiting.first && session->pending.count < IK_MQTT_REQUEST_WINDOW) {
-    struct ik_mqtt_request *request = session->waiting.first;
+  while (session->pending.count < IK_MQTT_REQUEST_WINDOW) {
+    struct ik_mqtt_request *request = ik_mqtt_requests_ready(&session->waiting, &session->pending);
+    if (!request) return 0;
     if (!fits(session, in_out(session), IK_MQTT_HEADER_MAX + 5 + request->filter_len)) return 0;
     const int rc = ik_mqtt_request_write(request, &session->out);
     if (rc < 0) return rc;
-    ik_mqtt_requests_pop(&session->waiting);
+    ik_mqtt_requests_take(&session->waiting, request->type, request->packet_id);
     request->sent = true;
     ik_mqtt_requests_push(&session->pending, request);
     struct ik_mqtt_sub *sub = ik_mqtt_subs_find(&session->subs, ik_mqtt_request_filter(request));
