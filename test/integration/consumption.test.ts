@@ -99,7 +99,8 @@ test('progress() ends when the consumption fails', async () => {
   });
   const seen: number[] = [];
   for await (const { received } of view) seen.push(received);
-  expect(seen).toEqual([0]);
+  // Of what is told at 0 % a slow consumer may see the latest besides the first.
+  expect(new Set(seen)).toEqual(new Set([0]));
 });
 
 test.each([4_096, 65_536, 1_048_576])(
