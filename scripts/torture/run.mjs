@@ -1,4 +1,5 @@
-// One run: a program downloads an image, is killed, its files are spoilt, it is started again, until the plan is through.
+// One run: a program downloads an image, is killed, its files are spoilt, it is started again, until the plan is
+// through.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
