@@ -64,7 +64,8 @@ async function announce(
   faults.set({ kind: 'notice-patch', deviceName, data: { url: renewed }, skip: 1 });
   const firmware = await firmwareOf(announced);
   const key = await world.register(deviceName);
-  const device = await world.connect(key, { fetch: { ...quick, ...fetch } });
+  const options = typeof fetch === 'function' ? fetch(server) : fetch;
+  const device = await world.connect(key, { fetch: { ...quick, ...options } });
   await world.report(device, '1.0.0');
   const upgrade = nextUpgrade(device);
   const { id } = await upgrades.start({ firmwareId: firmware.id, devices: [deviceName] });

@@ -118,7 +118,10 @@ export class Exchange {
 
   /** Ends the connection by RST. */
   async reset(): Promise<void> {
-    if (!this.closed) this.#raw.resetAndDestroy();
+    if (!this.closed) {
+      this.#raw.resetAndDestroy();
+      this.#socket.destroy();
+    }
     await this.gone;
   }
 }
@@ -205,12 +208,16 @@ export class FaultServer implements AsyncDisposable {
     const { tls } = this.#options;
     raw.setNoDelay(true);
     const socket = tls === undefined ? raw : new TLSSocket(raw, { isServer: true, ...tls });
-    const gone = new Promise<void>((resolve) => raw.once('close', () => resolve()));
+    // Which of the two tells its end depends on how it ends.
+    const gone = new Promise<void>((resolve) => {
+      for (const each of [raw, socket]) each.once('close', () => resolve());
+    });
     this.#sockets.add(raw);
     // A client that goes away in the middle is no error of this server.
     for (const each of new Set([raw, socket])) each.on('error', () => raw.destroy());
     gone.then(() => {
       this.#sockets.delete(raw);
+      raw.destroy();
       socket.destroy();
     });
     socket.once('end', () => socket.end());

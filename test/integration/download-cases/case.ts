@@ -23,7 +23,7 @@ export interface DownloadCase extends Ending {
   /** Default: {@link image}. */
   readonly image?: Buffer;
   /** Besides {@link quick}. */
-  readonly fetch?: FetchOptions;
+  readonly fetch?: FetchOptions | ((server: FaultServer) => FetchOptions);
   /** Only with this scheme. */
   readonly over?: 'http' | 'https';
   /** Where it ends otherwise if the bytes go to the program and cannot be taken back. */

@@ -72,7 +72,7 @@ export const policies: readonly DownloadCase[] = [
     server: 'answers 503 with a Retry-After of an hour',
     engine: 'waits for it, longer than the whole download may take (totalTimeout)',
     schedule: [later('3600'), serve()],
-    fetch: { totalTimeout: 300 },
+    fetch: { totalTimeout: 500 },
     ends: 'ERR_TIMEOUT',
     requests: [''],
   },
@@ -80,7 +80,7 @@ export const policies: readonly DownloadCase[] = [
     server: 'answers 503 with a Retry-After that is a date far away',
     engine: 'waits for it, longer than the whole download may take (totalTimeout)',
     schedule: [later('Fri, 31 Dec 2128 23:59:59 GMT'), serve()],
-    fetch: { totalTimeout: 300 },
+    fetch: { totalTimeout: 500 },
     ends: 'ERR_TIMEOUT',
     requests: [''],
   },
@@ -88,7 +88,7 @@ export const policies: readonly DownloadCase[] = [
     server: 'answers 429 with a Retry-After, in the middle of a download',
     engine: 'waits for it, longer than the whole download may take, and keeps what it has',
     schedule: [broken, status('429 Slower', { fields: { 'Retry-After': '3600' } }), serve()],
-    fetch: { maxRetries: 2, totalTimeout: 500 },
+    fetch: { maxRetries: 2, totalTimeout: 1_500 },
     ends: 'ERR_TIMEOUT',
     requests: ['', from(200_000)],
     keeps: true,
@@ -97,7 +97,7 @@ export const policies: readonly DownloadCase[] = [
     server: 'sends on and on, but slowly',
     engine: 'ends the download when its time is up (totalTimeout), and keeps what it has',
     schedule: [serve({ step: 1_000, bytesPerSecond: 100_000 })],
-    fetch: { totalTimeout: 300 },
+    fetch: { totalTimeout: 500 },
     ends: 'ERR_TIMEOUT',
     requests: [''],
     keeps: true,
@@ -159,6 +159,29 @@ export const policies: readonly DownloadCase[] = [
       const sent = ['secret', 'Bearer secret'];
       const none = [undefined, undefined];
       expect(got).toEqual([sent, sent, none, sent, sent]);
+    },
+  },
+  {
+    server: 'is a proxy that asks for credentials (407)',
+    engine: 'gives up at once',
+    over: 'http',
+    schedule: [status('407 Proxy Authentication Required')],
+    fetch: ({ port }) => ({ proxy: `http://127.0.0.1:${port}`, noProxy: '' }),
+    ends: 'ERR_PROXY_REFUSED',
+    requests: [''],
+  },
+  {
+    server: 'is a proxy that cannot reach the server at first (502), and breaks later',
+    engine: 'asks it again, by the whole URL and with the credentials, and goes on',
+    over: 'http',
+    schedule: [status('502 Bad Gateway'), broken, serve()],
+    fetch: ({ port }) => ({ proxy: `http://a:b@127.0.0.1:${port}`, noProxy: '' }),
+    ends: 'ok',
+    requests: ['', '', from(200_000)],
+    also: ({ requests, url }) => {
+      expect(requests.map(({ target }) => target)).toEqual([url, url, url]);
+      const credentials = `Basic ${Buffer.from('a:b').toString('base64')}`;
+      expect(requests[2]?.headers.get('proxy-authorization')).toBe(credentials);
     },
   },
 ];
