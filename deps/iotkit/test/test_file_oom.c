@@ -4,48 +4,10 @@
  * block of memory, and nothing on disk that a later run trips over. For that the sources under test
  * are compiled into this file, with its allocator.
  */
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "support/oom.h"
+
 #include <unistd.h>
 
-static unsigned budget = ~0u; /* allocations before the one that fails */
-static int live;
-
-static bool may_allocate(void) {
-  if (budget == 0) return false;
-  budget--;
-  return true;
-}
-
-static void *counted(void *block) {
-  if (block) live++;
-  return block;
-}
-
-static void *oom_malloc(size_t size) {
-  return may_allocate() ? counted(malloc(size)) : NULL;
-}
-
-static void *oom_calloc(size_t count, size_t size) {
-  return may_allocate() ? counted(calloc(count, size)) : NULL;
-}
-
-static void *oom_realloc(void *block, size_t size) {
-  if (!may_allocate()) return NULL;
-  return block ? realloc(block, size) : counted(malloc(size));
-}
-
-static void oom_free(void *block) {
-  if (block) live--;
-  free(block);
-}
-
-#define malloc oom_malloc
-#define calloc oom_calloc
-#define realloc oom_realloc
-#define free oom_free
 #include "api/file.c"
 #include "api/file_commit.c"
 #include "api/file_journal.c"

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static unsigned budget; /* allocations before the one that fails */
+static unsigned budget = ~0u; /* allocations before the one that fails */
 static int live;
 
 static bool may_allocate(void) {
