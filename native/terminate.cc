@@ -1,12 +1,12 @@
-// terminate.cc - what happens to a C++ exception: there is none. Nothing here throws, nothing unwinds
-// these frames, and a failing `new` ends the process.
+// terminate.cc - what becomes of a C++ exception: there is none. Nothing here throws, nothing
+// unwinds these frames, and a failing `new` ends the process.
 //
 // libstdc++ is linked in, and what it would need for exceptions (unwinder, personality, a handler
 // that prints names with a demangler) would be a quarter of the addon. So its ways to throw end
 // here. They are weak: where the linker takes libstdc++'s own for another reason, that one counts.
 #include <cstdlib>
 
-// NOLINTBEGIN(bugprone-reserved-identifier, cert-dcl37-c, cert-dcl51-cpp)
+// NOLINTBEGIN(bugprone-reserved-identifier, cert-dcl*)
 
 namespace __gnu_cxx {
 void __verbose_terminate_handler();
@@ -47,4 +47,4 @@ ENDS_HERE(void __throw_system_error(int /*error*/))
 
 #endif
 
-// NOLINTEND(bugprone-reserved-identifier, cert-dcl37-c, cert-dcl51-cpp)
+// NOLINTEND(bugprone-reserved-identifier, cert-dcl*)

@@ -49,7 +49,7 @@ async function play(
     code,
     stderr,
     said: lines.map((line): unknown => JSON.parse(line)),
-    files: await world.files(),
+    files: (await world.files()).sort(),
   };
 }
 
@@ -67,6 +67,9 @@ const updated = {
   holds: 0,
   tls: 'string',
 };
+
+/** What a download that did not end leaves for the next time. */
+const kept = ['image.part', 'image.part.journal'];
 
 describe.each(runtimes)('$name', (runtime) => {
   test.each(['required.cjs', 'imported.mjs'])('an update, the package %s', async (file) => {
@@ -88,7 +91,7 @@ describe.each(runtimes)('$name', (runtime) => {
     const scenario = 'terminate a worker during a download';
     const ended = await play(runtime, 'required.cjs', { scenario, stalls: true });
     expect(ended.said).toEqual([{ environments: 1, threads: 0 }]);
-    expect(ended).toMatchObject({ code: 0, files: [] });
+    expect(ended).toMatchObject({ code: 0, files: kept });
   });
 
   test.each([
@@ -96,7 +99,7 @@ describe.each(runtimes)('$name', (runtime) => {
     ['throw during a download', 1],
   ])('%s', async (scenario, code) => {
     const ended = await play(runtime, 'required.cjs', { scenario, stalls: true });
-    expect(ended).toMatchObject({ code, files: [] });
+    expect(ended).toMatchObject({ code, files: kept });
   });
 });
 

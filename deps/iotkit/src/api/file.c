@@ -167,7 +167,7 @@ static int open_part(struct iotkit_file *file, bool journal_given, char *detail)
 }
 
 static int open_target(struct iotkit_file *file, bool journal_given, char *detail) {
-  uint64_t room;
+  uint64_t room = 0;
   int flags = IK_OSFILE_READ | IK_OSFILE_WRITE | IK_OSFILE_LOCK | IK_OSFILE_EXCLUSIVE;
   int rc = ik_osfile_open(file->path, flags, 0, &file->os, detail);
   if (rc == 0) rc = ik_osfile_size(file->os, &room, detail);

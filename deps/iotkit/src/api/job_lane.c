@@ -121,7 +121,7 @@ static bool step_connect(iotkit_job_t *job, struct ik_lane *lane, struct ik_step
   char detail[IOTKIT_DETAIL_MAX] = "";
   int rc = lane->transport == NULL ? dial(job, lane, step->now_ms, detail) : 0;
   if (rc == 0) rc = lane->transport->ops->open(lane->transport, step->now_ms, detail);
-  if (rc == IK_EAGAIN) {
+  if (rc == IK_EAGAIN && lane->transport != NULL) {
     lane->interest = lane->transport->ops->interest(lane->transport, 0);
     return false;
   }
