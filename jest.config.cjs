@@ -45,9 +45,12 @@ const parity = hasCompiler
 
 /** @type {import('jest').Config} */
 module.exports = {
-  // A test that needs longer than this is stuck: nothing in the suite waits for wall-clock time.
-  testTimeout: 30_000,
+  // A test that needs longer than this is stuck, even if the machine is ten times too busy: nothing in the suite waits
+  // for wall-clock time.
+  testTimeout: 300_000,
   maxWorkers: '75%',
+  // Each file's modules stay in memory as long as the process that ran it: it is replaced now and then.
+  workerIdleMemoryLimit: '1GB',
   projects: [
     {
       ...common,

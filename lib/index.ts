@@ -1,34 +1,72 @@
-export { connect } from './connect';
-export type { Device, DeviceState, StateChange, StatesOptions } from './device';
-export { channelNames } from './diagnostics';
+export { channelNames, tracingNames } from './base/diagnostics';
+export { type ErrorCode, type InvalidArgument, IotkitError } from './base/errors';
+export type { Iteration } from './base/feed';
+export type { Subscription } from './base/listeners';
+export { connect, open } from './device/connect';
+export type {
+  ConnectOptions,
+  DeviceOptions,
+  Endpoint,
+  FirstConnectionOptions,
+  HostEndpoint,
+  InstanceEndpoint,
+  OpenOptions,
+  ReconnectOptions,
+  RegionEndpoint,
+  SignMethod,
+  UrlEndpoint,
+} from './device/connect-options';
+export type {
+  Device,
+  DeviceEventMap,
+  DeviceState,
+  StateChange,
+  StatesOptions,
+} from './device/device';
+export type {
+  ConnectTrace,
+  DeviceEvent,
+  DownloadEndEvent,
+  DownloadRetryEvent,
+  DownloadStartEvent,
+  DownloadStateEvent,
+  DownloadTrace,
+  RefusedEvent,
+  StateEvent,
+  UpgradeEvent,
+} from './device/events';
+export type { DeviceLike, DeviceLikeEventMap, OtaLike, UpgradeLike } from './device/like';
+export type { Logger } from './device/logger';
+export { type Stats, setBandwidthLimit, setMaxDownloads, stats, tlsSource } from './device/process';
 export type {
   ChunksOptions,
   DownloadOptions,
   ReportOptions,
   Signature,
-} from './download-options';
-export { type ErrorCode, type InvalidArgument, IotkitError } from './errors';
+} from './download/options';
+export type { Progress, Retrying } from './download/progress';
+export type { UpgradeState } from './download/state';
 export type {
-  DeviceEvent,
-  DownloadEndEvent,
-  DownloadStartEvent,
-  RefusedEvent,
-  StateEvent,
-  UpgradeEvent,
-} from './events';
-export type { ConnectOptions, ReconnectOptions, SignMethod } from './options/connect';
+  DeviceTarget,
+  FileTarget,
+  ImageWriter,
+  NodeWritable,
+  Path,
+  Target,
+  TargetKind,
+  WebWritable,
+} from './download/targets';
 export type { FetchOptions } from './options/fetch';
 export type { Pem, TlsOptions } from './options/tls';
 export type { VerifyOptions, VersionContext } from './options/verify';
+export type { UpgradeEventMap } from './ota/events';
 export type {
   CheckOptions,
+  NextUpgradeOptions,
   Ota,
   ReportProgressOptions,
   ReportVersionOptions,
   UpgradesOptions,
-} from './ota';
-export { type Stats, setBandwidthLimit, setMaxDownloads, stats, tlsSource } from './process';
-export type { Progress } from './progress';
-export type { DeviceTarget, FileTarget, ImageWriter, Target } from './targets';
-export type { ProgressOptions, Upgrade, UpgradeFile } from './upgrade';
-export { compareVersions } from './versions';
+} from './ota/ota';
+export type { DeferOptions, ProgressOptions, Upgrade, UpgradeFile } from './ota/upgrade';
+export { compareVersions } from './ota/versions';

@@ -1,25 +1,32 @@
-// `npm run check:pack`: packs the package as it would be published, with an addon for this machine, installs it into an
-// empty folder as a user would, and loads it: by require and by import, with the prebuilt addon and no compiler on the
-// PATH, then compiled from the packed sources. Says which GLIBC the addon needs.
+// `npm run check:pack`: packs the package as it would be published, with the addons of every machine, installs it
+// into an empty folder as a user would, and loads it: by require and by import, with the prebuilt addon and no compiler
+// on the PATH, then compiled by `iotkit-ota build` from the packed sources; and once as a dependency by a git address.
+// What is packed has to be the golden list; `npm run check:pack -- --write` takes what is packed as that list.
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { findHeaders } from './lib/node-headers.mjs';
+import { checkContents, writeList } from './check/pack/contents.mjs';
+import { lintPackage } from './check/pack/lint.mjs';
 import { at, root } from './lib/paths.mjs';
-import { isOnPath, npmCommand, run, StepError } from './lib/run.mjs';
+import { npmCommand, run, StepError } from './lib/run.mjs';
+import { pathOf, targets } from './prebuild/targets.mjs';
 import { command, prepare } from './prepare.mjs';
 
-const MAX_ADDON_BYTES = 330 * 1024;
+const MAX_TARBALL_BYTES = 2_000_000;
 const work = fs.mkdtempSync(path.join(os.tmpdir(), 'iotkit-pack-'));
 
 async function main() {
   try {
     await prepare(['install', 'generate', 'ts']);
+    if (process.argv.includes('--write')) return writeList(filesOf(npmPack(['--dry-run'])));
     await run(process.execPath, [at('scripts/prebuild.mjs')]);
+    await run(process.execPath, [at('scripts/prepack.mjs')]);
     const tarball = await pack();
+    await lintPackage(tarball);
     await checkPrebuilt(tarball);
     await checkFromSource(tarball);
+    await checkFromGit();
   } finally {
     fs.rmSync(work, { recursive: true, force: true });
   }
@@ -30,22 +37,26 @@ async function npm(args, options) {
   return run(program, [...first, ...args], { quiet: true, ...options });
 }
 
-async function pack() {
+function npmPack(options) {
   const [program, ...first] = npmCommand();
-  const options = ['pack', '--json', '--ignore-scripts', '--pack-destination', work];
-  const [packed] = JSON.parse(
-    execFileSync(program, [...first, ...options], {
-      cwd: root,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    }),
-  );
-  const files = packed.files.map((file) => file.path);
+  const args = [...first, 'pack', '--json', '--ignore-scripts', ...options];
+  const output = { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] };
+  return JSON.parse(execFileSync(program, args, output))[0];
+}
+
+const filesOf = (packed) => packed.files.map((file) => file.path);
+
+async function pack() {
+  const packed = npmPack(['--pack-destination', work]);
+  const files = filesOf(packed);
+  checkContents(files);
   const wanted = [
     'dist/index.js',
     'dist/index.d.ts',
-    'binding.gyp',
+    'dist/cli/index.js',
+    'addon.js',
     'sources.json',
+    'native/flags.json',
     'README.md',
     'LICENSE',
   ];
@@ -59,22 +70,17 @@ async function pack() {
   );
   if (surplus.length > 0)
     throw new StepError(`should not be in the tarball: ${surplus.join(', ')}`);
-  const addons = packed.files.filter((file) => file.path.endsWith('.node'));
-  if (addons.length === 0) throw new StepError('no prebuilt addon is in the tarball');
-  for (const { path: name, size } of addons) {
-    if (size > MAX_ADDON_BYTES)
-      throw new StepError(`${name} has ${size} bytes, at most ${MAX_ADDON_BYTES}`);
-    console.log(`${name}: ${Math.ceil(size / 1024)} KiB${glibcOf(at(name))}`);
-  }
+  // Package managers that see it at the root compile the package, whatever its manifest says.
+  if (files.includes('binding.gyp')) throw new StepError('binding.gyp must not be in the tarball');
+  const missingAddons = Object.values(targets)
+    .map(pathOf)
+    .filter((file) => !files.includes(file));
+  if (missingAddons.length > 0)
+    throw new StepError(`not in the tarball: ${missingAddons.join(', ')}`);
+  if (packed.size > MAX_TARBALL_BYTES)
+    throw new StepError(`the tarball has ${packed.size} bytes, at most ${MAX_TARBALL_BYTES}`);
   console.log(`${packed.filename}: ${files.length} files, ${Math.ceil(packed.size / 1024)} KiB`);
   return path.join(work, packed.filename);
-}
-
-function glibcOf(file) {
-  if (!isOnPath('objdump')) return '';
-  const symbols = execFileSync('objdump', ['-T', file], { encoding: 'utf8' });
-  const versions = [...symbols.matchAll(/GLIBC_2\.(\d+)/g)].map(([, minor]) => Number(minor));
-  return versions.length > 0 ? `, needs GLIBC 2.${Math.max(...versions)}` : '';
 }
 
 async function checkPrebuilt(tarball) {
@@ -91,17 +97,34 @@ async function checkFromSource(tarball) {
   const folder = await install('source', tarball, ['--ignore-scripts']);
   const installed = path.join(folder, 'node_modules/iotkit-ota');
   fs.rmSync(path.join(installed, 'prebuilds'), { recursive: true });
-  const nodedir = await findHeaders();
-  const env = { ...process.env, ...(nodedir && { npm_config_nodedir: nodedir }) };
-  // What npm does for a package whose install script the user allowed.
-  env.PATH = [at('node_modules/.bin'), env.PATH].join(path.delimiter);
-  await run(process.execPath, [path.join(installed, 'scripts/install.cjs')], {
+  // Compilers and nothing else: no make, no python, no node-gyp.
+  const env = { ...process.env, PATH: onlyCompilers() };
+  await run(process.execPath, [path.join(installed, 'dist/cli/index.js'), 'build'], {
     quiet: true,
+    cwd: folder,
     env,
-    cwd: installed,
   });
-  await load(folder, process.env);
-  console.log('from source: compiles and loads');
+  await load(folder, env);
+  console.log('from source: compiles with the compilers alone, and loads');
+}
+
+function onlyCompilers() {
+  const folder = path.join(work, 'compilers');
+  fs.mkdirSync(folder);
+  for (const name of ['cc', 'c++', 'as', 'ld']) {
+    const found = process.env.PATH.split(path.delimiter)
+      .map((place) => path.join(place, name))
+      .find((file) => fs.existsSync(file));
+    if (found) fs.symlinkSync(fs.realpathSync(found), path.join(folder, name));
+  }
+  return folder;
+}
+
+// What is committed, as a program has it that depends on a git address: npm clones it, prepares it, packs it.
+async function checkFromGit() {
+  const folder = await install('git', `git+file://${root}`, []);
+  await load(folder, { ...process.env, PATH: emptyPath() });
+  console.log('by a git address: compiles while it is installed, and loads');
 }
 
 async function install(name, tarball, args) {

@@ -24,10 +24,13 @@ const checks = fix
       'types: tests': types('test/tsconfig.json'),
       'types: bench': types('bench/tsconfig.json'),
       'clang-format': () => clangFormat(['--dry-run', '-Werror']),
-      layers: script('check-layers.mjs'),
-      'banned calls': script('check-banned.mjs'),
-      sources: script('check-sources.mjs'),
-      hygiene: script('check-hygiene.mjs'),
+      layers: script('check/layers.mjs'),
+      'banned calls': script('check/banned.mjs'),
+      sources: script('check/sources.mjs'),
+      hygiene: script('check/hygiene.mjs'),
+      tests: script('check/tests.mjs'),
+      threads: script('check/threads.mjs'),
+      docs: () => run(process.execPath, [at('scripts/docs.mjs'), '--check']),
     };
 
 await command(async () => {

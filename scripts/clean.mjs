@@ -9,8 +9,12 @@ const built = [
   'examples/dist',
   'bench/dist',
   'lib/generated',
-  'prebuilds',
   'coverage',
   '.cache',
 ];
 for (const folder of built) fs.rmSync(at(folder), { recursive: true, force: true });
+
+// Its page and its sums are committed.
+for (const name of fs.readdirSync(at('prebuilds'), { recursive: true })) {
+  if (name.endsWith('.node')) fs.rmSync(at('prebuilds', name));
+}

@@ -5,6 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { joinModules } from './build/join-modules.mjs';
 import { missingPackages } from './lib/installed.mjs';
 import { withLock } from './lib/lock.mjs';
 import { findHeaders } from './lib/node-headers.mjs';
@@ -61,7 +62,12 @@ const install = {
     say('installing packages (npm ci)');
     const [npm, ...args] = npmCommand();
     const options = {
-      env: { ...process.env, npm_config_audit: 'false', npm_config_fund: 'false' },
+      env: {
+        ...process.env,
+        npm_config_audit: 'false',
+        npm_config_fund: 'false',
+        IOTKIT_OTA_PREPARING: '1', // npm's prepare step would wait for us
+      },
     };
     const hint = '\n  npm could not install the packages: is the package registry reachable?';
     try {
@@ -79,9 +85,9 @@ const install = {
 
 const errorCodes = step({
   name: 'generate',
-  files: () => ['deps/iotkit/include/iotkit_errors.h', 'scripts/gen-errors.mjs'],
+  files: () => ['deps/iotkit/include/iotkit_errors.h', 'scripts/build/gen-errors.mjs'],
   products: ['lib/generated/error-codes.ts'],
-  make: () => run(process.execPath, [at('scripts/gen-errors.mjs')]),
+  make: () => run(process.execPath, [at('scripts/build/gen-errors.mjs')]),
 });
 
 // --- TypeScript ---
@@ -93,6 +99,13 @@ const typescript = [
     from: 'lib',
     to: 'dist',
     main: 'index.js',
+    also: ['scripts/build/join-modules.mjs'],
+    after: () =>
+      joinModules({
+        from: at('.cache/tsc/lib'),
+        to: at('dist'),
+        entries: ['index', 'sdk/index', 'testing/index', 'cli/index'],
+      }),
   }),
   compile('platform', {
     project: 'platform/tsconfig.json',
@@ -119,7 +132,7 @@ const bench = compile('bench', {
   main: 'bench/index.js',
 });
 
-function compile(name, { project, sources, from, to, main }) {
+function compile(name, { project, sources, from, to, main, also = [], after }) {
   return step({
     name: `ts-${name}`,
     files: () => [
@@ -127,13 +140,15 @@ function compile(name, { project, sources, from, to, main }) {
       'tsconfig.base.json',
       project,
       'package.json',
+      ...also,
     ],
     also: () => [packageVersion('typescript')],
     products: [path.posix.join(to, main)],
     async make() {
       say(`compiling ${from} to ${to}`);
       await runBin('typescript/bin/tsc', ['-p', project], { quiet: true });
-      removeOrphans(from, to);
+      for (const folder of after ? ['.cache/tsc/lib', to] : [to]) removeOrphans(from, folder);
+      after?.();
     },
   });
 }
@@ -155,6 +170,7 @@ const addon = step({
   files: () => [
     ...filesUnder(['deps/iotkit/src', 'deps/iotkit/include', 'native'], /\.(c|cc|h|map)$/),
     'binding.gyp',
+    'native/flags.json',
     'sources.json',
   ],
   // Not the version of Node: the addon keeps to Node-API, and loads in every one.

@@ -57,7 +57,7 @@ async function withCommon(use) {
     const identity = await localIdentity(directory, ['127.0.0.1', 'localhost']);
     platform = await Platform.start({ tls: identity });
     const data = Buffer.from('replaced in every notice');
-    const firmware = { productKey: PRODUCT_KEY, version: '2.0.0', data };
+    const firmware = { productKey: PRODUCT_KEY, version: '2.0.0', signMethod: 'SHA256', data };
     const { id: firmwareId } = await platform.firmware.add(firmware);
     return await use({ platform, firmwareId, support, imageOf, identity, directory });
   } finally {

@@ -146,14 +146,18 @@ static void describe(struct device *device) {
          md5[0] != '\0' ? md5 : "not announced");
 }
 
-/* Fetches the image into `output`. */
+/*
+ * Fetches the image into `output`. FetchYield returns less than 0 when the download has failed for
+ * good, and 0 when no byte came in time, as while it reconnects: that is no failure, so the loop
+ * ends with IsFetchFinish and not with the first 0.
+ */
 static int fetch(struct device *device, FILE *output) {
   static char buffer[FETCH_BYTES];
   uint32_t fetched = 0, size = 0;
   int told = -1;
   do {
     int got = IOT_OTA_FetchYield(device->ota, buffer, sizeof(buffer), FETCH_TIMEOUT_S);
-    if (got < 0) {
+    if (got < 0) { /* not <= */
       IOT_OTA_ReportProgress(device->ota, IOT_OTAP_FETCH_FAILED, "the download failed");
       return failed("IOT_OTA_FetchYield", IOT_OTA_GetLastError(device->ota));
     }

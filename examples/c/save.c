@@ -2,7 +2,7 @@
  * save.c - firmware updates with the extension API: MQTT runs on a thread of its own, and one call
  * resumes, fetches, verifies and installs what is announced, one image or several files.
  *
- *   sign in → ask whether an upgrade has begun; if not, report the version and wait for one
+ *   sign in → report the version that runs → wait for what is announced, again or for the first time
  *   → iotkit_job_save(), progress told on the way
  *   → (the restart) → report the new version
  *
@@ -44,7 +44,6 @@ static struct {
   iotkit_job_t *saving; /* the one that is being saved; NULL: none */
   bool connected;
   bool announced;    /* there is a job */
-  bool answered;     /* … or the platform says that there is none */
   bool acknowledged; /* the version that was reported last */
   bool closed;       /* the client has ended */
   bool stopped;      /* by a signal */
@@ -88,23 +87,15 @@ static void on_upgrade(void *ctx, iotkit_ota_t *ota, iotkit_job_t *job) {
   pthread_mutex_lock(&shared.mutex);
   iotkit_job_unref(shared.job);
   shared.job = job;
-  shared.answered = shared.announced = true;
-  pthread_cond_broadcast(&shared.changed);
-  pthread_mutex_unlock(&shared.mutex);
-}
-
-static void on_nothing(void *ctx, iotkit_ota_t *ota, const char *request_id) {
-  (void)ctx, (void)ota, (void)request_id;
-  pthread_mutex_lock(&shared.mutex);
-  shared.answered = true;
+  shared.announced = true;
   pthread_cond_broadcast(&shared.changed);
   pthread_mutex_unlock(&shared.mutex);
 }
 
 static void on_refused(void *ctx, iotkit_ota_t *ota, int error, const char *detail,
                        const char *request_id) {
+  (void)ctx, (void)ota, (void)request_id;
   fprintf(stderr, "save: a notice was refused: %s: %s\n", iotkit_error_name(error), detail);
-  on_nothing(ctx, ota, request_id);
 }
 
 static void run_loop(void *loop) {
@@ -209,7 +200,7 @@ static iotkit_job_t *take_job(void) {
   pthread_mutex_lock(&shared.mutex);
   iotkit_job_t *job = shared.job;
   shared.job = NULL;
-  shared.answered = shared.announced = false;
+  shared.announced = false;
   pthread_mutex_unlock(&shared.mutex);
   return job;
 }
@@ -227,18 +218,13 @@ static int report(iotkit_ota_t *ota, const char *version) {
 }
 
 /*
- * A device that reports its old version ends an upgrade that has begun. So what a run that was
- * stopped has begun is asked for first; only where there is nothing of the kind the version is
- * reported, and the platform announces what there is for it.
+ * The version that runs is reported at each start. To the platform the old one says no more than that
+ * the device has started: an upgrade that a stopped run has begun goes on, and is announced again.
  */
 static int find_job(const struct arguments *args, iotkit_ota_t *ota, iotkit_job_t **job) {
   *job = NULL;
   if (!await(&shared.connected)) return failed("connecting", IK_ETIMEOUT, "");
-  int rc = iotkit_ota_request(ota, NULL, NULL);
-  if (rc < 0 || !await(&shared.answered)) return failed("asking", rc < 0 ? rc : IK_ETIMEOUT, "");
-  *job = take_job();
-  if (*job != NULL) return 0;
-  rc = report(ota, args->version);
+  int rc = report(ota, args->version);
   if (rc != 0) return rc;
   if (await(&shared.announced)) *job = take_job();
   if (*job != NULL) return 0;
@@ -297,8 +283,7 @@ static int make_channel(const struct arguments *args, iotkit_tls_t *tls, iotkit_
                                              .device_name = args->device_name,
                                              .fetch = {.tls = tls},
                                              .on_upgrade = on_upgrade,
-                                             .on_refused = on_refused,
-                                             .on_nothing = on_nothing};
+                                             .on_refused = on_refused};
   return iotkit_ota_new(client, &options, out, detail);
 }
 

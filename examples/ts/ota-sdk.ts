@@ -164,7 +164,11 @@ function describe(device: Device): void {
   print(`upgrade to ${device.target}, ${size[0]} bytes, MD5 ${textOf(md5) || 'not announced'}`);
 }
 
-/** Fetches the image into `output`. */
+/**
+ * Fetches the image into `output`. FetchYield returns less than 0 when the download has failed for
+ * good, and 0 when no byte came in time, as while it reconnects: that is no failure, so the loop
+ * ends with IsFetchFinish and not with the first 0.
+ */
 async function fetch(device: Device, output: number): Promise<number> {
   const buffer = new Uint8Array(FETCH_BYTES);
   const fetched = new Uint32Array(1);
@@ -173,6 +177,7 @@ async function fetch(device: Device, output: number): Promise<number> {
   do {
     const got = await IOT_OTA_FetchYield(device.ota, buffer, FETCH_TIMEOUT_S);
     if (got < 0) {
+      // not <=
       IOT_OTA_ReportProgress(device.ota, IOT_OTAP_FETCH_FAILED, 'the download failed');
       return failed('IOT_OTA_FetchYield', IOT_OTA_GetLastError(device.ota));
     }

@@ -1,15 +1,12 @@
-/**
- * Arguments as C takes them: a value of another type is refused, everything else is C's to judge.
- */
+/** Arguments as C takes them: a value of another type is refused here, the rest is judged by C. */
 import { types } from 'node:util';
-import { callback, wrongType } from '../arguments';
+import { callback, wrongSecret, wrongType } from '../base/arguments';
 
 /** A string without NUL, or null. A secret is not shown. */
 export function cText(name: string, value: unknown, { secret = false } = {}): string | null {
   if (value === null) return null;
   if (typeof value === 'string' && !value.includes('\0')) return value;
-  const shown = secret && value !== undefined ? Symbol() : value;
-  throw wrongType(name, 'a string without NUL, or null', shown);
+  throw (secret ? wrongSecret : wrongType)(name, 'a string without NUL, or null', value);
 }
 
 function whole(name: string, value: unknown, type: string, min: number, max: number): number {
@@ -28,13 +25,14 @@ export const cUint16 = (name: string, value: unknown): number =>
 export const cUint8 = (name: string, value: unknown): number =>
   whole(name, value, 'uint8_t', 0, 2 ** 8 - 1);
 
+/** A Uint8Array, or null. */
 export function cBuffer(name: string, value: unknown): Uint8Array | null {
   if (value === null) return null;
   if (types.isUint8Array(value)) return value;
   throw wrongType(name, 'an Uint8Array, or null', value);
 }
 
-/** Any view's memory, where it lies. */
+/** The memory of any typed array, not a copy. */
 export function cMemory(name: string, value: unknown): Uint8Array | null {
   if (value === null || types.isUint8Array(value)) return value;
   if (types.isTypedArray(value)) {
@@ -50,6 +48,7 @@ export function cBytes(name: string, value: unknown): Uint8Array | null {
   throw wrongType(name, 'a string, an Uint8Array, or null', value);
 }
 
+/** A function, or null. */
 export function cFunction<T>(name: string, value: T | null): T | null {
   return value === null ? null : callback(name, value);
 }

@@ -1,12 +1,14 @@
+// Tested by test/sdk/arguments.test.ts
 /** `iot_export.h`: connecting and log. */
 import { types } from 'node:util';
-import { wrongType } from '../arguments';
-import { native } from '../native';
+import { published } from '../addon/load';
+import { wrongType } from '../base/arguments';
 import { cInt, cText } from './arguments';
 import {
   type IOT_LogLevel,
   IOTX_IOCTL_GET_REGION,
   IOTX_IOCTL_SET_ENDPOINT,
+  IOTX_IOCTL_SET_FETCH_PATIENCE,
   IOTX_IOCTL_SET_MQTT_DOMAIN,
   IOTX_IOCTL_SET_MQTT_PORT,
   IOTX_IOCTL_SET_MQTT_TLS,
@@ -29,7 +31,7 @@ export function IOT_SetupConnInfo(
   device_name: string | null,
   device_secret: string | null,
 ): [result: number, info: iotx_conn_info_t | null] {
-  return native.sdk.setupConnInfo(
+  return published.setupConnInfo(
     cText('product_key', product_key),
     cText('device_name', device_name),
     cText('device_secret', device_secret, { secret: true }),
@@ -42,11 +44,13 @@ const numbers: ReadonlySet<number> = new Set([
   IOTX_IOCTL_SET_MQTT_PORT,
   IOTX_IOCTL_SET_MQTT_TLS,
   IOTX_IOCTL_SET_SIGN_METHOD,
+  IOTX_IOCTL_SET_FETCH_PATIENCE,
 ]);
 const texts: ReadonlySet<number> = new Set([IOTX_IOCTL_SET_MQTT_DOMAIN, IOTX_IOCTL_SET_ENDPOINT]);
 
 /**
- * Settings for all later IOT_SetupConnInfo of the process, all its threads. A number is given as
+ * Settings for all later IOT_SetupConnInfo of the process, all its threads;
+ * IOTX_IOCTL_SET_FETCH_PATIENCE for its next IOT_OTA_FetchYield. A number is given as
  * such or in an `Int32Array(1)`, which GET_REGION fills. SUCCESS_RETURN, or FAIL_RETURN: an option
  * or value that is not known here.
  */
@@ -56,22 +60,22 @@ export function IOT_Ioctl(
 ): number {
   const which = cInt('option', option);
   if (data === null || !(numbers.has(which) || texts.has(which))) {
-    return native.sdk.ioctl(which, null)[0];
+    return published.ioctl(which, null)[0];
   }
-  if (texts.has(which)) return native.sdk.ioctl(which, cText('data', data))[0];
-  if (!types.isInt32Array(data)) return native.sdk.ioctl(which, cInt('data', data))[0];
+  if (texts.has(which)) return published.ioctl(which, cText('data', data))[0];
+  if (!types.isInt32Array(data)) return published.ioctl(which, cInt('data', data))[0];
   if (data.length !== 1) throw wrongType('data', 'an Int32Array of one number', data);
-  const [result, value] = native.sdk.ioctl(which, data[0] as number);
+  const [result, value] = published.ioctl(which, data[0] as number);
   data[0] = value;
   return result;
 }
 
 /** Log lines up to `level` go to stderr, from any thread. The level is the process's. */
 export function IOT_SetLogLevel(level: IOT_LogLevel): void {
-  native.sdk.setLogLevel(cInt('level', level));
+  published.setLogLevel(cInt('level', level));
 }
 
 /** Writes a line to the log. */
 export function IOT_DumpMemoryStats(level: IOT_LogLevel): void {
-  native.sdk.dumpMemoryStats(cInt('level', level));
+  published.dumpMemoryStats(cInt('level', level));
 }

@@ -1,7 +1,9 @@
+// Tested by test/sdk/lifecycle.test.ts
 /** The opaque handles of the published API. */
-import { wrongType } from '../arguments';
-import { native } from '../native';
-import type { NativeClient, NativeOta } from './binding';
+
+import { published } from '../addon/load';
+import type { NativeClient, NativeOta } from '../addon/sdk-binding';
+import { wrongType } from '../base/arguments';
 import {
   IOTX_MQTT_EVENT_BUFFER_OVERFLOW,
   IOTX_MQTT_EVENT_DISCONNECT,
@@ -57,26 +59,31 @@ interface PushedCallback {
 
 /**
  * A handle of {@link IOT_MQTT_Construct}; opaque. It belongs to the thread and realm that made it.
- * A destroyed one is like null. One that is dropped without being destroyed is destroyed when it
- * has been collected.
+ * A destroyed handle acts like null, which means the only open handle of this thread while there is
+ * exactly one (but not for {@link IOT_MQTT_Destroy} and {@link IOT_OTA_Init}). A handle that is
+ * dropped without being destroyed is destroyed when it has been collected.
  */
 export class MqttHandle {
   readonly #native: NativeClient;
   readonly #subscriptions = new Map<number, Subscription>();
   readonly #pushed = new Map<number, PushedCallback>();
   #last = HANDLE_EVENT;
+  #destroyed = false;
+
+  /** Those that were constructed and are not destroyed. Being open keeps none of them alive. */
+  static readonly #open = new Set<WeakRef<MqttHandle>>();
 
   /** @internal */
   constructor(token: symbol, handler: TopicHandler | null, context: unknown) {
     checkMaker(token);
-    // The addon holds its function for good, so that must not hold the handle.
+    // The addon keeps this function for ever, so the function must not keep the handle alive.
     const self = new WeakRef(this);
-    this.#native = native.sdk.mqttNew(
+    this.#native = published.mqttNew(
       (callback, type, packetId, text, payload, qos, dup, retain) => {
         const handle = self.deref();
         if (handle === undefined) return;
         if (type === PUSHED) {
-          handle.#tellPushed(callback);
+          handle.#notifyPushed(callback);
           return;
         }
         const subscription = handle.#subscriptions.get(callback);
@@ -88,7 +95,7 @@ export class MqttHandle {
     Object.freeze(this);
   }
 
-  #tellPushed(callback: number): void {
+  #notifyPushed(callback: number): void {
     const pushed = this.#pushed.get(callback);
     const handle = pushed?.handle.deref();
     if (handle !== undefined) pushed?.onPushed(handle);
@@ -110,6 +117,36 @@ export class MqttHandle {
     if (value === null) return null;
     if (typeof value === 'object' && value !== undefined && #native in value) return value;
     throw foreign(name, 'IOT_MQTT_Construct', value);
+  }
+
+  /** @internal */
+  static opened(handle: MqttHandle): void {
+    MqttHandle.#open.add(new WeakRef(handle));
+  }
+
+  /** @internal */
+  static destroyed(handle: MqttHandle): void {
+    handle.#destroyed = true;
+  }
+
+  /**
+   * The handle that a program means: null and a destroyed one mean the only one that is open.
+   *
+   * @internal
+   */
+  static meant(name: string, value: unknown): MqttHandle | null {
+    const given = MqttHandle.check(name, value);
+    return given === null || given.#destroyed ? MqttHandle.#only() : given;
+  }
+
+  static #only(): MqttHandle | null {
+    const found: MqttHandle[] = [];
+    for (const reference of MqttHandle.#open) {
+      const handle = reference.deref();
+      if (handle === undefined || handle.#destroyed) MqttHandle.#open.delete(reference);
+      else found.push(handle);
+    }
+    return found.length === 1 ? (found[0] as MqttHandle) : null;
   }
 
   /**
@@ -182,10 +219,10 @@ function eventOf(
   return { event_type: type, msg: textEvents.has(type) ? text : packetId } as iotx_mqtt_event_msg_t;
 }
 
-/** A handle of {@link IOT_OTA_Init}; opaque. What {@link MqttHandle} says holds for it too. */
+/** A handle of {@link IOT_OTA_Init}; opaque. The rules of {@link MqttHandle} hold for it too. */
 export class OtaHandle {
   readonly #native: NativeOta;
-  /** Its client is not collected before it. */
+  /** Kept so that its client is not collected before it. */
   readonly #client: MqttHandle;
   #pushed = 0;
 

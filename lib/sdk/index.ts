@@ -1,3 +1,9 @@
+/// <reference types="node" preserve="true" />
+/**
+ * This room is the published C API, function by function, in the shape of its headers: what a user
+ * imports as `iotkit-ota/sdk`. It may import base and addon, and knows nothing of the other API.
+ * Its types name those of Node.js (Buffer), so a TypeScript program needs @types/node for it.
+ */
 export { IOT_DumpMemoryStats, IOT_Ioctl, IOT_SetLogLevel, IOT_SetupConnInfo } from './connection';
 export * from './constants';
 export type { MqttHandle, OtaHandle, TopicHandler } from './handles';

@@ -1,8 +1,10 @@
+// Tested by test/sdk/mqtt.test.ts
 /** IOT_MQTT_*: `exports/iot_export_mqtt.h`, function by function. */
-import { wrongType } from '../arguments';
-import { native } from '../native';
+
+import { published } from '../addon/load';
+import type { NativeParams } from '../addon/sdk-binding';
+import { wrongType } from '../base/arguments';
 import { cBytes, cFunction, cInt, cText, cUint8, cUint16, cUint32 } from './arguments';
-import type { NativeParams } from './binding';
 import {
   FAIL_RETURN,
   type iotx_mqtt_qos_t,
@@ -18,10 +20,16 @@ function object<T extends object>(name: string, value: T | null): T | null {
   throw wrongType(name, 'an object, or null', value);
 }
 
-/** Holds `handle` until the call has ended: what it tells goes through the handle. */
+/** Keeps `handle` alive until the call has ended: its events go through the handle. */
 async function during(handle: MqttHandle | null, call: Promise<number> | number): Promise<number> {
   const result = await call;
   return handle === undefined ? FAIL_RETURN : result;
+}
+
+/** The handle that is meant (see MqttHandle), and what the addon has for it. */
+function target(handle: MqttHandle | null) {
+  const meant = MqttHandle.meant('handle', handle);
+  return { meant, client: MqttHandle.native('handle', meant) };
 }
 
 function paramsOf(param: iotx_mqtt_param_t, handler: boolean): NativeParams {
@@ -49,8 +57,8 @@ function paramsOf(param: iotx_mqtt_param_t, handler: boolean): NativeParams {
  * Connects. Resolves to the handle when the broker has accepted, else to null: a parameter is not
  * valid, there is no connection within 10 s, no answer within `request_timeout_ms`, or a refusal.
  *
- * @param pInitParams null: of the process's identity, which only a C program sets, so null comes
- *   back.
+ * @param pInitParams null: use the identity of the process, which only a C program can set, so the
+ *   result is null.
  * @throws TypeError with code `ERR_INVALID_ARGUMENT`, as every function here for a value of another
  *   type than C's.
  */
@@ -62,11 +70,13 @@ export async function IOT_MQTT_Construct<Context = unknown>(
   const handler = cFunction('pInitParams.handle_event.h_fp', events?.h_fp ?? null);
   const params = param && paramsOf(param as iotx_mqtt_param_t, handler !== null);
   const handle = MqttHandle.make(handler as TopicHandler | null, events?.pcontext);
-  const connected = await native.sdk.mqttConstruct(
+  const connected = await published.mqttConstruct(
     MqttHandle.native('handle', handle) as NonNullable<ReturnType<typeof MqttHandle.native>>,
     params,
   );
-  return connected ? handle : null;
+  if (!connected) return null;
+  MqttHandle.opened(handle);
+  return handle;
 }
 
 /**
@@ -74,30 +84,32 @@ export async function IOT_MQTT_Construct<Context = unknown>(
  * within about 2 s, to NULL_VALUE_ERROR for null.
  */
 export async function IOT_MQTT_Destroy(handle: MqttHandle | null): Promise<number> {
-  return during(handle, native.sdk.mqttDestroy(MqttHandle.native('handle', handle)));
+  const client = MqttHandle.native('handle', handle);
+  if (handle !== null) MqttHandle.destroyed(handle);
+  return during(handle, published.mqttDestroy(client));
 }
 
 /**
  * Sends and receives, and calls back, on the handle's own thread. Resolves to 0 when something was
- * handled or `timeout_ms` is over, which is an upper bound; at once while an upgrade of this client
- * is being fetched.
+ * handled or after at most `timeout_ms`; immediately while an upgrade of this client is being
+ * fetched.
  */
 export async function IOT_MQTT_Yield(
   handle: MqttHandle | null,
   timeout_ms: number,
 ): Promise<number> {
-  const client = MqttHandle.native('handle', handle);
-  return during(handle, native.sdk.mqttYield(client, cInt('timeout_ms', timeout_ms)));
+  const { meant, client } = target(handle);
+  return during(meant, published.mqttYield(client, cInt('timeout_ms', timeout_ms)));
 }
 
 /** 1: connected, 0: not. */
 export function IOT_MQTT_CheckStateNormal(handle: MqttHandle | null): number {
-  return native.sdk.mqttCheckStateNormal(MqttHandle.native('handle', handle));
+  return published.mqttCheckStateNormal(target(handle).client);
 }
 
 interface Entered {
   readonly callback: number;
-  /** What returns the result, after forgetting a subscription that was not made. */
+  /** Returns the result, after forgetting a subscription that was not made. */
   readonly settle: (result: number) => number;
 }
 
@@ -112,7 +124,7 @@ function enter<Context>(
   }
   const { callback, isNew } = MqttHandle.enter(handle, filter, handler as TopicHandler, pcontext);
   const settle = (result: number): number => {
-    // A subscription that was not answered in time remains, and fails with FAIL_RETURN.
+    // FAIL_RETURN: the answer did not come in time. Such a subscription remains.
     if (isNew && result < FAIL_RETURN) MqttHandle.forget(handle, callback);
     return result;
   };
@@ -131,12 +143,12 @@ export function IOT_MQTT_Subscribe<Context = undefined>(
   topic_handle_func: TopicHandler<Context> | null,
   pcontext?: Context,
 ): number {
-  const client = MqttHandle.native('handle', handle);
+  const { meant, client } = target(handle);
   const filter = cText('topic_filter', topic_filter);
   const level = cInt('qos', qos);
   const handler = cFunction('topic_handle_func', topic_handle_func);
-  const { callback, settle } = enter(handle, filter, handler, pcontext);
-  return settle(native.sdk.mqttSubscribe(client, filter, level, callback));
+  const { callback, settle } = enter(meant, filter, handler, pcontext);
+  return settle(published.mqttSubscribe(client, filter, level, callback));
 }
 
 /**
@@ -151,29 +163,29 @@ export async function IOT_MQTT_Subscribe_Sync<Context = undefined>(
   pcontext: Context,
   timeout_ms: number,
 ): Promise<number> {
-  const client = MqttHandle.native('handle', handle);
+  const { meant, client } = target(handle);
   const filter = cText('topic_filter', topic_filter);
   const level = cInt('qos', qos);
   const handler = cFunction('topic_handle_func', topic_handle_func);
   const timeout = cInt('timeout_ms', timeout_ms);
-  const { callback, settle } = enter(handle, filter, handler, pcontext);
-  const call = native.sdk.mqttSubscribeSync(client, filter, level, callback, timeout);
-  return settle(await during(handle, call));
+  const { callback, settle } = enter(meant, filter, handler, pcontext);
+  const call = published.mqttSubscribeSync(client, filter, level, callback, timeout);
+  return settle(await during(meant, call));
 }
 
 /**
  * Removes all functions of that filter; none is called any more. Returns the packet id, 0: nothing
- * had to be sent.
+ * is sent now.
  */
 export function IOT_MQTT_Unsubscribe(
   handle: MqttHandle | null,
   topic_filter: string | null,
 ): number {
-  const client = MqttHandle.native('handle', handle);
+  const { meant, client } = target(handle);
   const filter = cText('topic_filter', topic_filter);
-  const result = native.sdk.mqttUnsubscribe(client, filter);
+  const result = published.mqttUnsubscribe(client, filter);
   const untouched = result === NULL_VALUE_ERROR || result === MQTT_TOPIC_FORMAT_ERROR;
-  if (handle !== null && filter !== null && !untouched) MqttHandle.forgetFilter(handle, filter);
+  if (meant !== null && filter !== null && !untouched) MqttHandle.forgetFilter(meant, filter);
   return result;
 }
 
@@ -187,13 +199,13 @@ export function IOT_MQTT_Publish(
   topic_name: string | null,
   topic_msg: PublishMessage | null,
 ): number {
-  const client = MqttHandle.native('handle', handle);
+  const { client } = target(handle);
   const topic = cText('topic_name', topic_name);
   const message = object('topic_msg', topic_msg);
   const payload = cBytes('topic_msg.payload', message?.payload ?? null);
   const qos = cUint8('topic_msg.qos', message?.qos ?? 0);
   const retain = cUint8('topic_msg.retain', message?.retain ?? 0);
-  const result = native.sdk.mqttPublish(client, topic, message !== null, payload, qos, retain);
+  const result = published.mqttPublish(client, topic, message !== null, payload, qos, retain);
   if (message !== null && result > 0) Reflect.set(message, 'packet_id', result);
   return result;
 }
@@ -205,7 +217,7 @@ export function IOT_MQTT_Publish_Simple(
   qos: number,
   data: string | Uint8Array | null,
 ): number {
-  const client = MqttHandle.native('handle', handle);
+  const { client } = target(handle);
   const topic = cText('topic_name', topic_name);
-  return native.sdk.mqttPublishSimple(client, topic, cInt('qos', qos), cBytes('data', data));
+  return published.mqttPublishSimple(client, topic, cInt('qos', qos), cBytes('data', data));
 }

@@ -1,6 +1,8 @@
+// Tested by test/sdk/sequence.test.ts
 /** IOT_OTA_*: `iot_export_ota.h`, function by function. */
-import { wrongType } from '../arguments';
-import { native } from '../native';
+
+import { published } from '../addon/load';
+import { wrongType } from '../base/arguments';
 import { cBuffer, cFunction, cInt, cMemory, cText, cUint32 } from './arguments';
 import type { IOT_OTA_CmdType_t } from './constants';
 import { MqttHandle, OtaHandle } from './handles';
@@ -20,7 +22,7 @@ export function IOT_OTA_Init(
   ch_signal: MqttHandle | null,
 ): OtaHandle | null {
   const client = MqttHandle.check('ch_signal', ch_signal);
-  const made = native.sdk.otaInit(
+  const made = published.otaInit(
     cText('product_key', product_key),
     cText('device_name', device_name),
     MqttHandle.native('ch_signal', client),
@@ -33,7 +35,7 @@ export function IOT_OTA_Init(
  * IOT_OTAE_INVALID_PARAM for null.
  */
 export async function IOT_OTA_Deinit(handle: OtaHandle | null): Promise<number> {
-  return native.sdk.otaDeinit(nativeOf(handle));
+  return published.otaDeinit(nativeOf(handle));
 }
 
 /**
@@ -41,7 +43,7 @@ export async function IOT_OTA_Deinit(handle: OtaHandle | null): Promise<number> 
  * with the last error INVALID_PARAM or OSC_FAILED.
  */
 export function IOT_OTA_ReportVersion(handle: OtaHandle | null, version: string | null): number {
-  return native.sdk.otaReportVersion(nativeOf(handle), cText('version', version));
+  return published.otaReportVersion(nativeOf(handle), cText('version', version));
 }
 
 /**
@@ -55,12 +57,12 @@ export function IOT_OTA_ReportProgress(
   msg: string | null,
 ): number {
   const ota = nativeOf(handle);
-  return native.sdk.otaReportProgress(ota, cInt('progress', progress), cText('msg', msg));
+  return published.otaReportProgress(ota, cInt('progress', progress), cText('msg', msg));
 }
 
 /** 1: an upgrade is announced or being fetched; else 0, also for null. */
 export function IOT_OTA_IsFetching(handle: OtaHandle | null): number {
-  return native.sdk.otaIsFetching(nativeOf(handle));
+  return published.otaIsFetching(nativeOf(handle));
 }
 
 /**
@@ -68,7 +70,7 @@ export function IOT_OTA_IsFetching(handle: OtaHandle | null): number {
  * null.
  */
 export function IOT_OTA_IsFetchFinish(handle: OtaHandle | null): number {
-  return native.sdk.otaIsFetchFinish(nativeOf(handle));
+  return published.otaIsFetchFinish(nativeOf(handle));
 }
 
 /**
@@ -77,12 +79,13 @@ export function IOT_OTA_IsFetchFinish(handle: OtaHandle | null): number {
  * of its client, may run at the same time; several fetches of one handle run one after the other.
  * `buf` is written when the promise settles.
  *
- * Resolves to the number of bytes; 0: none in that time, also while it reconnects;
- * IOT_OTAE_INVALID_PARAM; IOT_OTAE_INVALID_STATE when there is nothing to fetch; -1 when the
- * download has failed for good.
+ * Resolves to the number of bytes; 0: none in that time, also while it reconnects, which is no
+ * failure: call it again until IOT_OTA_IsFetchFinish says 1 (IOTX_IOCTL_SET_FETCH_PATIENCE lets it
+ * wait longer before it says 0); IOT_OTAE_INVALID_PARAM; IOT_OTAE_INVALID_STATE when there is
+ * nothing to fetch; -1 when the download has failed for good.
  *
- * @throws TypeError also when `buf` was detached or shrunk while it was waited for: its bytes are
- *   lost then.
+ * @throws TypeError also when `buf` was detached or shrunk before the promise settled: its bytes
+ *   are lost then.
  */
 export async function IOT_OTA_FetchYield(
   handle: OtaHandle | null,
@@ -91,17 +94,17 @@ export async function IOT_OTA_FetchYield(
 ): Promise<number> {
   const ota = nativeOf(handle);
   const buffer = cBuffer('buf', buf);
-  const got = await native.sdk.otaFetchYield(ota, buffer, cUint32('timeout_s', timeout_s));
-  // The handle is named here so that it is not collected, and closed, before its fetch ends.
+  const got = await published.otaFetchYield(ota, buffer, cUint32('timeout_s', timeout_s));
+  // Naming the handle here keeps it from being collected, and closed, before its fetch ends.
   if (got !== undefined && handle !== undefined) return got;
   throw wrongType('buf', 'left alone until the fetch has ended', 'detached or shrunk');
 }
 
 /**
- * Asks or does what `type` says; `buf` is any typed array. Numbers take 4 bytes at an address that
- * is a multiple of 4 (a `Uint32Array(1)`), sizes also 8 (a `BigUint64Array(1)`). Texts are cut to
- * the buffer, always end with NUL, and the rest is zeroed; this holds also for IOT_OTAG_COTA_*, for
- * which C makes a new text. RESET_* do not touch it.
+ * Queries or sets what `type` names; `buf` is any typed array. Numbers take 4 bytes at an address
+ * that is a multiple of 4 (a `Uint32Array(1)`), sizes also 8 (a `BigUint64Array(1)`). Texts are cut
+ * to the buffer, always end with NUL, and the rest is zeroed; this holds also for IOT_OTAG_COTA_*,
+ * for which C makes a new text. RESET_* do not touch it.
  *
  * 0; IOT_OTAE_INVALID_PARAM: null or no length; IOT_OTAE_INVALID_STATE: no upgrade so far; -1 with
  * the last error INVALID_PARAM, INVALID_STATE or GENERAL.
@@ -111,17 +114,17 @@ export function IOT_OTA_Ioctl(
   type: IOT_OTA_CmdType_t,
   buf: NodeJS.TypedArray | null,
 ): number {
-  return native.sdk.otaIoctl(nativeOf(handle), cInt('type', type), cMemory('buf', buf));
+  return published.otaIoctl(nativeOf(handle), cInt('type', type), cMemory('buf', buf));
 }
 
 /** The last error of this handle, never reset to 0; IOT_OTAE_INVALID_PARAM for null. */
 export function IOT_OTA_GetLastError(handle: OtaHandle | null): number {
-  return native.sdk.otaGetLastError(nativeOf(handle));
+  return published.otaGetLastError(nativeOf(handle));
 }
 
 /**
  * `on_pushed(handle)` is called when an upgrade was announced, before the IOT_MQTT_Yield in which
- * it came resolves; null: nobody. 0; IOT_OTAE_INVALID_PARAM.
+ * it came resolves; null: nothing is called. 0; IOT_OTAE_INVALID_PARAM.
  */
 export function IOT_OTA_SetOnPushedCallback(
   handle: OtaHandle | null,
@@ -130,15 +133,15 @@ export function IOT_OTA_SetOnPushedCallback(
   const ota = nativeOf(handle);
   const callback = cFunction('on_pushed', on_pushed);
   const number = handle === null ? 0 : OtaHandle.setOnPushed(handle, callback);
-  return native.sdk.otaSetOnPushedCallback(ota, number);
+  return published.otaSetOnPushedCallback(ota, number);
 }
 
 /**
- * Publishes the version to the legacy request topic, QoS 1: is there an image for me. As
+ * Asks for an image by publishing the version to the legacy request topic, QoS 1. Results as of
  * IOT_OTA_ReportVersion; -1 while fetching.
  */
 export function iotx_req_image(handle: OtaHandle | null, version: string | null): number {
-  return native.sdk.otaReqImage(nativeOf(handle), cText('version', version));
+  return published.otaReqImage(nativeOf(handle), cText('version', version));
 }
 
 /** Asks for the remote configuration. */
@@ -148,7 +151,7 @@ export function iotx_ota_get_config(
   getType: string | null,
   attributeKeys: string | null,
 ): number {
-  return native.sdk.otaGetConfig(
+  return published.otaGetConfig(
     nativeOf(handle),
     cText('configScope', configScope),
     cText('getType', getType),

@@ -5,13 +5,30 @@
  * @packageDocumentation
  */
 
+export type { Ports } from './assembly/addresses';
+export { checkState, type StateReport } from './assembly/fsck';
+export type { Health } from './assembly/health';
+export type { LimitOptions, PlatformOptions } from './assembly/options';
+export { type Clock, ManualClock, systemClock, type Timer } from './base/clock';
+export { PlatformError, type PlatformErrorCode } from './base/errors';
+export type { Log } from './base/log';
+export type { StateProblem } from './base/problems';
 export { type HmacMethod, type SignIn, signIn } from './broker/auth';
-export { localIdentity } from './ca';
-export { type Clock, ManualClock, systemClock, type Timer } from './clock';
+export type { ExternalBroker } from './broker/external-client';
 export type { Configs } from './configs/configs';
-export type { Devices } from './devices';
-export type { Upgrades } from './engine/upgrades';
-export { PlatformError, type PlatformErrorCode } from './errors';
+export type {
+  ConfigOptions,
+  ConfigPush,
+  ConfigPushOptions,
+  ConfigPushState,
+} from './configs/options';
+export type { DeviceOptions, Devices } from './devices/devices';
+export type {
+  DownloadOutcome,
+  PlatformEvent,
+  PlatformEventName,
+  PlatformEvents,
+} from './events/event-types';
 export type {
   BlockFault,
   Fault,
@@ -21,38 +38,30 @@ export type {
   HttpFault,
   MqttFault,
   NoticeFault,
-} from './fault-types';
-export type { Faults } from './faults';
-export type { FirmwareStore } from './firmware/store';
-export { Platform, type Ports } from './platform';
+} from './faults/fault-types';
+export type { Faults } from './faults/faults';
+export type { ObjectStoreOptions } from './firmware/object-store';
+export type { FirmwareFileOptions, FirmwareOptions, FirmwareSource } from './firmware/options';
+export {
+  STATEMENT_FIELD,
+  type Statement,
+  signStatement,
+  statementText,
+} from './firmware/statement';
+export type { FirmwareStore, FirmwareTraffic } from './firmware/store';
+export { localIdentity, type TlsIdentity } from './listen/ca';
+export type { ConnectionLimits } from './listen/limits';
+export { Platform } from './platform';
+export type { RemoteConfig } from './types/config';
+export type { Device, DeviceKey, Presence } from './types/device';
+export type { Firmware, FirmwareFile, SignMethod } from './types/firmware';
 export type {
-  ConfigOptions,
-  ConfigPush,
-  ConfigPushOptions,
-  ConfigPushState,
-  Device,
-  DeviceKey,
-  DeviceOptions,
-  DownloadOutcome,
-  ExternalBroker,
-  Firmware,
-  FirmwareFile,
-  FirmwareFileOptions,
-  FirmwareOptions,
-  FirmwareSource,
-  FirmwareTraffic,
-  PlatformEvent,
-  PlatformEventName,
-  PlatformEvents,
-  PlatformOptions,
-  RemoteConfig,
   RetryPolicy,
-  SignMethod,
   TaskReason,
   TaskState,
   TaskTransition,
-  TlsIdentity,
   Upgrade,
-  UpgradeOptions,
   UpgradeTask,
-} from './types';
+} from './types/upgrade';
+export type { UpgradeOptions } from './upgrades/options';
+export type { Upgrades } from './upgrades/upgrades';

@@ -1,7 +1,8 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { generateKeyPairSync, verify } from 'node:crypto';
+import { on, once } from 'node:events';
+import { closeSync, mkdtempSync, openSync, rmSync, watch } from 'node:fs';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Device, Firmware, Platform, Upgrade } from '../src/index';
@@ -43,7 +44,10 @@ async function json<T>(...args: string[]): Promise<T> {
 
 /** Starts `serve` and resolves with what it printed when it is ready. */
 async function serve(...args: string[]): Promise<{ child: ChildProcess; printed: string[] }> {
-  const ports = ['mqtt', 'mqtts', 'http', 'https'].flatMap((name) => [`--${name}-port`, '0']);
+  const ports = ['mqtt', 'mqtts', 'http', 'https', 'api'].flatMap((name) => [
+    `--${name}-port`,
+    '0',
+  ]);
   const child = spawn(process.execPath, [join(compiled, 'cli.js'), 'serve', ...ports, ...args], {
     env: environment,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -78,7 +82,7 @@ beforeAll(async () => {
     ...['--tsBuildInfoFile', join(compiled, 'tsbuildinfo')],
   ]);
   if (code !== 0) throw new Error(out);
-}, 120_000);
+});
 
 afterAll(() => rmSync(compiled, { recursive: true, force: true }));
 
@@ -140,7 +144,7 @@ test('an operator with a shell upgrades a device', async () => {
   expect(after).toMatchObject({ code: 3, err: expect.stringContaining('no platform serves') });
 });
 
-test('a failure is told by words and exit code', async () => {
+test('a failure has words and an exit code', async () => {
   await serve('--quiet');
   expect(await cli('device', 'add', PRODUCT, 'lamp')).toMatchObject({ code: 0 });
   expect(await cli('device', 'add', PRODUCT, 'lamp')).toMatchObject({
@@ -179,11 +183,25 @@ test('an upgrade that is waited for and does not succeed has a code of its own',
   await writeFile(file, bytes(10));
   const { id } = await json<{ id: string }>('firmware', 'add', PRODUCT, '2.0.0', file);
   const started = await cli('upgrade', 'start', id, 'lamp');
-  expect(started.out).toContain('pending');
-  const conflict = await cli('upgrade', 'start', id, 'lamp', '--wait');
-  expect(conflict).toMatchObject({ code: 4, out: expect.stringContaining('conflict') });
+  expect(started).toMatchObject({ code: 0, out: expect.stringContaining('pending') });
+  // Whether it is waited for or not.
+  for (const wait of [[], ['--wait']]) {
+    const conflict = await cli('upgrade', 'start', id, 'lamp', ...wait);
+    expect(conflict).toMatchObject({ code: 4, out: expect.stringContaining('conflict') });
+  }
+  const same = await cli('firmware', 'add', PRODUCT, '2.0.0', file);
+  expect(same).toMatchObject({ code: 1, err: expect.stringContaining('ERR_FIRMWARE_EXISTS') });
+  expect((await cli('firmware', 'add', PRODUCT, '2.0.0', file, '--allow-same-version')).code).toBe(
+    0,
+  );
   const [first] = await json<{ id: string }[]>('upgrade', 'status');
+  const watching = cli('upgrade', 'watch', first?.id ?? '');
   expect((await cli('upgrade', 'cancel', first?.id ?? '')).out).toContain('cancelled');
+  expect(await watching).toMatchObject({
+    code: 4,
+    out: expect.stringContaining('cancelled'),
+    err: expect.stringContaining('100 % cancelled=1'),
+  });
 });
 
 test('an operator with a shell uploads several files, and upgrades over MQTT', async () => {
@@ -206,6 +224,48 @@ test('an operator with a shell uploads several files, and upgrades over MQTT', a
   expect(upgrade).toMatchObject({ protocol: 'mqtt', streamId: expect.any(Number) });
   const refused = await cli('upgrade', 'start', both.id, 'lamp', '--protocol', 'mqtt');
   expect(refused).toMatchObject({ code: 1, err: expect.stringContaining('ERR_INVALID_ARGUMENT') });
+});
+
+test('an operator with a shell signs what is announced', async () => {
+  const image = bytes(1_000);
+  const [file, keyFile] = [join(stateDir, 'image.bin'), join(stateDir, 'key.pem')];
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  await writeFile(file, image);
+  await writeFile(keyFile, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  const sign = (...args: string[]) => cli('firmware', 'sign', PRODUCT, '2.0.0', file, ...args);
+
+  const text = await sign('--module', 'mcu');
+  expect(text).toMatchObject({
+    code: 0,
+    out:
+      `iotkit-ota statement 1\nproduct ${PRODUCT}\nmodule mcu\nversion 2.0.0\nkind full\n` +
+      `size 1000\nsha256 ${sha256(image)}\n`,
+  });
+  expect((await sign('--file', '--diff')).out).toMatch(/\nkind diff\n.*\nfile image\.bin\n$/s);
+  const signature = (await sign('--module', 'mcu', '--key', keyFile)).out.trim();
+  const isRight = (value: string) =>
+    verify(null, Buffer.from(text.out), publicKey, Buffer.from(value, 'base64'));
+  expect(isRight(signature)).toBe(true);
+  expect(await sign('--key', '/nowhere')).toMatchObject({ code: 1 });
+  expect(await sign('--key', file)).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('must be a private key'),
+  });
+  expect(await sign('--sign-method', 'sha1')).toMatchObject({ code: 1 });
+
+  await serve('--quiet');
+  const add = ['firmware', 'add', PRODUCT, '2.0.0', file, '--module', 'mcu'];
+  const extData = ['--ext-data', '{"a":"b"}', '--statement-key', keyFile];
+  const firmware = await json<Firmware>(...add, ...extData);
+  expect(firmware.extData).toEqual({ a: 'b', 'iotkit.statement.v1': expect.any(String) });
+  expect(isRight(firmware.extData?.['iotkit.statement.v1'] ?? '')).toBe(true);
+  for (const wrong of [['--files'], ['--ext-data', '[]']]) {
+    const refused = await cli(...add, ...wrong, '--statement-key', keyFile);
+    expect(refused).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('ERR_INVALID_ARGUMENT'),
+    });
+  }
 });
 
 test('an operator with a shell configures devices', async () => {
@@ -243,16 +303,94 @@ test('an operator with a shell configures devices', async () => {
   });
 });
 
+test('fsck and status tell what is wrong, in words and by exit codes', async () => {
+  const { child } = await serve('--quiet');
+  const file = join(stateDir, 'image.bin');
+  await writeFile(file, bytes(10));
+  const { id } = await json<{ id: string }>('firmware', 'add', PRODUCT, '2.0.0', file);
+  expect(await cli('fsck')).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('ERR_STATE_LOCKED'),
+  });
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  await exited;
+  expect(await cli('fsck')).toMatchObject({ code: 0, out: expect.stringMatching(/files +1/) });
+  await rm(join(stateDir, 'firmware', `${id}.bin`));
+  expect(await cli('fsck')).toMatchObject({
+    code: 1,
+    out: expect.stringContaining(`firmware/${id}.bin`),
+  });
+  await serve('--quiet', '--broker', 'mqtt://127.0.0.1:9');
+  expect(await cli('status')).toMatchObject({
+    code: 5,
+    err: expect.stringMatching(/broker is away.*image "firmware/),
+  });
+});
+
+test('serve --log json writes lines of JSON', async () => {
+  const ports = ['mqtt', 'mqtts', 'http', 'https', 'api'].flatMap((name) => [
+    `--${name}-port`,
+    '0',
+  ]);
+  const child = spawn(
+    process.execPath,
+    [join(compiled, 'cli.js'), 'serve', ...ports, '--log', 'json'],
+    { env: environment, stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
+  const [first] = (await once(lines, 'line')) as [string];
+  expect(JSON.parse(first)).toMatchObject({ level: 'info', msg: 'ready', addresses: {} });
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  expect(await exited).toEqual([0, null]);
+});
+
+test.each(['text', 'json'])('serve serves on when its %s log cannot be written', async (form) => {
+  const full = openSync('/dev/full', 'w');
+  atEnd(() => closeSync(full));
+  const watcher = watch(stateDir);
+  const ports = ['mqtt', 'mqtts', 'http', 'https', 'api'].flatMap((each) => [
+    `--${each}-port`,
+    '0',
+  ]);
+  const args = [join(compiled, 'cli.js'), 'serve', '--log', form, ...ports];
+  const stdio = ['ignore', full, 'inherit'] as const;
+  const child = spawn(process.execPath, args, { env: environment, stdio: [...stdio] });
+  const exited = once(child, 'exit');
+  atEnd(async () => {
+    child.kill('SIGKILL');
+    await exited;
+    watcher.close();
+  });
+  for await (const [, name] of on(watcher, 'change')) if (name === 'server.json') break;
+  expect((await cli('device', 'add', PRODUCT, 'lamp')).code).toBe(0);
+  expect((await cli('status')).code).toBe(0);
+  child.kill('SIGTERM');
+  expect(await exited).toEqual([0, null]);
+});
+
+test('a command whose output nobody reads ends well, one that cannot write it does not', async () => {
+  await serve();
+  const list = `"${process.execPath}" "${join(compiled, 'cli.js')}" device list`;
+  const gone = await runProgram('bash', ['-c', `set -o pipefail; ${list} | true`]);
+  expect([gone.code, gone.err]).toEqual([0, '']);
+  const full = await runProgram('bash', ['-c', `${list} > /dev/full`]);
+  expect([full.code, full.err]).toEqual([
+    1,
+    expect.stringMatching(/^error: cannot write the output: ENOSPC/),
+  ]);
+});
+
 test('serve says why it cannot', async () => {
   await serve('--quiet');
-  expect(await cli('serve', '--http-port', '0', '--https-port', '0')).toMatchObject({
+  expect(
+    await cli('serve', '--http-port', '0', '--https-port', '0', '--api-port', '0'),
+  ).toMatchObject({
     code: 1,
     err: expect.stringContaining('ERR_STATE_LOCKED'),
   });
   environment.IOTKIT_PLATFORM_STATE_DIR = await temporaryFolder();
-  expect(await cli('serve', '--broker', 'mqtt://127.0.0.1:9', '--http-port', '0')).toMatchObject({
-    code: 1,
-    err: expect.stringMatching(/ERR_BROKER|ERR_LISTEN/),
-  });
+  expect(await cli('serve', '--log', 'xml')).toMatchObject({ code: 1 });
   expect(await cli('serve', '--tls-cert', '/nowhere')).toMatchObject({ code: 1 });
 });

@@ -30,10 +30,10 @@ async function notice(options: Partial<FirmwareOptions> = {}): Promise<Notice['d
 }
 
 test('are announced together, each with its own address, size and digest', async () => {
-  const data = await notice({ extData: { a: 'b' } });
+  const data = await notice({ extData: { a: 'b' }, signMethod: 'SHA256' });
   expect(data).toEqual({
     version: '2',
-    signMethod: 'SHA256',
+    signMethod: 'Sha256',
     extData: { a: 'b' },
     files: [
       {
@@ -70,9 +70,9 @@ test('are one firmware: size and digests of all in a row, faults, events and tra
   await platform.upgrades.start({ firmwareId: firmware.id, devices: ['lamp'] });
   const { files: announced = [] } = (await lamp.notice()).data;
   platform.faults.set({ kind: 'http-drop', afterBytes: 1_000, firmwareId: firmware.id, times: 1 });
-  const told = platform.waitFor('download');
+  const event = platform.waitFor('download');
   await download(platform, announced[1]?.fileUrl ?? '');
-  expect(await told).toMatchObject({
+  expect(await event).toMatchObject({
     firmwareId: firmware.id,
     file: 'system.img',
     bytes: 1_000,

@@ -20,6 +20,10 @@ function taskOf(platform: Platform, id: string): UpgradeTask | undefined {
   return platform.upgrades.get(id)?.tasks[0];
 }
 
+function retry(platform: Platform) {
+  return platform.waitFor('task-changed', ({ task }) => task.history.at(-1)?.reason === 'retry');
+}
+
 function reached(platform: Platform, state: string) {
   return platform.waitFor('task-changed', ({ task }) => task.state === state);
 }
@@ -90,10 +94,10 @@ describe('retry', () => {
   test('pushes again after the delay, as often as was asked', async () => {
     const { clock, platform, lamp, id } = await failing({ attempts: 2, delayMinutes: 10 });
     for (const retries of [1, 2]) {
-      const pending = reached(platform, 'pending');
+      const retried = retry(platform);
       await lamp.progress(-2, 'network');
-      await pending;
-      expect(taskOf(platform, id)).toMatchObject({ state: 'pending', retries });
+      await retried;
+      expect(taskOf(platform, id)).toMatchObject({ state: 'pushed', retries });
       clock.advance(10 * MINUTE - 1);
       await lamp.settle();
       expect(lamp.unread).toBe(0);
@@ -102,27 +106,26 @@ describe('retry', () => {
     }
     await lamp.progress(-2, 'network');
     const { tasks } = await platform.upgrades.settled(id);
-    const states = tasks[0]?.history.map(({ state }) => state);
-    const round = ['pushed', 'failed', 'pending'];
-    expect(states).toEqual(['pending', ...round, ...round, 'pushed', 'failed']);
+    const reasons = tasks[0]?.history.map(({ reason }) => reason);
+    expect(reasons).toEqual(['created', 'delivered', 'retry', 'retry', 'device-failed']);
   });
 
   test('after 0 minutes follows at once, also for a wrong version', async () => {
     const { clock, platform, lamp, id } = await failing({ attempts: 1, delayMinutes: 0 });
     await lamp.progress(10);
-    const pending = reached(platform, 'pending');
-    await lamp.inform('1.0.0');
-    await pending;
+    const retried = retry(platform);
+    await lamp.inform('1.0.1');
+    await retried;
     clock.advance(0);
     await lamp.notice();
-    expect(taskOf(platform, id)).toMatchObject({ state: 'pushed', retries: 1 });
+    expect(taskOf(platform, id)).toMatchObject({ state: 'upgrading', retries: 1 });
   });
 
   test('does not follow a cancellation, and ends with one', async () => {
     const { clock, platform, lamp, id } = await failing({ attempts: 5, delayMinutes: 30 });
-    const pending = reached(platform, 'pending');
+    const retried = retry(platform);
     await lamp.progress(-1);
-    await pending;
+    await retried;
     await platform.upgrades.cancel(id);
     clock.advance(60 * MINUTE);
     await lamp.settle();
@@ -146,7 +149,9 @@ describe('a restart with the same state directory', () => {
       ca: before.ca,
       token: before.operatorToken,
       task: taskOf(before, id),
-      devices: before.devices.list().map((device) => ({ ...device, online: false })),
+      devices: before.devices
+        .list()
+        .map((device) => ({ ...device, presence: 'no', online: false })),
       firmware: before.firmware.list(),
     };
     await before.close();
@@ -213,6 +218,7 @@ describe('a restart with the same state directory', () => {
     const after = await startPlatform({ stateDir });
     const again = await TestDevice.connect(after, lamp.device);
     await again.subscribe();
+    await again.inform('1.0.0');
     await again.notice();
   });
 

@@ -1,5 +1,11 @@
 import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto';
-import type { Firmware, Platform, TaskState, Upgrade } from '../src/index';
+import {
+  type Firmware,
+  ManualClock,
+  type Platform,
+  type TaskState,
+  type Upgrade,
+} from '../src/index';
 import { type Notice, PRODUCT, readyDevice, TestDevice } from './support/device';
 import { bytes, download, md5, sha256 } from './support/download';
 import { startPlatform } from './support/start';
@@ -20,10 +26,6 @@ function addFirmware(platform: Platform, options: Partial<Firmware> = {}): Promi
 
 function statesOf(upgrade: Upgrade | undefined): TaskState[] {
   return upgrade?.tasks[0]?.history.map(({ state }) => state) ?? [];
-}
-
-function stateReached(platform: Platform, state: TaskState) {
-  return platform.waitFor('task-changed', ({ task }) => task.state === state);
 }
 
 async function get(device: TestDevice, params: object = {}): Promise<Notice> {
@@ -53,8 +55,9 @@ describe('the main job', () => {
         size: image.length,
         version: '2.0.0',
         url: expect.stringMatching(/^https:\/\/127\.0\.0\.1:\d+\/firmware\//),
-        sign: sha256(image),
-        signMethod: 'SHA256',
+        md5: md5(image),
+        sign: md5(image),
+        signMethod: 'Md5',
       },
     });
     const { status, body } = await download(platform, notice.data.url);
@@ -104,7 +107,7 @@ describe('the main job', () => {
       isDiff: 1,
       md5: md5(image),
       sign: md5(image),
-      signMethod: 'MD5',
+      signMethod: 'Md5',
       module: 'mcu',
       extData: { key1: 'value1' },
     });
@@ -115,8 +118,8 @@ describe('the main job', () => {
 });
 
 describe('delivery', () => {
-  test('a device that is offline gets the notice when it connects and subscribes', async () => {
-    const platform = await startPlatform();
+  test('a device that is offline gets the notice when it connects, even if it reports nothing', async () => {
+    const platform = await startPlatform({ versionGraceMs: 0 });
     const lamp = await readyDevice(platform);
     const gone = platform.waitFor('device-disconnected');
     await lamp.disconnect();
@@ -131,7 +134,7 @@ describe('delivery', () => {
   });
 
   test('a persistent session gets the notice without subscribing again', async () => {
-    const platform = await startPlatform();
+    const platform = await startPlatform({ versionGraceMs: 0 });
     const device = await platform.devices.add({ productKey: PRODUCT, deviceName: 'lamp' });
     const lamp = await TestDevice.connect(platform, device, { clean: false });
     await lamp.subscribe();
@@ -148,7 +151,7 @@ describe('delivery', () => {
   });
 
   test('a device that has reported no version gets the notice when it does', async () => {
-    const platform = await startPlatform();
+    const platform = await startPlatform({ clock: new ManualClock() });
     const device = await platform.devices.add({ productKey: PRODUCT, deviceName: 'lamp' });
     const lamp = await TestDevice.connect(platform, device);
     await lamp.subscribe();
@@ -166,7 +169,11 @@ describe('delivery', () => {
     const lamp = await readyDevice(platform);
     for (const module of ['constructor', '__proto__']) {
       const firmware = await addFirmware(platform, { module });
-      await platform.upgrades.start({ firmwareId: firmware.id, devices: ['lamp'] });
+      await platform.upgrades.start({
+        firmwareId: firmware.id,
+        devices: ['lamp'],
+        multiModule: true,
+      });
       await lamp.settle();
       expect(lamp.unread).toBe(0);
       await lamp.inform('1.0.0', module);
@@ -186,25 +193,25 @@ describe('delivery', () => {
     await lamp.notice();
   });
 
-  test('a notice is sent once to a connection, and again to the next', async () => {
+  test('the notice comes again after each report of the version, and on each connection', async () => {
     const platform = await startPlatform();
     const lamp = await readyDevice(platform);
     const firmware = await addFirmware(platform);
     const { id } = await platform.upgrades.start({ firmwareId: firmware.id, devices: ['lamp'] });
     await lamp.notice();
     await lamp.inform('1.0.0');
-    await lamp.settle();
-    expect(lamp.unread).toBe(0);
+    await lamp.notice();
     const gone = platform.waitFor('device-disconnected');
     lamp.drop();
     await gone;
     const again = await TestDevice.connect(platform, lamp.device);
     await again.subscribe();
+    await again.inform('1.0.0');
     await again.notice();
     expect(statesOf(platform.upgrades.get(id))).toEqual(['pending', 'pushed']);
   });
 
-  test('a device pulls by firmware/get, and is told when there is nothing', async () => {
+  test('a device pulls by firmware/get, and is answered when there is nothing', async () => {
     const platform = await startPlatform();
     const lamp = await readyDevice(platform);
     expect(await get(lamp)).toEqual({ id: expect.any(String), code: 200, data: {} });
@@ -218,7 +225,7 @@ describe('delivery', () => {
     expect(lamp.unread).toBe(0);
     expect(await get(lamp, { module: 'other' })).toMatchObject({ code: 200, data: {} });
     const reply = await get(lamp, { module: 'default' });
-    expect(reply).toMatchObject({ code: 200, data: { version: '2.0.0', sign: sha256(image) } });
+    expect(reply).toMatchObject({ code: 200, data: { version: '2.0.0', sign: md5(image) } });
     expect(statesOf(platform.upgrades.get(id))).toEqual(['pending', 'pushed']);
     // A fresh address half-way, for one that has expired.
     await lamp.progress(50);
@@ -277,6 +284,7 @@ describe('the end of an upgrade', () => {
     const { platform, lamp, id } = await pushed();
     await lamp.progress(10);
     await lamp.inform('1.0.0');
+    await lamp.inform('1.0.1');
     const [task] = (await platform.upgrades.settled(id)).tasks;
     expect(task?.history.at(-1)).toMatchObject({ state: 'failed', reason: 'wrong-version' });
   });
@@ -296,14 +304,16 @@ describe('the end of an upgrade', () => {
     expect(statesOf(again)).toEqual(['pending', 'succeeded']);
   });
 
-  test('a second upgrade of the same device and module fails as a conflict', async () => {
+  test('a second upgrade of the same device fails as a conflict', async () => {
     const { platform, id } = await pushed();
     const other = await addFirmware(platform, { version: '3.0.0' });
     const second = await platform.upgrades.start({ firmwareId: other.id, devices: ['lamp'] });
     expect(second.tasks[0]?.history).toMatchObject([{ state: 'failed', reason: 'conflict' }]);
     expect(platform.upgrades.get(id)?.tasks[0]?.state).toBe('pushed');
     const mcu = await addFirmware(platform, { version: '3.0.0', module: 'mcu' });
-    const third = await platform.upgrades.start({ firmwareId: mcu.id, devices: ['lamp'] });
+    const start = { firmwareId: mcu.id, devices: ['lamp'] };
+    expect((await platform.upgrades.start(start)).tasks[0]?.state).toBe('failed');
+    const third = await platform.upgrades.start({ ...start, multiModule: true });
     expect(third.tasks[0]?.state).toBe('pending');
   });
 
@@ -382,7 +392,11 @@ describe('confirmation and batches', () => {
     const main = await addFirmware(platform);
     const mcu = await addFirmware(platform, { version: '1.0', module: 'mcu' });
     const first = await platform.upgrades.start({ firmwareId: main.id, devices: ['lamp'] });
-    const second = await platform.upgrades.start({ firmwareId: mcu.id, devices: ['lamp'] });
+    const second = await platform.upgrades.start({
+      firmwareId: mcu.id,
+      devices: ['lamp'],
+      multiModule: true,
+    });
     expect((await lamp.notice()).data.module).toBeUndefined();
     expect((await lamp.notice()).data.module).toBe('mcu');
     await lamp.progress(5, '', 'mcu');
@@ -405,6 +419,8 @@ test('what does not make sense is refused', async () => {
   await expect(start({ timeoutMinutes: 1441 })).rejects.toMatchObject(invalid);
   await expect(start({ retry: { attempts: 3, delayMinutes: 0 } })).rejects.toMatchObject(invalid);
   await expect(start({ retry: { attempts: 1, delayMinutes: 5 } })).rejects.toMatchObject(invalid);
+  const slow = { timeoutMinutes: 10, retry: { attempts: 1, delayMinutes: 10 } };
+  await expect(start(slow)).rejects.toMatchObject(invalid);
   await expect(start({ devices: ['nobody'] })).rejects.toMatchObject({
     code: 'ERR_DEVICE_UNKNOWN',
   });
@@ -427,57 +443,6 @@ test('what does not make sense is refused', async () => {
   await start({});
   const inUse = { code: 'ERR_FIRMWARE_IN_USE' };
   await expect(platform.firmware.remove(firmware.id)).rejects.toMatchObject(inUse);
-});
-
-describe('malformed messages', () => {
-  test.each([
-    ['inform', 'not json'],
-    ['inform', '[]'],
-    ['inform', '{"id":"1"}'],
-    ['inform', '{"id":"x","params":{"version":"1"}}'],
-    ['inform', '{"id":"4294967296","params":{"version":"1"}}'],
-    ['inform', '{"id":"1","params":{"version":""}}'],
-    ['inform', `{"id":"1","params":{"version":"${'1'.repeat(65)}"}}`],
-    ['inform', '{"id":"1","params":{"version":"1","module":"a b"}}'],
-    ['progress', '{"id":"1","params":{"step":"101"}}'],
-    ['progress', '{"id":"1","params":{"step":"-5"}}'],
-    ['progress', '{"id":"1","params":{"step":"1e1"}}'],
-    ['progress', '{"id":"1","params":{"step":"5","desc":7}}'],
-    ['progress', '{"id":"1","params":{"step":"5"}}'],
-    ['request', '\u0000'],
-  ])('%s %j is told and ignored', async (kind, payload) => {
-    const platform = await startPlatform();
-    const lamp = await readyDevice(platform);
-    const complaint = platform.waitFor('bad-message');
-    const topic = `/ota/device/${kind}/${lamp.names}`;
-    await lamp.client.publishAsync(topic, payload, { qos: 1 });
-    expect(await complaint).toMatchObject({ topic, reason: expect.any(String) });
-    expect(platform.devices.get(lamp.device)?.versions).toEqual({ default: '1.0.0' });
-    await lamp.settle();
-  });
-
-  test('a get that cannot be read is answered with an error', async () => {
-    const platform = await startPlatform();
-    const lamp = await readyDevice(platform);
-    const topic = `/sys/${lamp.names}/thing/ota/firmware/get`;
-    await lamp.client.subscribeAsync(`${topic}_reply`, { qos: 1 });
-    await lamp.client.publishAsync(topic, '{"id":"7","params":{"module":5}}');
-    expect(await lamp.notice()).toMatchObject({ id: '7', code: 460, data: {} });
-    await lamp.client.publishAsync(topic, '{');
-    expect(await lamp.notice()).toMatchObject({ id: '', code: 460 });
-  });
-
-  test('numbers are taken where the documents say strings', async () => {
-    const platform = await startPlatform();
-    const lamp = await readyDevice(platform);
-    const firmware = await addFirmware(platform);
-    await platform.upgrades.start({ firmwareId: firmware.id, devices: ['lamp'] });
-    await lamp.notice();
-    const upgrading = stateReached(platform, 'upgrading');
-    const topic = `/ota/device/progress/${lamp.names}`;
-    await lamp.client.publishAsync(topic, '{"id":0,"params":{"step":5}}');
-    await upgrading;
-  });
 });
 
 test('events can be iterated', async () => {

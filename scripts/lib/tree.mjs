@@ -31,33 +31,6 @@ export function withoutComments(text, { strings = false } = {}) {
 
 export const lineOf = (text, index) => text.slice(0, index).split('\n').length;
 
-/**
- * The first cycle of a graph given as node → nodes, as the path that closes it; or undefined.
- * @param {Map<string, Iterable<string>>} graph
- */
-export function findCycle(graph) {
-  const done = new Set();
-  const path = [];
-  const visit = (node) => {
-    if (done.has(node)) return undefined;
-    const start = path.indexOf(node);
-    if (start >= 0) return [...path.slice(start), node];
-    path.push(node);
-    for (const next of graph.get(node) ?? []) {
-      const cycle = visit(next);
-      if (cycle) return cycle;
-    }
-    path.pop();
-    done.add(node);
-    return undefined;
-  };
-  for (const node of graph.keys()) {
-    const cycle = visit(node);
-    if (cycle) return cycle;
-  }
-  return undefined;
-}
-
 /** Prints what a check found and sets the exit code. */
 export function report(title, problems, count) {
   for (const problem of problems) console.error(problem);

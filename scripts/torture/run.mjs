@@ -227,6 +227,9 @@ export class Run {
     // Killed behind the last step: nobody needs to start it again.
     if (ends === undefined) return isThere;
     if (ends === this.#plan.ends) return true;
+    // Where a part is there, a wrong length may be a log-in page: the part is kept for another time.
+    const isOfOtherSize = ends === 'ERR_HTTP_RANGE' && this.#plan.ends === 'ERR_SIZE_MISMATCH';
+    if (isOfOtherSize && this.#server.hasEnded) return true;
     // The faults may bring all of the image before the planned error has its turn.
     if (ends === 'ok' && !this.#server.hasEnded) return true;
     // The faults alone may end a program, before they are through.

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { FirmwareRequests } from '../support/firmware-requests';
 import { imageOf, sha256 } from '../support/image';
 import { nextUpgrade, World } from '../support/world';
 
@@ -92,14 +93,14 @@ test('a download goes on where the connection broke', async () => {
   await using world = await World.open({
     faults: [{ kind: 'http-drop', afterBytes: 70_000, times: 2 }],
   });
-  const ranges: Array<string | undefined> = [];
-  world.platform.on('download', ({ range }) => ranges.push(range));
+  const requests = new FirmwareRequests(world);
   const { upgrade } = await world.announce(image, {
     connect: { fetch: { maxRetries: 1, retry: { min: 1, max: 1 } } },
   });
   await upgrade.download(world.path('firmware.bin'));
 
   expect(image.equals(await readFile(world.path('firmware.bin')))).toBe(true);
+  const ranges = (await requests.told(3)).map(({ range }) => range);
   expect(ranges).toHaveLength(3);
   expect(ranges[0]).toBeUndefined();
   expect(ranges[1]).toMatch(/^bytes=\d+-/);

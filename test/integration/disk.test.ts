@@ -99,6 +99,34 @@ withMounts('a disk that may not be written', async () => {
   ]);
 });
 
+test.each(['download', 'chunks'] as const)(
+  'an upgrade above maxSize is refused before anything is fetched or made: %s',
+  async (how) => {
+    await using world = await World.open();
+    await using server = await FaultServer.start({ image, schedule: [serve()] });
+    const { upgrade } = await announceServed(world, server, image, {
+      fetch: { maxSize: image.length - 1 },
+    });
+    const consumed =
+      how === 'download' ? upgrade.download(world.path('firmware.bin')) : upgrade.chunks().next();
+    await expect(consumed).rejects.toMatchObject({
+      code: 'ERR_NO_SPACE',
+      detail: `${image.length} bytes are announced, and max_size is ${image.length - 1}`,
+    });
+    expect(server.requests).toEqual([]);
+    expect(await world.files()).toEqual([]);
+  },
+);
+
+test('an upgrade of maxSize bytes is taken', async () => {
+  await using world = await World.open();
+  await using server = await FaultServer.start({ image, schedule: [serve()] });
+  const { upgrade } = await announceServed(world, server, image, {
+    fetch: { maxSize: image.length },
+  });
+  await upgrade.download(world.path('firmware.bin'));
+});
+
 test('a directory that vanishes in the middle', async () => {
   await using world = await World.open();
   await using server = await FaultServer.start({

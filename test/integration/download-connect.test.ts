@@ -8,6 +8,7 @@ import { localIdentity, type TlsIdentity } from 'iotkit-ota-platform';
 import { serve } from '../support/fault-replies';
 import { FaultServer } from '../support/fault-server';
 import { imageOf } from '../support/image';
+import { reset } from '../support/reset';
 import { announceServed, quick } from '../support/served';
 import { World } from '../support/world';
 
@@ -89,7 +90,7 @@ const strange: ReadonlyArray<{
   },
   {
     name: 'resets the connection in the handshake',
-    answer: (socket) => socket.once('data', () => socket.resetAndDestroy()),
+    answer: (socket) => socket.once('data', () => reset(socket)),
     code: 'ERR_CONNECTION_RESET',
   },
 ];

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import type { Upgrade } from 'iotkit-ota';
 import { imageOf } from '../support/image';
 import { nextUpgrade, World } from '../support/world';
 
@@ -43,6 +44,35 @@ test('a deferred upgrade is had at once by check()', async () => {
   expect(image.equals(await readFile(world.path('a.bin')))).toBe(true);
   await world.report(device, '2.0.0');
   expect((await world.outcome(upgradeId)).state).toBe('succeeded');
+});
+
+test('what check() has handed out is not offered again after a drop, and stays the same', async () => {
+  await using world = await World.open();
+  const key = await world.register();
+  const device = await world.connect(key, { reconnect: { min: 1, max: 1 } });
+  await world.report(device, '1.0.0');
+  const firmware = await world.store(image);
+  const { id } = await world.platform.upgrades.start({
+    firmwareId: firmware.id,
+    devices: ['lamp'],
+    delivery: 'push',
+  });
+  const asked = (await device.ota.check()) as Upgrade;
+  const back = world.platform.waitFor('device-connected');
+  world.platform.devices.disconnect(key);
+  await back;
+  // Now at the latest the platform repeats its notice.
+  await world.report(device, '1.0.0');
+  // The answer to a question comes after the notice on the same connection.
+  expect(await device.ota.check({ module: 'MCU' })).toBeUndefined();
+  const none = new AbortController();
+  const next = device.ota.nextUpgrade({ signal: none.signal });
+  none.abort('nothing has come');
+  await expect(next).rejects.toBe('nothing has come');
+  expect(await device.ota.check()).toBe(asked);
+  await asked.download(world.path('a.bin'));
+  await world.report(device, '2.0.0');
+  expect((await world.outcome(id)).state).toBe('succeeded');
 });
 
 test('a rejected upgrade has failed, with the reason', async () => {
@@ -97,6 +127,7 @@ test('each module asks for its own upgrade where the platform does not push', as
       firmwareId: firmware.id,
       devices: ['lamp'],
       delivery: 'pull',
+      multiModule: true,
     });
     ids.push(id);
   }
@@ -127,6 +158,7 @@ test('two modules are upgraded at once, each with progress of its own', async ()
     const { id } = await world.platform.upgrades.start({
       firmwareId: firmware.id,
       devices: ['lamp'],
+      multiModule: true,
     });
     return { id, module, upgrade: (await next).value, file: world.path(`${module}.bin`) };
   });

@@ -114,14 +114,35 @@ describe('the environment', () => {
     expect(image.equals(await readFile(world.path('a.bin')))).toBe(true);
   });
 
-  test('with a proxy that is not supported is an error of connect()', async () => {
+  test.each([
+    ['socks5h://user:hunter2@127.0.0.1:1080', 'all_proxy is a proxy over socks5h', 'UNSUPPORTED'],
+    ['http://user:hunter2@127.0.0.1:0', 'all_proxy has a malformed port', 'URL'],
+    ['http://hunter2 x:1', 'all_proxy has host name with a character', 'URL'],
+  ])('with an unusable proxy fails the download that needs it: %s', async (value, said, code) => {
     await using world = await World.open();
-    const key = await world.register();
-    process.env.all_proxy = 'socks5h://user:hunter2@127.0.0.1:1080';
-    const attempt = world.connect(key);
-    await expect(attempt).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT' });
-    await expect(attempt).rejects.toThrow(/^the environment's all_proxy must be http/);
+    process.env.all_proxy = value;
+    const { upgrade } = await world.announce(image);
+    const attempt = upgrade.download(world.path('a.bin'));
+    await expect(attempt).rejects.toMatchObject({ code: `ERR_${code}` });
+    await expect(attempt).rejects.toThrow(said);
     await expect(attempt).rejects.not.toThrow(/hunter2/);
+  });
+
+  test('with blanks, a path or a proxy that nobody needs stops nothing', async () => {
+    await using proxy = await startProxy();
+    await using world = await World.open();
+    process.env.HTTPS_PROXY = ` http://127.0.0.1:${proxy.port}/path\n`;
+    process.env.http_proxy = 'socks5://127.0.0.1:1';
+    const { upgrade } = await world.announce(image);
+    await upgrade.download(world.path('a.bin'));
+    expect(proxy.requests).toHaveLength(1);
+  });
+
+  test('with an unusable proxy for hosts that need none stops nothing', async () => {
+    await using world = await World.open();
+    Object.assign(process.env, { no_proxy: ' 127.0.0.1 ', HTTPS_PROXY: 'ftp://127.0.0.1' });
+    const { upgrade } = await world.announce(image);
+    await upgrade.download(world.path('a.bin'));
   });
 });
 

@@ -80,6 +80,30 @@ describe('a connection is refused', () => {
     }
   });
 
+  // As at boot, where there is no battery for the clock: to the device it is 1970, to us years ahead.
+  test('by a server whose certificate is not valid yet, and is tried again', async () => {
+    const directory = await mkdtemp(path.join(tmpdir(), 'iotkit-ota-test-'));
+    const ahead = Date.now() + 10 * 24 * 3600 * 1000;
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(ahead);
+    const tls = await localIdentity(directory, ['localhost', '127.0.0.1']).finally(() =>
+      clock.mockRestore(),
+    );
+    try {
+      await using world = await World.open({ tls });
+      const { productKey, deviceName, deviceSecret } = await world.register();
+      const error = await firstFailure({
+        ...{ productKey, deviceName, deviceSecret },
+        ...world.address(),
+        tls: { ca: tls.ca },
+      });
+      expect(error).toMatchObject({ code: 'ERR_TLS_NOT_YET_VALID', retryable: true });
+      const today = new Date().toISOString().slice(0, 10);
+      expect(error.detail).toContain(`this device's clock says ${today}T`);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
   test('where nobody listens', async () => {
     const world = await World.open();
     const address = world.address();

@@ -1,29 +1,23 @@
 import { readFile } from 'node:fs/promises';
 import { ManualClock } from 'iotkit-ota-platform';
+import { FirmwareRequests } from '../support/firmware-requests';
 import { imageOf } from '../support/image';
 import { World } from '../support/world';
 
 const image = imageOf(400_009);
 const quick = { fetch: { retry: { min: 1, max: 1 } } };
 
-/** Requests for firmware: their status, range and how much of the body was sent. */
-function listen(world: World) {
-  const all: Array<{ status: number; range: string | undefined; bytes: number }> = [];
-  world.platform.on('download', ({ status, range, bytes }) => all.push({ status, range, bytes }));
-  return all;
-}
-
 test('an address that has expired is renewed, and the download begins', async () => {
   const clock = new ManualClock();
   await using world = await World.open({ clock, urlLifetimeSeconds: 60 });
   const { device, upgrade, upgradeId } = await world.announce(image, { connect: quick });
-  const requests = listen(world);
+  const requests = new FirmwareRequests(world);
   const renewed = world.platform.waitFor('notice-sent', ({ topic }) => topic.endsWith('get_reply'));
   clock.advance(61_000);
   await upgrade.download(world.path('a.bin'));
   expect(image.equals(await readFile(world.path('a.bin')))).toBe(true);
   await renewed;
-  expect(requests.map(({ status }) => status)).toEqual([200]);
+  expect((await requests.told(1)).map(({ status }) => status)).toEqual([200]);
   await world.report(device, '2.0.0');
   expect((await world.outcome(upgradeId)).state).toBe('succeeded');
 });
@@ -36,14 +30,15 @@ test('one that expires half way is renewed, and the same bytes go on', async () 
     ],
   });
   const { upgrade } = await world.announce(image, { connect: quick });
-  const requests = listen(world);
+  const requests = new FirmwareRequests(world);
   const renewed = world.platform.waitFor('notice-sent', ({ topic }) => topic.endsWith('get_reply'));
   await upgrade.download(world.path('a.bin'));
   await renewed;
   expect(image.equals(await readFile(world.path('a.bin')))).toBe(true);
   // The one that was dropped may be told after the next.
-  expect(requests.map(({ status }) => status).sort()).toEqual([200, 206, 403]);
-  const last = requests.find(({ status }) => status === 206);
+  const all = await requests.told(3);
+  expect(all.map(({ status }) => status).sort()).toEqual([200, 206, 403]);
+  const last = all.find(({ status }) => status === 206);
   const from = Number(/^bytes=(\d+)-/.exec(last?.range ?? '')?.[1]);
   expect(from).toBeGreaterThan(0);
   expect(last?.bytes).toBe(image.length - from);
@@ -114,11 +109,11 @@ test('a server that refuses every address ends the download', async () => {
 test('renewTimeout false: nobody is asked', async () => {
   await using world = await World.open({ faults: [{ kind: 'http-expired' }] });
   const { upgrade } = await world.announce(image, { connect: { fetch: { renewTimeout: false } } });
-  const requests = listen(world);
+  const requests = new FirmwareRequests(world);
   await expect(upgrade.download(world.path('a.bin'))).rejects.toMatchObject({
     code: 'ERR_URL_EXPIRED',
   });
-  expect(requests.map(({ status }) => status)).toEqual([403]);
+  expect((await requests.told(1)).map(({ status }) => status)).toEqual([403]);
 });
 
 test('a platform that has no such upgrade any more ends the download', async () => {

@@ -1,5 +1,7 @@
+import path from 'node:path';
 import type { Device } from 'iotkit-ota';
 import { imageOf } from '../support/image';
+import { run } from '../support/process';
 import { World } from '../support/world';
 
 const image = imageOf(300_007);
@@ -121,4 +123,14 @@ test('a hundred steps at once are thinned out, and the last one comes', async ()
   await last;
   expect(steps().length).toBeLessThanOrEqual(10);
   expect(steps()).toEqual([...steps()].sort((a, b) => a - b));
+});
+
+test('200,000 reports that nobody awaits do no harm, and the last one is sent', async () => {
+  const program = path.join(__dirname, '..', 'support', 'many-reports.cjs');
+  const { code, stdout, stderr } = await run(process.execPath, [
+    '--max-old-space-size=400',
+    program,
+  ]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(JSON.parse(stdout)).toEqual({ last: { step: 99, desc: 'the last' }, few: true });
 });

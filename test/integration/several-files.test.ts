@@ -102,6 +102,15 @@ test('go into a directory, which is made, with one progress', async () => {
   expect(world.platform.upgrades.get(upgradeId)?.tasks[0]).toMatchObject({ state: 'upgrading' });
 });
 
+test('say what is being done with each of them, and commit once', async () => {
+  await using scene = await openScene();
+  const phases: string[] = [];
+  scene.upgrade.on('state', ({ phase }) => phases.push(phase));
+  await scene.upgrade.download(scene.directory);
+  const each = ['downloading', 'verifying'];
+  expect(phases).toEqual(['queued', ...each, ...each, ...each, 'committing', 'done']);
+});
+
 test('go into several directories at once, and files that were there keep their mode', async () => {
   await using scene = await openScene();
   const { upgrade, servers, directory, world } = scene;
@@ -229,7 +238,7 @@ test('go nowhere but into directories', async () => {
 test('each may have a signature of its own, which is verified before the file is fetched', async () => {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
   const publicKeys = publicKey.export({ type: 'spki', format: 'pem' }).toString();
-  const verify = { publicKeys, requireSignature: true };
+  const verify = { publicKeys };
   await using scene = await openScene([], { verify });
   const { upgrade, servers, directory } = scene;
   const signed = images.map((image) => ({

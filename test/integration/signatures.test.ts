@@ -1,7 +1,9 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import type { IotkitError } from 'iotkit-ota';
+import { STATEMENT_FIELD, type Statement, signStatement } from 'iotkit-ota-platform';
 import { imageOf, sha256 } from '../support/image';
-import { World } from '../support/world';
+import { PRODUCT_KEY, World } from '../support/world';
 
 const image = imageOf(60_013);
 
@@ -29,15 +31,20 @@ async function expectRefusal(
   world: World,
   announced: Awaited<ReturnType<World['announce']>>,
   code: string,
-): Promise<void> {
+): Promise<IotkitError> {
   let requests = 0;
   world.platform.on('download', () => {
     requests += 1;
   });
-  await expect(announced.upgrade.download(world.path('a.bin'))).rejects.toMatchObject({ code });
+  const error = await announced.upgrade.download(world.path('a.bin')).then(
+    () => undefined,
+    (reason) => reason,
+  );
+  expect(error).toMatchObject({ code });
   expect(await world.outcome(announced.upgradeId)).toMatchObject({ state: 'failed', step: -3 });
   expect(requests).toBe(0);
   expect(await world.files()).toEqual([]);
+  return error;
 }
 
 describe("the platform's signature", () => {
@@ -80,26 +87,123 @@ describe("the platform's signature", () => {
     await expectRefusal(world, announced, 'ERR_SIGNATURE');
   });
 
-  test('that is missing is refused where one is required', async () => {
-    await using world = await World.open();
-    const announced = await world.announce(image, {
-      connect: { verify: { publicKeys: product.public, requireSignature: true } },
-    });
-    await expectRefusal(world, announced, 'ERR_SIGNATURE_MISSING');
-  });
+  test.each([{}, { requireSignature: true }, { requireSignature: false }])(
+    'that is missing is refused where there are keys: %j',
+    async (rules) => {
+      await using world = await World.open();
+      const announced = await world.announce(image, {
+        connect: { verify: { publicKeys: product.public, ...rules } },
+      });
+      const { message } = await expectRefusal(world, announced, 'ERR_SIGNATURE_MISSING');
+      expect(message).toContain('verify.allowUnsigned');
+    },
+  );
 
-  test('that is missing is accepted where none is required', async () => {
+  test('that is missing is accepted where that is said', async () => {
     await using world = await World.open();
     const { upgrade } = await world.announce(image, {
-      connect: { verify: { publicKeys: product.public } },
+      connect: { verify: { publicKeys: product.public, allowUnsigned: true } },
     });
     await upgrade.download(world.path('a.bin'));
+  });
+
+  test('that is wrong is refused though it might be missing', async () => {
+    await using world = await World.open({ signingKey: product.private });
+    const announced = await world.announce(image, {
+      connect: { verify: { publicKeys: other.public, allowUnsigned: true } },
+    });
+    await expectRefusal(world, announced, 'ERR_SIGNATURE');
   });
 
   test('is not looked at without keys', async () => {
     await using world = await World.open({ signingKey: product.private });
     const { upgrade } = await world.announce(image);
     await upgrade.download(world.path('a.bin'));
+  });
+});
+
+describe('a signed statement', () => {
+  const keys = pairOf('ec');
+  const truth: Statement = {
+    productKey: PRODUCT_KEY,
+    version: '2.0.0',
+    size: image.length,
+    digest: sha256(image),
+  };
+  const stated = (change: Partial<Statement> = {}) => ({
+    extData: { note: 'x', [STATEMENT_FIELD]: signStatement({ ...truth, ...change }, keys.private) },
+  });
+  const required = { verify: { publicKeys: keys.public, requireStatement: true } };
+
+  test.each(['rsa', 'ec', 'ed25519'] as const)('of the truth is accepted, %s', async (kind) => {
+    const pair = pairOf(kind);
+    const extData = { [STATEMENT_FIELD]: signStatement(truth, pair.private) };
+    await using world = await World.open();
+    const { upgrade } = await world.announce(image, {
+      connect: { verify: { publicKeys: pair.public, requireStatement: true } },
+      firmware: { extData },
+    });
+    expect(upgrade.statementSign).toBe(extData[STATEMENT_FIELD]);
+    await upgrade.download(world.path('a.bin'));
+    expect(image.equals(await readFile(world.path('a.bin')))).toBe(true);
+  });
+
+  test('is a signature where any will do, over MQTT too', async () => {
+    await using world = await World.open();
+    const { upgrade } = await world.announce(image, {
+      connect: { verify: { publicKeys: keys.public } },
+      firmware: stated(),
+      protocol: 'mqtt',
+    });
+    await upgrade.download(world.path('a.bin'));
+  });
+
+  test.each<[string, Partial<Statement>]>([
+    ['as version 1.0.0', { version: '1.0.0' }],
+    ['for another product', { productKey: 'a1Other' }],
+    ['for another module', { module: 'mcu' }],
+    ['as a difference', { isDiff: true }],
+    ['with another size', { size: image.length + 1 }],
+    ['with another digest', { digest: sha256(imageOf(7)) }],
+    ['as one file of several', { fileName: 'a.bin' }],
+  ])('of an image that was signed %s is refused before the first byte', async (_, change) => {
+    await using world = await World.open();
+    const announced = await world.announce(image, {
+      connect: required,
+      firmware: stated(change),
+    });
+    const { message } = await expectRefusal(world, announced, 'ERR_SIGNATURE');
+    expect(message).toContain('iotkit.statement.v1');
+  });
+
+  test('a replay under a new number is refused even beside a right digestsign', async () => {
+    await using world = await World.open({ signingKey: product.private });
+    const announced = await world.announce(image, {
+      connect: { verify: { publicKeys: [product.public, keys.public] } },
+      firmware: stated({ version: '1.0.0' }),
+    });
+    await expectRefusal(world, announced, 'ERR_SIGNATURE');
+  });
+
+  test('that is missing is refused where one is required, whatever else is signed', async () => {
+    await using world = await World.open({ signingKey: product.private });
+    const announced = await world.announce(image, {
+      connect: { verify: { publicKeys: product.public, requireStatement: true } },
+    });
+    const { message } = await expectRefusal(world, announced, 'ERR_SIGNATURE_MISSING');
+    expect(message).toContain('verify.requireStatement');
+  });
+
+  test('of the user is as good', async () => {
+    await using world = await World.open();
+    const { upgrade } = await world.announce(image, { connect: required });
+    const wrong = signStatement({ ...truth, version: '2' }, keys.private);
+    const download = upgrade.download(world.path('a.bin'), {
+      signature: { value: wrong, over: 'statement' },
+    });
+    await expect(download).rejects.toMatchObject({ code: 'ERR_SIGNATURE' });
+    const value = signStatement(truth, keys.private);
+    await upgrade.download(world.path('a.bin'), { signature: { value, over: 'statement' } });
   });
 });
 

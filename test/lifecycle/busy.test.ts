@@ -29,9 +29,10 @@ afterEach(() => world[Symbol.asyncDispose]());
 test.each(seeds)('a busy program ends well, seed %i', async (seed) => {
   const folder = await mkdtemp(world.path('busy-'));
   const { mqttsUrl: url, ca } = world.platform;
-  const { code, stdout, stderr } = await run(process.execPath, [program, String(seed)], {
+  const { code, signal, stdout, stderr } = await run(process.execPath, [program, String(seed)], {
     env: { ...process.env, DEVICES: JSON.stringify({ url, ca, devices }), FOLDER: folder },
   });
+  if (signal !== null) throw new Error(`it was ended by ${signal}: ${stderr}`);
   const failing = /^(throw|reject)\n/.test(stdout);
   expect({ code, stderr }).toEqual({
     code: failing ? 1 : 7,

@@ -33,7 +33,8 @@ async function play(
   }
   const { id: firmwareId } = await world.store(image);
   if (fault !== null) platform.faults.set({ ...fault, firmwareId });
-  await platform.upgrades.start({ firmwareId, devices: [device.deviceName] });
+  const devices = [device.deviceName, `${device.deviceName}-w1`];
+  await platform.upgrades.start({ firmwareId, devices });
   const { productKey, deviceName, deviceSecret } = device;
   const identity = { productKey, deviceName, deviceSecret };
   const { code, stdout, stderr } = await run(process.execPath, [...args, program, scenario], {
@@ -66,6 +67,7 @@ describe('process.exit()', () => {
     'exit while a writer writes',
     'exit while what is there is proven',
     'exit while a download waits for its turn',
+    'exit while a download has given its place away',
     'exit while closing',
     'exit after close',
     'exit of the main thread while workers download',

@@ -39,7 +39,7 @@ test('each difference has an anchor of its own and names what shows it', () => {
     let kind = '';
     for (const item of shownBy.split('; ')) {
       const [, prefix = '', rest = item] = /^(parity|vendor): (.*)$/.exec(item) ?? [];
-      kind = prefix || (/^test_\w+\.c$/.test(item) ? 'c' : kind);
+      kind = prefix || (/^(?:\w+\/)+test_\w+\.c$/.test(item) ? 'c' : kind);
       if (!exists(kind, rest)) missing.push(`${anchor?.[1]}: ${item}`);
     }
   }

@@ -1,8 +1,7 @@
 import { scenarios } from './scenarios';
 import { buildDriver } from './support/build';
 import { CLibrary } from './support/c-library';
-import { type Backend, countValues, type Outcome, runScenario } from './support/run';
-import type { Scenario } from './support/scenario';
+import { countValues, runAndClose, runBoth } from './support/run';
 import { Sdk } from './support/sdk';
 
 const totals = { scenarios: 0, steps: 0, values: 0 };
@@ -16,21 +15,10 @@ afterAll(() => {
   );
 });
 
-async function outcomeOf(scenario: Scenario, backend: Backend): Promise<Outcome> {
-  try {
-    return await runScenario(scenario, backend);
-  } finally {
-    await backend.close();
-  }
-}
-
-test.concurrent.each(scenarios.filter(({ only }) => only === undefined))(
+test.concurrent.each(scenarios.filter(({ only, alone }) => only === undefined && !alone))(
   '$name',
   async (scenario) => {
-    const [c, sdk] = await Promise.all([
-      outcomeOf(scenario, new CLibrary(await driver)),
-      outcomeOf(scenario, new Sdk()),
-    ]);
+    const [c, sdk] = await runBoth(scenario, new CLibrary(await driver), new Sdk());
     expect(sdk).toEqual(c);
     totals.scenarios++;
     totals.steps += c.replies.length;
@@ -41,7 +29,7 @@ test.concurrent.each(scenarios.filter(({ only }) => only === undefined))(
 test.concurrent.each(scenarios.filter(({ only }) => only === 'c'))(
   '$name, in C',
   async (scenario) => {
-    const { replies } = await outcomeOf(scenario, new CLibrary(await driver));
+    const { replies } = await runAndClose(scenario, new CLibrary(await driver));
     totals.scenarios++;
     totals.steps += replies.length;
   },

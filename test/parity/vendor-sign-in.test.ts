@@ -12,7 +12,7 @@ let driver: CLibrary;
 
 beforeEach(async () => {
   driver = new CLibrary(await buildDriver());
-}, 120_000);
+});
 
 afterEach(() => driver.close());
 

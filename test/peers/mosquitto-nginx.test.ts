@@ -1,7 +1,7 @@
 import { cp, mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type ConnectOptions, connect, type Device } from 'iotkit-ota';
+import { connect, type Device } from 'iotkit-ota';
 import {
   type Firmware,
   localIdentity,
@@ -15,7 +15,7 @@ import { md5 } from '../support/image';
 import { type Mosquitto, startMosquitto } from '../support/mosquitto';
 import { type Nginx, type NginxOptions, startNginx } from '../support/nginx';
 import { runWell } from '../support/process';
-import { nextUpgrade, statesOf } from '../support/world';
+import { type MoreOptions, nextUpgrade, statesOf } from '../support/world';
 
 // A broker with a list of passwords has to know the device's before it connects: it must be the
 // same each time.
@@ -87,7 +87,7 @@ afterEach(async () => {
   for (const device of devices.splice(0)) await device.close();
 });
 
-async function boot(options: Partial<ConnectOptions> = {}): Promise<Device> {
+async function boot(options: MoreOptions = {}): Promise<Device> {
   const device = await connect({
     ...key,
     url: `mqtts://127.0.0.1:${mosquitto.port}`,
@@ -132,7 +132,8 @@ test('a board takes a real firmware through mosquitto and nginx', async () => {
   await after.ota.reportVersion('2023.01');
   await after.close();
   const { tasks } = await cli.run<Upgrade>('upgrade', 'status', started.id);
-  expect(tasks.map(statesOf)).toEqual([['pending', 'pushed', 'upgrading', 'succeeded']]);
+  // What was published to somebody else's broker is not delivered until the device is heard.
+  expect(tasks.map(statesOf)).toEqual([['pending', 'upgrading', 'succeeded']]);
 });
 
 test('a persistent session on mosquitto holds a notice for a device that is away', async () => {

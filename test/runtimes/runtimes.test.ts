@@ -1,15 +1,23 @@
+import { cp, mkdtemp, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { imageOf, sha256 } from '../support/image';
+import { UserFolder } from '../support/packed';
 import { run } from '../support/process';
 import { installRuntimes, type Runtime, runtimes } from '../support/runtimes';
 import { World } from '../support/world';
 
-// One and the same build in every runtime. The platform stays here: only the device runs there.
+// One and the same tarball in every runtime, installed into an empty folder. The platform stays here: only the device
+// runs there.
 
-const programs = path.join(__dirname, 'programs');
 const image = imageOf(4_000_037);
+let user: UserFolder;
 
-beforeAll(installRuntimes, 150_000);
+beforeAll(async () => {
+  await installRuntimes();
+  user = await UserFolder.withPackage();
+  await cp(path.join(__dirname, 'programs'), user.folder, { recursive: true });
+}, 300_000);
+afterAll(() => user[Symbol.asyncDispose]());
 
 interface Ended {
   readonly code: number | null;
@@ -21,7 +29,7 @@ interface Ended {
 
 /** Runs a program as a device for which an upgrade waits. */
 async function play(
-  { command: [program, ...args] }: Runtime,
+  runtime: Runtime,
   file: string,
   { scenario = 'update', stalls = false } = {},
 ): Promise<Ended> {
@@ -32,24 +40,24 @@ async function play(
   if (stalls) platform.faults.set({ kind: 'http-stall', afterBytes: 1_000_000, firmwareId });
   await platform.upgrades.start({ firmwareId, devices: [deviceName] });
   const identity = { productKey, deviceName, deviceSecret };
-  const { code, stdout, stderr } = await run(
-    program,
-    [...args, path.join(programs, file), scenario],
-    {
-      env: {
-        ...process.env,
-        NO_COLOR: '1',
-        DEVICE: JSON.stringify({ ...identity, url: platform.mqttsUrl, ca: platform.ca }),
-        TARGET: world.path('image'),
-      },
+  // Below the folder that restricted runtimes may read.
+  const folder = await mkdtemp(user.path('run-'));
+  const [program, ...args] = runtime.command(user.folder);
+  const { code, stdout, stderr } = await run(program, [...args, user.path(file), scenario], {
+    cwd: user.folder,
+    env: {
+      ...process.env,
+      NO_COLOR: '1',
+      DEVICE: JSON.stringify({ ...identity, url: platform.mqttsUrl, ca: platform.ca }),
+      TARGET: path.join(folder, 'image'),
     },
-  );
+  });
   const lines = stdout.split('\n').filter((line) => line.startsWith('{'));
   return {
     code,
     stderr,
     said: lines.map((line): unknown => JSON.parse(line)),
-    files: (await world.files()).sort(),
+    files: (await readdir(folder)).sort(),
   };
 }
 
@@ -103,11 +111,13 @@ describe.each(runtimes)('$name', (runtime) => {
   });
 });
 
-test.each(runtimes.filter(({ hasUsing }) => hasUsing))('$name, await using', async (runtime) => {
-  expect(await play(runtime, 'using.mjs')).toEqual({
-    code: 0,
-    stderr: '',
-    said: [{ threads: 0, holds: 0 }],
-    files: ['image'],
+describe.each(runtimes.filter(({ hasUsing }) => hasUsing))('$name', (runtime) => {
+  test('await using', async () => {
+    expect(await play(runtime, 'using.mjs')).toEqual({
+      code: 0,
+      stderr: '',
+      said: [{ threads: 0, holds: 0 }],
+      files: ['image'],
+    });
   });
 });

@@ -26,6 +26,8 @@ beforeAll(async () => {
   world = await SdkWorld.open();
   mqtt = await world.connect(await world.register());
   ota = IOT_OTA_Init(PRODUCT_KEY, 'lamp', mqtt) as OtaHandle;
+  // Beside another one null means neither.
+  await world.connect(await world.register('other'));
 });
 
 const invalid = { name: 'TypeError', code: 'ERR_INVALID_ARGUMENT' };

@@ -21,7 +21,7 @@ beforeAll(async () => {
     ts: [process.execPath, path.join(root, 'examples/dist/ts/ota-sdk.js')],
   };
   directory = await mkdtemp(path.join(tmpdir(), 'iotkit-ota-example-'));
-}, 300_000);
+});
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
 type Name = keyof typeof programs;

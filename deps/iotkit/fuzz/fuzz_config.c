@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alink/config.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/url.h"
-#include "ota/config.h"
 
 #define CHECK(condition)                                                                           \
   do {                                                                                             \
@@ -21,7 +21,7 @@ static void check_text(const char *text) {
   CHECK(text != NULL && ik_utf8_valid((const uint8_t *)text, strlen(text)));
 }
 
-static void check_config(const struct ik_notice *notice) {
+static void check_config(const struct ik_announcement *notice) {
   const struct ik_config *config = notice->config;
   struct ik_url url;
   CHECK(config != NULL && config->config_id[0] != '\0' && config->sign[0] != '\0');
@@ -35,12 +35,12 @@ static void check_config(const struct ik_notice *notice) {
   ik_url_free(&url);
 }
 
-static void check_copy(const struct ik_notice *notice) {
-  struct ik_notice copy;
-  CHECK(ik_notice_copy(notice, &copy) == 0);
-  CHECK(ik_notice_equal(notice, &copy) && (copy.config == NULL) == (notice->config == NULL));
+static void check_copy(const struct ik_announcement *notice) {
+  struct ik_announcement copy;
+  CHECK(ik_announcement_copy(notice, &copy) == 0);
+  CHECK(ik_announcement_equal(notice, &copy) && (copy.config == NULL) == (notice->config == NULL));
   if (copy.config != NULL) CHECK(strcmp(copy.config->sign, notice->config->sign) == 0);
-  ik_notice_free(&copy);
+  ik_announcement_free(&copy);
 }
 
 static void check_answer(const char *id, int error, const char *detail) {
@@ -55,7 +55,7 @@ static void check_answer(const char *id, int error, const char *detail) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  struct ik_notice notice;
+  struct ik_announcement notice;
   char detail[IOTKIT_DETAIL_MAX] = "";
   if (size == 0) return 0;
   enum ik_config_source source = data[0] == 'r' ? IK_CONFIG_REPLY : IK_CONFIG_PUSH;
@@ -71,6 +71,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (rc == 0 && !notice.nothing) check_config(&notice);
   check_copy(&notice);
   check_answer(notice.upgrade.id, rc, detail);
-  ik_notice_free(&notice);
+  ik_announcement_free(&notice);
   return 0;
 }

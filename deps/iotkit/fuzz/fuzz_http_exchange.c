@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "iotkit_errors.h"
-#include "ota/transfer.h"
+#include "policy/transfer.h"
 
 #define CHECK(condition)                                                                           \
   do {                                                                                             \
@@ -29,6 +29,7 @@ struct run {
 static void begin(struct run *run, bool resuming) {
   static const struct ik_transfer_options options = {.response_timeout_ms = 1,
                                                      .idle_timeout_ms = 1,
+                                                     .patience_ms = 1000,
                                                      .max_retries = 2,
                                                      .max_tries = 3,
                                                      .renew_timeout_ms = 1,
@@ -40,7 +41,7 @@ static void begin(struct run *run, bool resuming) {
   memset(run, 0, sizeof(*run));
   ik_http_exchange_init(&run->exchange);
   CHECK(ik_transfer_init(&run->transfer, &options, "http://h/f", SIZE, NULL) == 0);
-  if (resuming) run->transfer.offset = run->transfer.high = SIZE / 2;
+  if (resuming) run->transfer.offset = run->transfer.high_water = SIZE / 2;
   ik_buf_init(&request, 4096);
   ik_transfer_connected(&run->transfer, 1);
   CHECK(ik_transfer_request(&run->transfer, &sender, &request) == 0);
@@ -109,7 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (whole.rc == 0) CHECK(whole.used == pieces.used);
     CHECK(ik_http_exchange_eof(&whole.exchange, NULL) ==
           ik_http_exchange_eof(&pieces.exchange, NULL));
-    CHECK(whole.transfer.place <= SIZE);
+    CHECK(whole.transfer.body_offset <= SIZE);
     end(&whole);
     end(&pieces);
   }

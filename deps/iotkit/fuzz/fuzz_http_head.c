@@ -1,6 +1,6 @@
 /*
  * Response heads: pushed whole or in pieces the outcome is the same, every field is a piece of the
- * text, and no result depends on what stands behind the head.
+ * text, and no result depends on what follows the head.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,7 @@ static struct outcome push(struct ik_http_head *head, const uint8_t *data, size_
   while (out.rc == 0 && out.used < size) {
     size_t n = size - out.used < step ? size - out.used : step;
     size_t used;
-    uint8_t *piece = malloc(n); /* so that a read behind it is seen */
+    uint8_t *piece = malloc(n); /* so that a read after its end is seen */
     CHECK(piece != NULL);
     memcpy(piece, data + out.used, n);
     out.rc = ik_http_head_push(head, piece, n, &used, NULL);

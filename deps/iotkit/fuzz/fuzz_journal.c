@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "image/commit_note.h"
+#include "image/journal_format.h"
 #include "iotkit_errors.h"
-#include "ota/commit_note.h"
-#include "ota/journal.h"
 
 #define CHECK(condition)                                                                           \
   do {                                                                                             \

@@ -22,8 +22,8 @@
 
 struct run {
   struct ik_mqtt_session session;
-  struct ik_buf told;
-  struct ik_buf said;
+  struct ik_buf reported;
+  struct ik_buf sent;
   struct ik_mqtt_handler *removed;
   uint64_t now_ms;
   uint32_t seed; /* 0: no split */
@@ -43,7 +43,7 @@ static void check(const struct run *run) {
   const struct ik_mqtt_session *session = &run->session;
   CHECK(session->ids.count ==
         session->flights.count + session->pending.count + session->waiting.count);
-  CHECK(session->pending.count <= IK_MQTT_REQUEST_WINDOW);
+  CHECK(ik_mqtt_requests_count_awaited(&session->pending) <= IK_MQTT_REQUEST_WINDOW);
   CHECK(ik_buf_size(&session->out) <= session->max_out);
   CHECK(session->flights.unsent || session->flights.unsent_bytes == 0);
 }
@@ -52,61 +52,63 @@ static void write_out(struct run *run) {
   struct ik_buf bytes;
   ik_buf_init(&bytes, 1);
   while (ik_mqtt_session_take(&run->session, &bytes, run->now_ms)) {
-    put(&run->said, ik_buf_ptr(&bytes), ik_buf_size(&bytes));
+    put(&run->sent, ik_buf_ptr(&bytes), ik_buf_size(&bytes));
     CHECK(ik_mqtt_session_sent(&run->session, ik_buf_size(&bytes), run->now_ms) == 0);
     ik_buf_clear(&bytes);
   }
   ik_buf_free(&bytes);
 }
 
-static void note(struct run *run, const struct ik_mqtt_happening *happening) {
-  put_u32(&run->told, (uint32_t)happening->type);
-  put_u32(&run->told, happening->packet_id);
-  put_u32(&run->told, (uint32_t)happening->error);
-  put_u32(&run->told, (uint32_t)happening->size);
-  if (happening->type == IK_MQTT_MESSAGE) {
+static void note(struct run *run, const struct ik_mqtt_event *event) {
+  put_u32(&run->reported, (uint32_t)event->type);
+  put_u32(&run->reported, event->packet_id);
+  put_u32(&run->reported, (uint32_t)event->error);
+  put_u32(&run->reported, (uint32_t)event->size);
+  if (event->type == IK_MQTT_MESSAGE) {
     struct ik_mqtt_matches matches;
-    CHECK(ik_mqtt_subs_match(&run->session.subs, happening->message.topic, &matches) == 0);
-    put_u32(&run->told, (uint32_t)matches.count);
+    CHECK(ik_mqtt_subs_match(&run->session.subs, event->message.topic, &matches) == 0);
+    put_u32(&run->reported, (uint32_t)matches.count);
     ik_mqtt_matches_free(&matches);
-    put(&run->told, happening->message.payload, happening->message.payload_len);
+    put(&run->reported, event->message.payload, event->message.payload_len);
   }
-  if (happening->type == IK_MQTT_MESSAGE || happening->type == IK_MQTT_TOO_LARGE)
-    CHECK(ik_mqtt_session_answer(&run->session, happening) == 0);
+  if (event->type == IK_MQTT_MESSAGE || event->type == IK_MQTT_TOO_LARGE)
+    CHECK(ik_mqtt_session_answer(&run->session, event) == 0);
 }
 
 /* What an application does with each connection. */
 static void act(struct run *run) {
-  const struct ik_mqtt_publish publish = {
+  struct ik_mqtt_publish publish = {
       .topic = ik_str("t/1"), .payload = (const uint8_t *)"hello", .payload_len = 5, .qos = 1};
-  put_u32(&run->told, (uint32_t)ik_mqtt_session_publish(&run->session, &publish));
-  put_u32(&run->told,
+  put_u32(&run->reported, (uint32_t)ik_mqtt_session_publish(&run->session, &publish));
+  publish.qos = 2;
+  put_u32(&run->reported, (uint32_t)ik_mqtt_session_publish(&run->session, &publish));
+  put_u32(&run->reported,
           (uint32_t)ik_mqtt_session_subscribe(&run->session, ik_str("a/+"), 1, fn, NULL));
-  put_u32(&run->told, (uint32_t)ik_mqtt_session_subscribe(&run->session, ik_str("t"), 0, fn, NULL));
+  put_u32(&run->reported,
+          (uint32_t)ik_mqtt_session_subscribe(&run->session, ik_str("t"), 0, fn, NULL));
   if (run->now_ms % 2) return;
-  put_u32(&run->told, (uint32_t)ik_mqtt_session_unsubscribe(&run->session, ik_str("a/+"), fn, NULL,
-                                                            &run->removed));
+  put_u32(&run->reported, (uint32_t)ik_mqtt_session_unsubscribe(&run->session, ik_str("a/+"), fn,
+                                                                NULL, &run->removed));
   ik_mqtt_handler_unref(run->removed);
 }
 
 static void reopen(struct run *run) {
-  struct ik_mqtt_happening happening;
+  struct ik_mqtt_event event;
   char detail[IOTKIT_DETAIL_MAX];
   ik_mqtt_session_drop(&run->session);
   run->now_ms += TICK_MS;
   CHECK(ik_mqtt_session_open(&run->session, run->now_ms) == 0);
   act(run);
-  while (ik_mqtt_session_tick(&run->session, run->now_ms, &happening, detail) > 0)
-    note(run, &happening);
+  while (ik_mqtt_session_tick(&run->session, run->now_ms, &event, detail) > 0)
+    note(run, &event);
 }
 
 static int feed(struct run *run, const uint8_t *data, size_t len) {
-  struct ik_mqtt_happening happening;
+  struct ik_mqtt_event event;
   char detail[IOTKIT_DETAIL_MAX] = "";
   int rc;
-  while ((rc = ik_mqtt_session_receive(&run->session, &data, &len, run->now_ms, &happening,
-                                       detail)) > 0) {
-    note(run, &happening);
+  while ((rc = ik_mqtt_session_receive(&run->session, &data, &len, &event, detail)) > 0) {
+    note(run, &event);
     check(run);
     write_out(run);
   }
@@ -137,7 +139,7 @@ static void connection(struct run *run, const uint8_t *data, size_t len) {
     data += n;
     len -= n;
   }
-  put_u32(&run->told, (uint32_t)rc);
+  put_u32(&run->reported, (uint32_t)rc);
 }
 
 static void play(struct run *run, uint8_t options, const uint8_t *data, size_t len) {
@@ -148,8 +150,8 @@ static void play(struct run *run, uint8_t options, const uint8_t *data, size_t l
       .max_queue = 300,
       .max_in_flight = 6};
   run->now_ms = 1;
-  ik_buf_init(&run->told, RECORD_MAX);
-  ik_buf_init(&run->said, RECORD_MAX);
+  ik_buf_init(&run->reported, RECORD_MAX);
+  ik_buf_init(&run->sent, RECORD_MAX);
   CHECK(ik_mqtt_session_init(&run->session, &settings) == 0);
   while (len) {
     size_t n = 0;
@@ -177,7 +179,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
   struct run split = {.seed = data[1] + 1u};
   play(&whole, data[0], data + 2, len - 2);
   play(&split, data[0], data + 2, len - 2);
-  same(&whole.told, &split.told);
-  same(&whole.said, &split.said);
+  same(&whole.reported, &split.reported);
+  same(&whole.sent, &split.sent);
   return 0;
 }

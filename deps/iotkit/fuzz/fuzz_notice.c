@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alink/notice.h"
 #include "base/limits.h"
 #include "base/url.h"
-#include "ota/notice.h"
 
 #define CHECK(condition)                                                                           \
   do {                                                                                             \
@@ -16,8 +16,9 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_texts(const struct iotkit_upgrade *upgrade) {
-  const char *const texts[] = {upgrade->id,  upgrade->module,      upgrade->version,
-                               upgrade->url, upgrade->digest_sign, upgrade->ext_data};
+  const char *const texts[] = {
+      upgrade->id,          upgrade->module,   upgrade->version,       upgrade->url,
+      upgrade->digest_sign, upgrade->ext_data, upgrade->statement_sign};
   for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
     CHECK(texts[i] != NULL && ik_utf8_valid((const uint8_t *)texts[i], strlen(texts[i])));
   }
@@ -35,27 +36,27 @@ static void check_digest_method(enum iotkit_digest_method method) {
 }
 
 /* A job for one file gets that file, and a notice that is asked for again has its URL. */
-static void check_file(const struct ik_notice *notice, size_t index) {
+static void check_file(const struct ik_announcement *notice, size_t index) {
   const struct iotkit_upgrade_file *file = &notice->upgrade.files[index];
-  struct ik_notice one;
+  struct ik_announcement one;
   CHECK(file->size > 0 && file->size <= notice->upgrade.size);
   CHECK(ik_file_name_valid(file->name) && strchr(file->name, '/') == NULL);
   for (size_t i = 0; i < index; i++)
     CHECK(strcmp(notice->upgrade.files[i].name, file->name) != 0);
   check_url(file->url);
   check_digest_method(file->digest_method);
-  CHECK(ik_notice_file(notice, index, &one) == 0);
-  CHECK(strcmp(one.upgrade.url, file->url) == 0 && ik_notice_url_of(notice, &one) != NULL);
-  ik_notice_free(&one);
+  CHECK(ik_announcement_file(notice, index, &one) == 0);
+  CHECK(strcmp(one.upgrade.url, file->url) == 0 && ik_announcement_url_of(notice, &one) != NULL);
+  ik_announcement_free(&one);
 }
 
-static void check_upgrade(const struct ik_notice *notice) {
+static void check_upgrade(const struct ik_announcement *notice) {
   const struct iotkit_upgrade *upgrade = &notice->upgrade;
-  struct ik_notice none;
+  struct ik_announcement none;
   CHECK(ik_ota_name_valid(ik_str(upgrade->version)));
   CHECK(upgrade->size > 0 && upgrade->size <= IK_IMAGE_MAX);
   CHECK(upgrade->file_count <= IOTKIT_FILES_MAX);
-  CHECK(ik_notice_file(notice, upgrade->file_count, &none) == IK_EINVALID_ARGUMENT);
+  CHECK(ik_announcement_file(notice, upgrade->file_count, &none) == IK_EINVALID_ARGUMENT);
   for (size_t i = 0; i < upgrade->file_count; i++)
     check_file(notice, i);
   if (upgrade->file_count > 0) return;
@@ -68,8 +69,8 @@ static void check_upgrade(const struct ik_notice *notice) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  struct ik_notice notice;
-  struct ik_notice copy;
+  struct ik_announcement notice;
+  struct ik_announcement copy;
   char detail[IOTKIT_DETAIL_MAX] = "";
   char *text = malloc(size + 1);
   CHECK(text != NULL);
@@ -81,9 +82,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   CHECK(memchr(detail, '\0', sizeof(detail)) != NULL);
   CHECK(ik_utf8_valid((const uint8_t *)detail, strlen(detail)));
   if (rc == 0 && !notice.nothing) check_upgrade(&notice);
-  CHECK(ik_notice_copy(&notice, &copy) == 0);
-  CHECK(ik_notice_equal(&notice, &copy) && copy.nothing == notice.nothing);
-  ik_notice_free(&copy);
-  ik_notice_free(&notice);
+  CHECK(ik_announcement_copy(&notice, &copy) == 0);
+  CHECK(ik_announcement_equal(&notice, &copy) && copy.nothing == notice.nothing);
+  ik_announcement_free(&copy);
+  ik_announcement_free(&notice);
   return 0;
 }

@@ -27,7 +27,7 @@ static bool contains(const uint8_t *data, size_t size, const char *text) {
   return false;
 }
 
-/* `tail`: how many bytes stand behind what was pushed last. */
+/* `tail`: how many bytes follow what was pushed last. */
 static int push(const uint8_t *data, size_t size, size_t step, size_t *tail, char *detail) {
   struct ik_tunnel *tunnel;
   int rc = IK_EAGAIN;
@@ -35,7 +35,7 @@ static int push(const uint8_t *data, size_t size, size_t step, size_t *tail, cha
   CHECK(ik_tunnel_new("fw.example", 443, &proxy, &tunnel, NULL) == 0);
   while (rc == IK_EAGAIN && at < size) {
     size_t n = size - at < step ? size - at : step;
-    uint8_t *piece = malloc(n); /* so that a read behind it is seen */
+    uint8_t *piece = malloc(n); /* so that a read after its end is seen */
     CHECK(piece != NULL);
     memcpy(piece, data + at, n);
     rc = ik_tunnel_push(tunnel, piece, n, detail);
@@ -59,7 +59,7 @@ static void check_answer(const uint8_t *data, size_t size) {
   if (rc == 0) CHECK(size > 15 && memcmp(data + size - 4, "\r\n\r\n", 4) == 0);
   for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
     int again = push(data, size, steps[i], &tail, NULL);
-    /* Bytes behind the head are seen only when they come with it. */
+    /* Bytes after the head are seen only when they come with it. */
     bool cut = again == 0 && rc == IK_EPROXY && (tail > 0 || steps[i] > 1);
     CHECK(again == rc || cut);
   }

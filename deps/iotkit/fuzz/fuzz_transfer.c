@@ -1,14 +1,14 @@
 /*
- * The download policy, driven by any sequence of what may happen on a network: it never hands out a
- * byte beyond the image, never calls it complete when it is not, never tells a secret, and always
- * either ends, waits for a moment to come or has something to do.
+ * The download policy under any sequence of events that a network may bring: it never hands out a
+ * byte beyond the image, never calls an incomplete image complete, never names a secret in a
+ * detail, and always either ends, waits until a moment in the future, or has something to do.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "iotkit_errors.h"
-#include "ota/transfer.h"
+#include "policy/transfer.h"
 
 #define CHECK(condition)                                                                           \
   do {                                                                                             \
@@ -47,6 +47,7 @@ static void begin(struct run *run, struct input *in) {
                                               .idle_timeout_ms = 20,
                                               .low_speed_bytes = how & 1 ? 1000 : 0,
                                               .low_speed_ms = 50,
+                                              .patience_ms = how & 4 ? UINT32_MAX : 1000,
                                               .max_retries = how & 2 ? UINT32_MAX : 3,
                                               .max_tries = 50,
                                               .retry_min_ms = 1,
@@ -68,20 +69,20 @@ static void send_request(struct run *run, struct input *in) {
   static const struct ik_transfer_sender sender = {.user_agent = "fuzz"};
   struct ik_buf request;
   if (run->transfer.state != IK_TRANSFER_REQUEST) return;
-  run->transfer.until = next(in) & 1 ? run->transfer.offset + number(in) : 0;
+  run->transfer.wanted_end = next(in) & 1 ? run->transfer.offset + number(in) : 0;
   ik_buf_init(&request, 65536);
   CHECK(ik_transfer_request(&run->transfer, &sender, &request) == 0);
   CHECK(ik_buf_append_u8(&request, 0) == 0);
   const char *text = (const char *)ik_buf_ptr(&request);
-  CHECK((strstr(text, "X: secret\r\n") != NULL) == run->transfer.announced);
-  /* Redirects lead to a.h, never renewed URLs. */
-  CHECK(!run->transfer.announced || strstr(text, "\r\nHost: a.h\r\n") == NULL);
+  CHECK((strstr(text, "X: secret\r\n") != NULL) == run->transfer.same_origin);
+  /* Only redirects lead to a.h: no announced or renewed URL does. */
+  CHECK(!run->transfer.same_origin || strstr(text, "\r\nHost: a.h\r\n") == NULL);
   ik_buf_free(&request);
   ik_transfer_sent(&run->transfer, run->now_ms);
 }
 
-/* A head that fits what was asked for more often than chance would. */
-static void answer(struct run *run, struct input *in) {
+/* A response head; one that fits the request is more likely than by chance. */
+static void respond(struct run *run, struct input *in) {
   static const char *const others[] = {
       "302 x\r\nLocation: https://a.h/g?secret\r\n",
       "302 x\r\nLocation: /g?secret\r\n",
@@ -103,9 +104,9 @@ static void answer(struct run *run, struct input *in) {
   unsigned kind = next(in);
   if (run->transfer.state != IK_TRANSFER_HEAD) return;
   if (kind >= 100) {
-    uint64_t first = kind == 100 ? number(in) : run->transfer.asked;
+    uint64_t first = kind == 100 ? number(in) : run->transfer.range_start;
     uint64_t last = kind == 101 ? number(in) : SIZE - 1;
-    if (kind > 200 && run->transfer.asked_end > 0) last = run->transfer.asked_end - 1;
+    if (kind > 200 && run->transfer.range_end > 0) last = run->transfer.range_end - 1;
     snprintf(head, sizeof(head), "HTTP/1.1 206 x\r\n%sContent-Range: bytes %llu-%llu/%s\r\n\r\n",
              kind & 1 ? "ETag: \"a\"\r\n" : "", (unsigned long long)first, (unsigned long long)last,
              kind & 2 ? "*" : "3000000");
@@ -126,37 +127,43 @@ static void receive(struct run *run, struct input *in) {
   size_t skip;
   size_t take;
   if (transfer->state != IK_TRANSFER_BODY) return;
+  if (transfer->compares && transfer->body_offset == offset) {
+    ik_transfer_compared(transfer, (next(in) & 1) != 0);
+    return;
+  }
+  if (transfer->compares && len > offset - transfer->body_offset)
+    len = (size_t)(offset - transfer->body_offset);
   ik_transfer_bytes(transfer, len, run->now_ms, &skip, &take);
   CHECK(skip + take <= len && transfer->offset == offset + take);
 }
 
-/* The rest in one piece, which ends as a split one does. */
-static void split(struct run *run, struct input *in) {
+/* The rest as one range over a connection of its own, which then ends. */
+static void start_ranges(struct run *run, struct input *in) {
   struct ik_transfer *image = &run->transfer;
-  struct ik_transfer piece;
+  struct ik_transfer range;
   size_t skip;
   size_t take;
-  if (image->state != IK_TRANSFER_BODY || image->place != image->offset) return;
-  if (image->offset == image->limit) return;
-  CHECK(ik_transfer_init_piece(&piece, image, image->offset, image->limit) == 0);
-  ik_transfer_split(image, &piece, run->now_ms);
-  ik_transfer_bytes(&piece, (size_t)number(in), run->now_ms, &skip, &take);
-  CHECK(skip == 0 && piece.offset <= piece.end);
-  if (next(in) & 1) ik_transfer_error(&piece, IK_ECONNECTION_RESET, "gone", run->now_ms, 0);
+  if (image->state != IK_TRANSFER_BODY || image->body_offset != image->offset) return;
+  if (image->offset == image->body_end) return;
+  CHECK(ik_transfer_init_range(&range, image, image->offset, image->body_end) == 0);
+  ik_transfer_start_ranges(image, &range, run->now_ms);
+  ik_transfer_bytes(&range, (size_t)number(in), run->now_ms, &skip, &take);
+  CHECK(skip == 0 && range.offset <= range.end);
+  if (next(in) & 1) ik_transfer_error(&range, IK_ECONNECTION_RESET, "gone", run->now_ms, 0);
   ik_transfer_handed_out(image, take);
-  CHECK(piece.state == IK_TRANSFER_FAILED || image->offset == piece.offset);
-  ik_transfer_unite(image);
-  ik_transfer_free(&piece);
+  CHECK(range.state == IK_TRANSFER_FAILED || image->offset == range.offset);
+  ik_transfer_fall_back_to_one(image);
+  ik_transfer_free(&range);
 }
 
-/* As late as it says itself; then something must have changed. */
+/* A tick at the deadline that the transfer names itself; then something must have changed. */
 static void tick(struct run *run, unsigned random) {
   struct ik_transfer *transfer = &run->transfer;
   uint64_t at = ik_transfer_deadline(transfer);
   if (at == UINT64_MAX) return;
   if (at > run->now_ms) run->now_ms = at;
   ik_transfer_tick(transfer, run->now_ms, random << 24);
-  /* To wait may be to wait for 0 ms. */
+  /* A wait may be one of 0 ms. */
   CHECK(ik_transfer_deadline(transfer) > run->now_ms || transfer->state == IK_TRANSFER_WAIT);
 }
 
@@ -172,7 +179,7 @@ static void step(struct run *run, struct input *in) {
     break;
   case 2:
   case 3:
-    answer(run, in);
+    respond(run, in);
     break;
   case 4:
   case 5:
@@ -197,7 +204,7 @@ static void step(struct run *run, struct input *in) {
                       run->now_ms);
     break;
   default:
-    split(run, in);
+    start_ranges(run, in);
     break;
   }
 }
@@ -209,8 +216,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   begin(&run, &in);
   while (in.left > 0 && !ik_transfer_has_ended(transfer)) {
     step(&run, &in);
-    CHECK(transfer->offset <= SIZE && transfer->high <= SIZE);
-    CHECK(transfer->state != IK_TRANSFER_BODY || transfer->place <= transfer->limit);
+    CHECK(transfer->offset <= SIZE && transfer->high_water <= SIZE);
+    CHECK(transfer->state != IK_TRANSFER_BODY || transfer->body_offset <= transfer->body_end);
     CHECK(transfer->state != IK_TRANSFER_DONE || transfer->offset == SIZE);
     CHECK(transfer->tries <= 50 && strstr(transfer->detail, "secret") == NULL);
     if (transfer->state == IK_TRANSFER_FAILED) {

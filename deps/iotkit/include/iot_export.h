@@ -87,7 +87,7 @@ typedef struct {
 } iotx_conn_info_t, *iotx_conn_info_pt; /**< what *info_ptr of IOT_SetupConnInfo is */
 
 /**
- * Settings for all later IOT_SetupConnInfo of the process. What is not explained returns
+ * Settings for all later IOT_SetupConnInfo of the process, unless it says otherwise. What is not explained returns
  * FAIL_RETURN.
  */
 typedef enum {
@@ -110,10 +110,20 @@ typedef enum {
   IOTX_IOCTL_SET_UUID_ENABLED = 15,
   IOTX_IOCTL_SET_BOOTSTRAP_ENABLED = 16,
   /** the SDK's own */
-  /** int *: 1: TLS (the default where there is an OpenSSL), 0: plain TCP */
+  /**
+   * int *: 1: TLS (the default; without an OpenSSL, connecting fails), 0: plain TCP. Nothing but
+   * this setting makes a connection plain.
+   */
   IOTX_IOCTL_SET_MQTT_TLS = 1000,
   /** int *: 0: hmacsha256 (the default), 1: hmacsha1, as the published SDK signs in, 2: hmacmd5 */
-  IOTX_IOCTL_SET_SIGN_METHOD = 1001
+  IOTX_IOCTL_SET_SIGN_METHOD = 1001,
+  /**
+   * int *: seconds, 0 (the default) to 86,400. IOT_OTA_FetchYield returns 0 only when no byte came
+   * for that long, or for its timeout_s if that is longer; for programs that take 0 for a failure.
+   * Counts from the next IOT_OTA_FetchYield of the process. A thread that also yields the client
+   * does not meanwhile: keep it below the keep-alive interval.
+   */
+  IOTX_IOCTL_SET_FETCH_PATIENCE = 1002
 } iotx_ioctl_option_t;
 
 /**

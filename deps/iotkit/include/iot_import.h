@@ -2,10 +2,16 @@
  * @file
  * iot_import.h - the HAL_* functions that programs written for the published SDK call.
  *
- * The SDK brings them all. It calls none of them itself, but for HAL_GetProductKey,
- * HAL_GetDeviceName and HAL_GetDeviceSecret where IOT_MQTT_Construct is given no parameters. A
- * program may define those marked "weak", and its definition counts. Buffers of the Get functions
- * have the sizes stated here, the ending NUL included.
+ * The SDK brings them all. A program may define any of them itself, one or many: its definition
+ * counts, the others stay, and none of the others calls it. What works on one kind of handle
+ * (HAL_Mutex*, HAL_Semaphore*, HAL_Thread*) belongs together, as Malloc and Free do, unless the
+ * replacement gives and takes the same handles. A definition in a static library counts when that is
+ * linked before libiotkit.
+ *
+ * The SDK itself calls HAL_GetPartnerID and HAL_GetModuleID in IOT_SetupConnInfo, HAL_GetProductKey,
+ * HAL_GetDeviceName and HAL_GetDeviceSecret where IOT_MQTT_Construct is given no parameters, and
+ * HAL_Malloc for texts that the program frees by HAL_Free. Buffers of the Get functions have the
+ * sizes stated here, the ending NUL included.
  */
 #ifndef IOT_IMPORT_H
 #define IOT_IMPORT_H
@@ -189,7 +195,7 @@ DLL_HAL_API int HAL_GetDeviceSecret(_OU_ char device_secret[DEVICE_SECRET_MAXLEN
 DLL_HAL_API int HAL_GetProductSecret(_OU_ char product_secret[PRODUCT_SECRET_MAXLEN]);
 /** @} */
 
-/* ---- weak: what only the program knows ---- */
+/* ---- what only the program knows ---- */
 
 /**
  * Write the text and return its length. As long as the program defines no others, they say "" and

@@ -14,6 +14,12 @@
  * are copied during the call. Unless a function says otherwise it may be called from any thread,
  * and inside any callback. No lock is held while a callback runs. Times are milliseconds of any
  * monotonic clock; the blocking functions use iotkit_now_ms().
+ *
+ * The environment is read by calls that set options (iotkit_tls_new(), iotkit_ota_new(),
+ * iotkit_job_parse(), iotkit_job_set_options() and their like), in the calling thread and nowhere
+ * else; while one runs, no other thread may change it. After fork() a child may use the SDK, with
+ * objects that it makes itself: those that it has inherited are its parent's, whose threads it does
+ * not have.
  */
 #ifndef IOTKIT_H
 #define IOTKIT_H

@@ -1,6 +1,14 @@
 /**
  * @file
  * iotkit_core.h - versions, sentences of errors, TLS contexts, threads and log.
+ *
+ * Options structs (iotkit_*_options) belong to the caller, who zeroes them and sets what is to
+ * differ from the defaults. The first member of each is `struct_size`. Patch releases of one soname
+ * append members, and `sizeof(struct …)` there says which of them the program was compiled with:
+ * those it does not have keep their defaults, and those that the library does not have must be 0,
+ * else IK_EINVALID_ARGUMENT. 0 stands for the members of the soname's first release.
+ * What the library fills or allocates (events, messages, upgrades, the sign-in) keeps its layout
+ * within a soname.
  */
 #ifndef IOTKIT_CORE_H
 #define IOTKIT_CORE_H
@@ -32,14 +40,24 @@ IOTKIT_API const char *iotkit_error_name(int error);
 IOTKIT_API const char *iotkit_strerror(int error);
 /** Whether the same call may succeed later without anything being changed. */
 IOTKIT_API bool iotkit_error_retryable(int error);
+/**
+ * Whether the image itself was found to be wrong, so that another download of the same announcement
+ * would end the same way and its part is discarded, not kept for the next time: IK_EDIGEST_MISMATCH,
+ * IK_ESIZE_MISMATCH, IK_ESIGNATURE, IK_ESIGNATURE_MISSING. Any thread.
+ */
+IOTKIT_API bool iotkit_error_condemns_image(int error);
 
-/** Monotonic milliseconds; the clock of the blocking functions. Never goes back. */
+/**
+ * Monotonic milliseconds; the clock of the blocking functions. Never goes back. Goes on while the
+ * machine is suspended, where the system has such a clock (Linux: CLOCK_BOOTTIME).
+ */
 IOTKIT_API uint64_t iotkit_now_ms(void);
 
 /**
  * Where TLS and fast digests come from: "process" (symbols already in the program, Node's for one),
  * "linked", the name of the system library that was loaded ("libssl.so.3"), or NULL if there is
- * none. Found once, at the first use.
+ * none. It is looked for at the first use, and again at each later one until it is found: a process
+ * without a free descriptor or memory has none for now. Any thread; may read files.
  */
 IOTKIT_API const char *iotkit_tls_source(void);
 
@@ -50,6 +68,7 @@ typedef struct iotkit_tls iotkit_tls_t;
 
 /** Of iotkit_tls_new(), where NULL means all defaults; none of it is needed afterwards. */
 struct iotkit_tls_options {
+  size_t struct_size; /**< sizeof of this struct, or 0: see iotkit_core.h */
   /** PEM, one or more certificates, instead of the system's. NULL: the system's store */
   const char *ca;
   size_t ca_len;          /**< bytes of `ca`; 0: it ends with NUL */
@@ -60,15 +79,27 @@ struct iotkit_tls_options {
   const char *passphrase; /**< of `key`; NULL: not encrypted */
   /** verify the server's certificate against this name instead of the host's; NULL: the host's */
   const char *cert_name;
+  /**
+   * true: `ca`, or the system's store, is read only when the first connection needs it, on the
+   * thread of that connection, which fails with IK_ETLS_CA if it cannot be read. Reading a long list
+   * takes some 50 ms. A copy of `ca` is kept until then.
+   */
+  bool deferred;
 };
 
 /**
  * Makes a context. TLS 1.2 is the floor; chain and host name are always verified. Errors:
- * IK_ETLS_UNAVAILABLE, IK_ETLS_CA, IK_ETLS_IDENTITY, IK_ENO_MEMORY; `detail` (may be NULL, else
- * IOTKIT_DETAIL_MAX bytes) then says what is wrong. The result has one reference.
+ * IK_ETLS_UNAVAILABLE, IK_ETLS_CA, IK_ETLS_IDENTITY, IK_ENO_MEMORY, IK_ETLS (OpenSSL could not be
+ * loaded now: try again); `detail` (may be NULL, else IOTKIT_DETAIL_MAX bytes) then says what is
+ * wrong. The result has one reference.
  */
 IOTKIT_API int iotkit_tls_new(const struct iotkit_tls_options *options, iotkit_tls_t **out,
                               char *detail);
+/**
+ * Of a deferred context: certificates to trust instead of those it was made with, copied. `ca_len`
+ * 0: `ca` ends with NUL. Any thread. IK_EINVALID_STATE: they were read already; IK_ENO_MEMORY.
+ */
+IOTKIT_API int iotkit_tls_set_ca(iotkit_tls_t *tls, const char *ca, size_t ca_len);
 /** Takes one more reference and returns `tls`; NULL is allowed. */
 IOTKIT_API iotkit_tls_t *iotkit_tls_ref(iotkit_tls_t *tls);
 /** Gives one reference back; NULL is allowed. */
@@ -97,6 +128,13 @@ IOTKIT_API int iotkit_thread_start(iotkit_thread_t **out, const char *name, size
                                    void (*run)(void *arg), void *arg);
 /** Waits for its end and frees it. Not from the thread itself. */
 IOTKIT_API void iotkit_thread_join(iotkit_thread_t *thread);
+/**
+ * Frees what the TLS library keeps for the calling thread, which makes it anew when it is needed. The
+ * TLS library does so by itself when a thread ends, but a program that exits meanwhile, without
+ * joining the thread, may have torn the library down by then. So it is for the end of a thread that
+ * others wait for without joining it: before it says that it is done. Any thread.
+ */
+IOTKIT_API void iotkit_tls_thread_stop(void);
 
 /* ---- log ---- */
 

@@ -52,11 +52,12 @@ extern "C" {
   X(TLS,                   -1202, 1, "TLS error") \
   X(TLS_CERTIFICATE,       -1203, 0, "the certificate of the server is not trusted") \
   X(TLS_HOSTNAME,          -1204, 0, "the certificate of the server is for another host name") \
-  X(TLS_EXPIRED,           -1205, 0, "the certificate of the server is expired or not yet valid") \
+  X(TLS_EXPIRED,           -1205, 0, "the certificate of the server is expired") \
   X(TLS_CA,                -1206, 0, "the CA certificates could not be read") \
   X(TLS_IDENTITY,          -1207, 0, "the client certificate or its key could not be used") \
   X(TLS_REQUIRED,          -1208, 0, "the policy requires TLS") \
   X(CRYPTO,                -1209, 0, "a cryptographic operation failed") \
+  X(TLS_NOT_YET_VALID,     -1210, 1, "the certificate of the server is not yet valid by this device's clock") \
   /* MQTT */ \
   X(MQTT_PROTOCOL,         -1301, 1, "the broker violated the MQTT protocol") \
   X(MQTT_PACKET_TOO_LARGE, -1302, 0, "the MQTT packet is larger than the limit") \
@@ -69,6 +70,7 @@ extern "C" {
   X(MQTT_SUBSCRIBE,        -1309, 0, "the broker refuses the subscription") \
   X(MQTT_TOPIC,            -1310, 0, "the topic name or filter is not valid") \
   X(MQTT_KEEP_ALIVE,       -1311, 1, "the broker did not answer a ping in time") \
+  X(MQTT_IN_USE,           -1312, 0, "another client of this process has the same identity at this broker") \
   /* HTTP */ \
   X(URL,                   -1401, 0, "the URL is not valid") \
   X(URL_SCHEME,            -1402, 0, "the URL is neither http nor https") \
@@ -78,8 +80,8 @@ extern "C" {
   X(HTTP_UNAVAILABLE,      -1406, 1, "the server answered with a temporary error status") \
   X(HTTP_REDIRECTS,        -1407, 0, "too many redirects") \
   X(HTTP_INSECURE_REDIRECT,-1408, 0, "a redirect from https to http was refused") \
-  X(HTTP_RANGE,            -1409, 0, "the server answered the range request with another range") \
-  X(HTTP_ENCODING,         -1410, 0, "the server applied a content coding that was not asked for") \
+  X(HTTP_RANGE,            -1409, 1, "the server answered the range request with another range") \
+  X(HTTP_ENCODING,         -1410, 0, "the server applied a transfer coding that is not supported") \
   X(URL_EXPIRED,           -1411, 0, "the signed URL is expired or refused") \
   X(HOST_NOT_ALLOWED,      -1412, 0, "the policy does not allow this host") \
   X(PROXY,                 -1413, 1, "the proxy could not open the connection") \

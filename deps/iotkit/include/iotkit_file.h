@@ -9,7 +9,15 @@
  * After a restart, a crash or a power cut the part is read and digested again, as far as the last
  * checkpoint that fits; nothing else is trusted, so a damaged, foreign or too new journal costs at
  * most a fresh start. The key is what is announced and not the URL: each push brings another URL.
- * Space is reserved before the first byte, where the file system can.
+ * Space is reserved before the first byte, where the file system can; without a commit all of it goes
+ * back but what is proven.
+ *
+ * The directory may be one that others write to as well. Part, journal and commit note are regular
+ * files of our user with one name, mode 0600, that nobody else can open until the commit; whatever
+ * else has one of these names (another user's file, a link, a FIFO, a file that others may write to)
+ * is neither opened nor believed, but removed and made anew. A `path` that is a symbolic link of our
+ * user or root is followed: part, journal and rename are where it leads to, and the link stays. A link
+ * of another user is not followed, but replaced.
  *
  * One writer at a time per path, across processes (an advisory lock on the part or device). Of what
  * a program does that does not heed it, a part that is cut, replaced or removed is noticed; bytes that
@@ -31,8 +39,13 @@ typedef struct iotkit_file iotkit_file_t;
 
 /** Of iotkit_file_open(), where NULL means all defaults. */
 struct iotkit_file_options {
-  uint64_t size; /**< announced bytes: free space is checked for them first; 0: unknown */
-  /** of a new file; 0: 0644 less umask; an existing target's mode and owner are kept */
+  size_t struct_size; /**< sizeof of this struct, or 0: see iotkit_core.h */
+  uint64_t size;      /**< announced bytes: free space is checked for them first; 0: unknown */
+  /**
+   * of a new file; 0: 0644 less umask. An existing target's mode and owner are kept, without
+   * set-user-ID and set-group-ID, if only we can have put it there: it is ours and has one name, or
+   * its directory is ours or root's and nobody else may write to it
+   */
   uint32_t mode;
   /** with `digest` and `size` the key of what is written: it can be resumed; NONE: it cannot */
   enum iotkit_digest_method digest_method;
@@ -44,20 +57,30 @@ struct iotkit_file_options {
   bool in_place;
   uint64_t base; /**< bytes */
   /**
-   * path of the journal, a file that is overwritten unless it is one of the same key; NULL:
-   * `<path>.part.journal`, and none with in_place
+   * path of the journal, a file that is overwritten unless it is one of the same key, and that is
+   * neither target nor part; NULL: `<path>.part.journal`, and none with in_place
    */
   const char *journal;
-  bool make_directory; /**< makes the directory of `path` if it is missing, but none above it */
+  /** makes the directory of `path`, 0755 less umask, if it is missing, but none above it */
+  bool make_directory;
+  /**
+   * bytes that an image may have at most, whatever was announced; 0: as many as are free, less a
+   * reserve of 1/64 of the file system, at most 16 MiB
+   */
+  uint64_t max_size;
+  uint64_t reserved[4]; /**< 0: room for members to come, since others hold this struct by value */
 };
 
 /**
  * Opens the part, or the target itself with in_place. A part of the same key keeps its bytes for
  * iotkit_file_resume(); any other is emptied. Errors: IK_EFILE_NOT_FOUND, IK_EFILE_ACCESS,
- * IK_ENO_SPACE (the free space, or what a target in place has behind `base`, is less than what is
- * missing), IK_EFILE_LOCKED (another process or download has it, or the device is mounted), IK_EFILE,
- * IK_EINVALID_ARGUMENT (path empty, too long, a directory, or with a NUL; a device without
- * in_place); `detail` (may be NULL) names path and reason.
+ * IK_EFILE_ACCESS also: another user's file that we cannot remove; in place, another user's file or
+ * link. IK_ENO_SPACE (the free space less the reserve, or what a target in place has behind `base`,
+ * is less than what is missing; `detail` has the bytes needed and free; or more than `max_size`),
+ * IK_EFILE_LOCKED (another process or download has it, or the device is mounted), IK_EFILE,
+ * IK_EINVALID_ARGUMENT (path empty, too long, a directory, a mount point, or with a NUL; a device
+ * without in_place; a `journal` that is the target, its part or no file); `detail` (may be NULL) names
+ * path and reason.
  */
 IOTKIT_API int iotkit_file_open(const char *path, const struct iotkit_file_options *options,
                                 iotkit_file_t **out, char *detail);
@@ -88,21 +111,29 @@ IOTKIT_API void iotkit_file_checkpoint(iotkit_file_t *file, iotkit_job_t *job);
 IOTKIT_API int iotkit_file_rewind(iotkit_file_t *file, char *detail);
 /**
  * Cuts at `size`, syncs, renames over the final name, syncs the directory, removes the journal,
- * frees. In place: syncs, removes the journal, frees. On error the part is removed; freed as well.
- * IK_ESIZE_MISMATCH: fewer bytes were written; never padded.
+ * frees. In place: syncs, removes the journal, frees. Freed on error as well. IK_ESIZE_MISMATCH: fewer
+ * bytes were written; never padded.
+ *
+ * Once renamed it is a success, 0: should the directory's sync fail then, `detail` says "installed,
+ * not yet durable: …", and a power cut may bring the old file back; otherwise 0 leaves `detail` empty.
+ * Where the rename fails (EBUSY, EXDEV, EROFS), or what failed is retryable, a part with a key stays
+ * whole for the next run; else an error removes it.
  */
 IOTKIT_API int iotkit_file_commit(iotkit_file_t *file, uint64_t size, char *detail);
 /**
  * All files of one directory under their final names, or none: each is cut at its size and synced,
  * then what is to be renamed is noted in `<directory>/.iotkit-commit` and synced, then renamed. An
- * error before the note leaves the old files as they were and removes the parts; after a crash or
- * an error behind it, iotkit_file_recover() completes it. Frees all. At most IOTKIT_FILES_MAX files,
- * none in place, none named as another's part or journal.
+ * error before the note leaves the old files as they were; parts with a key stay for the next run if
+ * all were finished. After a crash or an error behind it, iotkit_file_recover() completes it. Names
+ * that are not yet durable are a success with a `detail`, as of iotkit_file_commit(), and the note
+ * stays until they are. IK_EFILE_LOCKED: another such commit goes on in that directory. Frees all. At
+ * most IOTKIT_FILES_MAX files, none in place, none named as another's part or journal.
  */
 IOTKIT_API int iotkit_file_commit_all(iotkit_file_t *const *files, const uint64_t *sizes,
                                       size_t count, char *detail);
 /**
- * Completes a commit of several files that a crash has interrupted: 1; or 0: there was none. Call
+ * Completes a commit of several files that a crash has interrupted: 1; or 0: there was none, or
+ * another user has written it. Call
  * it when the program starts; iotkit_file_open() in that directory does so too. IK_EFILE_LOCKED:
  * another process is at it; IK_EFILE, once: something else lies where one of its files should be,
  * so that it is given up. Parts are read again and must have their digests.
@@ -117,8 +148,111 @@ IOTKIT_API void iotkit_file_keep(iotkit_file_t *file, iotkit_job_t *job);
 /** Closes, removes part and journal and frees. In place the target stays. NULL is allowed. */
 IOTKIT_API void iotkit_file_discard(iotkit_file_t *file);
 
+/* ---- an image being saved: a job and its targets ---- */
+
+/**
+ * A job and its open targets, each of which gets every byte: what iotkit_job_save() is made of, for
+ * programs with a loop of their own. The order of calls: new, open (once for each target), resume;
+ * then fetch, write and checkpoint until the job's state is FETCHED; check; commit; free. With
+ * external_digest iotkit_job_digest() comes before each checkpoint. Thread: one at a time per
+ * image, but iotkit_image_checkpoint() may run beside fetch and write. The job may be aborted,
+ * interrupted and paused by any thread.
+ */
+typedef struct iotkit_image iotkit_image_t;
+
+/** What is being done with an image, and what may follow. */
+enum iotkit_phase {
+  IOTKIT_PHASE_PROVING = 1, /**< bytes of an earlier run are read and digested → FETCHING */
+  IOTKIT_PHASE_FETCHING,    /**< the server is asked, and bytes come           → VERIFYING */
+  /** every byte has been received: the last of them are written, digested, and the digest compared;
+      FETCHING once more where bytes of an earlier run were wrong → COMMITTING, FETCHING */
+  IOTKIT_PHASE_VERIFYING,
+  IOTKIT_PHASE_COMMITTING /**< it gets its final name; the last */
+};
+
+/** Hears of a phase that begins: see iotkit_image_on_phase(). */
+typedef void (*iotkit_phase_fn)(void *ctx, enum iotkit_phase phase);
+
+/**
+ * An image without targets; takes a reference of the job, which has not been fetched. `*out` is the
+ * caller's until iotkit_image_free(). IK_EINVALID_ARGUMENT, IK_ENO_MEMORY.
+ */
+IOTKIT_API int iotkit_image_new(iotkit_job_t *job, iotkit_image_t **out);
+/** Ends it as iotkit_image_release() with no error, and frees. NULL is allowed. */
+IOTKIT_API void iotkit_image_free(iotkit_image_t *image);
+/** Its job, which it owns: valid as long as the image. NULL is allowed. */
+IOTKIT_API iotkit_job_t *iotkit_image_job(const iotkit_image_t *image);
+/**
+ * Has the program told what is being done: `on_phase` is called as each phase begins, inside the call
+ * that begins it and on its thread: iotkit_image_resume() (PROVING, where a target has bytes to be
+ * proven), iotkit_image_fetch() (FETCHING, and VERIFYING as it returns the last bytes),
+ * iotkit_image_commit() and, of the first of several images, iotkit_image_commit_all() (COMMITTING).
+ * No lock is held: it may abort, interrupt and pause the job. An error ends a phase without another.
+ * That tries fail, and another follows, is told by iotkit_job_on_retry(). NULL: nobody is told.
+ * IK_EINVALID_ARGUMENT for no image.
+ */
+IOTKIT_API int iotkit_image_on_phase(iotkit_image_t *image, iotkit_phase_fn on_phase, void *ctx);
+/**
+ * Opens one more target as iotkit_file_open() does, with its errors; size and key are the job's,
+ * all else of `options` counts (NULL: all defaults). IK_ENO_SPACE also above the max_size of the
+ * job's fetch options. IK_EINVALID_ARGUMENT also if its part or journal
+ * is a file of another target. Without `resumable` nothing of an earlier run
+ * is used, and nothing is kept for a later one. All before the first fetch.
+ */
+IOTKIT_API int iotkit_image_open(iotkit_image_t *image, const char *path,
+                                 const struct iotkit_file_options *options, bool resumable,
+                                 char *detail);
+/**
+ * Proves what the targets have of an earlier run, as iotkit_file_resume() does, with its errors;
+ * the job then fetches all that follows what each of them has. Returns how many bytes that is, 0:
+ * it begins at 0. Before the first fetch.
+ */
+IOTKIT_API int64_t iotkit_image_resume(iotkit_image_t *image, char *detail);
+/**
+ * iotkit_job_fetch(), for iotkit_image_write() afterwards. Bytes, 0: none yet; or what ended the
+ * job, with its `detail`, or IK_EINTERRUPTED, IK_EBUSY and the like, after which the job goes on.
+ * An offset that is not where the last block ended is 0, and then the image begins again:
+ * iotkit_image_rewind().
+ */
+IOTKIT_API int64_t iotkit_image_fetch(iotkit_image_t *image, void *buf, size_t len,
+                                      uint32_t timeout_ms, uint64_t *offset, char *detail);
+/** Writes into every target; errors as of iotkit_file_write(). */
+IOTKIT_API int iotkit_image_write(iotkit_image_t *image, uint64_t offset, const void *data,
+                                  size_t len, char *detail);
+/** iotkit_file_checkpoint() of every target: after each block, on the thread that digests. */
+IOTKIT_API void iotkit_image_checkpoint(iotkit_image_t *image);
+/** The targets begin at byte 0 again. With no checkpoint running. */
+IOTKIT_API int iotkit_image_rewind(iotkit_image_t *image, char *detail);
+/**
+ * Whether the image is the announced one: iotkit_job_check(), once all is fetched and digested.
+ * Where it is not, but bytes of an earlier run are part of it, `*again` is true and the result 0:
+ * targets and job begin at byte 0 again, once. With no checkpoint running. `detail` is written if
+ * that fails.
+ */
+IOTKIT_API int iotkit_image_check(iotkit_image_t *image, bool *again, char *detail);
+/**
+ * Commits one target after the other, each as iotkit_file_commit() does, with its errors and its
+ * "installed, not yet durable". Those after one that failed stay open.
+ */
+IOTKIT_API int iotkit_image_commit(iotkit_image_t *image, char *detail);
+/**
+ * Several images, with as many targets each: the first targets of all of them under their final
+ * names, or none, as iotkit_file_commit_all() does; then the second ones, and so on. Those after a
+ * set that failed stay open.
+ */
+IOTKIT_API int iotkit_image_commit_all(iotkit_image_t *const *images, size_t count, char *detail);
+/**
+ * Closes the targets that are not committed: discarded, if `error` (0: none) or an error that fetch
+ * or check returned condemns the image (iotkit_error_condemns_image()), else kept for the next run.
+ * NULL is allowed, and calling it again.
+ */
+IOTKIT_API void iotkit_image_release(iotkit_image_t *image, int error);
+
+/* ---- the whole of a download ---- */
+
 /** How an image is saved by iotkit_job_save(); zeroed: all defaults. */
 struct iotkit_save_options {
+  size_t struct_size;              /**< sizeof of this struct, or 0: see iotkit_core.h */
   struct iotkit_file_options file; /**< size and key are taken from the job */
   bool no_resume;                  /**< begin at 0, leave no part behind */
   /** bytes there of all; on the calling thread, after each block; NULL: not called */
@@ -129,14 +263,22 @@ struct iotkit_save_options {
    * that error. NULL: not called
    */
   int (*on_file)(void *ctx, size_t index, iotkit_job_t *job);
-  void *ctx; /**< of both; not touched */
+  void *ctx; /**< of all callbacks; not touched */
+  /** a try has failed and another follows, see iotkit_job_on_retry(); NULL: not called */
+  iotkit_retry_fn on_retry;
+  /**
+   * what is being done, see iotkit_image_on_phase(); of several files PROVING, FETCHING and VERIFYING
+   * for each, COMMITTING once; NULL: not called
+   */
+  iotkit_phase_fn on_phase;
 };
 
 /**
  * The whole of it on the calling thread: opens the target, resumes, fetches, digests, writes,
  * checks, commits. Where an image that was resumed has the wrong digest, it is fetched once more from
  * byte 0. Of several files `path` is the directory, made if missing. On any error but a wrong digest
- * or signature what was received stays for the next time. iotkit_job_abort() ends it. The job must
+ * or signature what was received stays for the next time. 0 with a `detail` that is not empty:
+ * installed, not yet durable (iotkit_file_commit()). iotkit_job_abort() ends it. The job must
  * not have been fetched, and has no external_digest.
  */
 IOTKIT_API int iotkit_job_save(iotkit_job_t *job, const char *path,

@@ -1,7 +1,7 @@
 /**
  * @file
  * iotkit_iot.h - what a program can do with the published API that IOT_* cannot say: give up while
- * it connects.
+ * it connects; make one thread's calls on several.
  */
 #ifndef IOTKIT_IOT_H
 #define IOTKIT_IOT_H
@@ -22,6 +22,14 @@ extern "C" {
  */
 IOTKIT_API void *iotkit_mqtt_construct(iotx_mqtt_param_t *param,
                                        void (*made)(void *ctx, iotkit_mqtt_t *client), void *ctx);
+
+/**
+ * From now on the calling thread makes its IOT_* calls for somebody else, who makes calls by several
+ * threads, one after the other: where a call looks at which thread has made an earlier one, those of
+ * the same `caller` count as one. That is IOT_MQTT_Yield, which is cut short between two
+ * IOT_OTA_FetchYields. `caller` is any address, NULL: the thread itself again; it is not touched.
+ */
+IOTKIT_API void iotkit_iot_act_for(const void *caller);
 
 #ifdef __cplusplus
 }

@@ -3,8 +3,8 @@
  * iotkit_loop.h - drives any number of MQTT clients on one thread.
  *
  * One thread runs the loop (iotkit_loop_run); iotkit_loop_post hands work to it from any thread.
- * Clients in a loop are touched by that thread; their publish, subscribe … remain callable from
- * any.
+ * Clients in a loop are stepped by that thread, and by no other; their publish, subscribe … remain
+ * callable from any.
  */
 #ifndef IOTKIT_LOOP_H
 #define IOTKIT_LOOP_H
@@ -33,7 +33,11 @@ IOTKIT_API int iotkit_loop_run(iotkit_loop_t *loop);
  * by then stays for the next run or iotkit_loop_free. Any thread.
  */
 IOTKIT_API void iotkit_loop_stop(iotkit_loop_t *loop);
-/** Runs `fn(arg)` on the loop's thread, in order of posting. IK_ENO_MEMORY: not taken. */
+/**
+ * Runs `fn(arg)` on the loop's thread, in order of posting. Any thread; once `fn` has run the loop may
+ * be freed, though this call may not have returned yet. IK_EINVALID_ARGUMENT (no loop or function),
+ * IK_ENO_MEMORY: not taken.
+ */
 IOTKIT_API int iotkit_loop_post(iotkit_loop_t *loop, void (*fn)(void *arg), void *arg);
 
 /** On the loop's thread only (or before it runs). The loop sets the client's waker and steps it. */

@@ -5,7 +5,8 @@
  * Two faces over one core. Readiness: the caller waits for iotkit_mqtt_fd() to be ready as
  * iotkit_mqtt_interest() says, or until iotkit_mqtt_deadline(), then calls iotkit_mqtt_step().
  * Blocking: iotkit_mqtt_yield() does that loop itself. One thread at a time steps or yields a
- * client; every other function may be called from any thread.
+ * client (another one gets IK_EBUSY); every other function may be called from any thread, and
+ * iotkit_mqtt_free() last.
  *
  * States: IDLE → CONNECTING → CONNECTED → WAITING (back-off) → CONNECTING …; CLOSED ends it from
  * any of them.
@@ -35,10 +36,13 @@ enum iotkit_mqtt_state {
 enum iotkit_mqtt_event_type {
   IOTKIT_MQTT_EVENT_STATE =
       1, /**< `state` is new; `error`, `detail` say why it is WAITING or CLOSED (0: asked for) */
-  /** `packet_id`; `error` IK_EMQTT_SUBSCRIBE when refused; `qos` as granted */
+  /**
+   * `packet_id`; `qos` as granted; or `error`: IK_EMQTT_SUBSCRIBE when refused, IK_ETIMEOUT when it
+   * was not answered in time: the answer may still come, or another connection asks again
+   */
   IOTKIT_MQTT_EVENT_SUBSCRIBED,
-  IOTKIT_MQTT_EVENT_UNSUBSCRIBED, /**< `packet_id` */
-  /** `packet_id` of a QoS 1 publish was acknowledged; or `error`: it was given up */
+  IOTKIT_MQTT_EVENT_UNSUBSCRIBED, /**< `packet_id`; `error` IK_ETIMEOUT as with SUBSCRIBED */
+  /** `packet_id` of a QoS 1 or 2 publish: the broker has it; or `error`: it was given up */
   IOTKIT_MQTT_EVENT_PUBLISHED,
   IOTKIT_MQTT_EVENT_MESSAGE, /**< `message`, which no subscription's handler took */
   /** one above max_packet was skipped and acknowledged; `error`, `detail`, `qos` */
@@ -81,9 +85,10 @@ typedef void (*iotkit_mqtt_message_fn)(void *ctx, iotkit_mqtt_t *client,
 
 /** Of iotkit_mqtt_new(); `host`, `port` and `client_id` are needed. */
 struct iotkit_mqtt_options {
-  const char *host;  /**< name or address (IPv6 without brackets) */
-  uint16_t port;     /**< 1 to 65535 */
-  iotkit_tls_t *tls; /**< NULL: plain TCP; else a reference is taken */
+  size_t struct_size; /**< sizeof of this struct, or 0: see iotkit_core.h */
+  const char *host;   /**< name or address (IPv6 without brackets) */
+  uint16_t port;      /**< 1 to 65535 */
+  iotkit_tls_t *tls;  /**< NULL: plain TCP; else a reference is taken */
   /** UTF-8, at most 65535 bytes; "": the broker chooses, for a clean session only */
   const char *client_id;
   const char *username;        /**< NULL: none */
@@ -91,59 +96,93 @@ struct iotkit_mqtt_options {
   bool persistent_session;     /**< clean_session = 0 */
   uint16_t keep_alive_s;       /**< 0: 300 (the platform takes 30-1200); 65535: none */
   uint32_t connect_timeout_ms; /**< resolve + TCP + TLS + CONNACK; 0: 30,000 */
-  uint32_t request_timeout_ms; /**< SUBACK, UNSUBACK, PINGRESP; 0: 10,000 */
-  uint32_t reconnect_min_ms;   /**< first back-off; 0: 1,000; full jitter */
-  uint32_t reconnect_max_ms;   /**< cap of back-off; 0: 60,000 */
-  bool no_reconnect;           /**< a drop or refusal closes the client */
-  size_t max_packet;      /**< bytes of one packet, in or out; 0: 256 KiB + 1 KiB, cap 16 MiB */
-  size_t max_queue;       /**< bytes waiting to be sent; 0: 1 MiB */
-  uint16_t max_in_flight; /**< QoS 1 publishes not yet acknowledged, queued ones included; 0: 100 */
+  /**
+   * SUBACK, UNSUBACK: 0: 10,000. After it IK_ETIMEOUT is reported, and the request is sent again on
+   * the next connection. Anything may come so long after a PINGREQ, but 10,000 at least, before the
+   * connection counts as broken.
+   */
+  uint32_t request_timeout_ms;
+  uint32_t reconnect_min_ms; /**< first back-off; 0: 1,000; full jitter */
+  uint32_t reconnect_max_ms; /**< cap of back-off; 0: 60,000 */
+  bool no_reconnect;         /**< a drop or refusal closes the client */
+  size_t max_packet;         /**< bytes of one packet, in or out; 0: 256 KiB + 1 KiB, cap 16 MiB */
+  size_t max_queue;          /**< bytes waiting to be sent; 0: 1 MiB */
+  /** QoS 1 and 2 publishes not yet acknowledged, queued ones included; 0: 100 */
+  uint16_t max_in_flight;
   iotkit_mqtt_event_fn on_event; /**< NULL: none */
   void *ctx;                     /**< of on_event; not touched */
+  /**
+   * What the broker publishes if the connection ends without a DISCONNECT; NULL: nothing. The platform
+   * has no wills on MQTT 3.1.1; other brokers do.
+   */
+  const char *will_topic;
+  const void *will_payload; /**< any bytes; copied */
+  size_t will_payload_len;  /**< at most 65535 */
+  uint8_t will_qos;         /**< 0 to 2 */
+  bool will_retain;         /**< the broker keeps it for those who subscribe later */
 };
 
 /**
- * Errors: IK_EINVALID_ARGUMENT, IK_ETOO_LONG, IK_ENO_MEMORY; `detail` (may be NULL) names the
- * option.
+ * Errors: IK_EINVALID_ARGUMENT, IK_EMQTT_TOPIC, IK_ETOO_LONG, IK_ENO_MEMORY; `detail` (may be NULL)
+ * names the option.
  */
 IOTKIT_API int iotkit_mqtt_new(const struct iotkit_mqtt_options *options, iotkit_mqtt_t **out,
                                char *detail);
 /**
- * Frees the client and closes its connection without a DISCONNECT (call stop and step until CLOSED
- * for an orderly end). Not while another thread steps it, nor inside its callbacks
- * (IK_EIN_CALLBACK). NULL is allowed.
+ * Frees the client and closes its connection at once, without a DISCONNECT and without waiting for
+ * anything (call stop and step until CLOSED for an orderly end). Not while another thread steps it,
+ * nor inside its callbacks (IK_EIN_CALLBACK). NULL is allowed.
  */
 IOTKIT_API int iotkit_mqtt_free(iotkit_mqtt_t *client);
 
-/** Begins to connect at the next step. IK_EINVALID_STATE unless IDLE. */
+/**
+ * Begins to connect at the next step. IK_EINVALID_STATE unless IDLE. IK_EMQTT_IN_USE, after a line in
+ * the log that names both: another client of this process has the same identity at the same host and
+ * port, and each would end the other's connection in turns. The identity is the client id; of a
+ * sign-in of the platform (iotkit_sign()) it is the device, which is the user name. One that was
+ * stopped is no obstacle: this client waits, CONNECTING, until it is CLOSED or freed, at most
+ * connect_timeout_ms.
+ */
 IOTKIT_API int iotkit_mqtt_start(iotkit_mqtt_t *client);
 /**
- * Sends what is queued, then DISCONNECT, then closes; EVENT_STATE CLOSED tells the end, at most 2 s
- * later.
+ * Sends what is queued, awaits the acknowledgements of what is on its way (1.5 s at most), sends
+ * DISCONNECT, ends the sending side and reads until the broker ends the connection; EVENT_STATE
+ * CLOSED tells the end, at most 2 s later. While CONNECTING or WAITING it closes at once.
  */
 IOTKIT_API int iotkit_mqtt_stop(iotkit_mqtt_t *client);
-/** The state at this moment; another thread may be changing it. CLOSED for NULL. */
+/**
+ * The state at this moment; another thread may be changing it. CLOSED for NULL. WAITING from the
+ * moment a call that sends has found the connection broken; its EVENT_STATE follows with the next
+ * step or yield.
+ */
 IOTKIT_API enum iotkit_mqtt_state iotkit_mqtt_get_state(const iotkit_mqtt_t *client);
 
 /**
- * Queues a message. QoS 0 → 0; QoS 1 → its packet id, EVENT_PUBLISHED follows. QoS 1 is also taken
+ * Sends a message: what the socket takes is written before the return, without blocking, by the
+ * thread that steps or yields the client, which is woken, or by the calling one while none does and
+ * no waker is set; inside a callback, at the end of the step. No callback runs in here. The rest is
+ * queued. QoS 0 → 0; QoS 1 and 2 → its packet id, EVENT_PUBLISHED follows. Those are also taken
  * while WAITING or CONNECTING and sent (again, with DUP where it had been sent) after the connect.
- * Errors: IK_ENOT_CONNECTED (QoS 0 offline), IK_EQUEUE_FULL, IK_EMQTT_TOPIC,
- * IK_EMQTT_PACKET_TOO_LARGE, IK_EUNSUPPORTED (QoS 2), IK_ECLOSED.
+ * With QoS 2 a message arrives once however often the connection drops, as long as the broker keeps
+ * the session (`persistent_session`) and this client lives. The platform has no QoS 2 on MQTT 3.1.1;
+ * other brokers do.
+ * Errors: IK_ENOT_CONNECTED (QoS 0 offline, or the connection turned out to be broken: then the
+ * message is lost), IK_EQUEUE_FULL (nor does the socket take anything at present), IK_EMQTT_TOPIC,
+ * IK_EMQTT_PACKET_TOO_LARGE, IK_EINVALID_ARGUMENT (QoS above 2), IK_ECLOSED.
  */
 IOTKIT_API int iotkit_mqtt_publish(iotkit_mqtt_t *client, const char *topic, const void *payload,
                                    size_t payload_len, uint8_t qos, bool retain);
 /**
  * Adds a handler for a topic filter and subscribes it (again after each connect unless the session
- * was present). qos 0 or 1. `handler` NULL: its messages go to on_event. Returns the packet id, 0
- * when it goes out with the next connect.
+ * was present); sent as by iotkit_mqtt_publish. qos 0 to 2. `handler` NULL: its messages go to
+ * on_event. Returns the packet id, 0 when it goes out with the next connect.
  */
 IOTKIT_API int iotkit_mqtt_subscribe(iotkit_mqtt_t *client, const char *filter, uint8_t qos,
                                      iotkit_mqtt_message_fn handler, void *ctx);
 /**
- * Removes that handler; the last one of a filter unsubscribes it. After the return the handler is
- * not running and never will again, unless the caller is itself inside a callback of this client.
- * Returns the packet id or 0 when nothing is sent.
+ * Removes that handler; the last one of a filter unsubscribes it, sent as by iotkit_mqtt_publish.
+ * After the return the handler is not running and never will again, unless the caller is itself
+ * inside a callback of this client. Returns the packet id or 0 when nothing is sent.
  */
 IOTKIT_API int iotkit_mqtt_unsubscribe(iotkit_mqtt_t *client, const char *filter,
                                        iotkit_mqtt_message_fn handler, void *ctx);
@@ -176,9 +215,9 @@ IOTKIT_API void iotkit_mqtt_set_waker(iotkit_mqtt_t *client, void (*wake)(void *
 
 /**
  * Steps until `timeout_ms` (an upper bound) has passed or something was handled: a packet, a change
- * of state. While a fetch of another thread steps the client for its blocks (iotkit_job_fetch), it
- * waits for its turn. Returns 0, IK_EINTERRUPTED, IK_ECLOSED, IK_EBUSY (another thread steps),
- * IK_EIN_CALLBACK.
+ * of state. What other threads publish meanwhile goes out by it. While a fetch of another thread
+ * steps the client for its blocks (iotkit_job_fetch), it waits for its turn. Returns 0,
+ * IK_EINTERRUPTED, IK_ECLOSED, IK_EBUSY (another thread steps), IK_EIN_CALLBACK.
  */
 IOTKIT_API int iotkit_mqtt_yield(iotkit_mqtt_t *client, uint32_t timeout_ms);
 /** Ends a running or the next yield. Any thread. */

@@ -31,6 +31,7 @@ enum iotkit_sign_method {
 
 /** A device's identity, of which iotkit_sign() keeps nothing. */
 struct iotkit_sign_options {
+  size_t struct_size;        /**< sizeof of this struct, or 0: see iotkit_core.h */
   const char *product_key;   /**< 1-20 characters */
   const char *device_name;   /**< 1-32 characters */
   const char *device_secret; /**< 1-64 characters */
@@ -59,7 +60,8 @@ IOTKIT_API int iotkit_sign(const struct iotkit_sign_options *options, struct iot
 /** Counted by references; the last iotkit_job_unref() frees it. */
 typedef struct iotkit_job iotkit_job_t;
 
-#define IOTKIT_FILES_MAX 20 /**< files of one upgrade (document 202666) */
+#define IOTKIT_REDIRECTS_NONE 255 /**< as max_redirects: a redirect ends the fetch */
+#define IOTKIT_FILES_MAX 20       /**< files of one upgrade (document 202666) */
 
 /** One file of an upgrade that has several. Lives as long as the job. */
 struct iotkit_upgrade_file {
@@ -83,16 +85,18 @@ enum iotkit_protocol {
 /** One announced upgrade. Strings end with NUL and live as long as the job; absent ones are "". */
 struct iotkit_upgrade {
   const char *id;      /**< of the notice */
-  const char *module;  /**< "" is the default module */
+  const char *module;  /**< "" is the default module, which may be called "default", too */
   const char *version; /**< the target */
   /** of the image; http or https, often signed: not to be logged. "" over MQTT and with files */
   const char *url;
   uint64_t size;                           /**< bytes; of all files together */
   enum iotkit_digest_method digest_method; /**< MD5 where the notice names none; NONE with files */
   uint8_t digest[IOTKIT_DIGEST_MAX];       /**< 16 bytes (MD5) or 32 (SHA-256) */
-  const char *digest_sign;                 /**< base64 signature over the digest, or "" */
-  bool is_diff;         /**< the image is a difference, to be applied to the running version */
-  const char *ext_data; /**< JSON object text, or "" */
+  const char *digest_sign; /**< base64 signature over the digest, as it was announced; or "" */
+  bool is_diff;            /**< the image is a difference, to be applied to the running version */
+  const char *ext_data;    /**< JSON object text, or "" */
+  /** base64 signature over the statement, the member "iotkit.statement.v1" of extData, or "" */
+  const char *statement_sign;
   enum iotkit_protocol protocol;           /**< what the bytes come over */
   uint64_t stream_id;                      /**< over MQTT: which image */
   uint64_t stream_file_id;                 /**< and which file of it */
@@ -102,27 +106,32 @@ struct iotkit_upgrade {
 
 /**
  * How a job fetches its image. In MQTT blocks a try is a round of requests of which none brought a
- * block, max_tries counts the blocks that were asked for again, no low-speed limit applies, and
- * what is about connections, redirects, hosts and proxies has no meaning.
+ * block, max_tries counts the blocks that were asked for again, no low-speed limit applies (every
+ * block is progress), and what is about connections, redirects, hosts and proxies has no meaning.
  */
 struct iotkit_fetch_options {
+  size_t struct_size; /**< sizeof of this struct, or 0: see iotkit_core.h */
   /** for https; NULL: made with the system's CA store when first needed */
   iotkit_tls_t *tls;
   uint32_t connect_timeout_ms;  /**< resolve + TCP + TLS; 0: 10,000 */
   uint32_t response_timeout_ms; /**< request sent → head complete; 0: 30,000 */
   /** no byte of the body for this long drops the connection; 0: 30,000 */
   uint32_t idle_timeout_ms;
-  uint32_t low_speed_bytes; /**< with low_speed_ms: below this many bytes per second … 0: off */
-  uint32_t low_speed_ms;    /**< … over this long drops the connection */
   /**
-   * failed tries in a row that together brought less than 64 KiB of new bytes; 0: 5; UINT32_MAX: any
-   * number
+   * below so many bytes per second over low_speed_ms the try has failed: its connection is dropped,
+   * another try follows, what has arrived stays; 0: 100; UINT32_MAX: however slow
+   */
+  uint32_t low_speed_bytes;
+  uint32_t low_speed_ms; /**< 0: 60,000 */
+  /**
+   * failed tries in a row that together brought less than 64 KiB of new bytes, whatever patience_ms
+   * says; 0 and UINT32_MAX: any number
    */
   uint32_t max_retries;
   /** first back-off; 0: 500; doubled each time, full jitter, Retry-After honoured */
   uint32_t retry_min_ms;
-  uint32_t retry_max_ms; /**< 0: 60,000 */
-  uint8_t max_redirects; /**< 0: 5 */
+  uint32_t retry_max_ms; /**< 0: 30,000 */
+  uint8_t max_redirects; /**< 0: 5; IOTKIT_REDIRECTS_NONE: none is followed */
   bool https_only;       /**< refuse http, at first and by redirect */
   /** the caller feeds iotkit_job_digest() itself, on a thread of its own */
   bool external_digest;
@@ -141,14 +150,17 @@ struct iotkit_fetch_options {
    */
   uint32_t connections;
   /**
-   * more request header fields, "Name: value\r\n" each; NULL: none. Sent to the announced host
-   * only, never to one it redirects to. Copied; may be secrets.
+   * more request header fields, "Name: value\r\n" each; NULL: none. Sent only to the
+   * scheme, host and port announced first, never elsewhere by a redirect or a renewed URL. Copied;
+   * may be secrets.
    */
   const char *headers;
   /**
    * "http://[user:password@]host[:port]" for http and for https URLs, port 80 by default; "": no
    * proxy; NULL, and https_proxy too: what the environment says when the options are set
-   * (http_proxy; https_proxy, HTTPS_PROXY; all_proxy, ALL_PROXY). Copied; may hold a secret.
+   * (http_proxy; https_proxy, HTTPS_PROXY; all_proxy, ALL_PROXY). One of these variables may be
+   * given, too, as "NAME=value": a variable that is unusable fails the download that needs it, and
+   * by its name, where an option is refused at once. Copied; may hold a secret.
    */
   const char *proxy;
   const char *https_proxy; /**< for https URLs another one, or ""; NULL: `proxy` */
@@ -158,15 +170,40 @@ struct iotkit_fetch_options {
   const char *allowed_hosts;
   iotkit_limiter_t *limiters[2]; /**< speed limits the fetch keeps to; NULL: none. Referenced */
   /**
-   * keys that every signature is verified with, the notice's digestsign and the user's own, before
-   * the first byte is fetched; NULL: none is. Referenced
+   * keys that every signature is verified with, the notice's digestsign and statement and the user's
+   * own, before the first byte is fetched; NULL: none is. With keys an image that has no signature
+   * is refused (IK_ESIGNATURE_MISSING), unless `allow_unsigned`. Of several files the notice signs
+   * none, so that each wants a signature of the user's own. Referenced
    */
   iotkit_keys_t *keys;
-  /**
-   * refuse what has no signature (IK_ESIGNATURE_MISSING); needs `keys`. Of several files the notice
-   * signs none, so that each wants a signature of the user's own
-   */
+  /** what `keys` say by themselves: needs them, and is refused beside `allow_unsigned` */
   bool require_signature;
+  /** take also, with keys, what has no signature at all; one that is there must still be right */
+  bool allow_unsigned;
+  /**
+   * refuse what has no signed statement (IK_ESIGNATURE_MISSING), the one form that binds version,
+   * module and product as well; needs `keys` and `product_key`
+   */
+  bool require_statement;
+  /**
+   * of the device, which statements must name: 1-20 printable ASCII characters; NULL: a channel's
+   * jobs take the channel's, others have none and leave a notice's statement unread. Copied
+   */
+  const char *product_key;
+  /**
+   * the first try that fails after so long without progress is the last; 0: 600,000; UINT32_MAX:
+   * any time. A new byte is progress, unless all tries together, waits included, are below
+   * low_speed_bytes. Pauses do not count, nor does the time between two calls. Before, tries follow
+   * each other with the back-off of retry_min_ms and retry_max_ms, which a new byte begins anew.
+   */
+  uint32_t patience_ms;
+  /**
+   * bytes that an upgrade, all its files together, may have at most: IK_ENO_SPACE before its first
+   * byte is fetched, and before iotkit_image_open() makes a file; 0: any number. What a file system
+   * has room for is iotkit_file_open()'s to check.
+   */
+  uint64_t max_size;
+  uint64_t reserved[8]; /**< 0: room for members to come, since others hold this struct by value */
 };
 
 #define IOTKIT_CONNECTIONS_MAX 8 /**< ranges of one image side by side */
@@ -186,7 +223,10 @@ enum iotkit_job_state {
 IOTKIT_API int iotkit_job_parse(const char *json, size_t len,
                                 const struct iotkit_fetch_options *options, iotkit_job_t **out,
                                 char *detail);
-/** Makes a READY job of the same notice with the same options, whatever state `job` is in. */
+/**
+ * Makes a READY job of the same notice with the same options and signature, whatever state `job` is
+ * in and whatever other threads do with it.
+ */
 IOTKIT_API int iotkit_job_dup(const iotkit_job_t *job, iotkit_job_t **out);
 /** Takes one more reference and returns `job`; NULL is allowed. */
 IOTKIT_API iotkit_job_t *iotkit_job_ref(iotkit_job_t *job);
@@ -237,8 +277,19 @@ IOTKIT_API int iotkit_job_renew(iotkit_job_t *job, const char *json, size_t len,
 /** What a signature of the user's own was made over. */
 enum iotkit_signed {
   IOTKIT_SIGNED_DIGEST = 0, /**< the message is the raw announced digest, 16 or 32 bytes */
-  IOTKIT_SIGNED_IMAGE = 1   /**< the message is the image: `openssl dgst -sha256 -sign` */
+  IOTKIT_SIGNED_IMAGE = 1,  /**< the message is the image: `openssl dgst -sha256 -sign` */
+  /** the message is the statement, iotkit_job_statement(): version, module and product are bound */
+  IOTKIT_SIGNED_STATEMENT = 2
 };
+#define IOTKIT_STATEMENT_MAX 1024 /**< bytes of the longest statement, its NUL included */
+/**
+ * Writes the statement of the job's image, which names product, module, version, kind, size and
+ * digest, into `out` (IOTKIT_STATEMENT_MAX bytes), ending with NUL. docs/download.md has its
+ * grammar. Returns its length; IK_EINVALID_ARGUMENT: the options have no product_key;
+ * IK_EUNSUPPORTED: there are several files, each of which has its own (iotkit_job_open_file()).
+ * Before the first fetch or on the fetching thread.
+ */
+IOTKIT_API int iotkit_job_statement(const iotkit_job_t *job, char *out);
 /**
  * A signature of the user's own, besides the notice's: both are verified with the options' keys
  * before the first byte is fetched, and the digest then binds the bytes. Copied. Before the first
@@ -249,9 +300,28 @@ enum iotkit_signed {
 IOTKIT_API int iotkit_job_set_signature(iotkit_job_t *job, enum iotkit_signed what,
                                         const void *signature, size_t len);
 
+/** A try has failed, and another follows by itself. */
+struct iotkit_retry {
+  uint32_t attempt;   /**< the failed tries since the last new byte, this one included */
+  int error;          /**< why it failed, IK_E… */
+  const char *detail; /**< names what; valid during the callback */
+  uint64_t delay_ms;  /**< until the next try */
+};
+
+/** Hears of a failed try: see iotkit_job_on_retry(). */
+typedef void (*iotkit_retry_fn)(void *ctx, const struct iotkit_retry *retry);
+
+/**
+ * Has the program told that the download is retrying, each time it begins to wait. Called on the
+ * fetching thread, inside iotkit_job_fetch(), with no lock held: it may abort, interrupt and pause
+ * the job. Not inherited by iotkit_job_dup() and iotkit_job_open_file(). Before the first fetch,
+ * else IK_EINVALID_STATE. NULL: nobody is told.
+ */
+IOTKIT_API int iotkit_job_on_retry(iotkit_job_t *job, iotkit_retry_fn on_retry, void *ctx);
+
 /**
  * Options for the fetch, before the first one. A reference to `tls` is taken. IK_EINVALID_STATE
- * later.
+ * later, which does not disturb the fetch of another thread.
  */
 IOTKIT_API int iotkit_job_set_options(iotkit_job_t *job,
                                       const struct iotkit_fetch_options *options);
@@ -262,7 +332,8 @@ IOTKIT_API int iotkit_job_set_options(iotkit_job_t *job,
  * inside, within the retry policy. Returns the number of bytes (their place in the image is
  * *offset; in order and without gaps, but after the server offered another image at the same URL it
  * begins again at 0), or 0: nothing yet, or complete (see the state); or a permanent error, after
- * which the job is FAILED; or IK_EINTERRUPTED, IK_EABORTED, IK_EBUSY (two threads at once). Only
+ * which the job is FAILED; or IK_EINTERRUPTED, IK_EABORTED, IK_EBUSY (two threads at once), or that
+ * there is no descriptor or memory to wait with (IK_ENETWORK, IK_ENO_MEMORY; see the state). Only
  * bytes within the announced size are handed out.
  *
  * An image in MQTT blocks needs its client stepped meanwhile. Whoever steps goes on: a loop, or a
@@ -272,7 +343,10 @@ IOTKIT_API int iotkit_job_set_options(iotkit_job_t *job,
  */
 IOTKIT_API int64_t iotkit_job_fetch(iotkit_job_t *job, void *buf, size_t len, uint32_t timeout_ms,
                                     uint64_t *offset);
-/** Ends a running or the next fetch with IK_EINTERRUPTED. Any thread. */
+/**
+ * Ends a running or the next fetch with IK_EINTERRUPTED; of several files that are saved, the fetch of
+ * the one whose turn it is. Any thread.
+ */
 IOTKIT_API void iotkit_job_interrupt(iotkit_job_t *job);
 /**
  * Ends the job: FAILED with IK_EABORTED, a running fetch returns. Any thread. No effect on a job
@@ -305,6 +379,7 @@ typedef struct iotkit_ota iotkit_ota_t;
 
 /** Of iotkit_ota_new(). Callbacks that are NULL are not called. */
 struct iotkit_ota_options {
+  size_t struct_size;                /**< sizeof of this struct, or 0: see iotkit_core.h */
   const char *product_key;           /**< of the device or sub-device; copied */
   const char *device_name;           /**< likewise */
   struct iotkit_fetch_options fetch; /**< for its jobs */
@@ -333,7 +408,7 @@ IOTKIT_API int iotkit_ota_new(iotkit_mqtt_t *client, const struct iotkit_ota_opt
                               iotkit_ota_t **out, char *detail);
 /**
  * Unsubscribes; afterwards no callback runs. Not inside a callback of the same channel:
- * IK_EIN_CALLBACK. NULL is allowed.
+ * IK_EIN_CALLBACK; nor while another thread is in a call with it. NULL is allowed.
  */
 IOTKIT_API int iotkit_ota_free(iotkit_ota_t *ota);
 

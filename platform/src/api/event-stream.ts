@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http';
-import type { Events } from '../events';
-import type { PlatformEvent } from '../types';
+import type { PlatformEvent } from '../events/event-types';
+import type { Events } from '../events/events';
 
-/** A reader this far behind is cut off; it may come back. */
+/** A reader that has this much unread is disconnected; it may connect again. */
 const MAX_BACKLOG_BYTES = 4 * 1024 * 1024;
-/** Comments keep proxies from taking a silent stream for a dead one. */
+/** A comment is sent this often, so that no proxy closes a silent stream as a dead one. */
 const HEARTBEAT_MS = 15_000;
 
 /** Server-sent events: `event` is the name, `data` the event as JSON. */
@@ -16,13 +16,13 @@ export class EventStreams {
     this.#events = events;
   }
 
-  /** Takes a response over until its connection ends. */
+  /** Sends events on a response until its connection ends. */
   serve(response: ServerResponse): void {
     response.writeHead(200, {
       'content-type': 'text/event-stream',
       'cache-control': 'no-store',
     });
-    // The reader now knows that nothing is missed from here on.
+    // Tells the reader that it misses no event from here on.
     response.write(': connected\n\n');
     const stop = this.#events.onAny((event) => this.#send(response, event));
     const heartbeat = setInterval(() => response.write(':\n\n'), HEARTBEAT_MS).unref();

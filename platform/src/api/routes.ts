@@ -1,17 +1,16 @@
+// Tested by platform/test/api/api.test.ts
+
 import type { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
-import { readConfig } from '../configs/store';
-import { invalid, PlatformError } from '../errors';
-import type { Fault } from '../fault-types';
-import type {
-  ConfigPushOptions,
-  Device,
-  DeviceKey,
-  DeviceOptions,
-  FirmwareOptions,
-  SignMethod,
-  UpgradeOptions,
-} from '../types';
+import { invalid, PlatformError, type PlatformErrorCode } from '../base/errors';
+import type { ConfigPushOptions } from '../configs/options';
+import { MAX_CONFIG_BYTES, readConfig } from '../configs/store';
+import type { DeviceOptions } from '../devices/devices';
+import type { Fault } from '../faults/fault-types';
+import type { FirmwareOptions } from '../firmware/options';
+import type { Device, DeviceKey } from '../types/device';
+import type { SignMethod } from '../types/firmware';
+import type { UpgradeOptions } from '../upgrades/options';
 import type { EventStreams } from './event-stream';
 import {
   configPushBody,
@@ -26,7 +25,7 @@ import {
   upgradeBody,
 } from './schemas';
 import type { Served } from './served';
-import { cutFiles, parseFiles } from './several-files';
+import { parseFiles, splitFiles } from './several-files';
 
 interface Id {
   readonly id: string;
@@ -39,8 +38,15 @@ interface FirmwareQuery {
   readonly signMethod?: SignMethod;
   readonly sourceVersions?: string;
   readonly isDiff?: 'true' | 'false';
+  readonly allowSameVersion?: 'true' | 'false';
   readonly extData?: string;
   readonly files?: string;
+}
+
+/** How long the body of a route may be, and the code of the refusal. */
+export interface UploadLimit {
+  readonly maxBytes: number;
+  readonly tooLong: PlatformErrorCode;
 }
 
 type Product = Pick<DeviceKey, 'productKey'>;
@@ -56,10 +62,16 @@ export function addRoutes(app: FastifyInstance, platform: Served, streams: Event
 }
 
 function addStatus(app: FastifyInstance, platform: Served, streams: EventStreams): void {
+  app.get('/healthz', async (_request, reply) => {
+    const { state, broker } = platform.health();
+    const isWell = !state.degraded && broker.connected;
+    return reply.code(isWell ? 200 : 503).send({ status: isWell ? 'ok' : 'degraded' });
+  });
   app.get('/api/status', async () => {
     const devices = platform.devices.list();
     const upgrades = platform.upgrades.list();
     return {
+      ...platform.health(),
       ports: platform.ports,
       firmwareUrl: platform.firmwareUrl,
       devices: { total: devices.length, online: devices.filter(({ online }) => online).length },
@@ -125,8 +137,12 @@ function addFirmware(app: FastifyInstance, platform: Served): void {
   app.get('/api/firmware', async () => ({ firmware: platform.firmware.list() }));
   app.post<{ Querystring: FirmwareQuery; Body: Readable }>(
     '/api/firmware',
-    // The body is a stream: its limit is the store's.
-    { schema: { querystring: firmwareQuery }, bodyLimit: Number.MAX_SAFE_INTEGER },
+    // The body is streamed: FirmwareStore limits what comes without a length.
+    {
+      schema: { querystring: firmwareQuery },
+      bodyLimit: Number.MAX_SAFE_INTEGER,
+      config: limit(platform.firmware.maxBytes, 'ERR_FIRMWARE_TOO_LARGE'),
+    },
     async (request, reply) => {
       if (request.headers['content-type'] !== 'application/octet-stream') {
         throw invalid('the image must be sent as application/octet-stream');
@@ -187,7 +203,11 @@ function addConfigs(app: FastifyInstance, platform: Served): void {
   );
   app.put<{ Params: Product; Querystring: { signMethod?: SignMethod }; Body: Readable }>(
     '/api/configs/:productKey',
-    { schema: { params, querystring: configQuery }, bodyLimit: Number.MAX_SAFE_INTEGER },
+    {
+      schema: { params, querystring: configQuery },
+      bodyLimit: Number.MAX_SAFE_INTEGER,
+      config: limit(MAX_CONFIG_BYTES, 'ERR_CONFIG_TOO_LARGE'),
+    },
     async (request) => {
       if (request.headers['content-type'] !== 'application/octet-stream') {
         throw invalid('the configuration must be sent as application/octet-stream');
@@ -234,17 +254,22 @@ function addFaults(app: FastifyInstance, platform: Served): void {
   );
 }
 
+function limit(maxBytes: number, tooLong: PlatformErrorCode): { upload: UploadLimit } {
+  return { upload: { maxBytes, tooLong } };
+}
+
 function withoutSecret({ deviceSecret: _, ...device }: Device): Omit<Device, 'deviceSecret'> {
   return device;
 }
 
 function firmwareOptions(query: FirmwareQuery, stream: Readable): FirmwareOptions {
-  const { sourceVersions, isDiff, extData, files, ...rest } = query;
+  const { sourceVersions, isDiff, allowSameVersion, extData, files, ...rest } = query;
   return {
     ...rest,
-    ...(files === undefined ? { stream } : { files: cutFiles(stream, parseFiles(files)) }),
+    ...(files === undefined ? { stream } : { files: splitFiles(stream, parseFiles(files)) }),
     ...(sourceVersions !== undefined && { sourceVersions: sourceVersions.split(',') }),
     ...(isDiff === 'true' && { isDiff: true }),
+    ...(allowSameVersion === 'true' && { allowSameVersion: true }),
     ...(extData !== undefined && { extData: parseExtData(extData) }),
   };
 }

@@ -1,4 +1,6 @@
-import { FAULT_KINDS } from '../faults';
+// Tested by platform/test/api/api.test.ts
+
+import { FAULT_KINDS } from '../faults/faults';
 
 /** JSON schemas of what the operator API takes. What they let through is checked again inside. */
 
@@ -30,6 +32,7 @@ export const firmwareQuery = object(
     /** Versions, separated by commas. */
     sourceVersions: { type: 'string', minLength: 1, maxLength: 4096 },
     isDiff: { enum: ['true', 'false'] },
+    allowSameVersion: { enum: ['true', 'false'] },
     /** A JSON object of strings. */
     extData: { type: 'string', maxLength: 65_536 },
     /** A JSON array of names and sizes: the files follow one another in the body. */
@@ -48,6 +51,7 @@ export const upgradeBody = object(
       { attempts: { enum: [1, 2, 5] }, delayMinutes: { enum: [0, 10, 30, 60, 1440] } },
       ['attempts', 'delayMinutes'],
     ),
+    multiModule: { type: 'boolean' },
     delivery: { enum: ['push', 'pull'] },
     protocol: { enum: ['https', 'mqtt'] },
   },

@@ -1,17 +1,26 @@
+import type { Log } from '../base/log';
+import type { StateProblem } from '../base/problems';
 import type { Configs } from '../configs/configs';
-import type { Devices } from '../devices';
-import type { Upgrades } from '../engine/upgrades';
-import type { Faults } from '../faults';
+import type { Devices } from '../devices/devices';
+import type { Faults } from '../faults/faults';
 import type { FirmwareStore } from '../firmware/store';
+import type { Upgrades } from '../upgrades/upgrades';
 
-/** What of the platform the operator API gives access to. */
+/** The part of the platform that the operator API gives access to. */
 export interface Served {
   readonly devices: Devices;
   readonly firmware: FirmwareStore;
   readonly upgrades: Upgrades;
   readonly configs: Configs;
   readonly faults: Faults;
+  /** How the platform is. */
+  readonly health: () => {
+    readonly state: { readonly degraded: boolean; readonly reason?: string };
+    readonly broker: { readonly connected: boolean; readonly reason?: string };
+    readonly problems: readonly StateProblem[];
+  };
   readonly ports: object;
   readonly firmwareUrl: string;
   readonly operatorToken: string;
+  readonly log: Log | undefined;
 }

@@ -1,5 +1,5 @@
-import { invalid } from '../errors';
-import type { FirmwareFileOptions } from '../types';
+import { invalid } from '../base/errors';
+import type { FirmwareFileOptions } from '../firmware/options';
 
 /** A file in a body that carries several in a row. */
 interface Sized {
@@ -26,8 +26,8 @@ function isSized(file: unknown): file is Sized {
   return typeof name === 'string' && Number.isSafeInteger(size) && (size as number) > 0;
 }
 
-/** Cuts a body into its files, to be read in their order. */
-export function cutFiles(
+/** Splits a body into its files, which must be read in their order. */
+export function splitFiles(
   body: AsyncIterable<Uint8Array>,
   files: readonly Sized[],
 ): FirmwareFileOptions[] {
@@ -41,10 +41,10 @@ export function cutFiles(
         if (done) throw invalid('the body ends before its last file');
         rest = value;
       }
-      const piece = rest.subarray(0, left);
-      rest = rest.subarray(piece.length);
-      left -= piece.length;
-      yield piece;
+      const chunk = rest.subarray(0, left);
+      rest = rest.subarray(chunk.length);
+      left -= chunk.length;
+      yield chunk;
     }
     if (isLast && (rest.length > 0 || !(await chunks.next()).done)) {
       throw invalid('the body goes on behind its last file');

@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { DeviceKey } from '../types';
+import type { DeviceKey } from '../types/device';
 
 /** How a device signs in. */
 export type HmacMethod = 'hmacmd5' | 'hmacsha1' | 'hmacsha256';
@@ -9,7 +9,7 @@ export const REFUSED = {
   /** The client id is not of the form `{id}|key=value,…|`, or what it asks for is unknown. */
   identifier: 2,
   unavailable: 3,
-  /** Wrong signature, unknown device, malformed user name: not told apart, on purpose. */
+  /** Wrong signature, unknown device, malformed user name: one code for all, on purpose. */
   credentials: 4,
   /** Known, but not allowed so: keep-alive, or a securemode that is not the listener's. */
   notAuthorized: 5,
@@ -26,7 +26,7 @@ export class Refusal extends Error {
   }
 }
 
-/** A client id of the platform, taken apart. */
+/** A client id in the platform's form, parsed. */
 export interface ClientId {
   readonly id: string;
   readonly parameters: Readonly<Record<string, string>>;
@@ -39,7 +39,10 @@ const HASHES: Readonly<Record<HmacMethod, string>> = {
   hmacsha256: 'sha256',
 };
 
-/** Takes `{id}|key=value,…|` apart. Throws a Refusal. */
+/**
+ * Parses `{id}|key=value,…|`. Empty parameters, as after a last comma, are passed over. Throws a
+ * Refusal.
+ */
 export function parseClientId(clientId: string): ClientId {
   const parts = CLIENT_ID.exec(clientId);
   if (parts === null) {
@@ -48,14 +51,18 @@ export function parseClientId(clientId: string): ClientId {
   const [, id = '', list = ''] = parts;
   const parameters: Record<string, string> = Object.create(null);
   for (const pair of list.split(',')) {
+    if (pair === '') continue;
     const cut = pair.indexOf('=');
     if (cut < 1) throw new Refusal(REFUSED.identifier, 'a client id parameter must be key=value');
     parameters[pair.slice(0, cut)] = pair.slice(cut + 1);
   }
+  if (Object.keys(parameters).length === 0) {
+    throw new Refusal(REFUSED.identifier, 'the client id has no parameters');
+  }
   return { id, parameters };
 }
 
-/** Takes `{deviceName}&{productKey}` apart. Throws a Refusal. */
+/** Parses `{deviceName}&{productKey}`. Throws a Refusal. */
 export function parseUsername(username: string | undefined): DeviceKey {
   const [deviceName = '', productKey = '', ...rest] = (username ?? '').split('&');
   if (deviceName === '' || productKey === '' || rest.length > 0) {
@@ -86,8 +93,8 @@ export function signature(
 }
 
 /**
- * Checks a sign-in against the device's secret; undefined stands for an unknown device, which costs
- * the same time. Throws a Refusal.
+ * Checks a sign-in against the device's secret. An unknown device has none (undefined), and its
+ * check takes the same time. Throws a Refusal.
  */
 export function verify(
   key: DeviceKey,

@@ -1,40 +1,49 @@
+// broker/: the two transports: a broker in this process, with sign-in (auth.ts) and topic rules
+// (permissions.ts), and a client of somebody else's (external-client.ts). Imports base, faults,
+// types, devices (names), events, protocol.
+
 import type { Socket } from 'node:net';
 import type { Aedes, Client, ConnectPacket, PublishPacket, Subscription } from 'aedes';
-import { parseUpstream } from '../engine/topics';
-import { messageOf } from '../errors';
-import type { Events } from '../events';
-import type { Faults } from '../faults';
-import { deviceId } from '../names';
-import type { DeviceKey } from '../types';
+import { messageOf } from '../base/errors';
+import { deviceId } from '../devices/names';
+import type { Events } from '../events/events';
+import type { Faults } from '../faults/faults';
+import type { Broker, BrokerListener } from '../protocol/broker';
+import { ownerOf, parseUpstream } from '../protocol/topics';
+import type { DeviceKey, Presence } from '../types/device';
 import { type ClientId, parseClientId, parseUsername, REFUSED, Refusal, verify } from './auth';
-import type { Broker, BrokerListener } from './broker';
 import { filterMatches, isOwnTopic, MAX_MESSAGE_BYTES, topicFlaw } from './permissions';
 
-interface Parts {
+interface Dependencies {
   readonly events: Events;
   readonly faults: Faults;
   readonly listener: BrokerListener;
   readonly secretOf: (key: DeviceKey) => string | undefined;
   readonly keepAliveSeconds: { readonly min: number; readonly max: number };
+  /** A connection that has not sent its CONNECT by then is ended. */
+  readonly signInMs: number;
 }
 
-/** A connection on its way in, or a device's when it is `key`ed. */
+/** A connection; it has a `key` from its sign-in on. */
 interface Session {
   readonly client: Client;
   readonly isTls: boolean;
+  readonly signedIn: () => void;
   clientId: string;
   keepAliveSeconds: number;
   key?: DeviceKey;
-  /** The CONNACK is on its way: messages may follow it. */
+  /** Signed in with `_ss=1`: what the platform sends arrives without a subscription. */
+  hasSystemTopics: boolean;
+  /** The CONNACK was sent: messages may follow it. */
   isReady: boolean;
 }
 
-/** Messages to the platform go here and never to a subscriber: devices cannot name this branch. */
+/** Messages to the platform are published here: no device can subscribe to this branch. */
 const PLATFORM_BRANCH = '$platform';
 /** Room for the topic and the fixed part of a packet over its payload. */
 const MAX_PACKET_BYTES = MAX_MESSAGE_BYTES + 1024;
 
-/** What is looked at of aedes' parser to stop an oversized packet before it is all in memory. */
+/** The part of aedes' parser that is read to stop an oversized packet before memory holds it. */
 interface Parsing {
   readonly _parser?: { readonly packet?: { readonly length?: number } };
 }
@@ -44,23 +53,24 @@ interface Parsing {
  * the sessions together and lets a second connection of a device end the first.
  */
 export class EmbeddedBroker implements Broker {
-  readonly knowsConnections = true;
-  readonly #parts: Parts;
+  readonly health = { connected: true };
+  readonly #deps: Dependencies;
   #aedes!: Aedes;
   readonly #sessions = new WeakMap<Client, Session>();
   readonly #online = new Map<string, Session>();
-  /** Filters of each device, kept over a connection's end if its session is. */
+  /** Topic filters of each device; those of a persistent session outlive its connection. */
   readonly #filters = new Map<string, Set<string>>();
 
-  private constructor(parts: Parts) {
-    this.#parts = parts;
+  private constructor(deps: Dependencies) {
+    this.#deps = deps;
   }
 
-  static async open(parts: Parts): Promise<EmbeddedBroker> {
+  static async open(deps: Dependencies): Promise<EmbeddedBroker> {
     const { Aedes } = await import('aedes');
-    const broker = new EmbeddedBroker(parts);
+    const broker = new EmbeddedBroker(deps);
     broker.#aedes = await Aedes.createBroker({
       maxClientsIdLength: 256,
+      connectTimeout: deps.signInMs,
       preConnect: (client, packet, done) => done(null, broker.#preConnect(client, packet)),
       authenticate: (client, username, password, done) => {
         const refusal = broker.#authenticate(client, username, password);
@@ -74,15 +84,17 @@ export class EmbeddedBroker implements Broker {
     return broker;
   }
 
-  /** Takes a new connection of a listener over. */
-  accept(socket: Socket, isTls: boolean): void {
+  /** Serves a new connection of a listener. */
+  accept(socket: Socket, isTls: boolean, signedIn: () => void): void {
     socket.setNoDelay(true);
     const client = this.#aedes.handle(socket);
     this.#sessions.set(client, {
       client,
       isTls,
+      signedIn,
       clientId: '',
       keepAliveSeconds: 0,
+      hasSystemTopics: false,
       isReady: false,
     });
     const { _parser: parser } = client as Parsing;
@@ -93,19 +105,25 @@ export class EmbeddedBroker implements Broker {
     });
   }
 
-  isOnline(key: DeviceKey): boolean {
-    return this.#online.get(deviceId(key))?.isReady === true;
+  presence(key: DeviceKey): Presence {
+    return this.#readySession(key) === undefined ? 'no' : 'yes';
   }
 
   canReceive(key: DeviceKey, topic: string): boolean {
-    const filters = this.#filters.get(deviceId(key)) ?? [];
-    return this.isOnline(key) && [...filters].some((filter) => filterMatches(filter, topic));
+    const session = this.#readySession(key);
+    if (session === undefined) return false;
+    return session.hasSystemTopics || this.#isSubscribed(key, topic);
   }
 
   publish(topic: string, payload: string | Buffer, qos: 0 | 1): Promise<void> {
     return new Promise((resolve, reject) => {
       const packet = { cmd: 'publish', topic, payload, qos, retain: false, dup: false } as const;
-      this.#aedes.publish(packet, (error) => (error ? reject(error) : resolve()));
+      const done = (error?: Error | null): void => (error ? reject(error) : resolve());
+      const key = ownerOf(topic);
+      const session = key && this.#readySession(key);
+      const isUnsubscribed = key !== undefined && !this.#isSubscribed(key, topic);
+      if (session?.hasSystemTopics && isUnsubscribed) session.client.publish(packet, done);
+      else this.#aedes.publish(packet, done);
     });
   }
 
@@ -117,8 +135,18 @@ export class EmbeddedBroker implements Broker {
     return new Promise((resolve) => this.#aedes.close(resolve));
   }
 
+  #readySession(key: DeviceKey): Session | undefined {
+    const session = this.#online.get(deviceId(key));
+    return session?.isReady ? session : undefined;
+  }
+
+  #isSubscribed(key: DeviceKey, topic: string): boolean {
+    const filters = this.#filters.get(deviceId(key)) ?? [];
+    return [...filters].some((filter) => filterMatches(filter, topic));
+  }
+
   #listen(): void {
-    const { listener } = this.#parts;
+    const { listener } = this.#deps;
     const aedes = this.#aedes;
     aedes.on('client', (client) => {
       const session = this.#sessions.get(client);
@@ -141,12 +169,13 @@ export class EmbeddedBroker implements Broker {
       });
     }
     (aedes as NodeJS.EventEmitter).on('error', (error: unknown) => {
-      this.#parts.events.emit('bad-message', { topic: '', reason: messageOf(error) });
+      this.#deps.events.emit('bad-message', { topic: '', reason: messageOf(error) });
     });
   }
 
   /**
-   * Remembers what `authenticate` is not told; the broker's name for the connection is its device.
+   * Remembers what `authenticate` does not get. From here the broker knows the connection by its
+   * device: the client id becomes the user name.
    */
   #preConnect(client: Client, packet: ConnectPacket): boolean {
     const session = this.#sessions.get(client);
@@ -165,13 +194,14 @@ export class EmbeddedBroker implements Broker {
     const session = this.#sessions.get(client) as Session;
     try {
       session.key = this.#identify(session, username, password);
+      session.signedIn();
       if (client.clean) this.#filters.delete(deviceId(session.key));
       return undefined;
     } catch (error) {
       const refusal =
         error instanceof Refusal ? error : new Refusal(REFUSED.unavailable, messageOf(error));
       const { returnCode, message: reason } = refusal;
-      this.#parts.events.emit('device-refused', { clientId: session.clientId, returnCode, reason });
+      this.#deps.events.emit('device-refused', { clientId: session.clientId, returnCode, reason });
       return refusal;
     }
   }
@@ -181,12 +211,13 @@ export class EmbeddedBroker implements Broker {
     username: string | undefined,
     password: Buffer | undefined,
   ): DeviceKey {
-    const { faults, keepAliveSeconds, secretOf } = this.#parts;
+    const { faults, keepAliveSeconds, secretOf } = this.#deps;
     const clientId = parseClientId(session.clientId);
     const key = parseUsername(username);
     const [fault] = faults.strike(['mqtt-refuse'], { deviceName: key.deviceName }, 1);
     if (fault !== undefined) throw new Refusal(fault.returnCode, 'refused on request (fault)');
     verify(key, secretOf(key), clientId, password);
+    session.hasSystemTopics = clientId.parameters._ss === '1';
     checkSecureMode(clientId, session.isTls);
     const { min, max } = keepAliveSeconds;
     if (session.keepAliveSeconds < min || session.keepAliveSeconds > max) {
@@ -204,12 +235,12 @@ export class EmbeddedBroker implements Broker {
       this.#complain(client, packet.topic, flaw ?? '');
       return new Refusal(REFUSED.notAuthorized, flaw ?? '');
     }
-    const { faults } = this.#parts;
+    const { faults } = this.#deps;
     const { deviceName } = key;
     if (faults.strike(['mqtt-drop'], { deviceName, on: 'publish' }).length > 0) {
       return new Refusal(REFUSED.unavailable, 'dropped on request (fault)');
     }
-    // At QoS 0 the broker does all it does at QoS 1 but to acknowledge.
+    // At QoS 0 the broker does the same as at QoS 1, except that it does not acknowledge.
     if (packet.qos === 1 && faults.strike(['mqtt-no-puback'], { deviceName }).length > 0) {
       packet.qos = 0;
     }
@@ -233,12 +264,12 @@ export class EmbeddedBroker implements Broker {
     if (session?.key === undefined) return;
     const { key } = session;
     session.isReady = true;
-    this.#parts.listener.connected(key);
+    this.#deps.listener.connected(key);
     const occasion = { deviceName: key.deviceName, on: 'connect' } as const;
-    const isDropped = this.#parts.faults.strike(['mqtt-drop'], occasion).length > 0;
+    const isDropped = this.#deps.faults.strike(['mqtt-drop'], occasion).length > 0;
     // The device may have been removed since it signed in.
-    if (isDropped || this.#parts.secretOf(key) === undefined) client.close();
-    else if (!client.clean) this.#parts.listener.subscribed(key);
+    if (isDropped || this.#deps.secretOf(key) === undefined) client.close();
+    else if (!client.clean) this.#deps.listener.subscribed(key);
   }
 
   #disconnected(client: Client): void {
@@ -248,7 +279,7 @@ export class EmbeddedBroker implements Broker {
     if (this.#online.get(id) !== session) return;
     this.#online.delete(id);
     if (client.clean) this.#filters.delete(id);
-    if (session.isReady) this.#parts.listener.disconnected(session.key);
+    if (session.isReady) this.#deps.listener.disconnected(session.key);
   }
 
   #subscribed(client: Client, subscriptions: readonly Subscription[]): void {
@@ -261,12 +292,12 @@ export class EmbeddedBroker implements Broker {
     for (const { topic } of granted) filters.add(topic);
     const upgrade = `/ota/device/upgrade/${key.productKey}/${key.deviceName}`;
     const covers = granted.some(({ topic }) => filterMatches(topic, upgrade));
-    if (covers && this.isOnline(key)) this.#parts.listener.subscribed(key);
+    if (covers && this.presence(key) === 'yes') this.#deps.listener.subscribed(key);
   }
 
   #complain(client: Client, topic: string, reason: string): void {
     const clientId = this.#sessions.get(client)?.clientId ?? '';
-    this.#parts.events.emit('bad-message', { topic, reason, clientId });
+    this.#deps.events.emit('bad-message', { topic, reason, clientId });
   }
 }
 

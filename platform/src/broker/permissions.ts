@@ -1,4 +1,4 @@
-import type { DeviceKey } from '../types';
+import type { DeviceKey } from '../types/device';
 
 /** The platform's limits on what a device sends. */
 export const MAX_TOPIC_BYTES = 128;

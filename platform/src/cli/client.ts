@@ -2,7 +2,7 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage } from
 import { request as httpsRequest } from 'node:https';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { messageOf } from '../errors';
+import { messageOf, RequestError, UnreachableError } from './errors';
 
 /** Where a running platform is found, and how to be let in. */
 export interface Server {
@@ -11,22 +11,6 @@ export interface Server {
   readonly token: string;
   /** PEM to trust with https. */
   readonly ca?: string;
-}
-
-/** The platform said no; `code` is its own. */
-export class RequestError extends Error {
-  override readonly name = 'RequestError';
-  readonly code: string;
-
-  constructor(code: string, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
-/** The platform could not be reached. */
-export class UnreachableError extends Error {
-  override readonly name = 'UnreachableError';
 }
 
 /** A body that is sent as it is read. */
@@ -167,6 +151,7 @@ async function* parseEvents(
         if (data !== undefined) yield JSON.parse(data.slice('data: '.length));
       }
     }
+    if (!signal.aborted) throw new Error('it ended the stream of events');
   } catch (error) {
     if (!signal.aborted) throw new UnreachableError(`the platform went away: ${messageOf(error)}`);
   }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PlatformError } from '../errors';
-import { type Server, UnreachableError } from './client';
+import { ApiClient, type Server } from './client';
+import { invalid, UnreachableError } from './errors';
 
 /** What the commands that talk to a running platform have in common. */
 export interface ServerOptions {
@@ -20,6 +20,11 @@ export interface ServerFile {
 export const SERVER_FILE = 'server.json';
 export const TOKEN_FILE = 'operator-token';
 export const CA_FILE = 'ca.pem';
+
+/** A client of the running platform. */
+export async function connect(options: ServerOptions): Promise<ApiClient> {
+  return new ApiClient(await findServer(options));
+}
 
 /** Finds the running platform: by flags and environment, else by the state directory. */
 export async function findServer(options: ServerOptions): Promise<Server> {
@@ -57,6 +62,6 @@ async function expectFile(path: string, hint: string): Promise<string> {
     return await readFile(path, 'utf8');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
-    throw new PlatformError('ERR_INVALID_ARGUMENT', `cannot read ${path} (${code}): ${hint}`);
+    throw invalid(`cannot read ${path} (${code}): ${hint}`);
   }
 }

@@ -1,10 +1,12 @@
-import { readFile, rm, stat } from 'node:fs/promises';
+// Tested by platform/test/cli.test.ts
+
+import { randomBytes } from 'node:crypto';
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { invalid, messageOf } from '../errors';
-import { Platform } from '../platform';
-import { writePrivate } from '../private-files';
-import type { PlatformEvent, PlatformOptions, TlsIdentity } from '../types';
+import { Platform, type PlatformOptions, type TlsIdentity } from '../index';
+import { CliError, invalid, messageOf } from './errors';
 import { CA_FILE, SERVER_FILE, type ServerFile, TOKEN_FILE } from './find-server';
+import { type Journal, JsonJournal, TextJournal } from './journal';
 
 /** Flags of `serve`, as commander gives them. */
 export interface ServeOptions {
@@ -15,6 +17,9 @@ export interface ServeOptions {
   readonly mqttsPort: number | false;
   readonly httpPort: number | false;
   readonly httpsPort: number | false;
+  readonly apiHost: string;
+  readonly apiPort: number | false;
+  readonly apiTlsPort: number | false;
   readonly broker?: string;
   readonly brokerUsername?: string;
   readonly brokerCa?: string;
@@ -29,25 +34,52 @@ export interface ServeOptions {
   readonly tlsCa?: string;
   readonly signingKey?: string;
   readonly quiet?: boolean;
+  readonly log: string;
 }
 
 /** Runs a platform until SIGINT or SIGTERM. */
 export async function serve(options: ServeOptions): Promise<void> {
   const stateDir = resolve(options.stateDir);
-  const platform = await Platform.start(await platformOptions(options, stateDir));
+  const journal = journalOf(options);
+  const { log } = journal;
+  const platform = await Platform.start({
+    ...(await platformOptions(options, stateDir)),
+    ...(log !== undefined && { log }),
+  });
   const stopped = new Promise<NodeJS.Signals>((done) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, done);
   });
   const serverFile = join(stateDir, SERVER_FILE);
   try {
-    const server: ServerFile = { pid: process.pid, apiUrl: platform.apiUrl };
-    await writePrivate(serverFile, `${JSON.stringify(server)}\n`);
-    await printAddresses(platform, options, stateDir);
-    if (!options.quiet) printEvents(platform);
-    process.stdout.write(`stopping on ${await Promise.race([stopped])}\n`);
+    await writeServerFile(serverFile, { pid: process.pid, apiUrl: platform.apiUrl });
+    journal.ready(await addresses(platform, options, stateDir));
+    journal.follow(platform, options.quiet === true);
+    journal.say(`stopping on ${await stopped}`);
   } finally {
-    await rm(serverFile, { force: true });
-    await platform.close();
+    journal.close();
+    try {
+      await rm(serverFile, { force: true });
+    } finally {
+      await platform.close();
+    }
+  }
+}
+
+function journalOf({ log }: ServeOptions): Journal {
+  if (log === 'json') return new JsonJournal(process.stdout);
+  if (log === 'text') return new TextJournal(process.stdout);
+  throw invalid("--log must be 'text' or 'json'");
+}
+
+/** Whole or not at all: a command may read it at any moment. */
+async function writeServerFile(path: string, server: ServerFile): Promise<void> {
+  const temporary = `${path}.${randomBytes(4).toString('hex')}`;
+  try {
+    await writeFile(temporary, `${JSON.stringify(server)}\n`, { mode: 0o600, flag: 'wx' });
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw new CliError(`cannot write ${path}: ${messageOf(error)}`);
   }
 }
 
@@ -61,6 +93,7 @@ async function platformOptions(options: ServeOptions, stateDir: string): Promise
     host: options.host,
     mqtt: { port: options.mqttPort, tlsPort: options.mqttsPort },
     http: { port: options.httpPort, tlsPort: options.httpsPort },
+    api: { host: options.apiHost, port: options.apiPort, tlsPort: options.apiTlsPort },
     keepAliveSeconds: {
       ...(options.minKeepAlive !== undefined && { min: options.minKeepAlive }),
       ...(options.maxKeepAlive !== undefined && { max: options.maxKeepAlive }),
@@ -110,15 +143,16 @@ async function text(path: string): Promise<string> {
   }
 }
 
-async function printAddresses(
+/** What a user needs to know of a platform that runs. */
+async function addresses(
   platform: Platform,
   options: ServeOptions,
   stateDir: string,
-): Promise<void> {
+): Promise<[string, string][]> {
   const { ports } = platform;
   const ownCa = join(stateDir, CA_FILE);
   const hasOwnCa = options.tlsCert === undefined && (await exists(ownCa));
-  const rows: [string, string][] = [
+  return [
     ...(options.broker !== undefined
       ? ([['broker', withoutLogin(options.broker)]] as [string, string][])
       : []),
@@ -134,49 +168,6 @@ async function printAddresses(
       : ['token', 'as in IOTKIT_PLATFORM_TOKEN'],
     ['state', stateDir],
   ];
-  for (const [name, value] of rows) process.stdout.write(`${name.padEnd(10)} ${value}\n`);
-  process.stdout.write('ready\n');
-}
-
-function printEvents(platform: Platform): void {
-  const print = (line: string): void => {
-    process.stdout.write(`${new Date().toISOString()} ${line}\n`);
-  };
-  const follow = async (): Promise<void> => {
-    for await (const event of platform.events()) {
-      const line = describe(event);
-      if (line !== undefined) print(line);
-    }
-  };
-  void follow();
-}
-
-function describe(event: PlatformEvent): string | undefined {
-  switch (event.type) {
-    case 'device-connected':
-      return `${event.deviceName} connected`;
-    case 'device-disconnected':
-      return `${event.deviceName} disconnected`;
-    case 'device-refused':
-      return `refused ${printable(event.clientId)}: ${event.reason} (${event.returnCode})`;
-    case 'version-reported':
-      return `${event.deviceName} reports ${event.module ?? 'version'} ${event.version}`;
-    case 'task-changed': {
-      const { deviceName, state, history } = event.task;
-      return `${event.upgradeId} ${deviceName} ${state} (${history.at(-1)?.reason})`;
-    }
-    case 'config-answered':
-      return `${event.deviceName} answers configuration ${event.configId} with ${event.code}`;
-    case 'bad-message':
-      return `ignored a message on ${printable(event.topic)}: ${printable(event.reason)}`;
-    default:
-      return undefined;
-  }
-}
-
-/** What a stranger sent must not steer the terminal. */
-function printable(text: string): string {
-  return JSON.stringify(text.slice(0, 200));
 }
 
 function withoutLogin(url: string): string {

@@ -1,18 +1,11 @@
-import type { Broker } from '../broker/broker';
-import type { Clock } from '../clock';
-import type { Devices } from '../devices';
-import { BadMessage } from '../engine/messages';
-import { configGetReplyTopic, configPushTopic } from '../engine/topics';
-import { invalid, messageOf, PlatformError } from '../errors';
-import type { Events } from '../events';
-import { checkProductKey, deviceId } from '../names';
-import type {
-  ConfigOptions,
-  ConfigPush,
-  ConfigPushOptions,
-  DeviceKey,
-  RemoteConfig,
-} from '../types';
+// configs/: remote configuration: asking and pushing (here), the files (store.ts). Imports base,
+// store, types, devices, events, protocol, firmware (what a served file is).
+
+import type { Clock } from '../base/clock';
+import { messageOf, PlatformError } from '../base/errors';
+import type { Devices } from '../devices/devices';
+import { deviceId } from '../devices/names';
+import type { Events } from '../events/events';
 import {
   CODE_NO_CONFIG,
   CODE_PARAMETERS,
@@ -22,20 +15,35 @@ import {
   type PushReply,
   parseConfigGet,
   parsePushReply,
-} from './messages';
+} from '../protocol/config-messages';
+import type { Connections } from '../protocol/connections';
+import { BadMessage } from '../protocol/messages';
+import { configGetReplyTopic, configPushTopic } from '../protocol/topics';
+import type { RemoteConfig } from '../types/config';
+import type { DeviceKey } from '../types/device';
+import {
+  type ConfigOptions,
+  type ConfigPush,
+  type ConfigPushOptions,
+  checkConfigOptions,
+  timeoutSecondsOf,
+} from './options';
 import type { ConfigStore } from './store';
 
-interface Parts {
+interface Dependencies {
   readonly store: ConfigStore;
   readonly clock: Clock;
   readonly events: Events;
   readonly devices: Devices;
-  readonly broker: () => Broker | undefined;
+  readonly connections: Connections;
   /** Makes the address a device downloads a configuration from. */
   readonly url: (configId: string) => string;
   /** Aborted when the platform closes. */
   readonly closing: AbortSignal;
 }
+
+/** Which configuration is pushed to which device. */
+type Push = Omit<ConfigPush, 'state'>;
 
 /** A push whose answer is awaited. */
 interface Awaited {
@@ -44,19 +52,17 @@ interface Awaited {
   readonly answer: (reply: PushReply) => void;
 }
 
-const DEFAULT_TIMEOUT_SECONDS = 30;
-const MAX_TIMEOUT_SECONDS = 3600;
 const CODE_SUCCESS = 200;
 
 /** Remote configuration: one file for each product, asked for by its devices or pushed to them. */
 export class Configs {
-  readonly #parts: Parts;
+  readonly #deps: Dependencies;
   readonly #awaited = new Map<string, Awaited>();
   #nextId: number;
 
-  constructor(parts: Parts) {
-    this.#parts = parts;
-    this.#nextId = Math.floor(parts.clock.now() / 1000);
+  constructor(deps: Dependencies) {
+    this.#deps = deps;
+    this.#nextId = Math.floor(deps.clock.now() / 1000);
   }
 
   /**
@@ -64,28 +70,22 @@ export class Configs {
    * Rejects with ERR_INVALID_ARGUMENT, ERR_CONFIG_TOO_LARGE.
    */
   async set(options: ConfigOptions): Promise<RemoteConfig> {
-    checkProductKey(options.productKey);
-    if (typeof options.data !== 'string' && !(options.data instanceof Uint8Array)) {
-      throw invalid('data must be bytes or a text');
-    }
-    if (options.signMethod !== undefined && !['MD5', 'SHA256'].includes(options.signMethod)) {
-      throw invalid("signMethod must be 'MD5' or 'SHA256'");
-    }
-    return this.#parts.store.set(options);
+    checkConfigOptions(options);
+    return this.#deps.store.set(options);
   }
 
   get(productKey: string): RemoteConfig | undefined {
-    return this.#parts.store.get(productKey);
+    return this.#deps.store.get(productKey);
   }
 
   list(): RemoteConfig[] {
-    return this.#parts.store.list();
+    return this.#deps.store.list();
   }
 
   /** Removes the configuration of a product. Rejects with ERR_CONFIG_UNKNOWN. */
   async remove(productKey: string): Promise<void> {
     this.expect(productKey);
-    await this.#parts.store.remove(productKey);
+    await this.#deps.store.remove(productKey);
   }
 
   /**
@@ -99,13 +99,10 @@ export class Configs {
     options: ConfigPushOptions,
     { signal }: { readonly signal?: AbortSignal } = {},
   ): Promise<ConfigPush[]> {
-    const seconds = options.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS;
-    if (!Number.isInteger(seconds) || seconds < 1 || seconds > MAX_TIMEOUT_SECONDS) {
-      throw invalid(`timeoutSeconds must be a whole number 1-${MAX_TIMEOUT_SECONDS}`);
-    }
+    const seconds = timeoutSecondsOf(options);
     const config = this.expect(options.productKey);
     const keys = this.#resolve(options);
-    const { closing, clock } = this.#parts;
+    const { closing, clock } = this.#deps;
     const either = signal === undefined ? closing : AbortSignal.any([signal, closing]);
     either.throwIfAborted();
     const until = clock.now() + seconds * 1000;
@@ -120,7 +117,7 @@ export class Configs {
   }
 
   /** @internal A device asks for its configuration. */
-  asked(key: DeviceKey, payload: Buffer): void {
+  requested(key: DeviceKey, payload: Buffer): void {
     const topic = configGetReplyTopic(key);
     let id: string | number;
     try {
@@ -135,8 +132,8 @@ export class Configs {
       this.#send(topic, configErrorPayload(id, CODE_NO_CONFIG, 'there is no configuration'));
       return;
     }
-    this.#send(topic, configReplyPayload(id, config, this.#parts.url(config.id)));
-    this.#parts.events.emit('config-sent', { ...key, configId: config.id, topic });
+    this.#send(topic, configReplyPayload(id, config, this.#deps.url(config.id)));
+    this.#deps.events.emit('config-sent', { ...key, configId: config.id, topic });
   }
 
   /** @internal A device answers a push. */
@@ -148,7 +145,7 @@ export class Configs {
     }
     const { code, message } = reply;
     const { configId } = awaited;
-    this.#parts.events.emit('config-answered', {
+    this.#deps.events.emit('config-answered', {
       ...key,
       configId,
       code,
@@ -159,14 +156,14 @@ export class Configs {
 
   #resolve({ productKey, devices }: ConfigPushOptions): DeviceKey[] {
     if (devices === undefined) {
-      return this.#parts.devices
+      return this.#deps.devices
         .list()
         .filter((device) => device.productKey === productKey)
         .map(({ deviceName }) => ({ productKey, deviceName }));
     }
     return [...new Set(devices)].map((deviceName) => {
       const key = { productKey, deviceName };
-      if (this.#parts.devices.get(key) !== undefined) return key;
+      if (this.#deps.devices.get(key) !== undefined) return key;
       throw new PlatformError('ERR_DEVICE_UNKNOWN', `there is no device ${deviceId(key)}`);
     });
   }
@@ -177,48 +174,44 @@ export class Configs {
     until: number,
     signal: AbortSignal,
   ): Promise<ConfigPush> {
-    const { broker, url, clock, events } = this.#parts;
+    const { connections, url, events } = this.#deps;
     const topic = configPushTopic(key);
     const base = { ...key, configId: config.id };
-    if (!broker()?.canReceive(key, topic)) return Promise.resolve({ ...base, state: 'offline' });
+    if (!connections.canReceive(key, topic)) return Promise.resolve({ ...base, state: 'offline' });
     const id = String(this.#nextId++);
-    const answer = new Promise<ConfigPush>((resolve, reject) => {
-      const abort = (): void => {
-        done();
-        reject(signal.reason);
-      };
-      const timer = clock.at(until, () => {
-        done();
-        resolve({ ...base, state: 'unanswered' });
-      });
-      const done = (): void => {
-        this.#awaited.delete(id);
-        timer.cancel();
-        signal.removeEventListener('abort', abort);
-      };
-      signal.addEventListener('abort', abort);
-      this.#awaited.set(id, {
-        device: deviceId(key),
-        configId: config.id,
-        answer: ({ code, message }) => {
-          done();
-          const state = code === CODE_SUCCESS ? 'accepted' : 'refused';
-          resolve({ ...base, state, code, ...(message !== undefined && { message }) });
-        },
-      });
-    });
+    const answer = this.#awaitAnswer(id, base, until, signal);
     this.#send(topic, configPushPayload(id, config, url(config.id)));
     events.emit('config-sent', { ...base, topic });
     return answer;
   }
 
-  #send(topic: string, payload: string): void {
-    this.#parts
-      .broker()
-      ?.publish(topic, payload, 1)
-      .catch((error: unknown) => {
-        const reason = `not sent: ${messageOf(error)}`;
-        this.#parts.events.emit('bad-message', { topic, reason });
+  /** Resolves with the device's answer to a push, or when the time is up. */
+  #awaitAnswer(id: string, push: Push, until: number, signal: AbortSignal): Promise<ConfigPush> {
+    return new Promise((resolve, reject) => {
+      const end = (settle: () => void): void => {
+        this.#awaited.delete(id);
+        timer.cancel();
+        signal.removeEventListener('abort', abort);
+        settle();
+      };
+      const abort = (): void => end(() => reject(signal.reason));
+      const timer = this.#deps.clock.at(until, () =>
+        end(() => resolve({ ...push, state: 'unanswered' })),
+      );
+      signal.addEventListener('abort', abort);
+      this.#awaited.set(id, {
+        device: deviceId(push),
+        configId: push.configId,
+        answer: ({ code, message }) => {
+          const state = code === CODE_SUCCESS ? 'accepted' : 'refused';
+          const words = message === undefined ? {} : { message };
+          end(() => resolve({ ...push, state, code, ...words }));
+        },
       });
+    });
+  }
+
+  #send(topic: string, payload: string): void {
+    this.#deps.connections.send(topic, payload, 1);
   }
 }

@@ -1,38 +1,42 @@
 import { open } from 'node:fs/promises';
-import type { Broker } from '../broker/broker';
-import { messageOf } from '../errors';
-import type { Events } from '../events';
-import type { Faults, Strike } from '../faults';
+import { messageOf } from '../base/errors';
+import { deviceId } from '../devices/names';
+import type { Events } from '../events/events';
+import type { Faults, Strike } from '../faults/faults';
 import type { FirmwareStore } from '../firmware/store';
-import { deviceId } from '../names';
-import type { DeviceKey, Firmware } from '../types';
-import { crc16 } from './crc';
-import type { Jobs, Task } from './jobs';
-import { BadMessage, isObject, parseEnvelope } from './messages';
-import { STREAM_FILE_ID } from './notice';
-import { blockReplyTopic } from './topics';
+import {
+  type BlockRequest,
+  blockData,
+  blockPayload,
+  CODE_BAD_REQUEST,
+  CODE_FAILED,
+  CODE_OK,
+  CODE_UNKNOWN,
+  isWithinBounds,
+  parseBlockRequest,
+  refusalPayload,
+} from '../protocol/block-messages';
+import type { Connections } from '../protocol/connections';
+import { crc16 } from '../protocol/crc';
+import { STREAM_FILE_ID } from '../protocol/notice';
+import { blockReplyTopic } from '../protocol/topics';
+import type { DeviceKey } from '../types/device';
+import type { Firmware } from '../types/firmware';
+import type { Jobs } from './jobs';
+import type { Task } from './task-states';
 
-interface Parts {
+interface Dependencies {
   readonly jobs: Jobs;
   readonly firmware: FirmwareStore;
   readonly faults: Faults;
   readonly events: Events;
-  readonly broker: () => Broker | undefined;
-}
-
-/** A request for a block. */
-interface BlockRequest {
-  readonly id: string | number;
-  readonly streamId: number;
-  readonly fileId: number;
-  readonly offset: number;
-  readonly size: number;
+  readonly connections: Connections;
 }
 
 type BlockFault = Strike<(typeof BLOCK_FAULTS)[number]>;
 
-/** An answer that waits for later ones to go first. */
-interface Late {
+/** An answer that waits until `left` later ones were sent. */
+interface LateAnswer {
   readonly payload: Buffer;
   left: number;
 }
@@ -46,35 +50,37 @@ const BLOCK_FAULTS = [
   'mqtt-block-patch',
 ] as const;
 
-const CODE_OK = 200;
-const CODE_BAD_REQUEST = 400;
-const CODE_UNKNOWN = 404;
-const CODE_FAILED = 500;
-/** The platform's bounds of a block; the end of an image may be shorter. */
-const MIN_BLOCK_BYTES = 256;
-const MAX_BLOCK_BYTES = 128 * 1024;
-
 /** Answers requests for blocks of an image, each on its own: a device may ask in any order. */
 export class Blocks {
-  readonly #parts: Parts;
-  readonly #late = new Map<string, Late[]>();
+  readonly #deps: Dependencies;
+  readonly #late = new Map<string, LateAnswer[]>();
+  /** The last answer of each device that is being made: they go out in the order of the requests. */
+  readonly #turns = new Map<string, Promise<void>>();
 
-  constructor(parts: Parts) {
-    this.#parts = parts;
+  constructor(deps: Dependencies) {
+    this.#deps = deps;
   }
 
-  /** Throws a {@link BadMessage} when it cannot be read; what can be is answered. */
-  asked(key: DeviceKey, payload: Buffer): void {
-    const request = parseRequest(payload);
-    this.#answer(key, request).catch((error: unknown) => {
-      const topic = blockReplyTopic(key);
-      this.#parts.events.emit('bad-message', { topic, reason: messageOf(error) });
-    });
+  /** Throws a BadMessage when the request cannot be read; any other request is answered. */
+  requested(key: DeviceKey, payload: Buffer): void {
+    const request = parseBlockRequest(payload);
+    const id = deviceId(key);
+    const before = this.#turns.get(id) ?? Promise.resolve();
+    const turn = before
+      .then(() => this.#answer(key, request))
+      .catch((error: unknown) => {
+        const topic = blockReplyTopic(key);
+        this.#deps.events.emit('bad-message', { topic, reason: messageOf(error) });
+      })
+      .then(() => {
+        if (this.#turns.get(id) === turn) this.#turns.delete(id);
+      });
+    this.#turns.set(id, turn);
   }
 
   async #answer(key: DeviceKey, request: BlockRequest): Promise<void> {
     const image = this.#imageOf(key, request);
-    const faults: BlockFault[] = this.#parts.faults.strike(BLOCK_FAULTS, {
+    const faults: BlockFault[] = this.#deps.faults.strike(BLOCK_FAULTS, {
       ...(image !== undefined && { firmwareId: image.id }),
       deviceName: key.deviceName,
     });
@@ -82,8 +88,8 @@ export class Blocks {
     const payload =
       code === CODE_OK && image !== undefined
         ? await this.#block(request, image, faults)
-        : refusal(request, code);
-    this.#parts.events.emit('block-requested', {
+        : refusalPayload(request, code);
+    this.#deps.events.emit('block-requested', {
       ...key,
       ...(image !== undefined && { firmwareId: image.id }),
       offset: request.offset,
@@ -96,29 +102,28 @@ export class Blocks {
 
   /** The image of the stream, if an upgrade of the device is under way with it. */
   #imageOf(key: DeviceKey, { streamId, fileId }: BlockRequest): Firmware | undefined {
-    const { jobs, firmware } = this.#parts;
-    const isAsked = (task: Task): boolean => {
-      const isUnderWay = task.state === 'pushed' || task.state === 'upgrading';
-      return isUnderWay && jobs.job(task.upgradeId).streamId === streamId;
+    const { jobs, firmware } = this.#deps;
+    const isRequested = (task: Task): boolean => {
+      return task.state !== 'to-be-confirmed' && jobs.job(task.upgradeId).streamId === streamId;
     };
-    const task = fileId === STREAM_FILE_ID ? jobs.activeOf(key).find(isAsked) : undefined;
+    const task = fileId === STREAM_FILE_ID ? jobs.activeOf(key).find(isRequested) : undefined;
     return task && firmware.get(jobs.job(task.upgradeId).firmwareId);
   }
 
   async #block(
-    { id, offset, size }: BlockRequest,
+    request: BlockRequest,
     image: Firmware,
     faults: readonly BlockFault[],
   ): Promise<Buffer> {
-    const block = await read(this.#parts.firmware.path(image.id), offset, size);
-    this.#parts.firmware.count(image.id, block.length);
-    const right = { bSize: size, bOffset: offset, fileLength: image.size, fileToken: '' };
-    const data = faults.reduce<object>(patch, right);
+    const { offset, size } = request;
+    const block = await read(this.#deps.firmware.path(image.id), offset, size);
+    this.#deps.firmware.count(image.id, block.length);
+    const data = faults.reduce<object>(patch, blockData(request, image.size));
     const crc = crc16(block);
     if (faults.some(({ kind }) => kind === 'mqtt-block-corrupt')) {
       block.writeUInt8(block.readUInt8(size >> 1) ^ 1, size >> 1);
     }
-    return frame({ id: String(id), code: CODE_OK, data }, block, crc);
+    return blockPayload(request, data, block, crc);
   }
 
   #deliver(key: DeviceKey, payload: Buffer, faults: readonly BlockFault[]): void {
@@ -135,7 +140,7 @@ export class Blocks {
     this.#sendLate(key);
   }
 
-  /** One more answer has been sent: whose turn it is follows. */
+  /** One more answer has been sent: sends the late ones that waited for it as their last. */
   #sendLate(key: DeviceKey): void {
     const waiting = this.#late.get(deviceId(key));
     if (waiting === undefined) return;
@@ -147,65 +152,19 @@ export class Blocks {
   }
 
   #send(key: DeviceKey, payload: Buffer): void {
-    const topic = blockReplyTopic(key);
-    const sending = this.#parts.broker()?.publish(topic, payload, 0);
-    sending?.catch((error: unknown) => {
-      const reason = `not sent: ${messageOf(error)}`;
-      this.#parts.events.emit('bad-message', { topic, reason });
-    });
+    this.#deps.connections.send(blockReplyTopic(key), payload, 0);
   }
-}
-
-function parseRequest(payload: Buffer): BlockRequest {
-  const { id, params } = parseEnvelope(payload);
-  const { fileInfo, fileBlock } = params;
-  if (!isObject(fileInfo) || !isObject(fileBlock)) {
-    throw new BadMessage('params.fileInfo and params.fileBlock must be objects', id);
-  }
-  const whole = (name: string, value: unknown): number => {
-    if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
-    throw new BadMessage(`${name} must be a whole number`, id);
-  };
-  return {
-    id,
-    streamId: whole('fileInfo.streamId', fileInfo.streamId),
-    fileId: whole('fileInfo.fileId', fileInfo.fileId),
-    offset: whole('fileBlock.offset', fileBlock.offset),
-    size: whole('fileBlock.size', fileBlock.size),
-  };
 }
 
 function codeOf(
-  { offset, size }: BlockRequest,
+  request: BlockRequest,
   image: Firmware | undefined,
   faults: readonly BlockFault[],
 ): number {
   const fault = faults.find((each) => each.kind === 'mqtt-block-error');
   if (fault !== undefined) return fault.code ?? CODE_FAILED;
   if (image === undefined) return CODE_UNKNOWN;
-  const isEnd = offset + size === image.size;
-  const isWithin = size > 0 && size <= MAX_BLOCK_BYTES && offset + size <= image.size;
-  return isWithin && (size >= MIN_BLOCK_BYTES || isEnd) ? CODE_OK : CODE_BAD_REQUEST;
-}
-
-function refusal({ id }: BlockRequest, code: number): Buffer {
-  const reasons: Readonly<Record<number, string>> = {
-    [CODE_BAD_REQUEST]: 'the block is not within the file or the limits',
-    [CODE_UNKNOWN]: 'there is no such stream',
-  };
-  const message = reasons[code] ?? 'the platform was asked to fail';
-  return frame({ id: String(id), code, message, data: {} });
-}
-
-/** Length and text of the JSON, the block, its CRC. */
-function frame(json: object, block?: Buffer, crc = 0): Buffer {
-  const text = Buffer.from(JSON.stringify(json));
-  const front = Buffer.alloc(2);
-  front.writeUInt16BE(text.length);
-  if (block === undefined) return Buffer.concat([front, text]);
-  const back = Buffer.alloc(2);
-  back.writeUInt16LE(crc);
-  return Buffer.concat([front, text, block, back]);
+  return isWithinBounds(request, image.size) ? CODE_OK : CODE_BAD_REQUEST;
 }
 
 function patch(data: object, fault: BlockFault): object {

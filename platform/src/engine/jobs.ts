@@ -1,109 +1,122 @@
 import { randomBytes } from 'node:crypto';
-import type { Clock, Timer } from '../clock';
-import { PlatformError } from '../errors';
-import type { Events } from '../events';
-import { deviceId, moduleKey } from '../names';
-import type { State } from '../state';
+import type { Clock, Timer } from '../base/clock';
+import { PlatformError } from '../base/errors';
+import { deviceId, moduleKey } from '../devices/names';
+import type { Events } from '../events/events';
+import type { Store } from '../store/store';
+import type { DeviceKey } from '../types/device';
 import type {
-  DeviceKey,
   RetryPolicy,
   TaskReason,
   TaskState,
   TaskTransition,
   Upgrade,
   UpgradeTask,
-} from '../types';
+} from '../types/upgrade';
+import { isAwaitingRetry, isFinal, mayFollow, meaningOf, type Task } from './task-states';
 
 /** A job as it is stored; its tasks are records of their own. */
 export type Job = Omit<Upgrade, 'tasks' | 'settled'>;
 
-type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
+/** A device that a job is for, and what its module runs as far as it has reported it. */
+export interface Target extends DeviceKey {
+  readonly version?: string;
+}
 
-/** A task as it is stored. Only {@link Jobs} changes it. */
-export type Task = Mutable<UpgradeTask>;
-
-/** What a transition tells besides its reason. */
+/** What a transition records besides its reason. */
 interface Cause {
   readonly step?: number;
   readonly desc?: string;
 }
 
-/** The states that may follow each; `failed` is left again only by a retry. */
-const NEXT: Readonly<Record<TaskState, readonly TaskState[]>> = {
-  'to-be-confirmed': ['pending', 'succeeded', 'cancelled'],
-  pending: ['pushed', 'succeeded', 'cancelled'],
-  pushed: ['upgrading', 'succeeded', 'failed', 'cancelled'],
-  upgrading: ['succeeded', 'failed', 'cancelled'],
-  succeeded: [],
-  failed: ['pending'],
-  cancelled: [],
-};
-
 const MINUTE_MS = 60_000;
 
-export function isFinal(state: TaskState): boolean {
-  return state === 'succeeded' || state === 'failed' || state === 'cancelled';
-}
-
-/** Snapshot for the outside. */
-export function toPublic(task: Task): UpgradeTask {
+/** A copy that the task's next transition does not change. */
+function toPublic(task: Task): UpgradeTask {
   return { ...task, history: [...task.history] };
 }
 
 /**
- * The book of upgrades: jobs, their tasks, and the one way a task changes its state. Keeps the
- * timers of time-outs and retries, writes every change to the state, tells it as an event.
+ * All upgrades: jobs, their tasks, and the only way a task changes its state. Keeps the timers of
+ * time-outs and retries, writes every change to the store and reports it as an event.
  */
 export class Jobs {
-  readonly #state: State;
+  readonly #store: Store;
   readonly #clock: Clock;
   readonly #events: Events;
-  /** Called when a task becomes due for delivery by itself: its retry's time has come. */
-  readonly #due: (task: Task) => void;
+  readonly #dueListeners: ((task: Task) => void)[] = [];
   readonly #jobs = new Map<string, Job>();
   readonly #tasks = new Map<string, Task[]>();
   /** The one unfinished task of each module of a device, by device. */
   readonly #active = new Map<string, Map<string, Task>>();
   readonly #timers = new Map<Task, Timer>();
+  /** Jobs that are being committed. */
+  readonly #creating = new Set<Job>();
+  /** How many ids were given out, those of upgrades that could not be kept included. */
+  #created = 0;
 
-  constructor(state: State, clock: Clock, events: Events, due: (task: Task) => void) {
-    this.#state = state;
+  constructor(store: Store, clock: Clock, events: Events) {
+    this.#store = store;
     this.#clock = clock;
     this.#events = events;
-    this.#due = due;
   }
 
-  /** Takes the state over and arms the timers; what fell due meanwhile fires at once. */
+  /** Calls `listener` when the delay before a task's retry is over: its notice is due. */
+  onDue(listener: (task: Task) => void): void {
+    this.#dueListeners.push(listener);
+  }
+
+  /**
+   * Reads the store and sets the timers; what fell due while nothing ran fires in the next turn.
+   */
   async load(): Promise<void> {
-    for (const job of await this.#state.load<Job>('upgrade')) {
+    for (const job of await this.#store.load<Job>('upgrade')) {
       this.#jobs.set(job.id, job);
       this.#tasks.set(job.id, []);
     }
-    for (const task of await this.#state.load<Task>('task')) {
+    for (const task of await this.#store.load<Task>('task')) {
       this.#tasks.get(task.upgradeId)?.push(task);
       if (isFinal(task.state)) continue;
-      this.#occupy(task);
-      this.#arm(task);
+      // A crash may have come before a conflict was recorded.
+      if (this.active(task, task.module) !== undefined)
+        this.#record(task, 'failed', 'conflict', {});
+      else {
+        this.#setActive(task);
+        this.#arm(task);
+      }
     }
   }
 
-  /** Enters a job with one task for each device; a task whose place is taken fails at once. */
-  create(options: Omit<Job, 'id' | 'createdAt'>, devices: readonly DeviceKey[]): Job {
+  /**
+   * Adds a job with one task for each device. A task of a device that has an unfinished one fails
+   * as a conflict; with `multiModule` only where that is of the same module. Rejects with
+   * ERR_STATE_FULL or ERR_STATE, and then there is no job.
+   */
+  async create(options: Omit<Job, 'id' | 'createdAt'>, devices: readonly Target[]): Promise<Job> {
     const now = this.#clock.now();
-    const job: Job = { ...options, id: newId(this.#jobs), createdAt: now };
-    this.#jobs.set(job.id, job);
-    this.#state.put('upgrade', job.id, job);
-    const tasks: Task[] = devices.map(({ productKey, deviceName }) => ({
+    const job: Job = { ...options, id: this.#newId(), createdAt: now };
+    const tasks: Task[] = devices.map(({ productKey, deviceName, version }) => ({
       upgradeId: job.id,
       productKey,
       deviceName,
       ...(job.module !== undefined && { module: job.module }),
+      ...(version !== undefined && { sourceVersion: version }),
       state: job.requireConfirmation ? 'to-be-confirmed' : 'pending',
       retries: 0,
       history: [],
     }));
+    this.#creating.add(job);
+    try {
+      await this.#store.commit([
+        { kind: 'upgrade', key: job.id, record: job },
+        ...tasks.map((task) => ({ kind: 'task', key: taskKey(task), record: task }) as const),
+      ]);
+    } finally {
+      this.#creating.delete(job);
+    }
+    this.#jobs.set(job.id, job);
     this.#tasks.set(job.id, tasks);
-    for (const task of tasks) this.#enter(task);
+    for (const task of tasks) this.#add(task);
     return job;
   }
 
@@ -130,8 +143,13 @@ export class Jobs {
     return [...this.#active.values()].flatMap((tasks) => [...tasks.values()]);
   }
 
+  /** Whether an unfinished task has this firmware, or a job that is being committed. */
   uses(firmwareId: string): boolean {
-    return this.unfinished().some((task) => this.job(task.upgradeId).firmwareId === firmwareId);
+    const jobs = [
+      ...this.#creating,
+      ...this.unfinished().map(({ upgradeId }) => this.job(upgradeId)),
+    ];
+    return jobs.some((job) => job.firmwareId === firmwareId);
   }
 
   get(id: string): Upgrade | undefined {
@@ -149,16 +167,56 @@ export class Jobs {
     return [...this.#jobs.keys()].map((id) => this.get(id) as Upgrade);
   }
 
-  /** Moves a task on. A move the table does not know is refused with false. */
+  /** Moves a task on. A move that the table of states does not have is refused with false. */
   move(task: Task, state: TaskState, reason: TaskReason, cause: Cause = {}): boolean {
-    if (!NEXT[task.state].includes(state)) return false;
-    this.#record(task, state, reason, cause);
-    if (state === 'failed') this.#retry(task, reason);
+    if (!mayFollow(task.state, state)) return false;
+    if (state === 'failed' && this.#mayRetry(task, reason)) {
+      this.#record(task, task.state, 'retry', cause);
+    } else this.#record(task, state, reason, cause);
     return true;
   }
 
-  /** Keeps a step of a task that is upgrading. */
-  progress(task: Task, step: number, desc: string): void {
+  /**
+   * Moves tasks on as an operator says: all or, with ERR_STATE_FULL or ERR_STATE, none. One that a
+   * device moved on meanwhile, so that the table has no such move for it, stays where it is.
+   */
+  async moveAll(tasks: readonly Task[], state: TaskState, reason: TaskReason): Promise<void> {
+    const moving = tasks.filter((task) => mayFollow(task.state, state));
+    await this.#store.commit(
+      moving.map((task) => {
+        const record = this.#next(task, state, reason, {});
+        return { kind: 'task', key: taskKey(task), record } as const;
+      }),
+    );
+    for (const task of moving) this.move(task, state, reason);
+  }
+
+  /** A version of the task's module is reported. */
+  versionReported(task: Task, version: string): void {
+    const meaning = meaningOf(task, this.job(task.upgradeId).version, version);
+    if (meaning === 'target') {
+      this.move(task, 'succeeded', 'version-reported');
+      return;
+    }
+    // Nothing is under way while a retry is awaited: it will start from what runs then.
+    if (meaning === 'other' && !isAwaitingRetry(task, this.#clock.now())) {
+      this.move(task, 'failed', 'wrong-version', { desc: version });
+    }
+    if (isFinal(task.state) || task.sourceVersion === version) return;
+    task.sourceVersion = version;
+    this.#save(task);
+  }
+
+  /** A device reports a step of a task that its notice may have reached. */
+  stepReported(task: Task, step: number, desc: string): void {
+    if (step >= 0) this.move(task, 'upgrading', 'progress', { step, desc });
+    this.#progress(task, step, desc);
+    // That attempt has failed already.
+    if (step >= 0 || isAwaitingRetry(task, this.#clock.now())) return;
+    this.move(task, 'failed', 'device-failed', { step, desc });
+  }
+
+  #progress(task: Task, step: number, desc: string): void {
     task.step = step;
     task.desc = desc;
     this.#save(task);
@@ -178,55 +236,60 @@ export class Jobs {
     this.#timers.clear();
   }
 
-  #enter(task: Task): void {
-    if (this.active(task, task.module) !== undefined) {
+  #add(task: Task): void {
+    const others = this.activeOf(task);
+    const { multiModule } = this.job(task.upgradeId);
+    if (others.some((other) => !multiModule || other.module === task.module)) {
       this.#record(task, 'failed', 'conflict', {});
       return;
     }
     this.#record(task, task.state, 'created', {});
   }
 
-  #record(task: Task, state: TaskState, reason: TaskReason, cause: Cause): void {
+  /** What a task becomes by a transition. */
+  #next(before: Task, state: TaskState, reason: TaskReason, cause: Cause): Task {
     const now = this.#clock.now();
     const transition: TaskTransition = { state, time: now, reason, ...cause };
-    task.state = state;
-    task.history = [...task.history, transition];
-    delete task.deadline;
+    const task = { ...before, ...cause, state, history: [...before.history, transition] };
     delete task.notBefore;
-    if (cause.step !== undefined) task.step = cause.step;
-    if (cause.desc !== undefined) task.desc = cause.desc;
     const { timeoutMinutes, retry } = this.job(task.upgradeId);
-    if (state === 'upgrading' && timeoutMinutes !== undefined) {
+    if (isFinal(state)) delete task.deadline;
+    else if (reason === 'progress' && timeoutMinutes !== undefined) {
       task.deadline = now + timeoutMinutes * MINUTE_MS;
     }
     if (reason === 'retry' && retry !== undefined) {
       task.retries++;
       task.notBefore = now + retry.delayMinutes * MINUTE_MS;
     }
-    if (isFinal(state)) this.#vacate(task);
-    else this.#occupy(task);
+    return task;
+  }
+
+  #record(task: Task, state: TaskState, reason: TaskReason, cause: Cause): void {
+    const next = this.#next(task, state, reason, cause);
+    delete task.notBefore;
+    delete task.deadline;
+    Object.assign(task, next);
+    if (isFinal(state)) this.#unsetActive(task);
+    else this.#setActive(task);
     this.#arm(task);
     this.#save(task);
     this.#events.emit('task-changed', { upgradeId: task.upgradeId, task: toPublic(task) });
   }
 
-  #retry(task: Task, reason: TaskReason): void {
-    if (reason !== 'device-failed' && reason !== 'wrong-version') return;
+  #mayRetry(task: Task, reason: TaskReason): boolean {
+    if (reason !== 'device-failed' && reason !== 'wrong-version') return false;
     const retry: RetryPolicy | undefined = this.job(task.upgradeId).retry;
-    if (retry === undefined || task.retries >= retry.attempts) return;
-    // A listener of the failure may have given the place to another upgrade.
-    if (this.active(task, task.module) !== undefined) return;
-    this.#record(task, 'pending', 'retry', {});
+    return retry !== undefined && task.retries < retry.attempts;
   }
 
-  #occupy(task: Task): void {
+  #setActive(task: Task): void {
     const id = deviceId(task);
     const tasks = this.#active.get(id) ?? new Map<string, Task>();
     this.#active.set(id, tasks.set(moduleKey(task.module), task));
   }
 
-  /** A task that failed as a conflict never had the place. */
-  #vacate(task: Task): void {
+  /** A task that failed as a conflict was never the active one. */
+  #unsetActive(task: Task): void {
     if (this.active(task, task.module) !== task) return;
     const tasks = this.#active.get(deviceId(task));
     tasks?.delete(moduleKey(task.module));
@@ -236,23 +299,38 @@ export class Jobs {
   #arm(task: Task): void {
     this.#timers.get(task)?.cancel();
     this.#timers.delete(task);
-    const time = task.deadline ?? task.notBefore;
-    if (time === undefined) return;
-    const fire = (): void => {
-      this.#timers.delete(task);
-      if (task.deadline !== undefined) this.move(task, 'failed', 'time-out');
-      else this.#due(task);
-    };
-    this.#timers.set(task, this.#clock.at(time, fire));
+    const { deadline = Number.POSITIVE_INFINITY, notBefore = Number.POSITIVE_INFINITY } = task;
+    const time = Math.min(deadline, notBefore);
+    if (time === Number.POSITIVE_INFINITY) return;
+    const fire = deadline <= notBefore ? this.#timedOut : this.#retryDue;
+    this.#timers.set(
+      task,
+      this.#clock.at(time, () => fire.call(this, task)),
+    );
+  }
+
+  #timedOut(task: Task): void {
+    this.move(task, 'failed', 'time-out');
+  }
+
+  #retryDue(task: Task): void {
+    delete task.notBefore;
+    this.#arm(task);
+    this.#save(task);
+    for (const listener of this.#dueListeners) listener(task);
   }
 
   #save(task: Task): void {
-    this.#state.put('task', `${task.upgradeId}/${deviceId(task)}`, task);
+    this.#store.put('task', taskKey(task), task);
+  }
+
+  /** Ids sort in the order of creation, so that a restart lists upgrades as before. */
+  #newId(): string {
+    this.#created = Math.max(this.#created, this.#jobs.size) + 1;
+    return `${String(this.#created).padStart(6, '0')}-${randomBytes(3).toString('hex')}`;
   }
 }
 
-/** Ids sort in the order of creation, so that a restart lists upgrades as before. */
-function newId(taken: ReadonlyMap<string, unknown>): string {
-  const number = String(taken.size + 1).padStart(6, '0');
-  return `${number}-${randomBytes(3).toString('hex')}`;
+function taskKey(task: Task): string {
+  return `${task.upgradeId}/${deviceId(task)}`;
 }

@@ -1,3 +1,5 @@
+// Tested by platform/test/faults.test.ts
+
 import { type FileHandle, open } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -29,8 +31,8 @@ const BUFFER_BYTES = 512 * 1024;
 const SLOW_STEPS_PER_SECOND = 20;
 
 /**
- * Sends a body and ends the response. Resolves with the bytes of the file that the system has taken
- * over, however it ended.
+ * Sends a body and ends the response. However it ends, resolves with how many bytes of the file the
+ * system has accepted.
  */
 export async function sendBody(response: ServerResponse, body: Body): Promise<number> {
   const closed = new AbortController();
@@ -93,7 +95,7 @@ class Pump {
       position += bytesRead;
       await this.#pace(bytesRead);
     }
-    // What follows must find everything with the socket: an early end would cut it off.
+    // All bytes must have reached the system: ending the connection earlier would lose some.
     while (this.#free.length < BUFFERS && !this.#closed.aborted) await this.#freed();
   }
 

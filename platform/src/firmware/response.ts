@@ -1,8 +1,9 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import parseRange from 'range-parser';
-import type { Strike } from '../faults';
-import type { Firmware } from '../types';
+import type { Strike } from '../faults/faults';
+import type { Firmware } from '../types/firmware';
 import type { Body } from './body';
+import { isMatched, isWithin, type ObjectStoreRules } from './object-store';
 
 /** What is served: a file, its validators and its id. */
 export interface Image extends Pick<Firmware, 'id' | 'size' | 'md5' | 'createdAt'> {
@@ -12,7 +13,7 @@ export interface Image extends Pick<Firmware, 'id' | 'size' | 'md5' | 'createdAt
   readonly name?: string;
 }
 
-/** Faults that spoil an answer, but leave it an answer. */
+/** Faults that change an answer; those that replace it are in server.ts. */
 export const BODY_FAULTS = [
   'http-drop',
   'http-stall',
@@ -33,25 +34,33 @@ export type BodyFault = Strike<(typeof BODY_FAULTS)[number]>;
 
 /** An answer with the file or a part of it. */
 export interface Answer {
-  readonly status: 200 | 206 | 304 | 416;
+  readonly status: 200 | 206 | 304 | 412 | 416;
   readonly headers: OutgoingHttpHeaders;
   readonly body?: Body;
 }
 
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
 
-/** What to answer to a request for a firmware: RFC 9110 for one range, and then the faults. */
+/**
+ * What to answer to a request for a firmware: RFC 9110 for one range, or the object store's way
+ * with a bad one, and then the faults.
+ */
 export function answer(
   request: IncomingMessage,
   image: Image,
   path: string,
   faults: readonly BodyFault[],
+  { badRange }: Pick<ObjectStoreRules, 'badRange'>,
 ): Answer {
   const headers = baseHeaders(image, faults);
+  if (!isMatched(request.headers['if-match'], String(headers.etag))) {
+    return { status: 412, headers };
+  }
   if (matches(request.headers['if-none-match'], String(headers.etag))) {
     return { status: 304, headers };
   }
-  const ignoreRange = faults.some(({ kind }) => kind === 'http-ignore-range');
+  const isBad = badRange === 'whole' && !isWithin(request.headers.range ?? '', image.size);
+  const ignoreRange = isBad || faults.some(({ kind }) => kind === 'http-ignore-range');
   const range = ignoreRange ? undefined : rangeOf(request, image, headers);
   if (range === 'unsatisfiable') {
     return { status: 416, headers: { ...headers, 'content-range': `bytes */${image.size}` } };
@@ -60,7 +69,7 @@ export function answer(
   headers['content-length'] = end - start;
   if (range !== undefined) headers['content-range'] = `bytes ${start}-${end - 1}/${image.size}`;
   const body: Mutable<Body> = { path, start, end };
-  for (const fault of faults) spoil(fault, headers, body);
+  for (const fault of faults) applyFault(fault, headers, body);
   return { status: range === undefined ? 200 : 206, headers, body };
 }
 
@@ -107,7 +116,7 @@ function matches(condition: string | undefined, etag: string): boolean {
   return tags.includes(etag) || tags.includes('*');
 }
 
-function spoil(fault: BodyFault, headers: OutgoingHttpHeaders, body: Mutable<Body>): void {
+function applyFault(fault: BodyFault, headers: OutgoingHttpHeaders, body: Mutable<Body>): void {
   const length = body.end - body.start;
   switch (fault.kind) {
     case 'http-drop':

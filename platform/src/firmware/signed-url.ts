@@ -1,10 +1,11 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { Clock } from '../clock';
+import type { Clock } from '../base/clock';
 
 /** What is wrong with an address. */
-export type UrlFlaw = 'altered' | 'expired';
+export type UrlFlaw = 'altered' | 'expired' | 'incomplete';
 
 const SIGNATURE = '&Signature=';
+const ACCESS_KEY_ID = 'iotkit-ota-platform';
 
 /**
  * Makes and checks addresses that expire: HMAC-SHA256 over path and parameters, the expiry among
@@ -27,22 +28,27 @@ export class UrlSigner {
     minLength = 0,
   ): string {
     const expires = Math.floor(this.#clock.now() / 1000) + lifetimeSeconds;
-    const query = new URLSearchParams({ Expires: String(expires), ...parameters });
+    const query = new URLSearchParams({
+      Expires: String(expires),
+      OSSAccessKeyId: ACCESS_KEY_ID,
+      ...parameters,
+    });
     const bare = `${path}?${query}`;
     const signed = bare + this.#padding(bare, minLength);
     return signed + SIGNATURE + this.#signature(signed);
   }
 
-  /** Undefined when the address is good. */
+  /** Undefined when the address is good. The expiry is looked at first, as the real one does. */
   check(target: string): UrlFlaw | undefined {
+    const query = new URLSearchParams(target.slice(target.indexOf('?') + 1));
     const cut = target.lastIndexOf(SIGNATURE);
-    if (cut < 0) return 'altered';
+    if (cut < 0 || !query.has('Expires') || !query.has('OSSAccessKeyId')) return 'incomplete';
+    if (Number(query.get('Expires')) * 1000 <= this.#clock.now()) return 'expired';
     const signed = target.slice(0, cut);
     const given = Buffer.from(target.slice(cut + SIGNATURE.length));
     const right = Buffer.from(this.#signature(signed));
-    if (given.length !== right.length || !timingSafeEqual(given, right)) return 'altered';
-    const query = new URLSearchParams(signed.slice(signed.indexOf('?') + 1));
-    return Number(query.get('Expires')) * 1000 <= this.#clock.now() ? 'expired' : undefined;
+    const isSame = given.length === right.length && timingSafeEqual(given, right);
+    return isSame ? undefined : 'altered';
   }
 
   #padding(bare: string, minLength: number): string {

@@ -1,102 +1,127 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { Clock } from '../clock';
-import { invalid, messageOf, PlatformError } from '../errors';
-import { checkProductKey, isVersion, normalModule } from '../names';
-import type { State } from '../state';
-import type {
-  Firmware,
-  FirmwareFile,
-  FirmwareFileOptions,
-  FirmwareOptions,
-  FirmwareSource,
-  FirmwareTraffic,
-} from '../types';
+// firmware/: the images. options.ts checks what may be added, image-files.ts copies and removes;
+// server.ts serves at addresses of signed-url.ts, with heads of response.ts and bodies of body.ts.
+// Imports base, store, faults, types, devices (names), events (types).
+
+import { stat } from 'node:fs/promises';
+import type { Clock } from '../base/clock';
+import { PlatformError } from '../base/errors';
+import type { StateProblems } from '../base/problems';
+import { normalModule } from '../devices/names';
+import { OwnedFiles } from '../store/owned-files';
+import type { Store } from '../store/store';
+import type { Firmware } from '../types/firmware';
+import { ImageFiles, newId } from './image-files';
+import { checkFirmwareOptions, type FirmwareOptions } from './options';
 import type { Image } from './response';
 
-const COPY_BYTES = 1 << 20;
-const PART = '.part';
-const MAX_FILES = 20;
-/** With the endings that a device gives it on its way it fits a file system's 255. */
-const MAX_NAME_BYTES = 242;
+/** What was sent of a firmware since the platform was started. */
+export interface FirmwareTraffic {
+  /** HTTP requests that have ended, and blocks over MQTT. */
+  readonly requests: number;
+  /** Of the image: heads, framing and what a fault added are not counted. */
+  readonly bytes: number;
+}
 
-interface Parts {
-  readonly state: State;
+interface Dependencies {
+  readonly store: Store;
+  readonly problems: StateProblems;
   readonly clock: Clock;
-  /** Where the images are kept, as `{id}.bin`. */
-  readonly directory: string;
+  /** The images are kept in its `firmware`, as `{id}.bin`. */
+  readonly stateDir: string;
   readonly maxBytes: number;
   readonly isInUse: (firmwareId: string) => boolean;
 }
 
-type Digests = Pick<Firmware, 'size' | 'md5' | 'sha256'>;
-
-/** Size and digests of bytes that come in pieces. */
-class Account {
-  readonly #md5 = createHash('md5');
-  readonly #sha256 = createHash('sha256');
-  #size = 0;
-
-  add(chunk: Uint8Array): void {
-    this.#size += chunk.byteLength;
-    this.#md5.update(chunk);
-    this.#sha256.update(chunk);
-  }
-
-  get size(): number {
-    return this.#size;
-  }
-
-  /** Once. */
-  end(): Digests {
-    return {
-      size: this.#size,
-      md5: this.#md5.digest('hex'),
-      sha256: this.#sha256.digest('hex'),
-    };
-  }
-}
-
-/** The firmware packages: records in the state, images as files beside it. */
+/** The firmware packages: their records in the store, their images as files. */
 export class FirmwareStore {
-  readonly #parts: Parts;
+  readonly #deps: Dependencies;
+  readonly #files: OwnedFiles;
+  readonly #copies: ImageFiles;
   readonly #images = new Map<string, Firmware>();
   /** What is served, by its id: firmware of one image, and each file of the others. */
   readonly #served = new Map<string, Image>();
+  /** Served ids whose files are not there, or are not whole. */
+  readonly #missing = new Set<string>();
+  /** Ids of what is being removed: nothing begins with them any more. */
+  readonly #removing = new Set<string>();
+  /** Product, module and version of what is being added. */
+  readonly #claims = new Set<string>();
   readonly #traffic = new Map<string, FirmwareTraffic>();
 
-  constructor(parts: Parts) {
-    this.#parts = parts;
+  constructor(deps: Dependencies) {
+    this.#deps = deps;
+    this.#files = new OwnedFiles(deps.store, deps.stateDir, 'firmware');
+    this.#copies = new ImageFiles(this.#files, deps.maxBytes);
   }
 
   /** Where the images are, as `{id}.bin`: what a web server or CDN in front has to serve. */
   get directory(): string {
-    return this.#parts.directory;
+    return this.#files.directory;
   }
 
-  /** @internal Takes the state over; what an interrupted upload left is removed. */
+  /** Largest firmware accepted. */
+  get maxBytes(): number {
+    return this.#deps.maxBytes;
+  }
+
+  /** @internal Reads the store, and removes what an interrupted upload or removal has left. */
   async load(): Promise<void> {
-    const { state, directory } = this.#parts;
-    await mkdir(directory, { recursive: true });
-    for (const image of await state.load<Firmware>('firmware')) this.#enter(image);
-    for (const name of await readdir(directory)) {
-      const known = name.endsWith('.bin') && this.#served.has(name.slice(0, -'.bin'.length));
-      if (name.endsWith(PART) || (name.endsWith('.bin') && !known)) await rm(join(directory, name));
+    const images = await this.#deps.store.load<Firmware>('firmware');
+    for (const image of images) this.#add(image);
+    await this.#files.open();
+    for (const id of this.#served.keys()) await this.isWhole(id);
+  }
+
+  /** @internal Whether what is served under an id is there; a problem is reported where it is not. */
+  async isWhole(id: string): Promise<boolean> {
+    const size = await stat(this.path(id)).then(
+      (found) => found.size,
+      () => undefined,
+    );
+    const wanted = this.#served.get(id)?.size;
+    if (size !== undefined && size === wanted) {
+      this.#missing.delete(id);
+      return true;
     }
+    this.#missing.add(id);
+    const reason = size === undefined ? 'it is not there' : `it has ${size} bytes, not ${wanted}`;
+    this.#deps.problems.report({ what: 'image', name: `firmware/${id}.bin`, reason });
+    return false;
+  }
+
+  /** @internal A firmware that can be announced: its record and its images are there. */
+  available(id: string): Firmware | undefined {
+    const firmware = this.#images.get(id);
+    const isMissing = firmware && servedIds(firmware).some((each) => this.#missing.has(each));
+    return isMissing ? undefined : firmware;
+  }
+
+  /** @internal Names of files beside the images that no record names; they are left alone. */
+  strangers(): Promise<string[]> {
+    return this.#files.strangers((id) => this.#served.has(id));
   }
 
   /**
    * Copies an image, or several files, into the store, digesting as it goes. Rejects with
-   * ERR_INVALID_ARGUMENT (also for a file that cannot be read), ERR_FIRMWARE_TOO_LARGE; then nothing
-   * stays.
+   * ERR_INVALID_ARGUMENT (also for a file that cannot be read), ERR_FIRMWARE_EXISTS, ERR_FIRMWARE_TOO_LARGE,
+   * ERR_STATE_FULL or ERR_STATE, and then nothing of it stays.
    */
   async add(options: FirmwareOptions): Promise<Firmware> {
-    check(options);
-    const { state, clock, directory } = this.#parts;
+    checkFirmwareOptions(options);
+    const release = this.#claimVersion(options);
+    try {
+      return await this.#addClaimed(options);
+    } finally {
+      release();
+    }
+  }
+
+  async #addClaimed(options: FirmwareOptions): Promise<Firmware> {
+    const { store, clock } = this.#deps;
     const id = newId();
-    const copied = await this.#copyAll(id, options);
+    const ids = options.files?.map(newId) ?? [id];
+    await this.#files.announce(ids);
+    const copied = await this.#copies.copy(ids, options);
     const { productKey, version, signMethod, sourceVersions, isDiff, extData } = options;
     const module = normalModule(options.module);
     const image: Firmware = {
@@ -105,16 +130,19 @@ export class FirmwareStore {
       version,
       ...(module !== undefined && { module }),
       ...copied,
-      signMethod: signMethod ?? 'SHA256',
+      signMethod: signMethod ?? 'MD5',
       ...(sourceVersions !== undefined && { sourceVersions: [...sourceVersions] }),
       isDiff: isDiff ?? false,
       ...(extData !== undefined && { extData: { ...extData } }),
       createdAt: clock.now(),
     };
-    await syncDirectory(directory);
-    this.#enter(image);
-    state.put('firmware', id, image);
-    await state.flush();
+    try {
+      await store.commit([{ kind: 'firmware', key: id, record: image }, ...this.#files.keep(ids)]);
+    } catch (error) {
+      await this.#files.remove(ids);
+      throw error;
+    }
+    this.#add(image);
     return image;
   }
 
@@ -129,18 +157,25 @@ export class FirmwareStore {
 
   /** Removes a package and its image. Rejects with ERR_FIRMWARE_UNKNOWN, ERR_FIRMWARE_IN_USE. */
   async remove(id: string): Promise<void> {
-    const { state, isInUse } = this.#parts;
+    const { store, isInUse } = this.#deps;
     this.expect(id);
     if (isInUse(id)) {
       throw new PlatformError('ERR_FIRMWARE_IN_USE', `an unfinished upgrade uses firmware ${id}`);
     }
     const ids = servedIds(this.expect(id));
+    this.#removing.add(id);
+    try {
+      await store.commit([{ kind: 'firmware', key: id }, ...this.#files.condemn(ids)]);
+    } finally {
+      this.#removing.delete(id);
+    }
     this.#images.delete(id);
-    for (const each of ids) this.#served.delete(each);
+    for (const each of ids) {
+      this.#served.delete(each);
+      this.#missing.delete(each);
+    }
     this.#traffic.delete(id);
-    state.remove('firmware', id);
-    await state.flush();
-    for (const each of ids) await rm(this.path(each), { force: true });
+    await this.#files.remove(ids);
   }
 
   /** What was sent of a firmware since the start. Throws ERR_FIRMWARE_UNKNOWN. */
@@ -159,7 +194,7 @@ export class FirmwareStore {
   /** @internal */
   expect(id: string): Firmware {
     const image = this.#images.get(id);
-    if (image !== undefined) return image;
+    if (image !== undefined && !this.#removing.has(id)) return image;
     throw new PlatformError('ERR_FIRMWARE_UNKNOWN', `there is no firmware ${id}`);
   }
 
@@ -170,10 +205,29 @@ export class FirmwareStore {
 
   /** Path of an image, or of one of several files. */
   path(id: string): string {
-    return join(this.#parts.directory, `${id}.bin`);
+    return this.#files.path(id);
   }
 
-  #enter(image: Firmware): void {
+  /** Throws ERR_FIRMWARE_EXISTS, before anything of the body is read. */
+  #claimVersion(options: FirmwareOptions): () => void {
+    const { productKey, version, allowSameVersion } = options;
+    const claim = `${productKey} ${normalModule(options.module) ?? ''} ${version}`;
+    const isTaken = ({ productKey, module, version }: Firmware): boolean =>
+      `${productKey} ${module ?? ''} ${version}` === claim;
+    const isBeingAdded = this.#claims.has(claim);
+    if (!allowSameVersion && (isBeingAdded || this.list().some(isTaken))) {
+      throw new PlatformError(
+        'ERR_FIRMWARE_EXISTS',
+        isBeingAdded
+          ? `a firmware ${version} of this product and module is being added: try again when that has ended`
+          : `there is a firmware ${version} of this product and module already`,
+      );
+    }
+    this.#claims.add(claim);
+    return () => this.#claims.delete(claim);
+  }
+
+  #add(image: Firmware): void {
     const { id, createdAt } = image;
     this.#images.set(id, image);
     for (const file of image.files ?? []) {
@@ -181,167 +235,8 @@ export class FirmwareStore {
     }
     if (image.files === undefined) this.#served.set(id, { ...image, owner: id });
   }
-
-  async #copyAll(
-    id: string,
-    options: FirmwareOptions,
-  ): Promise<Digests & { readonly files?: readonly FirmwareFile[] }> {
-    const all = new Account();
-    if (options.files === undefined) {
-      await this.#copy(await source(options), this.path(id), all, all);
-      return all.end();
-    }
-    const files: FirmwareFile[] = [];
-    try {
-      for (const each of options.files) {
-        const file = newId();
-        const own = new Account();
-        await this.#copy(await source(each), this.path(file), own, all);
-        files.push({ id: file, name: each.name, ...own.end() });
-      }
-    } catch (error) {
-      for (const file of files) await rm(this.path(file.id), { force: true });
-      throw error;
-    }
-    return { ...all.end(), files };
-  }
-
-  /** Copies under another name first: a file called `.bin` is whole. */
-  async #copy(
-    chunks: AsyncIterable<Uint8Array>,
-    path: string,
-    own: Account,
-    all: Account,
-  ): Promise<void> {
-    const part = path + PART;
-    const target = await open(part, 'wx');
-    try {
-      for await (const chunk of chunks) {
-        own.add(chunk);
-        if (all !== own) all.add(chunk);
-        if (all.size > this.#parts.maxBytes) throw tooLarge(this.#parts.maxBytes);
-        await writeAll(target, chunk);
-      }
-      if (own.size === 0) throw invalid('the firmware is empty');
-      await target.sync();
-      await target.close();
-      await rename(part, path);
-    } catch (error) {
-      await target.close().catch(() => undefined);
-      await rm(part, { force: true });
-      throw error;
-    }
-  }
-}
-
-function newId(): string {
-  return randomBytes(8).toString('hex');
 }
 
 function servedIds({ id, files }: Firmware): string[] {
   return files === undefined ? [id] : files.map((file) => file.id);
-}
-
-async function writeAll(
-  target: Awaited<ReturnType<typeof open>>,
-  chunk: Uint8Array,
-): Promise<void> {
-  for (let sent = 0; sent < chunk.byteLength; ) {
-    const { bytesWritten } = await target.write(chunk, sent);
-    sent += bytesWritten;
-  }
-}
-
-async function source(options: FirmwareSource): Promise<AsyncIterable<Uint8Array>> {
-  if (options.stream !== undefined) return options.stream;
-  if (options.data !== undefined) return one(options.data);
-  const file = options.file as string;
-  try {
-    if (!(await stat(file)).isFile()) throw invalid('it is not a file');
-  } catch (error) {
-    throw invalid(`cannot read ${file}: ${messageOf(error)}`);
-  }
-  return createReadStream(file, { highWaterMark: COPY_BYTES });
-}
-
-async function* one(data: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield data;
-}
-
-/** Makes a rename last. */
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
-}
-
-function tooLarge(maxBytes: number): PlatformError {
-  return new PlatformError(
-    'ERR_FIRMWARE_TOO_LARGE',
-    `the firmware is larger than ${maxBytes} bytes`,
-  );
-}
-
-function check(options: FirmwareOptions): void {
-  checkProductKey(options.productKey);
-  if (!isVersion(options.version)) {
-    throw invalid('version must be 1-64 letters, digits, ".", "-", "_"');
-  }
-  if (options.module !== undefined && !isVersion(options.module)) {
-    throw invalid('module must be 1-64 letters, digits, ".", "-", "_"');
-  }
-  const { files } = options;
-  if (files === undefined) checkSource(options, '');
-  else checkFiles(options, files);
-  if (options.signMethod !== undefined && !['MD5', 'SHA256'].includes(options.signMethod)) {
-    throw invalid("signMethod must be 'MD5' or 'SHA256'");
-  }
-  if (options.sourceVersions?.every(isVersion) === false) {
-    throw invalid('sourceVersions must be versions');
-  }
-  if (options.isDiff && options.sourceVersions === undefined) {
-    throw invalid('a delta package needs sourceVersions');
-  }
-  for (const [key, value] of Object.entries(options.extData ?? {})) checkExtData(key, value);
-}
-
-function checkExtData(key: string, value: unknown): void {
-  const limit = key === '_package_udi' ? 4096 : 1024;
-  if (key.length < 1 || key.length > 30) throw invalid('keys of extData have 1-30 characters');
-  if (typeof value !== 'string' || value.length > limit) {
-    throw invalid(`extData.${key} must be a string of at most ${limit} characters`);
-  }
-}
-
-function sources({ file, data, stream }: FirmwareSource): number {
-  return [file, data, stream].filter((each) => each !== undefined).length;
-}
-
-function checkSource(options: FirmwareSource, of: string): void {
-  if (sources(options) !== 1)
-    throw invalid(`exactly one of file, data and stream${of} must be given`);
-}
-
-function checkFiles(options: FirmwareOptions, files: readonly FirmwareFileOptions[]): void {
-  if (sources(options) > 0) throw invalid('with files there is no file, data or stream');
-  if (!Array.isArray(files) || files.length < 1 || files.length > MAX_FILES) {
-    throw invalid(`files must be 1-${MAX_FILES} files`);
-  }
-  for (const each of files) {
-    if (!isFileName(each.name)) {
-      throw invalid(`the name of a file must be 1-${MAX_NAME_BYTES} bytes without a directory`);
-    }
-    checkSource(each, ` of ${each.name}`);
-  }
-  if (new Set(files.map(({ name }) => name)).size < files.length) {
-    throw invalid('two files have the same name');
-  }
-}
-
-function isFileName(name: unknown): boolean {
-  if (typeof name !== 'string' || name === '' || name === '.' || name === '..') return false;
-  return !/[/\\\p{Cc}]/u.test(name) && Buffer.byteLength(name) <= MAX_NAME_BYTES;
 }

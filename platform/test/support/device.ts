@@ -100,7 +100,7 @@ export class TestDevice {
     await this.client.publishAsync(topic, JSON.stringify({ id, params }), { qos });
   }
 
-  /** The next message that has not been taken yet. */
+  /** The next message that no test has read yet. */
   next(): Promise<Received> {
     const first = this.#received.shift();
     if (first !== undefined) return Promise.resolve(first);

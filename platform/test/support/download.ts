@@ -7,6 +7,8 @@ import type { Platform } from '../../src/index';
 export interface Download {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
+  /** Names and values by turns, as they were sent. */
+  readonly rawHeaders: readonly string[];
   readonly body: Buffer;
   /** Set when the body ended before its time. */
   readonly error?: Error;
@@ -59,6 +61,7 @@ export function download(
             settle({
               status: response.statusCode ?? 0,
               headers: response.headers,
+              rawHeaders: response.rawHeaders,
               body: Buffer.concat(chunks),
               ...(error !== undefined && { error }),
             }),

@@ -264,11 +264,20 @@ export const framing: readonly DownloadCase[] = [
     ends: 'ERR_HTTP_PROTOCOL',
     requests: twice,
   },
+  ...['gzip', 'x-gzip', 'aws-chunked', 'utf-8', 'binary', 'none', 'br, gzip'].map(
+    (coding): DownloadCase => ({
+      server: `stores the image under Content-Encoding: ${coding}`,
+      engine: 'takes the bytes as they are',
+      schedule: [serve({ fields: { 'Content-Encoding': coding } })],
+      ends: 'ok',
+      requests: [''],
+    }),
+  ),
   {
-    server: 'compresses the image (gzip), though identity was asked for',
+    server: 'compresses on the way (gzip), so that the length is another',
     engine: 'refuses the answer',
-    schedule: [serve({ fields: { 'Content-Encoding': 'gzip' } })],
-    ends: 'ERR_HTTP_ENCODING',
+    schedule: [serve({ fields: { 'Content-Encoding': 'gzip', 'Content-Length': '9' } })],
+    ends: 'ERR_SIZE_MISMATCH',
     requests: [''],
   },
   {

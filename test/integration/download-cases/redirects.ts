@@ -58,6 +58,14 @@ export const redirects: readonly DownloadCase[] = [
     requests: 6,
   },
   {
+    server: 'redirects though none is to be followed',
+    engine: 'gives up',
+    schedule: [redirect(302, '/again'), serve()],
+    fetch: { maxRedirects: 0 },
+    ends: 'ERR_HTTP_REDIRECTS',
+    requests: 1,
+  },
+  {
     server: 'redirects in a circle',
     engine: 'gives up',
     schedule: [redirect(308, '/again')],

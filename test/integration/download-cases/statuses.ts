@@ -67,10 +67,10 @@ export const statuses: readonly DownloadCase[] = [
   },
   {
     server: 'answers 404 in the middle of a download',
-    engine: 'gives up, and keeps what it has',
+    engine: 'asks once without a range, gives up, and keeps what it has',
     schedule: [broken, status('404 Not Found')],
     ends: 'ERR_HTTP_STATUS',
-    requests: ['', from(200_000)],
+    requests: ['', from(200_000), ''],
     keeps: true,
   },
   {

@@ -7,6 +7,8 @@ const { connect, stats } = require('iotkit-ota');
 
 const { ca, ...identity } = JSON.parse(process.env.DEVICE ?? '{}');
 const target = process.env.TARGET;
+/** Another device, for which the same upgrade waits. */
+const companion = { deviceName: `${identity.deviceName}-w1` };
 const options = { ...identity, tls: { ca } };
 
 const say = (message) => fs.writeSync(1, `${JSON.stringify(message)}\n`);
@@ -160,10 +162,19 @@ const scenarios = {
   },
   'exit while a download waits for its turn': async () => {
     require('iotkit-ota').setMaxDownloads(1);
-    const { device } = await stalled();
-    const again = await device.ota.check();
-    again.download(`${target}.2`);
+    const { upgrade } = await announced();
+    const other = await announced(companion);
+    upgrade.download(target);
+    other.upgrade.download(`${target}.2`);
     process.exit(stats().waiting === 1 ? 0 : 9);
+  },
+  'exit while a download has given its place away': async () => {
+    require('iotkit-ota').setMaxDownloads(1);
+    await stalled();
+    const { upgrade } = await announced(companion);
+    upgrade.download(`${target}.2`);
+    for await (const { received } of upgrade.progress()) if (received > 0) break;
+    process.exit(0);
   },
   'exit while closing': async () => {
     const device = await open();

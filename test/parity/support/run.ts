@@ -25,6 +25,9 @@ export interface Outcome {
 
 export const DEFAULT_SIZE = 20_000;
 
+// IOTX_MQTT_EVENT_SUBCRIBE_TIMEOUT and _UNSUBCRIBE_TIMEOUT: how busy this machine is. The answer follows.
+const LATE: readonly unknown[] = [4, 7];
+
 /** The digests, the sizes and the addresses that stand for the braces in texts. */
 export interface Values {
   readonly [name: string]: string;
@@ -53,14 +56,33 @@ export async function runScenario(scenario: Scenario, backend: Backend): Promise
     if (scenario.whole) expect(file.equals(image)).toBe(true);
     return {
       replies: run.replies,
-      events: backend.events.map((event) => hideAll(event, values)),
-      packets: broker.sent.map((sent) => hide(sent, values)),
+      events: backend.events
+        .filter(({ type }) => !LATE.includes(type))
+        .map((event) => hideAll(event, values)),
+      packets: withoutWaits(broker.sent.map((sent) => hide(sent, values))),
       requests: server.requests,
       file: file.length > 0 ? createHash('sha256').update(file).digest('hex') : '',
     };
   } finally {
     await Promise.all([broker.close(), server.close()]);
     await rm(folder, { recursive: true });
+  }
+}
+
+/** A scenario in both ways, each with what it leaves open closed. */
+export async function runBoth(
+  scenario: Scenario,
+  one: Backend,
+  other: Backend,
+): Promise<[Outcome, Outcome]> {
+  return await Promise.all([runAndClose(scenario, one), runAndClose(scenario, other)]);
+}
+
+export async function runAndClose(scenario: Scenario, backend: Backend): Promise<Outcome> {
+  try {
+    return await runScenario(scenario, backend);
+  } finally {
+    await backend.close();
   }
 }
 
@@ -195,6 +217,14 @@ export function fill(text: string, values: Values): string {
 /** Takes out what differs from run to run: ports, and ids that the device chose at random. */
 export function hide({ name, head, body }: Sent, values: Values): Omit<Sent, 'connection'> {
   return { name, head, body: hideText(body, values) };
+}
+
+/** Takes out what a device sends only where it waits long: pings, and a block asked for again. */
+function withoutWaits(packets: Omit<Sent, 'connection'>[]): Omit<Sent, 'connection'>[] {
+  return packets.filter(({ name, body }, i) => {
+    const isSame = name === packets[i - 1]?.name && body === packets[i - 1]?.body;
+    return name !== 'PINGREQ' && !(isSame && body.includes('/thing/file/download'));
+  });
 }
 
 function hideText(text: string, values: Values): string {

@@ -82,6 +82,8 @@ export interface Scenario {
    * returned.
    */
   readonly only?: 'c';
+  /** It is about every handle there is: no other scenario runs beside it. */
+  readonly alone?: true;
 }
 
 export const PRODUCT_KEY = 'a1OracleKey';
@@ -135,7 +137,10 @@ export function expectCall(expect: number | string, fn: string, ...args: readonl
 const named = (arg: Arg): Arg =>
   typeof arg === 'string' && /^@\w+$/.test(arg) ? { handle: arg.slice(1) } : arg;
 
-/** Connects `client`; `{mqtt}` is the broker's port. */
+/**
+ * Connects `client`; `{mqtt}` is the broker's port. Requests have the longest time that there is, for a
+ * machine that is busy.
+ */
 export const construct = (
   client = 'mqtt',
   options: Partial<Record<'clean' | 'timeout' | 'keepAlive' | 'write' | 'read', number>> = {},
@@ -149,7 +154,7 @@ export const construct = (
     'user',
     'secret',
     options.clean ?? 1,
-    options.timeout ?? 2000,
+    options.timeout ?? 5000,
     options.keepAlive ?? 60_000,
     options.write ?? 0,
     options.read ?? 0,

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import net from 'node:net';
+import { reset } from '../../support/reset';
 
 /**
  * How one request is answered. `{size}` and the like in texts are not replaced: bytes go out as
@@ -108,7 +109,7 @@ export class Server {
     const bytes = this.#bytes(answer, from, range !== null && !answer.ignoreRange);
     socket.write(bytes.subarray(0, answer.cut ?? bytes.length), () => {
       if (answer.ending === 'close') socket.end();
-      if (answer.ending === 'reset') socket.resetAndDestroy();
+      if (answer.ending === 'reset') reset(socket);
     });
   }
 

@@ -1,6 +1,6 @@
 'use strict';
 // What every runtime is asked to do, with the package it has imported in its own way. DEVICE: {productKey, deviceName,
-// deviceSecret, url, ca}, TARGET: where to download to. What it says is lines of JSON.
+// deviceSecret, url, ca}, without `ca` no TLS; TARGET: where to download to. What it says is lines of JSON.
 const { createHash } = require('node:crypto');
 const { once } = require('node:events');
 const fs = require('node:fs');
@@ -9,7 +9,7 @@ const { Worker } = require('node:worker_threads');
 
 const { ca, ...identity } = JSON.parse(process.env.DEVICE);
 const target = process.env.TARGET;
-const options = { ...identity, tls: { ca } };
+const options = { ...identity, ...(ca && { tls: { ca } }) };
 
 const say = (message) => fs.writeSync(1, `${JSON.stringify(message)}\n`);
 const digestOf = (data) => createHash('sha256').update(data).digest('hex');

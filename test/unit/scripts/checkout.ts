@@ -1,5 +1,13 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -19,7 +27,10 @@ export class Checkout implements Disposable {
   readonly root = mkdtempSync(path.join(tmpdir(), 'iotkit-checkout-'));
 
   constructor(files: Readonly<Record<string, string>> = {}) {
-    cpSync(path.join(repository, 'scripts'), this.at('scripts'), { recursive: true });
+    cpSync(path.join(repository, 'scripts'), this.at('scripts'), {
+      recursive: true,
+      filter: (file) => path.basename(file) !== 'node_modules',
+    });
     execFileSync('git', ['init', '-q'], { cwd: this.root });
     for (const [file, text] of Object.entries(files)) this.write(file, text);
   }
@@ -33,6 +44,10 @@ export class Checkout implements Disposable {
     writeFileSync(this.at(file), text);
   }
 
+  read(file: string): string {
+    return readFileSync(this.at(file), 'utf8');
+  }
+
   /** Takes a file of this repository over. */
   copy(file: string): void {
     mkdirSync(path.dirname(this.at(file)), { recursive: true });
@@ -40,7 +55,9 @@ export class Checkout implements Disposable {
   }
 
   linkNodeModules(): void {
-    symlinkSync(path.join(repository, 'node_modules'), this.at('node_modules'));
+    for (const folder of ['node_modules', 'scripts/api-docs/node_modules']) {
+      symlinkSync(path.join(repository, folder), this.at(folder));
+    }
   }
 
   /** `onOutput` gets all that was printed so far, each time there is more. */

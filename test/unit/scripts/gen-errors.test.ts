@@ -10,7 +10,7 @@ test('makes codes, numbers and sentences of the table', async () => {
       '  /* use */ \\\n  X(CLOSED, -1004, 0, "it is \\"closed\\"") \\\n  X(BUSY,-1005, 1, "an" \\\n "other")',
     ),
   });
-  expect(await checkout.run('gen-errors.mjs')).toMatchObject({ code: 0 });
+  expect(await checkout.run('build/gen-errors.mjs')).toMatchObject({ code: 0 });
   const text = readFileSync(checkout.at('lib/generated/error-codes.ts'), 'utf8');
   expect(text).toContain(
     String.raw`ERR_CLOSED: { errno: -1004, retryable: false, sentence: "it is \"closed\"" }`,
@@ -25,7 +25,7 @@ test.each([
   ['a number twice', '  X(A, -1, 0, "a") \\\n  X(B, -1, 0, "b")'],
 ])('refuses %s', async (_what, rows) => {
   using checkout = new Checkout({ [header]: table(rows) });
-  const { code, output } = await checkout.run('gen-errors.mjs');
+  const { code, output } = await checkout.run('build/gen-errors.mjs');
   expect(output).toContain(header);
   expect(code).not.toBe(0);
 });

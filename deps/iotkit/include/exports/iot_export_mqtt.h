@@ -6,7 +6,14 @@
  * inside any callback, but Yield, Subscribe_Sync and Destroy of a handle not inside a callback of
  * that handle: they return FAIL_RETURN there. Callbacks run on the thread that yields. The client
  * reconnects by itself (1 s, doubled up to 60 s, with jitter) and then restores its subscriptions.
- * A handle of NULL is an error: NULL_VALUE_ERROR.
+ *
+ * A handle of NULL means the only client of the process while exactly one is open (constructed and
+ * not yet destroyed); while there is none or several it is an error, NULL_VALUE_ERROR. For Destroy
+ * it always is.
+ *
+ * A handle may be destroyed while other threads call with it: calls that run by then return soon, and
+ * with a handle that no longer exists each function returns NULL_VALUE_ERROR (CheckStateNormal 0). Do
+ * not count on it after another Construct, which may give the same address again.
  */
 #ifndef IOT_EXPORT_MQTT_H
 #define IOT_EXPORT_MQTT_H
@@ -106,11 +113,19 @@ typedef struct {
  * HAL_GetDeviceSecret.
  */
 DLL_IOT_API void *IOT_MQTT_Construct(iotx_mqtt_param_t *pInitParams);
-/** Disconnects, at most 2 s, frees, and sets *phandler to NULL. */
+/**
+ * Awaits the acknowledgements of what was published, disconnects, waits for the broker to end the
+ * connection, all of it within 2 s; sets *phandler to NULL. Callbacks may run meanwhile; one that
+ * another thread is in is waited for, as long as it takes. OTA handles of the client may be open
+ * still: their calls that need it return errors from then on, images over HTTP are fetched to their
+ * end, and IOT_OTA_Deinit frees what is left. NULL_VALUE_ERROR, also where another thread has
+ * destroyed it or does so now; FAIL_RETURN inside a callback.
+ */
 DLL_IOT_API int IOT_MQTT_Destroy(void **phandler);
 /**
  * Sends and receives, and runs callbacks. Returns 0 when something was handled or timeout_ms is
- * over, which is an upper bound; at once while an upgrade of this client is being fetched.
+ * over, which is an upper bound; at once where it stands between two IOT_OTA_FetchYields of this
+ * thread, of which the first has brought bytes.
  * FAIL_RETURN for a negative time-out.
  */
 DLL_IOT_API int IOT_MQTT_Yield(void *handle, int timeout_ms);
@@ -131,7 +146,12 @@ DLL_IOT_API int IOT_MQTT_Subscribe(void *handle, const char *topic_filter, iotx_
 DLL_IOT_API int IOT_MQTT_Subscribe_Sync(void *handle, const char *topic_filter, iotx_mqtt_qos_t qos,
                                         iotx_mqtt_event_handle_func_fpt topic_handle_func,
                                         void *pcontext, int timeout_ms);
-/** Removes all functions of that filter. Returns the packet id, 0: nothing had to be sent. */
+/**
+ * Removes all functions of that filter, and asks the broker to forget it, also where nothing was
+ * subscribed: a persistent session may have it from an earlier run. Returns the packet id; 0:
+ * nothing is sent now, because the client is not connected (a persistent session sends it then) or
+ * because an OTA handle needs the filter. MQTT_TOPIC_FORMAT_ERROR, NULL_VALUE_ERROR.
+ */
 DLL_IOT_API int IOT_MQTT_Unsubscribe(void *handle, const char *topic_filter);
 /**
  * QoS 0: 0. QoS 1: the packet id. Topics begin with '/' and are 1 to 128 printable ASCII characters

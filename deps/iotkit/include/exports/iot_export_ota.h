@@ -15,8 +15,9 @@
  * newest configuration wait their turn.
  *
  * Any number of handles, also on one client. Every function may be called from any thread and
- * inside any callback, but for IOT_OTA_Deinit inside the pushed callback of the same handle. One
- * thread at a time fetches on a handle.
+ * inside any callback, but for IOT_OTA_Deinit inside the pushed callback of the same handle. A handle
+ * that was deinited is none for every function, as NULL is, until Init gives out the same address
+ * again. One thread at a time fetches on a handle: a second one gets IOT_OTAE_INVALID_STATE.
  */
 #ifndef IOT_EXPORT_OTA_EXPORTS_H
 #define IOT_EXPORT_OTA_EXPORTS_H
@@ -89,7 +90,10 @@ typedef enum {
   IOT_OTAG_OTA_TYPE,         /**< number: IOT_OTA_Type_t of the fetch under way */
   IOT_OTAG_FETCHED_SIZE,     /**< number, or uint64_t with a length of 8: bytes fetched */
   IOT_OTAG_FILE_SIZE,        /**< number, or uint64_t with a length of 8: bytes announced */
-  IOT_OTAG_MD5SUM, /**< text of 32 hexadecimal digits; an error when another digest was announced */
+  /**
+   * text of 32 hexadecimal digits, also where a SHA-256 decides; an error when none was announced
+   */
+  IOT_OTAG_MD5SUM,
   IOT_OTAG_VERSION, /**< text; OTA_VERSION_LEN_MAX bytes hold it; an error for configurations */
   IOT_OTAG_CHECK_FIRMWARE,     /**< number: 1 when the fetched image is the announced one, else 0 */
   IOT_OTAG_CHECK_CONFIG,       /**< number: the same of a configuration; neither takes the other */
@@ -102,16 +106,17 @@ typedef enum {
 enum { OTA_CH_SIGNAL_MQTT = 0, OTA_CH_SIGNAL_COAP = 1, OTA_CH_FETCH_HTTP = 1 };
 
 /**
- * Opens OTA for a device on `ch_signal`, a handle of IOT_MQTT_Construct that outlives it. The names
- * are copied. NULL: a name is NULL, empty or no topic level, there is no such client, or memory is
- * out.
+ * Opens OTA for a device on `ch_signal`, a handle of IOT_MQTT_Construct, which may be destroyed
+ * before or after IOT_OTA_Deinit. The names are copied. NULL: a name is NULL, empty or no topic
+ * level, `ch_signal` is NULL or destroyed, or memory is out.
  */
 IOTKIT_API void *IOT_OTA_Init(const char *product_key, const char *device_name, void *ch_signal);
 
 /**
- * Closes it: subscriptions and connections end, a fetch running on another thread returns. 0;
- * IOT_OTAE_INVALID_PARAM for NULL, IOT_OTAE_INVALID_STATE inside the pushed callback of the same
- * handle, or in any callback that runs inside its IOT_OTA_FetchYield.
+ * Closes it: subscriptions and connections end, a fetch running on another thread returns, every
+ * other call of another thread is waited for. 0; IOT_OTAE_INVALID_PARAM for NULL and what is
+ * deinited, also by another thread at the same time; IOT_OTAE_INVALID_STATE inside the pushed
+ * callback of the same handle, or in any callback that runs inside its IOT_OTA_FetchYield.
  */
 IOTKIT_API int IOT_OTA_Deinit(void *handle);
 
@@ -140,9 +145,14 @@ IOTKIT_API int IOT_OTA_IsFetchFinish(void *handle);
 /**
  * Receives the next bytes of the image, at most `buf_len`, waiting at most `timeout_s` seconds
  * until the buffer is full or the image ends. After a drop it reconnects and goes on where it was.
- * Returns how many bytes; 0: none in that time, also while it reconnects; IOT_OTAE_INVALID_PARAM;
- * IOT_OTAE_INVALID_STATE when there is nothing to fetch; -1 when the download has failed for good
- * (last error IOT_OTAE_FETCH_FAILED).
+ *
+ * \attention 0 is no failure. It says that no byte came in `timeout_s` seconds, as while it
+ * reconnects: call it again until IOT_OTA_IsFetchFinish says 1. A loop that reports a failed
+ * download (step -2) for 0, as the vendor's sample does, gives up upgrades that would succeed.
+ * IOTX_IOCTL_SET_FETCH_PATIENCE lets it wait longer before it returns 0.
+ *
+ * Returns how many bytes; 0; IOT_OTAE_INVALID_PARAM; IOT_OTAE_INVALID_STATE when there is nothing
+ * to fetch; -1 when the download has failed for good (last error IOT_OTAE_FETCH_FAILED).
  *
  * An image that is announced with "dProtocol":"mqtt" comes in blocks on the MQTT connection. While
  * no other thread is inside IOT_MQTT_Yield this handles the client's messages meanwhile, so that
@@ -164,9 +174,10 @@ IOTKIT_API int IOT_OTA_GetLastError(void *handle);
 
 /**
  * `on_pushed(handle)` is called when an upgrade was announced, on the thread that yields the
- * client; NULL: nobody. An upgrade announced while another is being fetched waits until that one
- * has ended and its end was seen (IOT_OTA_IsFetching said 0, or CHECK_FIRMWARE or CHECK_CONFIG was
- * asked). 0; IOT_OTAE_INVALID_PARAM. (3.2)
+ * client; NULL: nobody. There the function set before may be running still. An upgrade announced
+ * while another is being fetched waits until that one has ended and its end was seen
+ * (IOT_OTA_IsFetching said 0, or CHECK_FIRMWARE or CHECK_CONFIG was asked). 0;
+ * IOT_OTAE_INVALID_PARAM. (3.2)
  */
 IOTKIT_API int IOT_OTA_SetOnPushedCallback(void *handle, int (*on_pushed)(void *context));
 

@@ -2,7 +2,7 @@
  * backoff.c - exponential back-off with full jitter. Pure: no clock, the caller brings the random
  * bits.
  */
-#include "backoff.h"
+#include "base/backoff.h"
 
 void ik_backoff_init(struct ik_backoff *backoff, uint32_t min_ms, uint32_t max_ms) {
   *backoff = (struct ik_backoff){.min_ms = min_ms, .max_ms = max_ms < min_ms ? min_ms : max_ms};

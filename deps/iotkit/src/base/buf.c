@@ -3,14 +3,16 @@
  *
  * An ik_buf owns one heap block, made at the first byte and freed by ik_buf_free. Content only
  * moves when room is needed, so pointers from ik_buf_ptr hold until the next call that adds bytes.
- * One thread at a time per buffer.
+ * Memory is wiped before it is given back: signed URLs and passwords pass through buffers. One
+ * thread at a time per buffer.
  */
-#include "buf.h"
+#include "base/buf.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/wipe.h"
 #include "iotkit_errors.h"
 
 #define FIRST_CAP ((size_t)256)
@@ -21,7 +23,7 @@ void ik_buf_init(struct ik_buf *buf, size_t max) {
 }
 
 void ik_buf_free(struct ik_buf *buf) {
-  free(buf->data);
+  ik_wipe_free(buf->data, buf->cap);
   ik_buf_init(buf, buf->max);
 }
 
@@ -60,7 +62,7 @@ static int grow(struct ik_buf *buf, size_t need) {
   data = malloc(cap);
   if (!data) return IK_ENO_MEMORY;
   if (size > 0) memcpy(data, buf->data + buf->pos, size);
-  free(buf->data);
+  ik_wipe_free(buf->data, buf->cap);
   *buf = (struct ik_buf){.data = data, .len = size, .cap = cap, .max = buf->max};
   return 0;
 }
@@ -99,6 +101,7 @@ void ik_buf_consume(struct ik_buf *buf, size_t n) {
   if (buf->pos < buf->len) return;
   ik_buf_clear(buf);
   if (buf->cap > KEEP_CAP) {
+    ik_wipe(buf->data, buf->cap);
     uint8_t *data = realloc(buf->data, KEEP_CAP);
     if (!data) return;
     buf->data = data;

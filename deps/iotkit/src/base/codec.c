@@ -1,7 +1,7 @@
 /*
  * codec.c - hex, base64, CRC-16/ARC, constant-time compare. Pure functions; nothing is kept.
  */
-#include "codec.h"
+#include "base/codec.h"
 
 #include <string.h>
 
@@ -16,7 +16,7 @@ void ik_hex_encode(const uint8_t *data, size_t len, char *out) {
   *out = '\0';
 }
 
-static int hex_value(char c) {
+int ik_hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
@@ -26,8 +26,8 @@ static int hex_value(char c) {
 bool ik_hex_decode(struct ik_str text, uint8_t *out, size_t len) {
   if (text.len / 2 != len || text.len % 2 != 0) return false;
   for (size_t i = 0; i < len; i++) {
-    int high = hex_value(text.ptr[2 * i]);
-    int low = hex_value(text.ptr[2 * i + 1]);
+    int high = ik_hex_value(text.ptr[2 * i]);
+    int low = ik_hex_value(text.ptr[2 * i + 1]);
     if (high < 0 || low < 0) return false;
     out[i] = (uint8_t)(high << 4 | low);
   }
@@ -41,30 +41,43 @@ static int base64_value(char c) {
   if (c >= 'A' && c <= 'Z') return c - 'A';
   if (c >= 'a' && c <= 'z') return c - 'a' + 26;
   if (c >= '0' && c <= '9') return c - '0' + 52;
-  if (c == '+') return 62;
-  return c == '/' ? 63 : -1;
+  if (c == '+' || c == '-') return 62;
+  return c == '/' || c == '_' ? 63 : -1;
+}
+
+static bool is_break(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Takes the padding off the end. False: more of it than the digits before it may have. */
+static bool take_padding(struct ik_str *text) {
+  size_t padding = 0;
+  size_t digits = 0;
+  for (; text->len > 0; text->len--) {
+    char c = text->ptr[text->len - 1];
+    if (c == '=')
+      padding++;
+    else if (!is_break(c))
+      break;
+  }
+  for (size_t i = 0; i < text->len; i++)
+    digits += is_break(text->ptr[i]) ? 0 : 1;
+  return digits % 4 != 1 && padding <= (4 - digits % 4) % 4;
 }
 
 ptrdiff_t ik_base64_decode(struct ik_str text, uint8_t *out, size_t cap) {
-  size_t padding = 0;
-  size_t digits = text.len;
   size_t written = 0;
   uint32_t bits = 0;
   unsigned bit_count = 0;
-
-  if (text.len % 4 != 0) return -1;
-  while (digits > 0 && padding < 2 && text.ptr[digits - 1] == '=') {
-    digits--;
-    padding++;
-  }
-  if (text.len / 4 * 3 - padding > cap) return -1;
-
-  for (size_t i = 0; i < digits; i++) {
+  if (!take_padding(&text)) return -1;
+  for (size_t i = 0; i < text.len; i++) {
+    if (is_break(text.ptr[i])) continue;
     int value = base64_value(text.ptr[i]);
     if (value < 0) return -1;
     bits = bits << 6 | (uint32_t)value;
     bit_count += 6;
     if (bit_count >= 8) {
+      if (written == cap) return -1;
       bit_count -= 8;
       out[written++] = (uint8_t)(bits >> bit_count);
       bits &= (1u << bit_count) - 1;
@@ -151,10 +164,4 @@ bool ik_equal_ct(const void *a, const void *b, size_t len) {
   for (size_t i = 0; i < len; i++)
     different |= (unsigned)(x[i] ^ y[i]);
   return different == 0;
-}
-
-void ik_wipe(void *data, size_t len) {
-  volatile uint8_t *bytes = data;
-  for (size_t i = 0; i < len; i++)
-    bytes[i] = 0;
 }

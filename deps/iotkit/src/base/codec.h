@@ -4,15 +4,18 @@
 #ifndef IK_CODEC_H
 #define IK_CODEC_H
 
-#include "buf.h"
+#include "base/buf.h"
+#include "base/wipe.h"
 
+/* The value of a hexadecimal digit, in either case; -1: it is none. */
+int ik_hex_value(char c);
 /* Lower case, `out` gets 2 × len characters and a NUL. */
 void ik_hex_encode(const uint8_t *data, size_t len, char *out);
 /* Either case; exactly 2 × len digits, else false. */
 bool ik_hex_decode(struct ik_str text, uint8_t *out, size_t len);
 /*
- * Standard alphabet with padding (RFC 4648 section 4). Returns bytes written, or -1: malformed or
- * longer than `cap`.
+ * The alphabets of RFC 4648 sections 4 and 5; padding may be missing, blanks and line breaks may
+ * stand anywhere. Returns bytes written, or -1: malformed or longer than `cap`.
  */
 ptrdiff_t ik_base64_decode(struct ik_str text, uint8_t *out, size_t cap);
 int ik_base64_encode(const uint8_t *data, size_t len, struct ik_buf *out);
@@ -24,7 +27,5 @@ uint16_t ik_crc16(uint16_t crc, const void *data, size_t len);
 /* CRC-32/ISO-HDLC, that of zlib; start with 0. "123456789" → 0xCBF43926. */
 uint32_t ik_crc32(uint32_t crc, const void *data, size_t len);
 bool ik_equal_ct(const void *a, const void *b, size_t len);
-/* Overwrites secrets so that the compiler keeps it. */
-void ik_wipe(void *data, size_t len);
 
 #endif

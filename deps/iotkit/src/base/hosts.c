@@ -69,14 +69,14 @@ struct allowed {
 };
 
 static bool parse_allowed(struct ik_str item, struct allowed *out) {
-  bool is_ipv6;
+  struct ik_host_form form;
   *out = (struct allowed){0};
   if (!take_port(&item, &out->port)) return false;
   if (starts_with(item, "*.")) {
     out->is_below = true;
     item = after(item, 2);
   }
-  if (ik_url_host(item, out->host, &is_ipv6) != NULL) return false;
+  if (ik_url_host(item, out->host, &form) != NULL) return false;
   out->is_ip = ik_ip_parse(ik_str(out->host), &out->ip);
   return !(out->is_below && out->is_ip);
 }

@@ -1,28 +1,17 @@
 /*
  * ip.c - IP addresses in text. Pure.
  */
-#include "ip.h"
+#include "base/ip.h"
 
 #include <string.h>
 
 #define GROUPS ((size_t)8)
 
-/* Cuts the text before `stop` off *rest; all of it when there is none. */
-static struct ik_str cut(struct ik_str *rest, char stop, bool *stopped) {
-  const char *found = rest->len > 0 ? memchr(rest->ptr, stop, rest->len) : NULL;
-  struct ik_str part = {rest->ptr, found ? (size_t)(found - rest->ptr) : rest->len};
-  size_t used = part.len + (found ? 1 : 0);
-  *stopped = found != NULL;
-  rest->ptr += used;
-  rest->len -= used;
-  return part;
-}
-
 static bool parse_ipv4(struct ik_str text, uint8_t *out) {
   bool more = true;
   int octets = 0;
   while (more) {
-    struct ik_str octet = cut(&text, '.', &more);
+    struct ik_str octet = ik_str_take(&text, '.', &more);
     uint64_t value;
     if (octets == 4 || octet.len > 3 || !ik_str_u64(octet, &value) || value > 255) return false;
     if (octet.len > 1 && octet.ptr[0] == '0') return false;
@@ -65,7 +54,7 @@ static bool read_groups(struct ik_str text, struct groups *groups) {
     more = text.len > 0;
   }
   while (more) {
-    struct ik_str group = cut(&text, ':', &more);
+    struct ik_str group = ik_str_take(&text, ':', &more);
     if (group.len == 0) {
       if (groups->gap <= GROUPS || groups->count == 0) return false;
       groups->gap = groups->count;

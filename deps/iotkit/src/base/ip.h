@@ -4,7 +4,7 @@
 #ifndef IK_BASE_IP_H
 #define IK_BASE_IP_H
 
-#include "buf.h"
+#include "base/buf.h"
 
 struct ik_ip {
   unsigned bits; /* 32 or 128 */

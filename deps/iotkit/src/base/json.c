@@ -5,13 +5,13 @@
  * IK_JSON_DEPTH_MAX levels. The document owns its nodes only; their texts point into the caller's.
  * Strings are checked while reading and decoded on demand.
  */
-#include "json.h"
+#include "base/json.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_text.h"
 #include "iotkit_errors.h"
-#include "json_text.h"
 
 struct level {
   uint32_t node; /* the array or object */
@@ -74,7 +74,7 @@ static int add_node(struct reader *in, enum ik_json_type type, struct ik_str key
   return 0;
 }
 
-/* From behind the opening quote to behind the closing one. */
+/* From after the opening quote to after the closing one. */
 static int read_string(struct reader *in, struct ik_str *out) {
   const char *first = in->at;
   while (!at_end(in)) {

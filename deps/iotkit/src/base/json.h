@@ -1,15 +1,15 @@
 /*
  * json.h - a strict JSON reader (RFC 8259) over a caller's text, and a writer onto an ik_buf.
  *
- * The reader checks the whole text (UTF-8, escapes, numbers, depth, nothing behind the value) and
+ * The reader checks the whole text (UTF-8, escapes, numbers, depth, nothing after the value) and
  * builds an array of nodes that point into it; the text must outlive the document. Of equal keys
  * the last one counts, as in JavaScript.
  */
 #ifndef IK_JSON_H
 #define IK_JSON_H
 
-#include "buf.h"
-#include "limits.h"
+#include "base/buf.h"
+#include "base/limits.h"
 
 enum ik_json_type {
   IK_JSON_NULL,
@@ -36,7 +36,7 @@ struct ik_json {
 
 /*
  * IK_ENOTICE_JSON with `detail` = what and at which byte; IK_ETOO_LONG, IK_ENO_MEMORY. A BOM is
- * refused.
+ * refused; readers of messages take it off (alink/fields.h).
  */
 int ik_json_parse(struct ik_str text, struct ik_json *out, char *detail);
 void ik_json_free(struct ik_json *json);
@@ -57,8 +57,8 @@ const struct ik_json_node *ik_json_next(const struct ik_json *json,
  */
 int ik_json_string(const struct ik_json_node *node, size_t max, char **out, size_t *len);
 /*
- * A non-negative integer written without fraction or exponent, or the same as a digit string. False
- * otherwise.
+ * A non-negative integer, or its digits as a string. A number written with fraction or exponent is
+ * one when its value is whole and at most 2^53 (1.0, 1e3; not 1.5). False otherwise.
  */
 bool ik_json_u64(const struct ik_json_node *node, uint64_t *out);
 

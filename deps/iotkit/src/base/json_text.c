@@ -1,3 +1,4 @@
+/* Tested by deps/iotkit/test/base/test_json.c. */
 /*
  * json_text.c - strings in JSON: decoding what the reader has checked, and writing. Decoded texts
  * belong to the caller.
@@ -5,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
+#include "base/json_text.h"
 #include "iotkit_errors.h"
-#include "json.h"
-#include "json_text.h"
 
 static size_t encode_utf8(uint32_t code, char utf8[4]) {
   if (code < 0x80) {
@@ -91,15 +92,15 @@ static struct ik_str next_piece(struct ik_str *raw, char utf8[4]) {
   return piece;
 }
 
-bool ik_json_text_eq(struct ik_str raw, struct ik_str plain) {
+bool ik_json_text_eq(struct ik_str raw, struct ik_str decoded) {
   char utf8[4];
   while (raw.len > 0) {
     struct ik_str piece = next_piece(&raw, utf8);
-    if (piece.len > plain.len || memcmp(piece.ptr, plain.ptr, piece.len) != 0) return false;
-    plain.ptr += piece.len;
-    plain.len -= piece.len;
+    if (piece.len > decoded.len || memcmp(piece.ptr, decoded.ptr, piece.len) != 0) return false;
+    decoded.ptr += piece.len;
+    decoded.len -= piece.len;
   }
-  return plain.len == 0;
+  return decoded.len == 0;
 }
 
 /* The decoded length; -1: there is a NUL inside. */
@@ -140,10 +141,63 @@ int ik_json_string(const struct ik_json_node *node, size_t max, char **out, size
   return 0;
 }
 
+/* ---- numbers ---- */
+
+#define FLOAT_MAX ((uint64_t)1 << 53) /* up to here each integer has a double of its own */
+#define EXPONENT_MAX 1000000000       /* far beyond the digits that any text has */
+
+static int read_exponent(struct ik_str text) {
+  bool is_negative = text.len > 0 && text.ptr[0] == '-';
+  int value = 0;
+  for (size_t i = 0; i < text.len; i++) {
+    if (text.ptr[i] < '0' || text.ptr[i] > '9') continue; /* the sign */
+    if (value < EXPONENT_MAX / 10) value = value * 10 + (text.ptr[i] - '0');
+  }
+  return is_negative ? -value : value;
+}
+
+/* value * 10^power, unless that is no integer or above FLOAT_MAX. */
+static bool scale(uint64_t value, int64_t power, uint64_t *out) {
+  for (; power < 0 && value % 10 == 0 && value > 0; power++)
+    value /= 10;
+  for (; power > 0 && value > 0 && value <= FLOAT_MAX; power--)
+    value *= 10;
+  if (value > FLOAT_MAX || (value > 0 && power < 0)) return false;
+  *out = value;
+  return true;
+}
+
+/* A number with fraction or exponent, exactly. Zeros are counted until another digit follows. */
+static bool float_u64(struct ik_str text, uint64_t *out) {
+  struct ik_str digits = ik_str_take_before(&text, "eE");
+  int64_t power = text.len > 0 ? read_exponent((struct ik_str){text.ptr + 1, text.len - 1}) : 0;
+  uint64_t value = 0;
+  int64_t zeros = 0;
+  bool is_fraction = false;
+  if (digits.ptr[0] == '-') return false;
+  for (size_t i = 0; i < digits.len; i++) {
+    char c = digits.ptr[i];
+    is_fraction = is_fraction || c == '.';
+    if (c == '.') continue;
+    if (is_fraction) power--;
+    zeros++;
+    if (c == '0') continue;
+    for (; zeros > 0; zeros--) {
+      if (value > FLOAT_MAX) return false;
+      value *= 10;
+    }
+    value += (unsigned)(c - '0');
+  }
+  return scale(value, power + zeros, out);
+}
+
 bool ik_json_u64(const struct ik_json_node *node, uint64_t *out) {
   if (!node || (node->type != IK_JSON_NUMBER && node->type != IK_JSON_STRING)) return false;
-  return ik_str_u64(node->text, out);
+  if (ik_str_u64(node->text, out)) return true;
+  return node->type == IK_JSON_NUMBER && float_u64(node->text, out);
 }
+
+/* ---- writing ---- */
 
 /* The letter of a two-character escape, 'u' for a \u00XX, 0: written as it is. */
 static char escape_letter(unsigned char c) {

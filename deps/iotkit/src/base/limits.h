@@ -45,6 +45,7 @@
 #define IK_DESC_MAX 1024
 #define IK_NOTICE_MAX (256 * IK_KIB)
 #define IK_DIGEST_SIGN_MAX 1024
+#define IK_STATEMENT_SIGN_MAX 1368        /* base64 of RSA with 8,192 bits */
 #define IK_CONFIG_MAX (64 * IK_KIB)       /* of a remote configuration */
 #define IK_CONFIG_TEXT_MAX 1024           /* of its id and type, and of what is asked for */
 #define IK_IMAGE_MAX ((uint64_t)1 << 50)  /* a size above this is a mistake */

@@ -1,5 +1,5 @@
 /*
- * spki.c - walks DER as far as the kind of a key. Nothing is copied or owned.
+ * spki.c - walks DER up to the kind of a key. Nothing is copied or owned.
  */
 #include "base/spki.h"
 
@@ -15,7 +15,7 @@ struct bytes {
   size_t len;
 };
 
-/* The length behind a tag, in its one shortest form. */
+/* The length after a tag, in its one shortest form. */
 static bool read_length(struct bytes *in, size_t *len) {
   if (in->len == 0) return false;
   size_t first = *in->ptr++;

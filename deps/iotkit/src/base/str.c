@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "buf.h"
+#include "base/buf.h"
+#include "base/wipe.h"
 #include "iotkit_errors.h"
 
 struct ik_str ik_str(const char *text) {
@@ -40,6 +41,25 @@ struct ik_str ik_str_trim(struct ik_str s) {
     s.len--;
   }
   return s;
+}
+
+struct ik_str ik_str_take(struct ik_str *rest, char stop, bool *stopped) {
+  const char *found = rest->len > 0 ? memchr(rest->ptr, stop, rest->len) : NULL;
+  struct ik_str part = {rest->ptr, found ? (size_t)(found - rest->ptr) : rest->len};
+  size_t used = part.len + (found ? 1 : 0);
+  *stopped = found != NULL;
+  rest->ptr += used;
+  rest->len -= used;
+  return part;
+}
+
+struct ik_str ik_str_take_before(struct ik_str *rest, const char *stops) {
+  struct ik_str part = {rest->ptr, 0};
+  while (part.len < rest->len && strchr(stops, rest->ptr[part.len]) == NULL)
+    part.len++;
+  rest->ptr += part.len;
+  rest->len -= part.len;
+  return part;
 }
 
 bool ik_str_u64(struct ik_str s, uint64_t *out) {
@@ -82,8 +102,12 @@ char *ik_str_dup(struct ik_str s) {
   return copy;
 }
 
+void ik_str_free(char *text) {
+  if (text != NULL) ik_wipe_free(text, strlen(text));
+}
+
 /*
- * Takes away a code point that the cut at the end of `text` has halved: details become JavaScript
+ * Takes away a code point that the end of a truncated `text` has halved: details become JavaScript
  * strings.
  */
 static void drop_halved(char *text, size_t len) {
@@ -100,10 +124,9 @@ static void drop_halved(char *text, size_t len) {
 
 void ik_detail(char *out, const char *format, ...) {
   va_list args;
-  int len;
   if (!out) return;
   va_start(args, format);
-  len = vsnprintf(out, IOTKIT_DETAIL_MAX, format, args);
+  int len = vsnprintf(out, IOTKIT_DETAIL_MAX, format, args);
   va_end(args);
   if (len < 0) out[0] = '\0';
   if (len >= IOTKIT_DETAIL_MAX) drop_halved(out, IOTKIT_DETAIL_MAX - 1);

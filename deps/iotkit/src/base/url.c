@@ -4,15 +4,16 @@
  * A text is split without copying (struct parts), then each part is checked and written in its
  * normal form. What comes out parses again to the same URL. On failure nothing is owned.
  */
-#include "url.h"
+#include "base/url.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/url_host.h"
 #include "iotkit_errors.h"
-#include "url_host.h"
 
-/* RFC 3986 section 5.2: the components of a reference, undefined ones told from empty ones. */
+/*
+ * RFC 3986 section 5.2: the components of a reference, undefined ones kept apart from empty ones.
+ */
 struct parts {
   struct ik_str scheme;
   struct ik_str authority;
@@ -31,27 +32,17 @@ static bool is_scheme_char(char c) {
   return is_alpha(c) || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
 }
 
-/* The text before the first of `stops`; *rest begins at that character. */
-static struct ik_str cut_before(struct ik_str *rest, const char *stops) {
-  struct ik_str part = {rest->ptr, 0};
-  while (part.len < rest->len && !strchr(stops, rest->ptr[part.len]))
-    part.len++;
-  rest->ptr += part.len;
-  rest->len -= part.len;
-  return part;
-}
-
 static void skip(struct ik_str *rest, size_t n) {
   rest->ptr += n;
   rest->len -= n;
 }
 
 static void split_target(struct ik_str rest, struct parts *parts) {
-  parts->path = cut_before(&rest, "?#");
+  parts->path = ik_str_take_before(&rest, "?#");
   if (rest.len > 0 && rest.ptr[0] == '?') {
     parts->has_query = true;
     skip(&rest, 1);
-    parts->query = cut_before(&rest, "#");
+    parts->query = ik_str_take_before(&rest, "#");
   }
 }
 
@@ -68,7 +59,7 @@ static struct parts split(struct ik_str rest) {
   if (rest.len >= 2 && rest.ptr[0] == '/' && rest.ptr[1] == '/') {
     parts.has_authority = true;
     skip(&rest, 2);
-    parts.authority = cut_before(&rest, "/?#");
+    parts.authority = ik_str_take_before(&rest, "/?#");
   }
   split_target(rest, &parts);
   return parts;
@@ -80,14 +71,13 @@ static struct parts split(struct ik_str rest) {
 static int check_text(struct ik_str *text, char *detail) {
   if (text->len == 0) text->ptr = "";
   if (text->len > IK_URL_MAX) {
-    ik_detail(detail, "URL of %zu bytes, the limit is %zu", text->len, IK_URL_MAX);
-    return IK_ETOO_LONG;
+    return ik_refuse(detail, IK_ETOO_LONG, "URL of %zu bytes, the limit is %zu", text->len,
+                     IK_URL_MAX);
   }
   for (size_t i = 0; i < text->len; i++) {
     unsigned char c = (unsigned char)text->ptr[i];
     if (c < 0x20 || c == 0x7f) {
-      ik_detail(detail, "URL with a control character at byte %zu", i);
-      return IK_EURL;
+      return ik_refuse(detail, IK_EURL, "URL with a control character at byte %zu", i);
     }
   }
   *text = ik_str_trim(*text);
@@ -96,19 +86,15 @@ static int check_text(struct ik_str *text, char *detail) {
 
 static int check_scheme(const struct parts *parts, bool *https, char *detail) {
   struct ik_str scheme = parts->scheme;
-  if (!parts->has_scheme) {
-    ik_detail(detail, "URL without a scheme");
-    return IK_EURL;
-  }
+  if (!parts->has_scheme) return ik_refuse(detail, IK_EURL, "URL without a scheme");
   *https = ik_str_eq_nocase(scheme, IK_STR("https"));
   if (*https || ik_str_eq_nocase(scheme, IK_STR("http"))) return 0;
-  ik_detail(detail, "URL with the scheme \"%.*s\"", (int)(scheme.len < 32 ? scheme.len : 32),
-            scheme.ptr);
-  return IK_EURL_SCHEME;
+  return ik_refuse(detail, IK_EURL_SCHEME, "URL with the scheme \"%.*s\"",
+                   (int)(scheme.len < 32 ? scheme.len : 32), scheme.ptr);
 }
 
 /*
- * Splits ":port" off the authority. Nothing behind the colon means the default, as RFC 3986 has it.
+ * Splits ":port" off the authority. Nothing after the colon means the default, as RFC 3986 has it.
  */
 static const char *take_port(struct ik_str *host, uint16_t *port) {
   size_t at = host->len;
@@ -130,6 +116,7 @@ static const char *take_port(struct ik_str *host, uint16_t *port) {
 
 static int read_authority(struct ik_str text, struct ik_url *out, char *detail) {
   struct ik_str host = text;
+  struct ik_host_form form = {false, false};
   const char *wrong = NULL;
   out->port = out->https ? 443 : 80;
   /*
@@ -146,10 +133,11 @@ static int read_authority(struct ik_str text, struct ik_url *out, char *detail) 
   if (!wrong && !(text.len > 0 && text.ptr[0] == '[' && text.ptr[text.len - 1] == ']')) {
     wrong = take_port(&host, &out->port);
   }
-  if (!wrong) wrong = ik_url_host(host, out->host, &out->host_is_ipv6);
+  if (!wrong) wrong = ik_url_host(host, out->host, &form);
+  out->host_is_ipv6 = form.is_ipv6;
+  out->host_is_rooted = form.is_rooted;
   if (!wrong) return 0;
-  ik_detail(detail, "URL with %s", wrong);
-  return IK_EURL;
+  return ik_refuse(detail, IK_EURL, "URL with %s", wrong);
 }
 
 static int write_authority(const struct ik_url *url, struct ik_buf *out) {
@@ -257,10 +245,7 @@ int ik_url_parse(struct ik_str text, struct ik_url *out, char *detail) {
   parts = split(text);
   rc = check_scheme(&parts, &url.https, detail);
   if (rc < 0) return rc;
-  if (!parts.has_authority) {
-    ik_detail(detail, "URL with no host");
-    return IK_EURL;
-  }
+  if (!parts.has_authority) return ik_refuse(detail, IK_EURL, "URL with no host");
   rc = read_authority(parts.authority, &url, detail);
   if (rc < 0) return rc;
   rc = write_url(&parts, &url);
@@ -304,6 +289,16 @@ static int compose(const struct ik_url *base, const struct parts *ref, struct ik
   return rc;
 }
 
+static bool is_slash(char c) {
+  return c == '/' || c == '\\';
+}
+
+/* Browsers read "//" here, and another host after it; RFC 3986 reads a path. */
+static bool has_two_meanings(struct ik_str reference) {
+  return reference.len >= 2 && is_slash(reference.ptr[0]) && is_slash(reference.ptr[1]) &&
+         memchr(reference.ptr, '\\', 2) != NULL;
+}
+
 int ik_url_resolve(const struct ik_url *base, struct ik_str reference, struct ik_url *out,
                    char *detail) {
   struct parts parts;
@@ -313,6 +308,9 @@ int ik_url_resolve(const struct ik_url *base, struct ik_str reference, struct ik
   *out = (struct ik_url){0};
   rc = check_text(&reference, detail);
   if (rc < 0) return rc;
+  if (has_two_meanings(reference)) {
+    return ik_refuse(detail, IK_EURL, "URL that begins with slashes of which one is '\\'");
+  }
   parts = split(reference);
   if (parts.has_scheme) return ik_url_parse(reference, out, detail);
 
@@ -321,6 +319,7 @@ int ik_url_resolve(const struct ik_url *base, struct ik_str reference, struct ik
   if (rc == 0) {
     struct ik_str whole = {(const char *)ik_buf_ptr(&text), ik_buf_size(&text)};
     rc = ik_url_parse(whole, out, detail);
+    if (rc == 0 && !parts.has_authority) out->host_is_rooted = base->host_is_rooted;
   } else {
     ik_detail(detail,
               rc == IK_ETOO_LONG ? "redirect target longer than %zu bytes"
@@ -332,7 +331,7 @@ int ik_url_resolve(const struct ik_url *base, struct ik_str reference, struct ik
 }
 
 void ik_url_free(struct ik_url *url) {
-  free(url->authority);
-  free(url->target);
+  ik_str_free(url->authority);
+  ik_str_free(url->target);
   *url = (struct ik_url){0};
 }

@@ -1,3 +1,4 @@
+/* Tested by deps/iotkit/test/base/test_url.c. */
 /*
  * url_host.c - the hosts of URLs. Pure.
  *
@@ -5,11 +6,11 @@
  * address is refused, because resolvers, proxies and allow-lists would each understand something
  * else by it.
  */
-#include "url_host.h"
+#include "base/url_host.h"
 
 #include <string.h>
 
-#include "ip.h"
+#include "base/ip.h"
 
 #define LABEL_MAX 63
 #define NAME_MAX_LEN 253 /* RFC 1035: 255 on the wire */
@@ -24,17 +25,6 @@ static bool is_hex(char c) {
 
 static bool is_name_char(char c) {
   return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_';
-}
-
-/* Cuts the text before `stop` off *rest; all of it when there is none. */
-static struct ik_str cut(struct ik_str *rest, char stop, bool *stopped) {
-  const char *found = memchr(rest->ptr, stop, rest->len);
-  struct ik_str part = {rest->ptr, found ? (size_t)(found - rest->ptr) : rest->len};
-  size_t used = part.len + (found ? 1 : 0);
-  *stopped = found != NULL;
-  rest->ptr += used;
-  rest->len -= used;
-  return part;
 }
 
 static bool is_ip(struct ik_str text, unsigned bits) {
@@ -63,7 +53,7 @@ static const char *check_name(struct ik_str text) {
   bool more = true;
   if (text.len > NAME_MAX_LEN) return "host name longer than 253 characters";
   while (more) {
-    label = cut(&rest, '.', &more);
+    label = ik_str_take(&rest, '.', &more);
     if (label.len == 0) return "host name with an empty label";
     if (label.len > LABEL_MAX) return "host name with a label longer than 63 characters";
     for (size_t i = 0; i < label.len; i++) {
@@ -78,20 +68,22 @@ static const char *check_name(struct ik_str text) {
   return NULL;
 }
 
-const char *ik_url_host(struct ik_str text, char out[IK_HOST_MAX + 1], bool *is_ipv6) {
+const char *ik_url_host(struct ik_str text, char out[IK_HOST_MAX + 1], struct ik_host_form *form) {
   const char *wrong;
-  *is_ipv6 = text.len > 0 && text.ptr[0] == '[';
+  *form = (struct ik_host_form){.is_ipv6 = text.len > 0 && text.ptr[0] == '['};
   if (text.len == 0) return "no host";
-  if (*is_ipv6) {
+  if (form->is_ipv6) {
     if (text.ptr[text.len - 1] != ']') return "'[' without ']'";
     text = (struct ik_str){text.ptr + 1, text.len - 2};
     /* Zones ("%25eth0") mean something on one machine only; RFC 9844 took them out of URLs. */
     if (memchr(text.ptr, '%', text.len)) return "IPv6 address with a zone";
     wrong = text.len <= IK_HOST_MAX && is_ip(text, 128) ? NULL : "malformed IPv6 address";
   } else {
-    /* Certificates and SNI carry names without the root's dot. */
-    if (text.ptr[text.len - 1] == '.') text.len--;
+    /* Certificates, SNI and lists of hosts have names without the root's dot. */
+    bool dot = text.ptr[text.len - 1] == '.';
+    if (dot) text.len--;
     wrong = text.len > 0 ? check_name(text) : "no host";
+    form->is_rooted = dot && !is_ip(text, 32);
   }
   if (wrong) return wrong;
   for (size_t i = 0; i < text.len; i++) {
@@ -100,4 +92,11 @@ const char *ik_url_host(struct ik_str text, char out[IK_HOST_MAX + 1], bool *is_
   }
   out[text.len] = '\0';
   return NULL;
+}
+
+void ik_url_host_add_dot(char host[IK_HOST_MAX + 1]) {
+  size_t len = strlen(host);
+  if (len == IK_HOST_MAX) return;
+  host[len] = '.';
+  host[len + 1] = '\0';
 }

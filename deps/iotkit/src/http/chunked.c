@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/codec.h"
 #include "http/text.h"
 #include "iotkit_errors.h"
 
@@ -14,31 +15,25 @@ void ik_chunked_init(struct ik_chunked *chunked) {
 }
 
 static int malformed(char *detail, const char *what) {
-  ik_detail(detail, "chunked coding: %s", what);
-  return IK_EHTTP_PROTOCOL;
-}
-
-static int hex_value(uint8_t c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
+  return ik_refuse(detail, IK_EHTTP_PROTOCOL, "chunked coding: %s", what);
 }
 
 static int take_size(struct ik_chunked *chunked, uint8_t c, char *detail) {
-  int digit = hex_value(c);
+  int digit = ik_hex_value((char)c);
   if (digit >= 0) {
     if (chunked->left >> 60 != 0) return malformed(detail, "a chunk size is out of range");
     chunked->left = chunked->left << 4 | (uint64_t)digit;
     chunked->has_digit = true;
     return 0;
   }
+  bool is_blank = c == ' ' || c == '\t';
+  if (is_blank && !chunked->has_digit) return 0;
   if (!chunked->has_digit) return malformed(detail, "a chunk size is missing");
   if (c == '\r') {
     chunked->state = IK_CHUNKED_SIZE_LF;
   } else if (c == ';') {
     chunked->state = IK_CHUNKED_EXTENSION;
-  } else if (c == ' ' || c == '\t') {
+  } else if (is_blank) {
     chunked->state = IK_CHUNKED_SIZE_SPACE;
   } else {
     return malformed(detail, "a chunk size is not hexadecimal");
@@ -48,8 +43,8 @@ static int take_size(struct ik_chunked *chunked, uint8_t c, char *detail) {
 
 static int take_size_space(struct ik_chunked *chunked, uint8_t c, char *detail) {
   if (c == ' ' || c == '\t') return 0;
-  if (c != ';') return malformed(detail, "a chunk size is followed by a space");
-  chunked->state = IK_CHUNKED_EXTENSION;
+  if (c != ';' && c != '\r') return malformed(detail, "a chunk size is not hexadecimal");
+  chunked->state = c == ';' ? IK_CHUNKED_EXTENSION : IK_CHUNKED_SIZE_LF;
   return 0;
 }
 
@@ -72,7 +67,8 @@ static int take_trailer_start(struct ik_chunked *chunked, uint8_t c, char *detai
     chunked->state = IK_CHUNKED_FINAL_LF;
     return 0;
   }
-  if (!ik_http_is_token_char(c)) return malformed(detail, "a trailer is malformed");
+  bool is_folded = (c == ' ' || c == '\t') && chunked->line_len > 1; /* a line was there */
+  if (!is_folded && !ik_http_is_token_char(c)) return malformed(detail, "a trailer is malformed");
   chunked->state = IK_CHUNKED_TRAILER_LINE;
   return 0;
 }

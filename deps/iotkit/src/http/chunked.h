@@ -9,7 +9,7 @@
 
 enum ik_chunked_state {
   IK_CHUNKED_SIZE,         /* digits of a chunk's size    → SIZE_SPACE, EXTENSION, SIZE_LF */
-  IK_CHUNKED_SIZE_SPACE,   /* spaces before an extension  → EXTENSION                      */
+  IK_CHUNKED_SIZE_SPACE,   /* blanks after the size        → EXTENSION, SIZE_LF             */
   IK_CHUNKED_EXTENSION,    /* skipped up to CR            → SIZE_LF                        */
   IK_CHUNKED_SIZE_LF,      /*                             → DATA, TRAILER                  */
   IK_CHUNKED_DATA,         /*                             → DATA_CR                        */

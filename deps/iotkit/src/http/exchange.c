@@ -34,15 +34,14 @@ void ik_http_exchange_reset(struct ik_http_exchange *exchange) {
 static int head_done(struct ik_http_exchange *exchange, char *detail) {
   const struct ik_http_head *head = &exchange->head;
   if (head->status == 101) {
-    ik_detail(detail, "the server switched protocols unasked");
-    return IK_EHTTP_PROTOCOL;
+    return ik_refuse(detail, IK_EHTTP_PROTOCOL, "the server switched protocols unasked");
   }
   int rc = ik_http_head_framing(head, &exchange->framing, &exchange->length, detail);
   if (rc != 0) return rc;
   if (head->status < 200) {
     if (++exchange->interim > INTERIM_MAX) {
-      ik_detail(detail, "the server sent more than %d interim answers", INTERIM_MAX);
-      return IK_EHTTP_PROTOCOL;
+      return ik_refuse(detail, IK_EHTTP_PROTOCOL, "the server sent more than %d interim answers",
+                       INTERIM_MAX);
     }
     ik_http_head_reset(&exchange->head);
     return 0;
@@ -93,8 +92,8 @@ int ik_http_exchange_push(struct ik_http_exchange *exchange, uint8_t *data, size
 int ik_http_exchange_eof(struct ik_http_exchange *exchange, char *detail) {
   if (exchange->phase == IK_HTTP_END) return 0;
   if (exchange->phase == IK_HTTP_HEAD) {
-    ik_detail(detail, "the connection was closed before the response head was complete");
-    return IK_ECONNECTION_CLOSED;
+    return ik_refuse(detail, IK_ECONNECTION_CLOSED,
+                     "the connection was closed before the response head was complete");
   }
   if (exchange->framing == IK_HTTP_UNTIL_CLOSE) {
     exchange->phase = IK_HTTP_END;

@@ -2,6 +2,10 @@
  * exchange.h - one response to a GET, from its first byte to the end of its body: head, framing,
  * body decoding.
  *
+ * What lives in http/: HTTP/1.1 as a client that downloads needs it: the request, the response
+ * head, the chunked coding, ranges, and the exchange over all of them. It may include base/; like
+ * it, it has no I/O, no clock and no lock.
+ *
  * The owner reads from the connection into a buffer of its own and pushes what came; body bytes are
  * left at the front of that same buffer (in place; an identity body is moved only when the head
  * stood before it). No I/O, no clock.
@@ -34,12 +38,12 @@ void ik_http_exchange_free(struct ik_http_exchange *exchange);
 void ik_http_exchange_reset(struct ik_http_exchange *exchange);
 
 /*
- * Takes in `len` bytes that came from the connection, at `data`. In phase HEAD it stops behind the
+ * Takes in `len` bytes that came from the connection, at `data`. In phase HEAD it stops after the
  * head (phase is BODY or END then) without decoding body bytes, so that the owner can judge the
  * head first; it pushes the rest again. Body bytes are moved to data[0, *body_len); *used ≤ len
- * bytes were taken; what is left behind END does not belong to this response. 0, or
+ * bytes were taken; what follows END does not belong to this response. 0, or
  * IK_EHTTP_PROTOCOL, IK_EHTTP_HEAD_TOO_LARGE, IK_EHTTP_ENCODING, IK_ENO_MEMORY: the connection is
- * of no more use.
+ * no longer usable.
  */
 int ik_http_exchange_push(struct ik_http_exchange *exchange, uint8_t *data, size_t len,
                           size_t *body_len, size_t *used, char *detail);

@@ -38,8 +38,7 @@ static int check_prefix(const uint8_t *text, size_t len, char *detail) {
   static const char prefix[] = "HTTP/1.";
   size_t n = len < sizeof(prefix) - 1 ? len : sizeof(prefix) - 1;
   if (memcmp(text, prefix, n) == 0) return 0;
-  ik_detail(detail, "the answer does not begin with HTTP/1");
-  return IK_EHTTP_PROTOCOL;
+  return ik_refuse(detail, IK_EHTTP_PROTOCOL, "the answer does not begin with HTTP/1");
 }
 
 static int parse_status_line(struct ik_http_head *head, const char *text, size_t len,
@@ -47,40 +46,54 @@ static int parse_status_line(struct ik_http_head *head, const char *text, size_t
   uint64_t status;
   if (len < STATUS_LINE_MIN || text[7] < '0' || text[7] > '9' || text[8] != ' ' ||
       !ik_str_u64((struct ik_str){text + 9, 3}, &status) || status < 100) {
-    ik_detail(detail, "the status line is malformed");
-    return IK_EHTTP_PROTOCOL;
+    return ik_refuse(detail, IK_EHTTP_PROTOCOL, "the status line is malformed");
   }
   /* The space before an empty reason is often left out. */
   if (len > STATUS_LINE_MIN && (text[12] != ' ' || !ik_http_is_text(text + 12, len - 12))) {
-    ik_detail(detail, "the status line is malformed");
-    return IK_EHTTP_PROTOCOL;
+    return ik_refuse(detail, IK_EHTTP_PROTOCOL, "the status line is malformed");
   }
   head->minor = (uint8_t)(text[7] - '0');
   head->status = (uint16_t)status;
   return 0;
 }
 
+static int refuse_control(struct ik_str name, char *detail) {
+  return ik_refuse(detail, IK_EHTTP_PROTOCOL, "the header field %.*s has a control character",
+                   (int)(name.len < 64 ? name.len : 64), name.ptr);
+}
+
+/* The line goes on with the value of the last field; its line end becomes blanks (RFC 9112, 5.2). */
+static int unfold(struct ik_http_head *head, size_t at, size_t len, char *detail) {
+  char *text = (char *)head->text.data + head->text.pos;
+  if (head->count == 0) {
+    return ik_refuse(detail, IK_EHTTP_PROTOCOL, "the first header field begins with a blank");
+  }
+  struct ik_http_field *field = &head->fields[head->count - 1];
+  if (!ik_http_is_text(text + at, len)) {
+    return refuse_control((struct ik_str){text + field->name, field->name_len}, detail);
+  }
+  memset(text + at - LINE_END_LEN, ' ', LINE_END_LEN);
+  struct ik_str value = ik_str_trim((struct ik_str){text + field->value, at + len - field->value});
+  field->value = (uint16_t)(value.ptr - text);
+  field->value_len = (uint16_t)value.len;
+  return 0;
+}
+
 static int parse_field(struct ik_http_head *head, size_t at, size_t len, char *detail) {
   const char *text = (const char *)ik_buf_ptr(&head->text) + at;
-  if (text[0] == ' ' || text[0] == '\t') {
-    ik_detail(detail, "a header field is folded over two lines");
-    return IK_EHTTP_PROTOCOL;
-  }
+  if (text[0] == ' ' || text[0] == '\t') return unfold(head, at, len, detail);
   const char *colon = memchr(text, ':', len);
   size_t name_len = colon != NULL ? (size_t)(colon - text) : 0;
   if (!ik_http_is_token((struct ik_str){text, name_len})) {
-    ik_detail(detail, "the name of a header field is malformed");
-    return IK_EHTTP_PROTOCOL;
+    return ik_refuse(detail, IK_EHTTP_PROTOCOL, "the name of a header field is malformed");
   }
   struct ik_str value = ik_str_trim((struct ik_str){colon + 1, len - name_len - 1});
   if (!ik_http_is_text(value.ptr, value.len)) {
-    ik_detail(detail, "the header field %.*s has a control character",
-              (int)(name_len < 64 ? name_len : 64), text);
-    return IK_EHTTP_PROTOCOL;
+    return refuse_control((struct ik_str){text, name_len}, detail);
   }
   if (head->count == IK_HTTP_HEADERS_MAX) {
-    ik_detail(detail, "the response head has more than %d fields", IK_HTTP_HEADERS_MAX);
-    return IK_EHTTP_HEAD_TOO_LARGE;
+    return ik_refuse(detail, IK_EHTTP_HEAD_TOO_LARGE, "the response head has more than %d fields",
+                     IK_HTTP_HEADERS_MAX);
   }
   struct ik_http_field *field = &head->fields[head->count++];
   field->name = (uint16_t)at;
@@ -97,8 +110,8 @@ static int take_line(struct ik_http_head *head, char *detail) {
   size_t len = ik_buf_size(&head->text) - at;
   head->line += len;
   if (len < LINE_END_LEN || text[at + len - LINE_END_LEN] != '\r') {
-    ik_detail(detail, "a line of the response head does not end with CRLF");
-    return IK_EHTTP_PROTOCOL;
+    return ik_refuse(detail, IK_EHTTP_PROTOCOL,
+                     "a line of the response head does not end with CRLF");
   }
   len -= LINE_END_LEN;
   if (head->status == 0) return parse_status_line(head, text + at, len, detail);
@@ -179,8 +192,8 @@ static int content_length(const struct ik_http_head *head, bool *found, uint64_t
       uint64_t n;
       item = ik_http_next_item(&value);
       if (!ik_str_u64(item, &n) || (*found && n != *length)) {
-        ik_detail(detail, "Content-Length is malformed or contradicts itself");
-        return IK_EHTTP_PROTOCOL;
+        return ik_refuse(detail, IK_EHTTP_PROTOCOL,
+                         "Content-Length is malformed or contradicts itself");
       }
       *found = true;
       *length = n;
@@ -189,32 +202,24 @@ static int content_length(const struct ik_http_head *head, bool *found, uint64_t
   return 0;
 }
 
+/* One "chunked", and it is the last; "identity" (RFC 2616) is none at all. */
 static int transfer_coding(const struct ik_http_head *head, bool *chunked, char *detail) {
   struct ik_str value;
-  size_t count = ik_http_head_get(head, "Transfer-Encoding", &value);
-  *chunked = count > 0;
-  if (count == 0) return 0;
-  if (head->minor == 0) {
-    ik_detail(detail, "an HTTP/1.0 response has a Transfer-Encoding");
-    return IK_EHTTP_PROTOCOL;
+  *chunked = false;
+  for (size_t i = 0; ik_http_head_at(head, "Transfer-Encoding", i, &value); i++) {
+    struct ik_str rest = value;
+    do {
+      struct ik_str item = ik_http_next_item(&rest);
+      bool is_chunked = ik_str_eq_nocase(item, IK_STR("chunked"));
+      if (*chunked || (!is_chunked && !ik_str_eq_nocase(item, IK_STR("identity")))) {
+        return ik_refuse(detail, IK_EHTTP_ENCODING, "Transfer-Encoding is %.*s, not chunked",
+                         (int)(value.len < 64 ? value.len : 64), value.ptr);
+      }
+      *chunked = is_chunked;
+    } while (rest.ptr != NULL);
   }
-  if (count > 1 || !ik_str_eq_nocase(value, IK_STR("chunked"))) {
-    ik_detail(detail, "Transfer-Encoding is %.*s, not chunked",
-              (int)(value.len < 64 ? value.len : 64), value.ptr);
-    return IK_EHTTP_ENCODING;
-  }
-  return 0;
-}
-
-static int check_content_coding(const struct ik_http_head *head, char *detail) {
-  struct ik_str value;
-  for (size_t i = 0; ik_http_head_at(head, "Content-Encoding", i, &value); i++) {
-    if (value.len == 0 || ik_str_eq_nocase(value, IK_STR("identity"))) continue;
-    ik_detail(detail, "Content-Encoding is %.*s though identity was asked for",
-              (int)(value.len < 64 ? value.len : 64), value.ptr);
-    return IK_EHTTP_ENCODING;
-  }
-  return 0;
+  if (!*chunked || head->minor > 0) return 0;
+  return ik_refuse(detail, IK_EHTTP_PROTOCOL, "an HTTP/1.0 response has a Transfer-Encoding");
 }
 
 int ik_http_head_framing(const struct ik_http_head *head, enum ik_http_framing *framing,
@@ -227,8 +232,8 @@ int ik_http_head_framing(const struct ik_http_head *head, enum ik_http_framing *
   rc = transfer_coding(head, &chunked, detail);
   if (rc != 0) return rc;
   if (chunked && has_length) {
-    ik_detail(detail, "the response has both Transfer-Encoding and Content-Length");
-    return IK_EHTTP_PROTOCOL;
+    return ik_refuse(detail, IK_EHTTP_PROTOCOL,
+                     "the response has both Transfer-Encoding and Content-Length");
   }
   if (head->status < 200 || head->status == 204 || head->status == 304) {
     *framing = IK_HTTP_NO_BODY;
@@ -236,8 +241,7 @@ int ik_http_head_framing(const struct ik_http_head *head, enum ik_http_framing *
     return 0;
   }
   *framing = chunked ? IK_HTTP_CHUNKED : has_length ? IK_HTTP_LENGTH : IK_HTTP_UNTIL_CLOSE;
-  /* How the page of an error is coded does not matter. */
-  return head->status < 300 ? check_content_coding(head, detail) : 0;
+  return 0;
 }
 
 bool ik_http_head_keep_alive(const struct ik_http_head *head) {

@@ -3,9 +3,9 @@
  * the body.
  *
  * Stricter than the RFC allows where leniency is how responses get split or smuggled: refused are
- * line ends other than CRLF, folded lines, spaces before the colon, control characters,
- * Content-Length beside Transfer-Encoding, differing or signed lengths, any transfer coding but one
- * final "chunked".
+ * line ends other than CRLF, a fold before the first field, spaces before the colon, control
+ * characters, Content-Length beside "chunked", differing or signed lengths, any transfer coding but
+ * "identity" and one final "chunked". A field that is folded over several lines is one with blanks.
  */
 #ifndef IK_HTTP_HEAD_H
 #define IK_HTTP_HEAD_H

@@ -81,8 +81,8 @@ static bool time_of_day(struct ik_str text, size_t at, uint64_t *seconds) {
 }
 
 /*
- * Where the parts of each form stand; the places of the obsolete ones count from behind the name of
- * the day.
+ * Where the parts of each form stand; the places of the obsolete ones count from the end of the
+ * name of the day.
  */
 struct date_form {
   size_t len;

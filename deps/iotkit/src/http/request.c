@@ -61,18 +61,18 @@ static bool is_own_field(struct ik_str name) {
 
 static bool is_field(struct ik_str line, size_t number, char *detail) {
   struct ik_str name = name_of(line);
-  int shown = (int)(name.len < NAME_SHOWN_MAX ? name.len : NAME_SHOWN_MAX);
-  /* A malformed name is not shown: it may be a value that lost its name. */
+  int name_len = (int)(name.len < NAME_SHOWN_MAX ? name.len : NAME_SHOWN_MAX);
+  /* A malformed name is not printed: it may be a value that lost its name. */
   if (name.len == line.len || !ik_http_is_token(name)) {
     ik_detail(detail, "header field %zu has no valid name", number);
     return false;
   }
   if (is_own_field(name)) {
-    ik_detail(detail, "the header field %.*s cannot be set", shown, name.ptr);
+    ik_detail(detail, "the header field %.*s cannot be set", name_len, name.ptr);
     return false;
   }
   if (!ik_http_is_text(name.ptr + name.len, line.len - name.len)) {
-    ik_detail(detail, "the header field %.*s has a control character", shown, name.ptr);
+    ik_detail(detail, "the header field %.*s has a control character", name_len, name.ptr);
     return false;
   }
   return true;

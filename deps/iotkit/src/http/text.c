@@ -1,3 +1,4 @@
+/* Tested by deps/iotkit/test/http/test_head.c. */
 /*
  * text.c - character classes and lists; nothing is owned here.
  */

@@ -1,7 +1,8 @@
+/* Tested by deps/iotkit/test/mqtt/test_session_out.c. */
 /*
  * flight.c - the list of unacknowledged publishes; it owns its entries.
  */
-#include "flight.h"
+#include "mqtt/flight.h"
 
 #include <stdlib.h>
 
@@ -22,7 +23,9 @@ int ik_mqtt_flights_add(struct ik_mqtt_flights *flights, const struct ik_mqtt_pu
   flight->next = NULL;
   flight->len = len;
   flight->packet_id = publish->packet_id;
+  flight->qos = publish->qos;
   flight->tried = false;
+  flight->released = false;
   if (flights->last)
     flights->last->next = flight;
   else
@@ -36,7 +39,7 @@ int ik_mqtt_flights_add(struct ik_mqtt_flights *flights, const struct ik_mqtt_pu
 
 int ik_mqtt_flights_send(struct ik_mqtt_flights *flights, struct ik_buf *out) {
   struct ik_mqtt_flight *flight = flights->unsent;
-  if (flight->tried) ik_mqtt_set_dup(flight->packet);
+  if (flight->tried && !flight->released) ik_mqtt_set_dup(flight->packet);
   const int rc = ik_buf_append(out, flight->packet, flight->len);
   if (rc < 0) return rc;
   flight->tried = true;
@@ -56,14 +59,35 @@ static void unlink_after(struct ik_mqtt_flights *flights, struct ik_mqtt_flight 
   free(flight);
 }
 
-bool ik_mqtt_flights_done(struct ik_mqtt_flights *flights, uint16_t packet_id) {
-  struct ik_mqtt_flight *previous = NULL;
+/* The one that this connection has sent, and which stands before it; NULL: there is none. */
+static struct ik_mqtt_flight *find_sent(const struct ik_mqtt_flights *flights, uint16_t packet_id,
+                                        struct ik_mqtt_flight **previous) {
   struct ik_mqtt_flight *flight = flights->first;
+  *previous = NULL;
   while (flight != flights->unsent && flight->packet_id != packet_id) {
-    previous = flight;
+    *previous = flight;
     flight = flight->next;
   }
-  if (flight == flights->unsent) return false;
+  return flight == flights->unsent ? NULL : flight;
+}
+
+bool ik_mqtt_flights_release(struct ik_mqtt_flights *flights, uint16_t packet_id) {
+  struct ik_mqtt_flight *previous;
+  struct ik_mqtt_flight *flight = find_sent(flights, packet_id, &previous);
+  if (!flight || flight->qos != 2) return false;
+  if (flight->released) return true;
+  struct ik_buf packet = {.data = flight->packet, .cap = flight->len, .max = flight->len};
+  (void)ik_mqtt_write_ack(&packet, IK_MQTT_PUBREL, packet_id); /* shorter than any publish */
+  flight->len = ik_buf_size(&packet);
+  flight->released = true;
+  return true;
+}
+
+bool ik_mqtt_flights_done(struct ik_mqtt_flights *flights, enum ik_mqtt_type by,
+                          uint16_t packet_id) {
+  struct ik_mqtt_flight *previous;
+  struct ik_mqtt_flight *flight = find_sent(flights, packet_id, &previous);
+  if (!flight || (by == IK_MQTT_PUBACK ? flight->qos != 1 : !flight->released)) return false;
   unlink_after(flights, previous, flight);
   return true;
 }

@@ -1,7 +1,7 @@
 /*
  * idset.c - packet identifiers as a bitmap in pages, each allocated while it has a member.
  */
-#include "idset.h"
+#include "mqtt/idset.h"
 
 #include <stdlib.h>
 #include <string.h>

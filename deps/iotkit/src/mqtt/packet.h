@@ -9,7 +9,7 @@
 #ifndef IK_MQTT_PACKET_H
 #define IK_MQTT_PACKET_H
 
-#include "../base/buf.h"
+#include "base/buf.h"
 
 enum ik_mqtt_type {
   IK_MQTT_CONNECT = 1,
@@ -45,6 +45,11 @@ struct ik_mqtt_connect {
   bool has_password; /* only with a user name */
   bool clean_session;
   uint16_t keep_alive_s;
+  bool has_will; /* what the broker publishes if the connection ends without DISCONNECT */
+  bool will_retain;
+  uint8_t will_qos;
+  struct ik_str will_topic;
+  struct ik_str will_payload; /* any bytes */
 };
 
 struct ik_mqtt_publish {

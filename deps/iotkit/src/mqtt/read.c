@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "iotkit_errors.h"
-#include "packet.h"
-#include "topic.h"
+#include "mqtt/packet.h"
+#include "mqtt/topic.h"
 
 enum { HEADER_MORE = 0, HEADER_OK = 1 };
 
@@ -29,8 +29,7 @@ static uint16_t get_u16(const uint8_t *at) {
 }
 
 static int malformed(char *detail, const char *what) {
-  ik_detail(detail, "%s", what);
-  return IK_EMQTT_PROTOCOL;
+  return ik_refuse(detail, IK_EMQTT_PROTOCOL, "%s", what);
 }
 
 /* Type, flags and length of a packet must agree before any of its body is awaited. */
@@ -60,8 +59,7 @@ static int check_header(uint8_t first, size_t remaining, char *detail) {
     fixed = 0;
     break;
   default:
-    ik_detail(detail, "packet type %u, which no broker sends", type);
-    return IK_EMQTT_PROTOCOL;
+    return ik_refuse(detail, IK_EMQTT_PROTOCOL, "packet type %u, which no broker sends", type);
   }
   if (flags)
     ik_detail(detail, "packet type %u with reserved flags set", type);
@@ -85,8 +83,6 @@ static int read_header(const uint8_t *at, size_t len, size_t *total, char *detai
         return malformed(detail, "remaining length of more than four bytes");
       continue;
     }
-    if (i > 1 && at[i] == 0)
-      return malformed(detail, "remaining length in more bytes than it needs");
     const int rc = check_header(at[0], remaining, detail);
     *total = 1 + i + remaining;
     return rc < 0 ? rc : HEADER_OK;
@@ -156,8 +152,8 @@ static int parse(const uint8_t *packet, size_t size, struct ik_mqtt_packet *out,
 
 static int begin_skip(struct ik_mqtt_reader *reader, const uint8_t *header, char *detail) {
   if (header[0] >> 4 != IK_MQTT_PUBLISH) {
-    ik_detail(detail, "packet type %u of %zu bytes", header[0] >> 4, reader->total);
-    return IK_EMQTT_PACKET_TOO_LARGE;
+    return ik_refuse(detail, IK_EMQTT_PACKET_TOO_LARGE, "packet type %u of %zu bytes",
+                     header[0] >> 4, reader->total);
   }
   memset(&reader->skipped, 0, sizeof(reader->skipped));
   reader->skipped.type = IK_MQTT_PUBLISH;

@@ -1,8 +1,9 @@
+/* Tested by deps/iotkit/test/mqtt/test_session_out_subs.c. */
 /*
  * request.c - queues of SUBSCRIBE and UNSUBSCRIBE. A request belongs to the list it stands in, else
  * to the caller.
  */
-#include "request.h"
+#include "mqtt/request.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -62,8 +63,8 @@ static bool is_held_back(const struct ik_mqtt_request *request,
   if (request->type != IK_MQTT_SUBSCRIBE) return false;
   const struct ik_str filter = ik_mqtt_request_filter(request);
   const struct ik_mqtt_request *other = pending->first;
-  while (other &&
-         !(other->type == IK_MQTT_UNSUBSCRIBE && ik_str_eq(ik_mqtt_request_filter(other), filter)))
+  while (other && !(other->type == IK_MQTT_UNSUBSCRIBE && !other->overdue &&
+                    ik_str_eq(ik_mqtt_request_filter(other), filter)))
     other = other->next;
   return other != NULL;
 }
@@ -74,6 +75,20 @@ struct ik_mqtt_request *ik_mqtt_requests_ready(const struct ik_mqtt_request_list
   while (request && is_held_back(request, pending))
     request = request->next;
   return request;
+}
+
+struct ik_mqtt_request *ik_mqtt_requests_awaited(const struct ik_mqtt_request_list *pending) {
+  struct ik_mqtt_request *request = pending->first;
+  while (request && request->overdue)
+    request = request->next;
+  return request;
+}
+
+size_t ik_mqtt_requests_count_awaited(const struct ik_mqtt_request_list *pending) {
+  size_t count = 0;
+  for (const struct ik_mqtt_request *at = pending->first; at; at = at->next)
+    count += !at->overdue;
+  return count;
 }
 
 struct ik_mqtt_request *ik_mqtt_requests_take(struct ik_mqtt_request_list *list,
@@ -104,7 +119,7 @@ void ik_mqtt_requests_rewind(struct ik_mqtt_request_list *pending,
   for (struct ik_mqtt_request *request = pending->first; request; request = request->next) {
     request->sent = false;
     request->stamped = false;
-    request->again = false;
+    request->overdue = false;
   }
   if (!pending->first) return;
   pending->last->next = waiting->first;

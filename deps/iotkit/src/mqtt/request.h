@@ -5,9 +5,9 @@
 #ifndef IK_MQTT_REQUEST_H
 #define IK_MQTT_REQUEST_H
 
-#include "packet.h"
+#include "mqtt/packet.h"
 
-#define IK_MQTT_REQUEST_WINDOW 64 /* unanswered at a time */
+#define IK_MQTT_REQUEST_WINDOW 64 /* unanswered at a time, not counting what is overdue */
 
 struct ik_mqtt_request {
   struct ik_mqtt_request *next;
@@ -16,7 +16,7 @@ struct ik_mqtt_request {
   uint8_t qos;
   bool sent;    /* in this connection: stands in the queue of those to be answered */
   bool stamped; /* sent_ms is known */
-  bool again;   /* sent twice in this connection */
+  bool overdue; /* its answer has not come in time; it may still come */
   uint64_t sent_ms;
   size_t filter_len;
   char filter[];
@@ -40,10 +40,15 @@ void ik_mqtt_requests_push(struct ik_mqtt_request_list *list, struct ik_mqtt_req
 struct ik_mqtt_request *ik_mqtt_requests_pop(struct ik_mqtt_request_list *list);
 /*
  * The first that may be sent now, NULL: none. A SUBSCRIBE waits for the answer to an UNSUBSCRIBE of
- * its filter: brokers that work on both side by side would forget the new subscription.
+ * its filter, unless that is overdue: brokers that work on both side by side would forget the new
+ * subscription.
  */
 struct ik_mqtt_request *ik_mqtt_requests_ready(const struct ik_mqtt_request_list *waiting,
                                                const struct ik_mqtt_request_list *pending);
+/* Of those to be answered, the oldest that is not overdue; NULL: none. */
+struct ik_mqtt_request *ik_mqtt_requests_awaited(const struct ik_mqtt_request_list *pending);
+/* How many are not overdue. */
+size_t ik_mqtt_requests_count_awaited(const struct ik_mqtt_request_list *pending);
 /* Removes and returns the one with that identifier and type, NULL: not there. */
 struct ik_mqtt_request *ik_mqtt_requests_take(struct ik_mqtt_request_list *list,
                                               enum ik_mqtt_type type, uint16_t packet_id);

@@ -1,22 +1,24 @@
 /*
  * session.c - a session's life: the stream, what arrives on it, and time. It owns its texts, the
- * packets it queues and the subscription table; messages it tells of point into the caller's bytes
+ * packets it queues and the subscription table; messages it reports point into the caller's bytes
  * or into the reader.
  */
-#include "session.h"
+#include "mqtt/session.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "../base/codec.h"
-#include "../base/limits.h"
+#include "base/codec.h"
+#include "base/limits.h"
+#include "base/time.h"
 #include "iotkit_errors.h"
-#include "session_out.h"
+#include "mqtt/session_out.h"
 
 #define REPLY_RESERVE (64 * IK_KIB) /* room in `out` that publishes cannot take */
 #define REPLY_MIN 64                /* with less than this nothing more is taken in */
 #define INCOMING_MAX 1024           /* QoS 2 messages that the broker has not released */
 #define NO_KEEP_ALIVE 0
+#define PONG_MIN_MS 10000 /* a link may be this slow and alive */
 
 /* ---- birth and end ---- */
 
@@ -35,15 +37,26 @@ static void free_text(struct ik_str *text) {
   *text = (struct ik_str){NULL, 0};
 }
 
+#define TEXTS 5
+
+static void texts_of(struct ik_mqtt_connect *connect, struct ik_str *out[TEXTS]) {
+  out[0] = &connect->client_id;
+  out[1] = &connect->username;
+  out[2] = &connect->password;
+  out[3] = &connect->will_topic;
+  out[4] = &connect->will_payload;
+}
+
 static int copy_connect(struct ik_mqtt_connect *to, const struct ik_mqtt_connect *from) {
-  struct ik_str *texts[] = {&to->client_id, &to->username, &to->password};
+  struct ik_str *texts[TEXTS];
   int rc = 0;
   size_t n = 0;
   *to = *from;
-  while (n < 3 && (rc = copy_text(texts[n])) == 0)
+  texts_of(to, texts);
+  while (n < TEXTS && (rc = copy_text(texts[n])) == 0)
     n++;
   if (rc == 0) return 0;
-  for (size_t i = 0; i < 3; i++) {
+  for (size_t i = 0; i < TEXTS; i++) {
     if (i < n)
       free_text(texts[i]);
     else
@@ -52,12 +65,21 @@ static int copy_connect(struct ik_mqtt_connect *to, const struct ik_mqtt_connect
   return rc;
 }
 
+static void free_connect(struct ik_mqtt_connect *connect) {
+  struct ik_str *texts[TEXTS];
+  texts_of(connect, texts);
+  for (size_t i = 0; i < TEXTS; i++)
+    free_text(texts[i]);
+}
+
 int ik_mqtt_session_init(struct ik_mqtt_session *session,
                          const struct ik_mqtt_session_options *options) {
   memset(session, 0, sizeof(*session));
   const int rc = copy_connect(&session->connect, &options->connect);
   if (rc < 0) return rc;
   session->request_timeout_ms = options->request_timeout_ms;
+  session->pong_timeout_ms =
+      options->request_timeout_ms < PONG_MIN_MS ? PONG_MIN_MS : options->request_timeout_ms;
   /*
    * A little early, so that the broker never sees the interval exceeded by the time a step or the
    * network takes.
@@ -77,19 +99,17 @@ int ik_mqtt_session_init(struct ik_mqtt_session *session,
 }
 
 void ik_mqtt_session_deinit(struct ik_mqtt_session *session) {
-  struct ik_mqtt_happening lost;
+  struct ik_mqtt_event lost;
   ik_mqtt_session_drop(session);
   while (ik_mqtt_session_give_up(session, &lost))
     continue;
   ik_mqtt_subs_deinit(&session->subs);
   ik_mqtt_idset_clear(&session->ids);
   ik_mqtt_idset_clear(&session->incoming);
-  free_text(&session->connect.client_id);
-  free_text(&session->connect.username);
-  free_text(&session->connect.password);
+  free_connect(&session->connect);
 }
 
-int ik_mqtt_session_give_up(struct ik_mqtt_session *session, struct ik_mqtt_happening *out) {
+int ik_mqtt_session_give_up(struct ik_mqtt_session *session, struct ik_mqtt_event *out) {
   memset(out, 0, sizeof(*out));
   out->error = IK_ECLOSED;
   out->packet_id = ik_mqtt_flights_pop(&session->flights);
@@ -115,7 +135,6 @@ int ik_mqtt_session_open(struct ik_mqtt_session *session, uint64_t now_ms) {
   if (rc < 0) return rc;
   session->phase = IK_MQTT_HELLO;
   session->last_sent_ms = now_ms;
-  session->last_received_ms = now_ms;
   session->ping_ms = now_ms;
   return 0;
 }
@@ -123,6 +142,8 @@ int ik_mqtt_session_open(struct ik_mqtt_session *session, uint64_t now_ms) {
 void ik_mqtt_session_drop(struct ik_mqtt_session *session) {
   session->phase = IK_MQTT_OFFLINE;
   session->ping_sent = false;
+  session->ping_ahead = 0;
+  session->hurried = false;
   session->farewell = false;
   session->unwritten = 0;
   ik_mqtt_reader_reset(&session->reader);
@@ -137,9 +158,10 @@ void ik_mqtt_session_drop(struct ik_mqtt_session *session) {
     sub->state = IK_MQTT_SUB_NEW;
 }
 
-void ik_mqtt_session_leave(struct ik_mqtt_session *session) {
+void ik_mqtt_session_leave(struct ik_mqtt_session *session, uint64_t end_ms) {
   if (session->phase != IK_MQTT_UP) return;
   session->phase = IK_MQTT_LEAVING;
+  session->leave_end_ms = end_ms;
   (void)ik_mqtt_session_pump(session);
 }
 
@@ -165,14 +187,15 @@ int ik_mqtt_session_sent(struct ik_mqtt_session *session, size_t n, uint64_t now
   if (!n) return 0;
   session->unwritten -= n < session->unwritten ? n : session->unwritten;
   session->last_sent_ms = now_ms;
+  if (session->ping_ahead && n >= session->ping_ahead) session->ping_ms = now_ms;
+  session->ping_ahead -= n < session->ping_ahead ? n : session->ping_ahead;
   return ik_mqtt_session_pump(session);
 }
 
 /* ---- what arrives ---- */
 
 static int violation(char *detail, const char *what) {
-  ik_detail(detail, "%s", what);
-  return IK_EMQTT_PROTOCOL;
+  return ik_refuse(detail, IK_EMQTT_PROTOCOL, "%s", what);
 }
 
 static int refusal(uint8_t code, char *detail) {
@@ -183,7 +206,7 @@ static int refusal(uint8_t code, char *detail) {
 }
 
 static int on_connack(struct ik_mqtt_session *session, const struct ik_mqtt_packet *packet,
-                      struct ik_mqtt_happening *out, char *detail) {
+                      struct ik_mqtt_event *out, char *detail) {
   if (session->phase != IK_MQTT_HELLO) return violation(detail, "a second CONNACK");
   if (packet->code) return refusal(packet->code, detail);
   if (packet->session_present && session->connect.clean_session)
@@ -198,7 +221,7 @@ static int on_connack(struct ik_mqtt_session *session, const struct ik_mqtt_pack
 }
 
 static int on_publish(struct ik_mqtt_session *session, const struct ik_mqtt_packet *packet,
-                      struct ik_mqtt_happening *out, char *detail) {
+                      struct ik_mqtt_event *out, char *detail) {
   const struct ik_mqtt_publish *message = &packet->publish;
   if (message->qos == 2) {
     if (ik_mqtt_idset_has(&session->incoming, packet->packet_id))
@@ -218,28 +241,38 @@ static int on_publish(struct ik_mqtt_session *session, const struct ik_mqtt_pack
   return 1;
 }
 
-static int stray(const struct ik_mqtt_packet *packet, struct ik_mqtt_happening *out) {
+static int stray(const struct ik_mqtt_packet *packet, struct ik_mqtt_event *out) {
   out->type = IK_MQTT_STRAY;
   out->packet_id = packet->packet_id;
   return 1;
 }
 
-static int on_puback(struct ik_mqtt_session *session, const struct ik_mqtt_packet *packet,
-                     struct ik_mqtt_happening *out) {
-  if (!ik_mqtt_flights_done(&session->flights, packet->packet_id)) return stray(packet, out);
+/* PUBACK, or PUBCOMP. */
+static int on_done(struct ik_mqtt_session *session, const struct ik_mqtt_packet *packet,
+                   struct ik_mqtt_event *out) {
+  if (!ik_mqtt_flights_done(&session->flights, packet->type, packet->packet_id))
+    return stray(packet, out);
   ik_mqtt_idset_remove(&session->ids, packet->packet_id);
   out->type = IK_MQTT_PUBLISHED;
   out->packet_id = packet->packet_id;
-  return 1;
+  const int rc = ik_mqtt_session_pump(session);
+  return rc < 0 ? rc : 1;
 }
 
-static void tell_request(const struct ik_mqtt_request *request, struct ik_mqtt_happening *out) {
+/* The broker has a message of ours with QoS 2, and wants to hear that we know. */
+static int on_pubrec(struct ik_mqtt_session *session, const struct ik_mqtt_packet *packet,
+                     struct ik_mqtt_event *out) {
+  if (!ik_mqtt_flights_release(&session->flights, packet->packet_id)) return stray(packet, out);
+  return ik_mqtt_write_ack(&session->out, IK_MQTT_PUBREL, packet->packet_id);
+}
+
+static void report_request(const struct ik_mqtt_request *request, struct ik_mqtt_event *out) {
   out->type = request->type == IK_MQTT_SUBSCRIBE ? IK_MQTT_SUBSCRIBED : IK_MQTT_UNSUBSCRIBED;
   out->packet_id = request->packet_id;
 }
 
 static int on_suback(struct ik_mqtt_session *session, const struct ik_mqtt_packet *packet,
-                     struct ik_mqtt_happening *out, char *detail) {
+                     struct ik_mqtt_event *out, char *detail) {
   if (packet->codes_len != 1)
     return violation(detail, "SUBACK with a wrong number of return codes");
   struct ik_mqtt_request *request =
@@ -250,7 +283,7 @@ static int on_suback(struct ik_mqtt_session *session, const struct ik_mqtt_packe
   struct ik_mqtt_sub *sub = ik_mqtt_subs_find(&session->subs, filter);
   if (sub && sub->request == request)
     sub->state = refused ? IK_MQTT_SUB_REFUSED : IK_MQTT_SUB_GRANTED;
-  tell_request(request, out);
+  report_request(request, out);
   if (refused) {
     out->error = IK_EMQTT_SUBSCRIBE;
     ik_detail(detail, "%.*s", (int)filter.len, filter.ptr);
@@ -262,11 +295,11 @@ static int on_suback(struct ik_mqtt_session *session, const struct ik_mqtt_packe
 }
 
 static int on_unsuback(struct ik_mqtt_session *session, const struct ik_mqtt_packet *packet,
-                       struct ik_mqtt_happening *out) {
+                       struct ik_mqtt_event *out) {
   struct ik_mqtt_request *request =
       ik_mqtt_requests_take(&session->pending, IK_MQTT_UNSUBSCRIBE, packet->packet_id);
   if (!request) return stray(packet, out);
-  tell_request(request, out);
+  report_request(request, out);
   ik_mqtt_session_free_request(session, request);
   const int rc = ik_mqtt_session_pump(session);
   return rc < 0 ? rc : 1;
@@ -281,17 +314,27 @@ static int on_pubrel(struct ik_mqtt_session *session, uint16_t packet_id) {
   return ik_mqtt_write_ack(&session->out, IK_MQTT_PUBCOMP, packet_id);
 }
 
+/* After DISCONNECT nothing may be sent: what would have to be answered is left for another session. */
+static bool is_ignored(const struct ik_mqtt_session *session, const struct ik_mqtt_packet *packet) {
+  return session->farewell && (packet->type == IK_MQTT_PUBLISH || packet->type == IK_MQTT_PUBREC ||
+                               packet->type == IK_MQTT_PUBREL);
+}
+
 static int on_packet(struct ik_mqtt_session *session, const struct ik_mqtt_packet *packet,
-                     struct ik_mqtt_happening *out, char *detail) {
+                     struct ik_mqtt_event *out, char *detail) {
   if (session->phase == IK_MQTT_HELLO && packet->type != IK_MQTT_CONNACK)
     return violation(detail, "a packet before CONNACK");
+  if (is_ignored(session, packet)) return 0;
   switch (packet->type) {
   case IK_MQTT_CONNACK:
     return on_connack(session, packet, out, detail);
   case IK_MQTT_PUBLISH:
     return on_publish(session, packet, out, detail);
   case IK_MQTT_PUBACK:
-    return on_puback(session, packet, out);
+  case IK_MQTT_PUBCOMP:
+    return on_done(session, packet, out);
+  case IK_MQTT_PUBREC:
+    return on_pubrec(session, packet, out);
   case IK_MQTT_PUBREL:
     return on_pubrel(session, packet->packet_id);
   case IK_MQTT_SUBACK:
@@ -299,10 +342,9 @@ static int on_packet(struct ik_mqtt_session *session, const struct ik_mqtt_packe
   case IK_MQTT_UNSUBACK:
     return on_unsuback(session, packet, out);
   case IK_MQTT_PINGRESP:
-    session->ping_sent = false;
-    return 0;
+    return 0; /* to receive anything is what counts */
   default:
-    return stray(packet, out); /* PUBREC, PUBCOMP: nothing of ours has QoS 2 */
+    return stray(packet, out);
   }
 }
 
@@ -311,10 +353,10 @@ bool ik_mqtt_session_can_receive(const struct ik_mqtt_session *session) {
 }
 
 int ik_mqtt_session_receive(struct ik_mqtt_session *session, const uint8_t **data, size_t *len,
-                            uint64_t now_ms, struct ik_mqtt_happening *out, char *detail) {
+                            struct ik_mqtt_event *out, char *detail) {
   struct ik_mqtt_packet packet;
   if (session->phase == IK_MQTT_OFFLINE) return IK_ENOT_CONNECTED;
-  if (*len) session->last_received_ms = now_ms;
+  if (*len) session->ping_sent = false; /* whatever it is, it shows that the broker is there */
   while (*len && ik_mqtt_session_can_receive(session)) {
     int rc = ik_mqtt_reader_next(&session->reader, data, len, &packet, detail);
     if (rc <= 0) return rc;
@@ -325,9 +367,8 @@ int ik_mqtt_session_receive(struct ik_mqtt_session *session, const uint8_t **dat
   return 0;
 }
 
-int ik_mqtt_session_answer(struct ik_mqtt_session *session,
-                           const struct ik_mqtt_happening *message) {
-  if (session->phase == IK_MQTT_OFFLINE || message->qos == 0) return 0;
+int ik_mqtt_session_answer(struct ik_mqtt_session *session, const struct ik_mqtt_event *message) {
+  if (session->phase == IK_MQTT_OFFLINE || session->farewell || message->qos == 0) return 0;
   if (message->qos == 1)
     return ik_mqtt_write_ack(&session->out, IK_MQTT_PUBACK, message->packet_id);
   const int rc = ik_mqtt_idset_add(&session->incoming, message->packet_id);
@@ -335,14 +376,6 @@ int ik_mqtt_session_answer(struct ik_mqtt_session *session,
 }
 
 /* ---- time ---- */
-
-static uint64_t later(uint64_t a, uint64_t b) {
-  return a > b ? a : b;
-}
-
-static uint64_t earlier(uint64_t a, uint64_t b) {
-  return a < b ? a : b;
-}
 
 static bool online(const struct ik_mqtt_session *session) {
   return session->phase == IK_MQTT_UP || session->phase == IK_MQTT_LEAVING;
@@ -355,61 +388,76 @@ static bool online(const struct ik_mqtt_session *session) {
 static uint64_t ping_due(const struct ik_mqtt_session *session) {
   if (session->ping_after_ms == NO_KEEP_ALIVE || (session->ping_sent && !session->paused))
     return UINT64_MAX;
-  return later(session->last_sent_ms, session->ping_ms) + session->ping_after_ms;
+  return ik_later(session->last_sent_ms, session->ping_ms) + session->ping_after_ms;
 }
 
-/* When the broker counts as dead: no PINGRESP, and no other sign of life either. */
+/*
+ * When the broker counts as dead: nothing was received since the PINGREQ was written, for so long as
+ * a slow link may take, which has nothing to do with how long a request may take. A PINGREQ that
+ * other packets keep from being written counts from the last of their bytes.
+ */
 static uint64_t death_due(const struct ik_mqtt_session *session) {
   if (!session->ping_sent || session->paused) return UINT64_MAX;
-  return later(session->ping_ms, session->last_received_ms) + session->request_timeout_ms;
+  const uint64_t since_ms =
+      session->ping_ahead ? ik_later(session->ping_ms, session->last_sent_ms) : session->ping_ms;
+  return since_ms + session->pong_timeout_ms;
 }
 
 static uint64_t request_due(const struct ik_mqtt_session *session) {
-  const struct ik_mqtt_request *oldest = session->pending.first;
+  const struct ik_mqtt_request *oldest = ik_mqtt_requests_awaited(&session->pending);
   if (!oldest || !oldest->stamped || session->paused) return UINT64_MAX;
   return oldest->sent_ms + session->request_timeout_ms;
 }
 
+static uint64_t leave_due(const struct ik_mqtt_session *session) {
+  return session->phase == IK_MQTT_LEAVING && !session->hurried ? session->leave_end_ms
+                                                                : UINT64_MAX;
+}
+
 uint64_t ik_mqtt_session_deadline(const struct ik_mqtt_session *session) {
-  if (!online(session)) return UINT64_MAX;
-  return earlier(earlier(ping_due(session), death_due(session)), request_due(session));
+  if (!online(session) || session->farewell) return UINT64_MAX;
+  const uint64_t dead_ms = ik_earlier(ping_due(session), death_due(session));
+  return ik_earlier(ik_earlier(dead_ms, request_due(session)), leave_due(session));
 }
 
 /*
- * The oldest request was not answered: once it is sent again, then the connection counts as broken.
+ * The oldest request was not answered. That is reported, and no reason to give up a connection that
+ * works: the answer may still come, and the next connection asks again. Not this one, which MQTT
+ * does not allow.
  */
-static int retry_request(struct ik_mqtt_session *session, struct ik_mqtt_happening *out,
-                         char *detail) {
-  struct ik_mqtt_request *request = session->pending.first;
+static void report_overdue(struct ik_mqtt_session *session, struct ik_mqtt_event *out,
+                           char *detail) {
+  struct ik_mqtt_request *request = ik_mqtt_requests_awaited(&session->pending);
   const char *name = request->type == IK_MQTT_SUBSCRIBE ? "SUBSCRIBE" : "UNSUBSCRIBE";
   ik_detail(detail, "%s of %.*s was not answered", name, (int)request->filter_len, request->filter);
-  if (request->again) return IK_ETIMEOUT;
-  const int rc = ik_mqtt_request_write(request, &session->out);
-  if (rc < 0) return rc;
-  ik_mqtt_requests_pop(&session->pending);
-  request->again = true;
-  request->stamped = false;
-  ik_mqtt_requests_push(&session->pending, request);
+  request->overdue = true;
   memset(out, 0, sizeof(*out));
-  tell_request(request, out);
+  report_request(request, out);
   out->error = IK_ETIMEOUT;
-  return 1;
 }
 
 int ik_mqtt_session_tick(struct ik_mqtt_session *session, uint64_t now_ms,
-                         struct ik_mqtt_happening *out, char *detail) {
-  if (!online(session)) return 0;
+                         struct ik_mqtt_event *out, char *detail) {
+  if (!online(session) || session->farewell) return 0;
+  if (now_ms >= leave_due(session)) {
+    session->hurried = true;
+    return ik_mqtt_session_pump(session);
+  }
   if (now_ms >= death_due(session)) {
-    ik_detail(detail, "PINGREQ was not answered for %u ms", session->request_timeout_ms);
-    return IK_EMQTT_KEEP_ALIVE;
+    return ik_refuse(detail, IK_EMQTT_KEEP_ALIVE, "PINGREQ was not answered for %u ms",
+                     session->pong_timeout_ms);
   }
   if (now_ms >= ping_due(session)) {
     const int rc = ik_mqtt_write_empty(&session->out, IK_MQTT_PINGREQ);
     if (rc < 0) return rc;
     session->ping_sent = true;
     session->ping_ms = now_ms;
+    session->ping_ahead = ik_buf_size(&session->out) + session->unwritten;
   }
-  return now_ms >= request_due(session) ? retry_request(session, out, detail) : 0;
+  if (now_ms < request_due(session)) return 0;
+  report_overdue(session, out, detail);
+  const int rc = ik_mqtt_session_pump(session); /* what waited for it waits no longer */
+  return rc < 0 ? rc : 1;
 }
 
 void ik_mqtt_session_pause(struct ik_mqtt_session *session, bool paused, uint64_t now_ms) {

@@ -1,6 +1,11 @@
 /*
  * session.h - an MQTT 3.1.1 client session: what is to be sent, what is in flight, what is
- * subscribed, what came.
+ * subscribed, what came. One class in two files: session.c has its life and what arrives,
+ * session_out.c what it sends.
+ *
+ * What lives in mqtt/: MQTT itself: packets as bytes, topics, packet ids, subscriptions, requests
+ * and publishes on their way, and the session over all of them. It may include base/; like it, it
+ * has no I/O, no clock and no lock.
  *
  * It knows no I/O, no clock and no lock. The owner opens a byte stream and calls open; hands in
  * what arrives (receive) and writes out what take() gives; calls tick() when deadline() is due; and
@@ -12,22 +17,22 @@
 #ifndef IK_MQTT_SESSION_H
 #define IK_MQTT_SESSION_H
 
-#include "flight.h"
-#include "idset.h"
-#include "packet.h"
-#include "request.h"
-#include "subs.h"
+#include "mqtt/flight.h"
+#include "mqtt/idset.h"
+#include "mqtt/packet.h"
+#include "mqtt/request.h"
+#include "mqtt/subs.h"
 
 enum ik_mqtt_phase {
   IK_MQTT_OFFLINE = 0, /* no stream                          → HELLO                  */
   IK_MQTT_HELLO,       /* CONNECT is queued or sent          → UP, OFFLINE            */
   IK_MQTT_UP,          /* CONNACK 0 came                     → LEAVING, OFFLINE       */
-  IK_MQTT_LEAVING      /* sends the rest, DISCONNECT last    → OFFLINE                */
+  IK_MQTT_LEAVING      /* sends the rest, awaits answers, DISCONNECT last → OFFLINE   */
 };
 
 struct ik_mqtt_session_options {
   struct ik_mqtt_connect connect; /* texts are copied */
-  uint32_t request_timeout_ms;    /* SUBACK, UNSUBACK, PINGRESP */
+  uint32_t request_timeout_ms;    /* SUBACK, UNSUBACK; PINGRESP, which has 10 s at least */
   size_t max_packet;              /* bytes of one packet, in or out */
   size_t max_queue;               /* bytes waiting to be sent */
   uint16_t max_in_flight;
@@ -37,17 +42,20 @@ struct ik_mqtt_session {
   enum ik_mqtt_phase phase;
   struct ik_mqtt_connect connect; /* its texts are owned */
   uint32_t request_timeout_ms;
-  uint32_t ping_after_ms; /* idle time before a PINGREQ; 0: none */
+  uint32_t pong_timeout_ms; /* from PINGREQ to a sign of life */
+  uint32_t ping_after_ms;   /* idle time before a PINGREQ; 0: none */
   size_t max_packet;
   size_t max_queue;
   size_t max_out; /* bytes `out` may ever hold */
   uint16_t max_in_flight;
   bool paused;
-  bool ping_sent;
-  bool farewell; /* DISCONNECT is in `out` or further */
+  bool ping_sent; /* and nothing received since */
+  bool hurried;   /* LEAVING: acknowledgements are awaited no longer */
+  bool farewell;  /* DISCONNECT is in `out` or further */
+  uint64_t leave_end_ms;
   uint64_t last_sent_ms;
-  uint64_t last_received_ms;
-  uint64_t ping_ms; /* when the PINGREQ was queued */
+  uint64_t ping_ms;  /* when the PINGREQ was written, or queued as long as it is not */
+  size_t ping_ahead; /* bytes to be written until it is; 0: it is */
   struct ik_mqtt_reader reader;
   struct ik_buf out;             /* packets to be taken */
   size_t unwritten;              /* bytes taken and not reported as sent */
@@ -59,7 +67,7 @@ struct ik_mqtt_session {
   struct ik_mqtt_subs subs;
 };
 
-enum ik_mqtt_happening_type {
+enum ik_mqtt_event_type {
   IK_MQTT_ACCEPTED = 1, /* the session is UP; session_present */
   IK_MQTT_MESSAGE,      /* message; call answer() when it has been handled */
   IK_MQTT_TOO_LARGE,    /* a message of `size` bytes was skipped; likewise */
@@ -69,8 +77,8 @@ enum ik_mqtt_happening_type {
   IK_MQTT_STRAY /* an acknowledgement (packet_id) that answers nothing was ignored; for the log */
 };
 
-struct ik_mqtt_happening {
-  enum ik_mqtt_happening_type type;
+struct ik_mqtt_event {
+  enum ik_mqtt_event_type type;
   uint16_t packet_id;
   uint8_t qos;
   bool session_present;
@@ -94,27 +102,27 @@ int ik_mqtt_session_open(struct ik_mqtt_session *session, uint64_t now_ms);
  */
 void ik_mqtt_session_drop(struct ik_mqtt_session *session);
 /*
- * Sends what is queued, then DISCONNECT; finished() tells when all of it has been reported as sent.
- * Only when UP.
+ * Sends what is queued, waits until all that is on its way has been acknowledged, at most until
+ * end_ms, then sends DISCONNECT; finished() is true when all of it has been reported as sent.
+ * Afterwards only acknowledgements still count, and nothing is sent. Only when UP.
  */
-void ik_mqtt_session_leave(struct ik_mqtt_session *session);
+void ik_mqtt_session_leave(struct ik_mqtt_session *session, uint64_t end_ms);
 bool ik_mqtt_session_finished(const struct ik_mqtt_session *session);
 
 /*
- * Takes in bytes from *data, *len until something is to be told. 1: *out is that; 0: all was taken
+ * Takes in bytes from *data, *len until there is an event. 1: *out is it; 0: all was taken
  * (or can_receive() is false); else why the stream must be given up: IK_EMQTT_* and IK_ENO_MEMORY
  * with detail. `detail` (not NULL) is also set where out->error is.
  */
 int ik_mqtt_session_receive(struct ik_mqtt_session *session, const uint8_t **data, size_t *len,
-                            uint64_t now_ms, struct ik_mqtt_happening *out, char *detail);
+                            struct ik_mqtt_event *out, char *detail);
 /* False: so many answers wait to be sent that nothing more should be read. */
 bool ik_mqtt_session_can_receive(const struct ik_mqtt_session *session);
 /*
  * A message has been handled: acknowledges it as its QoS asks for. Does nothing when the stream is
  * gone.
  */
-int ik_mqtt_session_answer(struct ik_mqtt_session *session,
-                           const struct ik_mqtt_happening *message);
+int ik_mqtt_session_answer(struct ik_mqtt_session *session, const struct ik_mqtt_event *message);
 
 /*
  * Hands over the bytes to be sent, if there are any; `into` must be empty and then belongs to the
@@ -129,11 +137,11 @@ bool ik_mqtt_session_has_output(const struct ik_mqtt_session *session);
 /* ---- time ---- */
 
 /*
- * Does what is due. 1: *out is to be told, call again; 0: done; else why the stream must be given
+ * Does what is due. 1: *out is an event, call again; 0: done; else why the stream must be given
  * up, with detail.
  */
 int ik_mqtt_session_tick(struct ik_mqtt_session *session, uint64_t now_ms,
-                         struct ik_mqtt_happening *out, char *detail);
+                         struct ik_mqtt_event *out, char *detail);
 /* When tick() has something to do at the latest; UINT64_MAX: never. */
 uint64_t ik_mqtt_session_deadline(const struct ik_mqtt_session *session);
 /* Paused: the owner does not read, so no answer is missed. */
@@ -142,7 +150,7 @@ void ik_mqtt_session_pause(struct ik_mqtt_session *session, bool paused, uint64_
 /* ---- requests ---- */
 
 /*
- * QoS 0: 0; QoS 1: its packet id. Errors as iotkit_mqtt_publish. publish->packet_id and ->dup are
+ * QoS 0: 0; QoS 1 and 2: its packet id. Errors as iotkit_mqtt_publish. publish->packet_id and ->dup are
  * not read.
  */
 int ik_mqtt_session_publish(struct ik_mqtt_session *session, const struct ik_mqtt_publish *publish);
@@ -159,9 +167,15 @@ int ik_mqtt_session_subscribe(struct ik_mqtt_session *session, struct ik_str fil
 int ik_mqtt_session_unsubscribe(struct ik_mqtt_session *session, struct ik_str filter,
                                 void (*fn)(void), void *ctx, struct ik_mqtt_handler **removed);
 /*
+ * For a filter that a session of before may have left at the broker: asks the broker to forget it,
+ * unless a handler here needs it. The packet id; 0: nothing is sent now, with a persistent session
+ * it is when the session is UP. IK_EMQTT_TOPIC, IK_ENO_MEMORY.
+ */
+int ik_mqtt_session_unsubscribe_old(struct ik_mqtt_session *session, struct ik_str filter);
+/*
  * At the end of all: takes back one request or publish. 1: *out says which (error IK_ECLOSED), call
  * again; 0: none is left.
  */
-int ik_mqtt_session_give_up(struct ik_mqtt_session *session, struct ik_mqtt_happening *out);
+int ik_mqtt_session_give_up(struct ik_mqtt_session *session, struct ik_mqtt_event *out);
 
 #endif

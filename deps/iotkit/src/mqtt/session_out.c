@@ -5,27 +5,27 @@
  * `waiting` besides, and is moved (requests) or copied (publishes) into `out` by pump().
  * Acknowledgements are written straight to `out`, whose reserve above max_queue is theirs.
  */
-#include "session_out.h"
+#include "mqtt/session_out.h"
 
 #include <stdlib.h>
 
 #include "iotkit_errors.h"
-#include "topic.h"
+#include "mqtt/topic.h"
 
 static size_t in_out(const struct ik_mqtt_session *session) {
   return ik_buf_size(&session->out) + session->unwritten;
 }
 
 /* A packet longer than the whole queue goes out when the queue is empty. */
-static bool fits(const struct ik_mqtt_session *session, size_t queued, size_t len) {
+static bool has_room(const struct ik_mqtt_session *session, size_t queued, size_t len) {
   return queued == 0 || queued + len <= session->max_queue;
 }
 
 static int pump_requests(struct ik_mqtt_session *session) {
-  while (session->pending.count < IK_MQTT_REQUEST_WINDOW) {
+  while (ik_mqtt_requests_count_awaited(&session->pending) < IK_MQTT_REQUEST_WINDOW) {
     struct ik_mqtt_request *request = ik_mqtt_requests_ready(&session->waiting, &session->pending);
     if (!request) return 0;
-    if (!fits(session, in_out(session), IK_MQTT_HEADER_MAX + 5 + request->filter_len)) return 0;
+    if (!has_room(session, in_out(session), IK_MQTT_HEADER_MAX + 5 + request->filter_len)) return 0;
     const int rc = ik_mqtt_request_write(request, &session->out);
     if (rc < 0) return rc;
     ik_mqtt_requests_take(&session->waiting, request->type, request->packet_id);
@@ -37,15 +37,21 @@ static int pump_requests(struct ik_mqtt_session *session) {
   return 0;
 }
 
+/* Whether DISCONNECT is due: all was sent and answered, or there is no more time for that. */
+static bool may_leave(const struct ik_mqtt_session *session) {
+  return session->hurried ||
+         (!session->flights.count && !ik_mqtt_requests_awaited(&session->pending));
+}
+
 int ik_mqtt_session_pump(struct ik_mqtt_session *session) {
   int rc = 0;
   if (session->phase != IK_MQTT_UP && session->phase != IK_MQTT_LEAVING) return 0;
+  if (session->farewell) return 0;
   if (session->phase == IK_MQTT_UP) rc = pump_requests(session);
   while (rc == 0 && session->flights.unsent &&
-         fits(session, in_out(session), session->flights.unsent->len))
+         has_room(session, in_out(session), session->flights.unsent->len))
     rc = ik_mqtt_flights_send(&session->flights, &session->out);
-  if (rc < 0 || session->phase == IK_MQTT_UP || session->flights.unsent || session->farewell)
-    return rc;
+  if (rc < 0 || session->phase == IK_MQTT_UP || !may_leave(session)) return rc;
   rc = ik_mqtt_write_empty(&session->out, IK_MQTT_DISCONNECT);
   session->farewell = rc == 0;
   return rc;
@@ -55,14 +61,14 @@ int ik_mqtt_session_pump(struct ik_mqtt_session *session) {
 
 static int publish_check(const struct ik_mqtt_session *session,
                          const struct ik_mqtt_publish *publish) {
-  if (publish->qos == 2) return IK_EUNSUPPORTED;
   if (publish->qos > 2) return IK_EINVALID_ARGUMENT;
   if (!ik_mqtt_topic_name_valid(publish->topic)) return IK_EMQTT_TOPIC;
   const size_t len = ik_mqtt_publish_len(publish);
   if (len > session->max_packet) return IK_EMQTT_PACKET_TOO_LARGE;
   if (publish->qos == 0 && session->phase != IK_MQTT_UP) return IK_ENOT_CONNECTED;
   if (publish->qos && session->flights.count >= session->max_in_flight) return IK_EQUEUE_FULL;
-  return fits(session, in_out(session) + session->flights.unsent_bytes, len) ? 0 : IK_EQUEUE_FULL;
+  return has_room(session, in_out(session) + session->flights.unsent_bytes, len) ? 0
+                                                                                 : IK_EQUEUE_FULL;
 }
 
 int ik_mqtt_session_publish(struct ik_mqtt_session *session,
@@ -151,8 +157,8 @@ int ik_mqtt_session_subscribe(struct ik_mqtt_session *session, struct ik_str fil
 }
 
 /*
- * The last handler is gone: takes back what was not sent, and tells the broker if it may know the
- * filter.
+ * The last handler is gone: takes back what was not sent, and notifies the broker if it may know
+ * the filter.
  */
 static int forget(struct ik_mqtt_session *session, struct ik_mqtt_sub *sub) {
   struct ik_mqtt_request *request;
@@ -174,6 +180,30 @@ int ik_mqtt_session_unsubscribe(struct ik_mqtt_session *session, struct ik_str f
   const int id = forget(session, sub);
   ik_mqtt_subs_remove(&session->subs, sub);
   if (id <= 0 || session->phase != IK_MQTT_UP) return id < 0 ? id : 0;
+  (void)ik_mqtt_session_pump(session);
+  return id;
+}
+
+static const struct ik_mqtt_request *waiting_unsubscribe(const struct ik_mqtt_session *session,
+                                                         struct ik_str filter) {
+  const struct ik_mqtt_request *request = session->waiting.first;
+  while (request && !(request->type == IK_MQTT_UNSUBSCRIBE &&
+                      ik_str_eq(ik_mqtt_request_filter(request), filter)))
+    request = request->next;
+  return request;
+}
+
+int ik_mqtt_session_unsubscribe_old(struct ik_mqtt_session *session, struct ik_str filter) {
+  if (!ik_mqtt_topic_filter_valid(filter)) return IK_EMQTT_TOPIC;
+  const bool up = session->phase == IK_MQTT_UP;
+  if (ik_mqtt_subs_find(&session->subs, filter)) return 0;
+  if (!up && session->connect.clean_session) return 0; /* the broker will have nothing of before */
+  const struct ik_mqtt_request *same = waiting_unsubscribe(session, filter);
+  if (same) return up ? same->packet_id : 0;
+  struct ik_mqtt_request *request;
+  const int rc = new_request(session, IK_MQTT_UNSUBSCRIBE, filter, &request);
+  if (rc < 0 || !up) return rc;
+  const int id = request->packet_id;
   (void)ik_mqtt_session_pump(session);
   return id;
 }

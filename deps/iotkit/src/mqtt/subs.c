@@ -2,13 +2,13 @@
  * subs.c - the subscription table. It owns subscriptions and one reference to each handler; a
  * handler that was matched or taken out lives until the last reference is gone.
  */
-#include "subs.h"
+#include "mqtt/subs.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "iotkit_errors.h"
-#include "topic.h"
+#include "mqtt/topic.h"
 
 #define FIRST_BUCKETS 16
 

@@ -8,7 +8,7 @@
 #ifndef IK_MQTT_SUBS_H
 #define IK_MQTT_SUBS_H
 
-#include "../base/buf.h"
+#include "base/buf.h"
 
 struct ik_mqtt_request;
 
@@ -22,7 +22,7 @@ struct ik_mqtt_handler {
   void *ctx;
   uint32_t refs;
   uint8_t qos;
-  bool removed; /* unsubscribed: must not be called any more */
+  bool removed; /* unsubscribed: must not be called any longer */
 };
 
 enum ik_mqtt_sub_state {
@@ -38,7 +38,7 @@ struct ik_mqtt_sub {
   struct ik_mqtt_sub *prev, *next;  /* all of them, or the wild ones: see ik_mqtt_subs */
   struct ik_mqtt_handler *handlers; /* owned references, in order of subscribing */
   struct ik_mqtt_request *request;  /* the SUBSCRIBE under way, or NULL; not owned */
-  struct ik_str filter;             /* bytes behind this struct */
+  struct ik_str filter;             /* bytes that follow this struct */
   uint32_t hash;
   enum ik_mqtt_sub_state state;
   bool wild;

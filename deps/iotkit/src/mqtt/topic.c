@@ -1,11 +1,11 @@
 /*
  * topic.c - topic names and filters. Pure functions over texts that the caller owns.
  */
-#include "topic.h"
+#include "mqtt/topic.h"
 
 #include <string.h>
 
-#include "../base/limits.h"
+#include "base/limits.h"
 
 static bool text_valid(struct ik_str text) {
   return text.len > 0 && text.len <= IK_MQTT_TOPIC_MAX && !memchr(text.ptr, 0, text.len) &&

@@ -4,7 +4,7 @@
 #ifndef IK_MQTT_TOPIC_H
 #define IK_MQTT_TOPIC_H
 
-#include "../base/buf.h"
+#include "base/buf.h"
 
 /* What a PUBLISH may carry: 1 to 65,535 bytes of UTF-8 without NUL and without wildcards. */
 bool ik_mqtt_topic_name_valid(struct ik_str name);

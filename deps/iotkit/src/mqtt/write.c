@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "iotkit_errors.h"
-#include "packet.h"
+#include "mqtt/packet.h"
 
 struct cursor {
   uint8_t *at;
@@ -58,6 +58,7 @@ static int begin(struct ik_buf *out, unsigned first_byte, size_t remaining, stru
 
 static size_t connect_remaining(const struct ik_mqtt_connect *connect) {
   size_t len = 10 + 2 + connect->client_id.len;
+  if (connect->has_will) len += 2 + connect->will_topic.len + 2 + connect->will_payload.len;
   if (connect->has_username) len += 2 + connect->username.len;
   if (connect->has_password) len += 2 + connect->password.len;
   return len;
@@ -67,21 +68,30 @@ size_t ik_mqtt_connect_len(const struct ik_mqtt_connect *connect) {
   return packet_len(connect_remaining(connect));
 }
 
+static unsigned connect_flags(const struct ik_mqtt_connect *connect) {
+  const unsigned will = connect->has_will ? 0x04u | ((unsigned)connect->will_qos << 3) |
+                                                (connect->will_retain ? 0x20u : 0)
+                                          : 0;
+  return will | (connect->has_username ? 0x80u : 0) | (connect->has_password ? 0x40u : 0) |
+         (connect->clean_session ? 0x02u : 0);
+}
+
 int ik_mqtt_write_connect(struct ik_buf *out, const struct ik_mqtt_connect *connect) {
-  const size_t text_max = UINT16_MAX;
+  const struct ik_str texts[] = {connect->client_id, connect->will_topic, connect->will_payload,
+                                 connect->username, connect->password};
   struct cursor to;
-  if (connect->client_id.len > text_max || connect->username.len > text_max ||
-      connect->password.len > text_max)
-    return IK_ETOO_LONG;
+  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+    if (texts[i].len > UINT16_MAX) return IK_ETOO_LONG;
   const size_t remaining = connect_remaining(connect);
   const int rc = begin(out, IK_MQTT_CONNECT << 4, remaining, &to);
   if (rc < 0) return rc;
   put_text(&to, IK_STR("MQTT"));
   put_u8(&to, 4);
-  put_u8(&to, (connect->has_username ? 0x80u : 0) | (connect->has_password ? 0x40u : 0) |
-                  (connect->clean_session ? 0x02u : 0));
+  put_u8(&to, connect_flags(connect));
   put_u16(&to, connect->keep_alive_s);
   put_text(&to, connect->client_id);
+  if (connect->has_will) put_text(&to, connect->will_topic);
+  if (connect->has_will) put_text(&to, connect->will_payload);
   if (connect->has_username) put_text(&to, connect->username);
   if (connect->has_password) put_text(&to, connect->password);
   ik_buf_commit(out, packet_len(remaining));

@@ -5,10 +5,11 @@
  * these, a poller whose descriptor stands for all of them. The first socket to connect leaves with
  * the caller; the others are closed.
  */
-#include "opening.h"
+#include "net/opening.h"
 
 #include <stdlib.h>
 
+#include "base/endpoint.h"
 #include "iotkit_mqtt.h"
 
 #define HEAD_START_MS 250
@@ -24,6 +25,7 @@ struct attempt {
 struct ik_opening {
   const char *host;
   uint16_t port;
+  bool is_literal;          /* `host` is an address: there is nothing to look up */
   struct ik_lookup *lookup; /* NULL: done */
   struct ik_address addresses[IK_ADDRESSES_MAX];
   size_t address_count;
@@ -34,7 +36,8 @@ struct ik_opening {
   uint64_t next_attempt_ms;
   uint64_t look_around_ms;
   int error; /* the last one; 0: none so far */
-  char detail[IOTKIT_DETAIL_MAX];
+  size_t error_address;
+  char reason[IOTKIT_DETAIL_MAX]; /* of that error */
 };
 
 int ik_opening_new(const char *host, uint16_t port, struct ik_opening **out, char *detail) {
@@ -44,12 +47,13 @@ int ik_opening_new(const char *host, uint16_t port, struct ik_opening **out, cha
   if (opening == NULL) return IK_ENO_MEMORY;
   opening->host = host;
   opening->port = port;
-  if (ik_address_parse(host, port, &opening->addresses[0]))
+  opening->is_literal = ik_address_parse(host, port, &opening->addresses[0]);
+  if (opening->is_literal)
     opening->address_count = 1;
   else
     rc = ik_lookup_start(host, port, &opening->lookup);
   if (rc != 0) {
-    ik_detail(detail, "cannot resolve %.200s: %s", host, iotkit_strerror(rc));
+    ik_detail(detail, "%.200s: %s", host, iotkit_strerror(rc));
     free(opening);
     return rc;
   }
@@ -77,11 +81,21 @@ static int finish_lookup(struct ik_opening *opening, uint64_t now_ms, char *deta
 }
 
 static void keep_error(struct ik_opening *opening, size_t address, int error, const char *reason) {
-  char text[IK_ADDRESS_TEXT_MAX];
-  ik_address_text(&opening->addresses[address], text);
-  ik_detail(opening->detail, "cannot connect to %.120s:%u (%s): %s", opening->host, opening->port,
-            text, reason);
   opening->error = error;
+  opening->error_address = address;
+  ik_detail(opening->reason, "%s", reason);
+}
+
+/* Whom we wanted, and which of its addresses that was about where the name does not say so. */
+static void describe_error(const struct ik_opening *opening, char *detail) {
+  char text[IK_ADDRESS_TEXT_MAX];
+  struct ik_endpoint wanted = ik_endpoint(opening->host, opening->port);
+  ik_address_text(&opening->addresses[opening->error_address], text);
+  if (opening->is_literal) {
+    ik_detail(detail, "%s: %s", wanted.text, opening->reason);
+  } else {
+    ik_detail(detail, "%.120s (%s): %s", wanted.text, text, opening->reason);
+  }
 }
 
 static int watch(struct ik_opening *opening, size_t attempt) {
@@ -125,7 +139,7 @@ static void drop_attempt(struct ik_opening *opening, size_t i) {
     opening->attempts[i] = opening->attempts[i + 1];
 }
 
-/* ≥ 0: a connected socket, taken out. One that failed gives the next address its turn at once. */
+/* ≥ 0: a connected socket, taken out. One that failed lets the next address begin immediately. */
 static int check_attempts(struct ik_opening *opening, uint64_t now_ms) {
   size_t i = 0;
   while (i < opening->attempt_count) {
@@ -166,7 +180,7 @@ int ik_opening_step(struct ik_opening *opening, uint64_t now_ms, char *detail) {
   }
   opening->look_around_ms = now_ms + LOOK_AROUND_MS;
   if (opening->attempt_count > 0) return IK_EAGAIN;
-  ik_detail(detail, "%s", opening->detail);
+  describe_error(opening, detail);
   return opening->error;
 }
 
@@ -195,13 +209,14 @@ uint64_t ik_opening_deadline(const struct ik_opening *opening) {
 
 void ik_opening_describe(const struct ik_opening *opening, char *detail) {
   char text[IK_ADDRESS_TEXT_MAX];
+  size_t address = opening->error_address;
   if (opening->lookup != NULL) {
-    ik_detail(detail, "its name is not resolved yet");
-  } else if (opening->error != 0) {
-    ik_detail(detail, "%s", opening->detail);
-  } else if (opening->attempt_count > 0) {
-    ik_address_text(&opening->addresses[opening->attempts[opening->attempt_count - 1].address],
-                    text);
-    ik_detail(detail, "%s does not answer", text);
+    ik_detail(detail, "its name is not resolved");
+    return;
   }
+  if (opening->error == 0 && opening->attempt_count == 0) return;
+  if (opening->error == 0) address = opening->attempts[opening->attempt_count - 1].address;
+  ik_address_text(&opening->addresses[address], text);
+  ik_detail(detail, "%s%s%s", opening->is_literal ? "" : text, opening->is_literal ? "" : ": ",
+            opening->error != 0 ? opening->reason : "no answer");
 }

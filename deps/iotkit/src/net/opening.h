@@ -7,7 +7,7 @@
 #ifndef IK_NET_OPENING_H
 #define IK_NET_OPENING_H
 
-#include "../port/port.h"
+#include "port/port.h"
 
 struct ik_opening;
 
@@ -22,7 +22,7 @@ int ik_opening_fd(const struct ik_opening *opening);
 int ik_opening_interest(const struct ik_opening *opening);
 /* When the next step is due, whatever the descriptor says; UINT64_MAX: never. */
 uint64_t ik_opening_deadline(const struct ik_opening *opening);
-/* What it is at, and the last thing that went wrong, for the text of a time-out. */
+/* What it is at, or the last thing that went wrong, for a time-out's text, which names the host. */
 void ik_opening_describe(const struct ik_opening *opening, char *detail);
 
 #endif

@@ -4,7 +4,7 @@
 #ifndef IK_NET_PROXY_H
 #define IK_NET_PROXY_H
 
-#include "transport.h"
+#include "net/transport.h"
 
 /*
  * "[http://][user[:password]@]host[:port][/]": user and password %-decoded, port 80 where none is
@@ -18,15 +18,18 @@ struct ik_proxies {
   char *urls[2];          /* for http and for https; NULL: none. Owned; may hold secrets */
   const char *sources[2]; /* what they are called in a detail: "HTTPS_PROXY", "the proxy"; static */
   char *no_proxy;         /* owned; NULL: none */
+  const char *no_proxy_source; /* static */
 };
 
 /*
  * `proxy` is for http and for https URLs, `https_proxy` (NULL: `proxy`) for https ones alone; ""
  * means none. Both NULL: those of the environment, as curl reads it: http_proxy; https_proxy,
  * HTTPS_PROXY; else all_proxy, ALL_PROXY (HTTP_PROXY never: to a CGI program it is a request's
- * field). `no_proxy` NULL: the environment's. What is wrong with options is told here, what is wrong
- * with the environment by ik_proxies_choose(), for whom it concerns. Errors as of ik_proxy_parse(),
- * and IK_ENO_MEMORY; on failure nothing is owned.
+ * field). `no_proxy` NULL: the environment's. Each may be one of these variables as "NAME=value",
+ * from a program that has read the environment itself. What is wrong with options is reported
+ * here, what is wrong with variables by ik_proxies_choose(), by name, for whom it concerns; blanks
+ * around their values and a path after host and port are not looked at. Errors as of
+ * ik_proxy_parse(), and IK_ENO_MEMORY; on failure nothing is owned.
  */
 int ik_proxies_init(struct ik_proxies *out, const char *proxy, const char *https_proxy,
                     const char *no_proxy, char *detail);

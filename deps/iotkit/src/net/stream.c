@@ -8,11 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../base/limits.h"
+#include "base/endpoint.h"
+#include "base/limits.h"
 #include "iotkit_mqtt.h"
-#include "opening.h"
-#include "transport.h"
-#include "tunnel.h"
+#include "net/opening.h"
+#include "net/transport.h"
+#include "net/tunnel.h"
 
 enum stage { STAGE_OPENING, STAGE_TUNNEL, STAGE_HANDSHAKE, STAGE_OPEN, STAGE_FAILED };
 
@@ -24,7 +25,8 @@ struct stream {
   struct ik_tunnel *tunnel;   /* to be asked for, until it is there; NULL: none */
   iotkit_tls_t *tls;          /* NULL: plain TCP */
   struct ik_tls_conn *conn;
-  bool stepped; /* open() was called */
+  bool stepped;  /* open() was called */
+  bool finished; /* finish() was called */
   uint64_t end_ms;
   uint32_t timeout_ms;
   int read_wants; /* what the last read and write that had to wait want of the descriptor */
@@ -62,7 +64,7 @@ static int step_opening(struct stream *stream, uint64_t now_ms, char *detail) {
   int rc = ik_opening_step(stream->opening, now_ms, reason);
   if (rc < 0) {
     if (rc != IK_EAGAIN) {
-      ik_detail(detail, has_proxy(stream) ? "the proxy: %.240s" : "%s", reason);
+      ik_detail(detail, has_proxy(stream) ? "the proxy %.240s" : "%s", reason);
     }
     return rc;
   }
@@ -92,21 +94,27 @@ static int step_handshake(struct stream *stream, char *detail) {
   return rc;
 }
 
+static struct ik_endpoint server_of(const struct stream *stream) {
+  return ik_endpoint(stream->host, stream->port);
+}
+
+static struct ik_endpoint proxy_of(const struct stream *stream) {
+  return ik_endpoint(stream->proxy_host, stream->proxy_port);
+}
+
 /* Whom it was that kept us waiting, and at what. */
 static int time_out(struct stream *stream, char *detail) {
   char state[IOTKIT_DETAIL_MAX] = "the TLS handshake is not finished";
   bool of_proxy = stream->opening != NULL && has_proxy(stream);
-  const char *host = of_proxy ? stream->proxy_host : stream->host;
-  unsigned port = of_proxy ? stream->proxy_port : stream->port;
   if (stream->opening != NULL) {
     ik_opening_describe(stream->opening, state);
   } else if (stream->stage == STAGE_TUNNEL) {
-    ik_detail(state, "the proxy %.80s:%u does not open the tunnel", stream->proxy_host,
-              stream->proxy_port);
+    ik_detail(state, "the proxy %.90s does not open the tunnel", proxy_of(stream).text);
   }
-  ik_detail(detail, "no connection to %s%.80s:%u within %u ms: %.120s",
-            of_proxy ? "the proxy " : "", host, port, (unsigned)stream->timeout_ms, state);
-  return IK_ECONNECT_TIMEOUT;
+  return ik_refuse(detail, IK_ECONNECT_TIMEOUT, "%s%.90s: %.120s after %u ms",
+                   of_proxy ? "the proxy " : "",
+                   of_proxy ? proxy_of(stream).text : server_of(stream).text, state,
+                   (unsigned)stream->timeout_ms);
 }
 
 static int stream_open(struct ik_transport *transport, uint64_t now_ms, char *detail) {
@@ -127,11 +135,11 @@ static int stream_open(struct ik_transport *transport, uint64_t now_ms, char *de
 
 /* ---- bytes ---- */
 
-static void name_error(const struct stream *stream, ptrdiff_t error, char *detail) {
+/* Whose connection it was; what became of it, the error says. */
+static void name_peer(const struct stream *stream, char *detail) {
   bool of_proxy = has_proxy(stream) && stream->tls == NULL;
-  ik_detail(detail, "%s%.120s:%u: %s", of_proxy ? "the proxy " : "",
-            of_proxy ? stream->proxy_host : stream->host,
-            of_proxy ? stream->proxy_port : stream->port, iotkit_strerror((int)error));
+  ik_detail(detail, "%s%s", of_proxy ? "the proxy " : "",
+            of_proxy ? proxy_of(stream).text : server_of(stream).text);
 }
 
 static ptrdiff_t stream_read(struct ik_transport *transport, void *buf, size_t len, char *detail) {
@@ -146,14 +154,14 @@ static ptrdiff_t stream_read(struct ik_transport *transport, void *buf, size_t l
     /* The write has taken the reset off the socket; what is left looks like an orderly end and is
      * none. */
     if (n == 0 && stream->write_error != 0) n = stream->write_error;
-    if (n < 0 && n != IK_EAGAIN) name_error(stream, n, detail);
+    if (n < 0 && n != IK_EAGAIN) name_peer(stream, detail);
   }
   if (n > 0) stream->read_since = true;
   return n;
 }
 
 /*
- * A write that meets a reset must not hide what the peer said before it went (an answer that
+ * A write that meets a reset must not hide what the peer sent before it closed (an answer that
  * refuses the request, say): the first is answered with "not now", and so are later ones as long as
  * reads bring bytes.
  */
@@ -182,7 +190,7 @@ static ptrdiff_t stream_write(struct ik_transport *transport, const void *data, 
     if (n == IK_EAGAIN) stream->write_wants = IOTKIT_WRITE;
   }
   if (n >= 0 || n == IK_EAGAIN) return n;
-  if (stream->conn == NULL || stream->write_error != 0) name_error(stream, n, detail);
+  if (stream->conn == NULL || stream->write_error != 0) name_peer(stream, detail);
   return n == IK_ECONNECTION_RESET ? put_off(stream, (int)n) : n;
 }
 
@@ -225,10 +233,18 @@ static uint64_t stream_deadline(const struct ik_transport *transport) {
   return next < stream->end_ms ? next : stream->end_ms;
 }
 
+static void stream_finish(struct ik_transport *transport) {
+  struct stream *stream = from(transport);
+  if (stream->stage != STAGE_OPEN || stream->finished) return;
+  stream->finished = true;
+  if (stream->conn != NULL) ik_tls_conn_shutdown(stream->conn);
+  ik_tcp_shutdown(stream->fd);
+}
+
 static void stream_close(struct ik_transport *transport) {
   struct stream *stream = from(transport);
   if (stream->conn != NULL) {
-    if (stream->stage == STAGE_OPEN) ik_tls_conn_shutdown(stream->conn);
+    if (stream->stage == STAGE_OPEN && !stream->finished) ik_tls_conn_shutdown(stream->conn);
     ik_tls_conn_free(stream->conn);
   }
   ik_tunnel_free(stream->tunnel);
@@ -245,6 +261,7 @@ static const struct ik_transport_ops stream_ops = {
     .fd = stream_fd,
     .interest = stream_interest,
     .deadline = stream_deadline,
+    .finish = stream_finish,
     .close = stream_close,
 };
 

@@ -1,14 +1,17 @@
 /*
- * transport.h - a byte stream behind a small table of functions, so that tests plug in their own;
+ * transport.h - a byte stream with a small table of functions, so that tests plug in their own;
  * and the real one, over TCP or TLS.
+ *
+ * What lives in net/: the way to a server: name resolution, TCP, a proxy, TLS, as one non-blocking
+ * stream. It may include base/, http/ (what a proxy answers) and port/port.h.
  *
  * Thread: one at a time. No call blocks. `detail` is NULL or IOTKIT_DETAIL_MAX bytes.
  */
 #ifndef IK_TRANSPORT_H
 #define IK_TRANSPORT_H
 
-#include "../base/limits.h"
-#include "../port/port.h"
+#include "base/limits.h"
+#include "port/port.h"
 
 struct ik_transport;
 
@@ -16,7 +19,7 @@ struct ik_transport_ops {
   /* Goes on with opening. 0: open; IK_EAGAIN: not yet; else why not, with detail. */
   int (*open)(struct ik_transport *transport, uint64_t now_ms, char *detail);
   /* > 0 bytes; 0: the peer ended orderly; IK_EAGAIN; IK_ECONNECTION_RESET, IK_ECONNECTION_CLOSED
-   * (TLS cut), IK_ETLS, IK_ENETWORK. */
+   * (TLS truncated), IK_ETLS, IK_ENETWORK. */
   ptrdiff_t (*read)(struct ik_transport *transport, void *buf, size_t len, char *detail);
   /* > 0 bytes taken; IK_EAGAIN; errors as read. */
   ptrdiff_t (*write)(struct ik_transport *transport, const void *data, size_t len, char *detail);
@@ -30,6 +33,11 @@ struct ik_transport_ops {
   /* When open() must be called again at the latest (next address to try, time-out); UINT64_MAX:
    * none. */
   uint64_t (*deadline)(const struct ik_transport *transport);
+  /*
+   * Once open: nothing more will be written. Ends the sending side (close_notify where that goes
+   * without blocking, FIN); reading goes on until the peer ends.
+   */
+  void (*finish)(struct ik_transport *transport);
   /* Ends it (close_notify where that goes without blocking) and frees. */
   void (*close)(struct ik_transport *transport);
 };

@@ -1,23 +1,23 @@
 /*
  * tunnel.c - the request for a tunnel and the proxy's answer.
  *
- * The request is made at once, sent, and wiped, because it may hold a password. Of the answer the
- * head alone is read: a proxy that opens the tunnel has nothing to say behind it, since in TLS the
- * client speaks first; of one that does not open it the status says enough.
+ * The request is made when the tunnel is, sent, and wiped, because it may hold a password. Of the
+ * answer the head alone is read: a proxy that opens the tunnel has nothing to say after it, since
+ * in TLS the client speaks first; of one that does not open it the status says enough.
  */
-#include "tunnel.h"
+#include "net/tunnel.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../base/codec.h"
+#include "base/codec.h"
+#include "base/endpoint.h"
 #include "http/head.h"
 #include "http/text.h"
 #include "iotkit_mqtt.h"
 
-#define TARGET_MAX (IK_HOST_MAX + sizeof "[]:65535")
-#define REQUEST_MAX (2 * TARGET_MAX + IK_PROXY_AUTH_MAX + 128)
+#define REQUEST_MAX (2 * IK_ENDPOINT_MAX + IK_PROXY_AUTH_MAX + 128)
 #define INTERIM_MAX 16
 #define READ_SIZE 1024
 
@@ -25,17 +25,12 @@ struct ik_tunnel {
   struct ik_http_head head;
   unsigned interim; /* 1xx answers so far */
   bool has_credentials;
-  char target[TARGET_MAX]; /* "host:port", with brackets around an IPv6 address */
-  char proxy[TARGET_MAX];
+  struct ik_endpoint target;
+  struct ik_endpoint proxy;
   size_t sent;
   size_t request_len;
   char request[REQUEST_MAX];
 };
-
-static void write_target(char out[TARGET_MAX], const char *host, uint16_t port) {
-  bool is_ipv6 = strchr(host, ':') != NULL;
-  snprintf(out, TARGET_MAX, is_ipv6 ? "[%s]:%u" : "%s:%u", host, port);
-}
 
 static void write_request(struct ik_tunnel *tunnel, const char *authorization) {
   bool any = authorization[0] != '\0';
@@ -44,7 +39,7 @@ static void write_request(struct ik_tunnel *tunnel, const char *authorization) {
                      "Host: %s\r\n"
                      "%s%s%s"
                      "\r\n",
-                     tunnel->target, tunnel->target, any ? "Proxy-Authorization: " : "",
+                     tunnel->target.text, tunnel->target.text, any ? "Proxy-Authorization: " : "",
                      authorization, any ? "\r\n" : "");
   tunnel->request_len = (size_t)len; /* all its parts have their limits */
   tunnel->has_credentials = any;
@@ -63,14 +58,13 @@ int ik_tunnel_new(const char *host, uint16_t port, const struct ik_proxy *proxy,
                   struct ik_tunnel **out, char *detail) {
   *out = NULL;
   if (!can_be_sent(host, proxy)) {
-    ik_detail(detail, "no proxy can be asked for such a host");
-    return IK_EINVALID_ARGUMENT;
+    return ik_refuse(detail, IK_EINVALID_ARGUMENT, "no proxy can be asked for such a host");
   }
   struct ik_tunnel *tunnel = calloc(1, sizeof *tunnel);
   if (tunnel == NULL) return IK_ENO_MEMORY;
   ik_http_head_init(&tunnel->head);
-  write_target(tunnel->target, host, port);
-  write_target(tunnel->proxy, proxy->host, proxy->port);
+  tunnel->target = ik_endpoint(host, port);
+  tunnel->proxy = ik_endpoint(proxy->host, proxy->port);
   write_request(tunnel, proxy->authorization);
   *out = tunnel;
   return 0;
@@ -107,19 +101,19 @@ static int refused(const struct ik_tunnel *tunnel, char *detail) {
   unsigned status = tunnel->head.status;
   /* 401 is for origin servers, but tinyproxy says it of a wrong password. */
   if (status == 407 || status == 401) {
-    ik_detail(detail, "the proxy %.110s %s (%u)", tunnel->proxy,
+    ik_detail(detail, "the proxy %.110s %s (%u)", tunnel->proxy.text,
               wants_another_scheme(&tunnel->head) ? "wants authentication other than Basic"
               : tunnel->has_credentials           ? "refuses the user or password"
                                                   : "wants a user and password",
               status);
   } else {
-    ik_detail(detail, "the proxy %.90s refuses a tunnel to %.90s (%u)", tunnel->proxy,
-              tunnel->target, status);
+    ik_detail(detail, "the proxy %.90s refuses a tunnel to %.90s (%u)", tunnel->proxy.text,
+              tunnel->target.text, status);
   }
   return IK_EPROXY_REFUSED;
 }
 
-/* `len` bytes stand behind the head. */
+/* `len` bytes followed the head. */
 static int judge(const struct ik_tunnel *tunnel, size_t len, char *detail) {
   unsigned status = tunnel->head.status;
   switch (status) {
@@ -133,20 +127,18 @@ static int judge(const struct ik_tunnel *tunnel, size_t len, char *detail) {
     break;
   }
   if (status < 200 || status > 299) {
-    ik_detail(detail, "the proxy %.90s opens no tunnel to %.90s (%u)", tunnel->proxy,
-              tunnel->target, status);
-    return IK_EPROXY;
+    return ik_refuse(detail, IK_EPROXY, "the proxy %.90s opens no tunnel to %.90s (%u)",
+                     tunnel->proxy.text, tunnel->target.text, status);
   }
   if (len == 0) return 0;
-  ik_detail(detail, "the proxy %.110s sent %zu bytes behind its answer", tunnel->proxy, len);
-  return IK_EPROXY;
+  return ik_refuse(detail, IK_EPROXY, "the proxy %.110s sent %zu bytes behind its answer",
+                   tunnel->proxy.text, len);
 }
 
 /* What the parser has against the answer, as an error of the proxy. */
 static int malformed(const struct ik_tunnel *tunnel, int error, const char *reason, char *detail) {
   if (error == IK_ENO_MEMORY) return error;
-  ik_detail(detail, "the proxy %.90s: %.140s", tunnel->proxy, reason);
-  return IK_EPROXY;
+  return ik_refuse(detail, IK_EPROXY, "the proxy %.90s: %.140s", tunnel->proxy.text, reason);
 }
 
 int ik_tunnel_push(struct ik_tunnel *tunnel, const uint8_t *data, size_t len, char *detail) {
@@ -172,9 +164,9 @@ int ik_tunnel_push(struct ik_tunnel *tunnel, const uint8_t *data, size_t len, ch
 
 static int broken(const struct ik_tunnel *tunnel, ptrdiff_t error, char *detail) {
   if (error == IK_EAGAIN) return IK_EAGAIN;
-  ik_detail(detail, "the proxy %.110s closed the connection without an answer: %.100s",
-            tunnel->proxy, iotkit_strerror(error == 0 ? IK_ECONNECTION_CLOSED : (int)error));
-  return IK_EPROXY;
+  return ik_refuse(detail, IK_EPROXY, "the proxy %.110s %s without an answer", tunnel->proxy.text,
+                   error == IK_ECONNECTION_RESET ? "reset the connection"
+                                                 : "closed the connection");
 }
 
 /* False: the socket takes no more for now. */
@@ -183,7 +175,7 @@ static bool send_request(struct ik_tunnel *tunnel, int fd) {
   while (rest.len > 0) {
     ptrdiff_t n = ik_tcp_write(fd, rest.ptr, rest.len);
     if (n == IK_EAGAIN) return false;
-    /* After an error too: what the proxy said before it went may be read. */
+    /* After an error too: what the proxy sent before it closed may be read. */
     tunnel->sent += n > 0 ? (size_t)n : rest.len;
     rest = ik_tunnel_request(tunnel);
   }

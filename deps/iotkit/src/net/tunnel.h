@@ -6,7 +6,7 @@
 #ifndef IK_NET_TUNNEL_H
 #define IK_NET_TUNNEL_H
 
-#include "proxy.h"
+#include "net/proxy.h"
 
 struct ik_tunnel;
 
@@ -30,8 +30,8 @@ int ik_tunnel_interest(const struct ik_tunnel *tunnel);
 struct ik_str ik_tunnel_request(const struct ik_tunnel *tunnel);
 /*
  * Takes in bytes of the answer. 0: the tunnel is open, IK_EAGAIN: there must be more, else as step.
- * The result does not depend on how the bytes are split, but for what stands behind an answer that
- * opens the tunnel: nothing may.
+ * The result does not depend on how the bytes are split, except that nothing may follow an answer
+ * that opens the tunnel.
  */
 int ik_tunnel_push(struct ik_tunnel *tunnel, const uint8_t *data, size_t len, char *detail);
 

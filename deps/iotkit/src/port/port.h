@@ -1,19 +1,21 @@
 /*
  * port.h - what the SDK needs of an operating system and of a crypto library: the contract.
  *
- * Each port implements every function here; nothing else in the SDK includes an OS or OpenSSL
- * header. Functions that can fail return 0 or positive, or a negative IK_E*. None blocks unless it
- * says so. `detail` is NULL or IOTKIT_DETAIL_MAX bytes.
+ * What lives in port/: this contract, and below it port/posix, port/openssl and port/soft, which
+ * implement it and may include base/ and this header; port/openssl also port/soft, for where there
+ * is no OpenSSL. Each port implements every function here; nothing else in the SDK includes an OS
+ * or OpenSSL header. Functions that can fail return 0 or positive, or a negative IK_E*. None blocks
+ * unless it says so. `detail` is NULL or IOTKIT_DETAIL_MAX bytes.
  */
 #ifndef IK_PORT_H
 #define IK_PORT_H
 
-#include "../base/buf.h"
+#include "base/buf.h"
 #include "iotkit_core.h"
 
 /* ---- time and randomness (any thread) ---- */
 
-uint64_t ik_port_now_ms(void);      /* monotonic; > 0 */
+uint64_t ik_port_now_ms(void);      /* monotonic; > 0; counts suspended time where it can */
 uint64_t ik_port_time_ms(void);     /* wall clock, since 1970 UTC */
 void ik_port_sleep_ms(uint32_t ms); /* blocks */
 /* Unpredictable bytes; never fails (falls back to what the system has). */
@@ -35,6 +37,13 @@ struct ik_mutex *ik_mutex_new(void); /* not recursive; NULL: out of memory */
 void ik_mutex_free(struct ik_mutex *mutex);
 void ik_mutex_lock(struct ik_mutex *mutex);
 void ik_mutex_unlock(struct ik_mutex *mutex);
+
+/*
+ * The lock of what the process has once; to be held for a few instructions, and no other lock
+ * within. fork() waits for it: a child finds it free.
+ */
+void ik_process_lock(void);
+void ik_process_unlock(void);
 
 struct ik_cond;
 struct ik_cond *ik_cond_new(void);
@@ -103,7 +112,9 @@ bool ik_address_parse(const char *host, uint16_t port, struct ik_address *out);
 void ik_address_text(const struct ik_address *address, char out[IK_ADDRESS_TEXT_MAX]);
 
 /*
- * A lookup runs on a detached thread of its own; cancelling never waits for it. Poll `fd` for
+ * A lookup runs on a detached thread; cancelling never waits for it. A name that ends with a dot is
+ * looked up as it is, in no search domain. After fork() a child can start lookups of its own; one
+ * that its parent has started never ends in the child, which may free it. Poll `fd` for
  * reading, then take `result`: the number of addresses (families interleaved, as the system
  * prefers), IK_EAGAIN: not yet, IK_ERESOLVE with detail.
  */
@@ -123,10 +134,31 @@ int ik_tcp_connected(int fd, char *detail);
 ptrdiff_t ik_tcp_read(int fd, void *buf, size_t len);
 /* ≥ 0 bytes taken, IK_EAGAIN, IK_ECONNECTION_RESET, IK_ENETWORK. */
 ptrdiff_t ik_tcp_write(int fd, const void *data, size_t len);
+/* Ends the sending side: the peer reads an end after what was written. Reading goes on. */
+void ik_tcp_shutdown(int fd);
 void ik_tcp_close(int fd);
 
 /* ---- TLS over such a descriptor (iotkit_tls_new, _ref and _unref of iotkit_core.h too) ---- */
 
+/* Where the environment says the CAs are: SSL_CERT_FILE, SSL_CERT_DIR; NULL: it does not. Owned. */
+struct ik_tls_places {
+  char *file;
+  char *directory;
+};
+/*
+ * Reads them in the calling thread, whose environment nobody may change meanwhile; OpenSSL, if this
+ * is its first use, reads its own variables. IK_ENO_MEMORY: then nothing is owned.
+ */
+int ik_tls_places_read(struct ik_tls_places *out);
+void ik_tls_places_free(struct ik_tls_places *places);
+/* As iotkit_tls_new() with the system's CAs; reads no environment, so any thread may. */
+int ik_tls_new_system(const struct ik_tls_places *places, iotkit_tls_t **out, char *detail);
+
+/*
+ * No call takes in more than its share: the bytes that were asked for, and of what brings no data
+ * (handshakes, new keys, tickets, empty records) at most 64 KiB in 32 records. A peer that streams
+ * such things gets IK_EAGAIN and `pending`, and the caller its thread back.
+ */
 struct ik_tls_conn;
 /* `host` for SNI (not for addresses) and verification, unless the context has a cert_name. The fd
  * stays the caller's. */
@@ -142,7 +174,7 @@ ptrdiff_t ik_tls_conn_write(struct ik_tls_conn *conn, const void *data, size_t l
 /* What the last IK_EAGAIN waits for: IOTKIT_READ or IOTKIT_WRITE. */
 int ik_tls_conn_wants(const struct ik_tls_conn *conn);
 /* True: decrypted bytes are waiting inside, so that read would not block though the descriptor may
- * never be readable. */
+ * never be readable; or the last read ended with its share. */
 bool ik_tls_conn_pending(const struct ik_tls_conn *conn);
 /* Sends close_notify if that goes without blocking. */
 void ik_tls_conn_shutdown(struct ik_tls_conn *conn);
@@ -154,8 +186,10 @@ int ik_digest_new(enum iotkit_digest_method method, struct ik_digest **out);
 void ik_digest_free(struct ik_digest *digest);
 int ik_digest_reset(struct ik_digest *digest);
 int ik_digest_update(struct ik_digest *digest, const void *data, size_t len);
-/* Writes the digest of all so far; the state goes on and may be updated or asked again. Returns its
- * length, 16 or 32. */
+/*
+ * Writes the digest of all so far; the state continues and may be updated or asked again. Returns
+ * its length, 16 or 32.
+ */
 int ik_digest_value(struct ik_digest *digest, uint8_t out[IOTKIT_DIGEST_MAX]);
 
 enum ik_hmac_method { IK_HMAC_MD5, IK_HMAC_SHA1, IK_HMAC_SHA256 };
@@ -171,7 +205,8 @@ struct ik_pubkey;
 /*
  * Reads all blocks of a PEM text, PUBLIC KEY or CERTIFICATE: RSA of 2,048 to 8,192 bits, ECDSA on
  * P-256, Ed25519. Returns how many, 1 to `cap`, each the caller's to free; or none and
- * IK_EPUBLIC_KEY with a detail that says which and why, IK_ETLS_UNAVAILABLE, IK_ENO_MEMORY.
+ * IK_EPUBLIC_KEY with a detail that says which and why, IK_ETLS_UNAVAILABLE, IK_ETLS
+ * (OpenSSL could not be loaded now), IK_ENO_MEMORY.
  */
 int ik_pubkeys_read(struct ik_str pem, struct ik_pubkey **out, size_t cap, char *detail);
 void ik_pubkey_free(struct ik_pubkey *key);
@@ -191,13 +226,25 @@ enum {
   IK_OSFILE_CREATE = 4,
   IK_OSFILE_TRUNCATE = 8,
   IK_OSFILE_LOCK = 16,
-  IK_OSFILE_EXCLUSIVE = 32
+  IK_OSFILE_EXCLUSIVE = 32,
+  IK_OSFILE_FINISHED = 64 /* of ik_osfile_open_own() alone */
 };
 /* LOCK: an exclusive advisory lock or IK_EFILE_LOCKED. EXCLUSIVE: a block device that is mounted or
  * otherwise in use is IK_EFILE_LOCKED. Symbolic links at the last component are refused with
- * CREATE. */
+ * CREATE and with WRITE. */
 int ik_osfile_open(const char *path, int flags, uint32_t mode, struct ik_osfile **out,
                    char *detail);
+/*
+ * Opens a file of our own for reading and writing, and locks it: a regular file of our user with
+ * one name, which nobody else may write to. No link is followed. With CREATE whatever else has the
+ * name is removed and an empty file made, that only we may open (0600). Else such a thing is
+ * IK_OSFILE_NOT_OURS, with `*out` NULL, and nothing IK_EFILE_NOT_FOUND. With FINISHED it is
+ * for reading, and may have the owner and mode of an image (ik_osfile_copy_owner).
+ * IK_EFILE_LOCKED; IK_EFILE: a directory has the name; IK_EFILE_ACCESS: the directory does not let
+ * us make or remove it.
+ */
+#define IK_OSFILE_NOT_OURS 1
+int ik_osfile_open_own(const char *path, int flags, struct ik_osfile **out, char *detail);
 void ik_osfile_close(struct ik_osfile *file);
 int64_t ik_osfile_read(struct ik_osfile *file, uint64_t offset, void *buf, size_t len,
                        char *detail);
@@ -205,7 +252,12 @@ int ik_osfile_write(struct ik_osfile *file, uint64_t offset, const void *data, s
                     char *detail);
 int ik_osfile_truncate(struct ik_osfile *file, uint64_t size, char *detail);
 int ik_osfile_sync(struct ik_osfile *file, char *detail);
-/* Whether `path` names this very file: nobody has moved, removed or replaced it since. */
+/*
+ * Whether `path` names this very file, so that nobody has moved, removed or replaced it since: 1; 0:
+ * nobody knows of it there; or the error of looking, which says neither.
+ */
+int ik_osfile_at(struct ik_osfile *file, const char *path, char *detail);
+/* The same, where it is left alone unless it is known to be this one. */
 bool ik_osfile_is_at(struct ik_osfile *file, const char *path);
 /* Of a file or block device; IK_EFILE where it has none. */
 int ik_osfile_size(struct ik_osfile *file, uint64_t *size, char *detail);
@@ -222,24 +274,61 @@ int ik_osfile_reserve(struct ik_osfile *file, uint64_t offset, uint64_t len, cha
 void ik_osfile_start_writeback(struct ik_osfile *file, uint64_t offset, uint64_t len);
 /* Whether some of [0, size) was never written; false where the system cannot tell. */
 bool ik_osfile_has_hole(struct ik_osfile *file, uint64_t size);
-/* Mode and owner of an existing regular file onto this one, as far as permitted. */
+/*
+ * Mode and, where permitted, owner of an existing regular file onto this one, without set-user-ID
+ * and set-group-ID. Only of a file that nobody else can have put there: it is ours and has one
+ * name, or its directory is ours or root's and nobody else may write to it. Else IK_EFILE_ACCESS;
+ * IK_EFILE_NOT_FOUND; IK_EINVALID_ARGUMENT: it is no regular file.
+ */
 int ik_osfile_copy_owner(struct ik_osfile *file, const char *from_path);
-/* Takes away what `mode` does not have. */
-int ik_osfile_limit_mode(struct ik_osfile *file, uint32_t mode);
+/* The mode that a new file would get: `mode` less the process's umask. */
+int ik_osfile_set_mode(struct ik_osfile *file, uint32_t mode);
+/* Ours alone again, as ik_osfile_open_own() makes one, where that is permitted. */
+void ik_osfile_make_private(struct ik_osfile *file);
+/* Of the four kinds at most one is true, and then exists; no link is followed. */
 struct ik_path_info {
   bool exists;
   bool is_regular;
   bool is_directory;
   bool is_block_device;
+  bool is_link;
   uint64_t size;
 };
 int ik_path_info(const char *path, struct ik_path_info *out, char *detail);
+/*
+ * The path that `path` leads to by symbolic links at its last component which are ours or root's;
+ * nothing has to be there. The caller frees it. A link of others is where it ends.
+ * IK_EINVALID_ARGUMENT: too many of them; IK_ETOO_LONG.
+ */
+int ik_path_resolve(const char *path, char **out, char *detail);
+/*
+ * 0 unless it is known that no rename can put another file there: IK_EINVALID_ARGUMENT, a mount
+ * point; IK_EFILE_ACCESS, another user's in a sticky directory.
+ */
+int ik_path_check_replaceable(const char *path, char *detail);
+/*
+ * IK_EFILE_ACCESS for what must not be written to because others may have put it there: a symbolic
+ * link (after ik_path_resolve), a regular file by the rule of ik_osfile_copy_owner().
+ */
+int ik_path_check_in_place(const char *path, char *detail);
+/* Whether both paths name the same entry of the same directory. */
+bool ik_path_is_same(const char *a, const char *b);
 int ik_path_free_space(const char *directory, uint64_t *bytes);
 int ik_path_rename(const char *from, const char *to, char *detail);
 int ik_path_remove(const char *path);
 /* 0 also where there is one; not its parents. */
 int ik_path_make_directory(const char *path, uint32_t mode, char *detail);
 int ik_path_sync_directory(const char *directory, char *detail);
+/* The size of the file system that holds it, in bytes. */
+int ik_path_total_space(const char *directory, uint64_t *bytes);
+/*
+ * A directory, open to be synced: opened before a rename, so that nothing but the sync itself can
+ * fail after it. One that may not be read, or that has no sync, counts as synced.
+ */
+struct ik_osdir;
+int ik_osdir_open(const char *directory, struct ik_osdir **out, char *detail);
+int ik_osdir_sync(struct ik_osdir *directory, char *detail);
+void ik_osdir_close(struct ik_osdir *directory); /* NULL is allowed */
 
 /* ---- log ---- */
 

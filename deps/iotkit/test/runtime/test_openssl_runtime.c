@@ -11,9 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "iot_export.h"
+#include "iot_export_mqtt.h"
+#include "iotkit_verify.h"
 #include "net/transport.h"
 #include "support/cmocka_all.h"
 #include "support/drive.h"
@@ -98,6 +102,93 @@ static void check_source(void **state) {
 #endif
 }
 
+static struct rlimit take_descriptors(void) {
+  struct rlimit before;
+  assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const struct rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+  return before;
+}
+
+#if defined(TEST_PROCESS)
+/* A list of CAs that cannot be read for now makes no context that would refuse everybody. */
+static void a_full_table_of_descriptors_passes(void **state) {
+  (void)state;
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  iotkit_tls_t *tls = NULL;
+  if (access("/etc/ssl/certs/ca-certificates.crt", R_OK) != 0) skip();
+  unsetenv("SSL_CERT_FILE"); /* what the user names there is read by OpenSSL, and by nobody else */
+  unsetenv("SSL_CERT_DIR");
+  struct rlimit before = take_descriptors();
+  int rc = iotkit_tls_new(NULL, &tls, detail);
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+  assert_int_equal(rc, IK_ETLS);
+  assert_non_null(strstr(detail, "/etc/ssl/certs/ca-certificates.crt"));
+  assert_int_equal(iotkit_tls_new(NULL, &tls, detail), 0);
+  iotkit_tls_unref(tls);
+}
+#else
+/*
+ * Before anything else: no descriptor is free, so no library can be loaded. Nothing becomes plain,
+ * and nothing is remembered.
+ */
+static void a_full_table_of_descriptors_passes(void **state) {
+  (void)state;
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  iotkit_tls_t *tls = NULL;
+  iotkit_keys_t *keys = NULL;
+  struct rlimit before = take_descriptors();
+  const char *source = iotkit_tls_source();
+  int rc = iotkit_tls_new(NULL, &tls, detail);
+  int keys_rc = iotkit_keys_new("x", 0, &keys, NULL);
+  void *made = NULL;
+  int setup = IOT_SetupConnInfo("a1", "d1", "secret", &made);
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+#if defined(TEST_NONE)
+  assert_int_equal(rc, IK_ETLS_UNAVAILABLE);
+  assert_int_equal(keys_rc, IK_ETLS_UNAVAILABLE);
+#else
+  assert_int_equal(rc, IK_ETLS);
+  assert_int_equal(keys_rc, IK_ETLS);
+  assert_true(iotkit_error_retryable(rc));
+  assert_non_null(strstr(detail, "could not be loaded"));
+#endif
+  assert_null(source);
+  assert_int_equal(setup, SUCCESS_RETURN);
+  const iotx_conn_info_t *info = made;
+  assert_int_equal(info->port, 443);
+  assert_non_null(info->pub_key);
+  assert_non_null(strstr(info->client_id, "securemode=2"));
+}
+#endif
+
+/* TLS is what a program gets that asks for nothing; without OpenSSL it gets an error. */
+static void nothing_becomes_plain_unasked(void **state) {
+  (void)state;
+  int off = 0;
+  void *made = NULL;
+  assert_int_equal(IOT_SetupConnInfo("a1", "d1", "secret", &made), SUCCESS_RETURN);
+  const iotx_conn_info_t *info = made;
+  assert_int_equal(info->port, 443);
+  assert_non_null(strstr(info->client_id, "securemode=2"));
+#if defined(TEST_NONE)
+  char host[] = "127.0.0.1";
+  iotx_mqtt_param_t param = {.host = host,
+                             .port = 443,
+                             .client_id = info->client_id,
+                             .username = info->username,
+                             .password = info->password,
+                             .pub_key = info->pub_key};
+  assert_null(IOT_MQTT_Construct(&param));
+#endif
+  assert_int_equal(IOT_Ioctl(IOTX_IOCTL_SET_MQTT_TLS, &off), SUCCESS_RETURN);
+  assert_int_equal(IOT_SetupConnInfo("a1", "d1", "secret", &made), SUCCESS_RETURN);
+  info = made;
+  assert_int_equal(info->port, 1883);
+  assert_null(info->pub_key);
+  assert_non_null(strstr(info->client_id, "securemode=3"));
+}
+
 static void digests_are_right(void **state) {
   (void)state;
   static const uint8_t expected[4] = {0xba, 0x78, 0x16, 0xbf};
@@ -166,6 +257,8 @@ static void plain_tcp_works(void **state) {
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_full_table_of_descriptors_passes),
+      cmocka_unit_test(nothing_becomes_plain_unasked),
       cmocka_unit_test(check_source),
       cmocka_unit_test(digests_are_right),
       cmocka_unit_test(check_tls),

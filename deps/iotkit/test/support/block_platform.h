@@ -1,5 +1,5 @@
 /*
- * block_platform.h - the platform's side of blocks over MQTT, behind a mini_broker: answers block
+ * block_platform.h - the platform's side of blocks over MQTT, beside a mini_broker: answers block
  * requests for the test image (http_image_byte), well or as a test scripts it.
  */
 #ifndef TEST_BLOCK_PLATFORM_H
@@ -21,7 +21,7 @@ enum block_fault {
   BLOCK_LOST,
   BLOCK_TWICE,
   BLOCK_SPOILT,  /* a byte is wrong, the CRC is not */
-  BLOCK_LATE,    /* comes behind the next one */
+  BLOCK_LATE,    /* comes after the next one */
   BLOCK_REFUSED, /* code 400 */
   BLOCK_BUSY,    /* code 429 */
   BLOCK_DROP     /* the connection is cut instead */

@@ -1,5 +1,5 @@
 /*
- * blocks_run.c - see blocks_run.h. Nothing here outlives br_stop().
+ * blocks_run.c - see blocks_run.h. Nothing allocated here outlives br_stop().
  */
 #include "support/blocks_run.h"
 
@@ -26,6 +26,7 @@ struct ik_blocks_options br_usual(uint64_t size) {
                                     .block_max = IK_BLOCK_MAX,
                                     .response_timeout_ms = 30000,
                                     .idle_timeout_ms = 30000,
+                                    .patience_ms = UINT32_MAX,
                                     .max_retries = 3,
                                     .max_tries = 1000,
                                     .retry_min_ms = 100,
@@ -40,6 +41,11 @@ void br_start(const struct ik_blocks_options *options) {
   br_asked_count = 0;
   last_id = 4294967290u; /* ids wrap */
   ik_blocks_init(&br_blocks, options, br_now_ms);
+}
+
+void br_start_lent(const struct ik_blocks_options *options) {
+  br_start(options);
+  ik_blocks_lend(&br_blocks, br_got + options->offset, sizeof(br_got) - (size_t)options->offset);
 }
 
 void br_stop(void) {
@@ -67,6 +73,18 @@ struct request br_take_asked(size_t index) {
   return request;
 }
 
+bool br_await_request(struct request *request) {
+  while (br_blocks.state == IK_BLOCKS_FETCHING) {
+    br_ask();
+    if (br_asked_count > 0) {
+      *request = br_take_asked(0);
+      return true;
+    }
+    br_pass();
+  }
+  return false;
+}
+
 size_t br_put_json(const char *json) {
   size_t len = strlen(json);
   payload[0] = (uint8_t)(len >> 8);
@@ -91,20 +109,20 @@ size_t br_compose(uint32_t id, uint64_t offset, uint32_t size, uint64_t file_len
 }
 
 void br_deliver(size_t len) {
-  uint8_t *copy = malloc(len); /* so that a sanitizer sees its end */
+  uint8_t *copy = malloc(len); /* of this size, so that a sanitizer finds a read beyond the end */
   assert_non_null(copy);
   memcpy(copy, payload, len);
   ik_blocks_reply(&br_blocks, copy, len, br_now_ms, LONGEST);
   free(copy);
 }
 
-void br_answer(const struct request *request) {
+void br_reply(const struct request *request) {
   br_deliver(br_compose(request->id, request->offset, request->size, br_blocks.options.size, 0));
 }
 
-void br_answer_first(void) {
+void br_reply_first(void) {
   struct request request = br_take_asked(0);
-  br_answer(&request);
+  br_reply(&request);
 }
 
 void br_refuse(const struct request *request, unsigned code) {
@@ -120,6 +138,13 @@ void br_pass(void) {
   assert_true(due > br_now_ms);
   br_now_ms = due;
   ik_blocks_tick(&br_blocks, br_now_ms, LONGEST);
+}
+
+void br_assert_done(void) {
+  const struct ik_blocks_options *options = &br_blocks.options;
+  assert_int_equal(br_blocks.state, IK_BLOCKS_DONE);
+  assert_memory_equal(br_got + options->offset, br_image + options->offset,
+                      (size_t)(options->size - options->offset));
 }
 
 void br_assert_failed(int error) {

@@ -1,5 +1,5 @@
 /*
- * blocks_world.c - made and freed by each test.
+ * blocks_world.c - see blocks_world.h. Each test makes and frees its own.
  */
 #include "support/blocks_world.h"
 
@@ -14,7 +14,7 @@
 
 #define STEPS_MAX 100000
 
-/* ---- the world ---- */
+/* ---- life ---- */
 
 static void on_event(void *ctx, iotkit_mqtt_t *client, const struct iotkit_mqtt_event *event) {
   struct world *world = ctx;

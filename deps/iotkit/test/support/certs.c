@@ -105,17 +105,52 @@ const char *test_ca_pem(const struct test_ca *ca) {
   return ca->pem;
 }
 
-struct test_cert test_ca_issue(struct test_ca *ca, const char *alt, long from_s, long until_s) {
-  EVP_PKEY *key = new_key();
-  X509 *cert = new_cert("leaf", ++ca->serial, key, from_s, until_s);
+/* Takes the key over. alt: NULL for none. */
+static struct test_cert issue(struct test_ca *ca, const char *cn, const char *alt, EVP_PKEY *key,
+                              long from_s, long until_s) {
+  X509 *cert = new_cert(cn, ++ca->serial, key, from_s, until_s);
   REQUIRE(X509_set_issuer_name(cert, X509_get_subject_name(ca->cert)) == 1);
   add_extension(cert, ca->cert, NID_basic_constraints, "CA:FALSE");
-  add_extension(cert, ca->cert, NID_subject_alt_name, alt);
+  if (alt != NULL) add_extension(cert, ca->cert, NID_subject_alt_name, alt);
   REQUIRE(X509_sign(cert, ca->key, EVP_sha256()) > 0);
   struct test_cert result = {.cert = cert_text(cert), .key = key_text(key, NULL)};
   X509_free(cert);
   EVP_PKEY_free(key);
   return result;
+}
+
+struct test_cert test_ca_issue(struct test_ca *ca, const char *alt, long from_s, long until_s) {
+  return issue(ca, "leaf", alt, new_key(), from_s, until_s);
+}
+
+static EVP_PKEY *new_rsa_key(int bits) {
+  EVP_PKEY *key = NULL;
+  EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_RSA, NULL);
+  REQUIRE(ctx != NULL && EVP_PKEY_keygen_init(ctx) == 1);
+  REQUIRE(EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, bits) == 1);
+  REQUIRE(EVP_PKEY_keygen(ctx, &key) == 1);
+  EVP_PKEY_CTX_free(ctx);
+  return key;
+}
+
+/* One of each size for the whole program: under valgrind it takes a minute to make. Owned by this
+ * function; valid for as long as the program runs. */
+static EVP_PKEY *rsa_key(int bits) {
+  static EVP_PKEY *weak, *strong;
+  EVP_PKEY **key = bits == 1024 ? &weak : &strong;
+  REQUIRE(bits == 1024 || bits == 2048);
+  if (*key == NULL) *key = new_rsa_key(bits);
+  return *key;
+}
+
+struct test_cert test_ca_issue_rsa(struct test_ca *ca, const char *alt, int bits) {
+  EVP_PKEY *key = rsa_key(bits);
+  REQUIRE(EVP_PKEY_up_ref(key) == 1);
+  return issue(ca, "leaf", alt, key, -3600, 86400);
+}
+
+struct test_cert test_ca_issue_cn(struct test_ca *ca, const char *cn) {
+  return issue(ca, cn, NULL, new_key(), -3600, 86400);
 }
 
 void test_cert_free(struct test_cert *cert) {

@@ -20,6 +20,10 @@ struct test_cert {
 /* alt: the subjectAltName as OpenSSL writes it, "DNS:localhost,IP:127.0.0.1". Valid from and until,
  * in seconds from now. */
 struct test_cert test_ca_issue(struct test_ca *ca, const char *alt, long from_s, long until_s);
+/* With an RSA key of 1024 or 2048 bits, the same for each certificate. */
+struct test_cert test_ca_issue_rsa(struct test_ca *ca, const char *alt, int bits);
+/* With a name in its CN alone. */
+struct test_cert test_ca_issue_cn(struct test_ca *ca, const char *cn);
 void test_cert_free(struct test_cert *cert);
 /* The key encrypted with a passphrase; PEM, free() it. */
 char *test_key_encrypt(const char *key_pem, const char *passphrase);

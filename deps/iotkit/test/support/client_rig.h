@@ -1,13 +1,13 @@
 /*
- * client_rig.h - an MQTT client over a stream in memory and a fake clock; what it tells is noted as
- * text.
+ * client_rig.h - an MQTT client over a stream in memory and a fake clock; what it reports is noted
+ * as text.
  */
 #ifndef TEST_CLIENT_RIG_H
 #define TEST_CLIENT_RIG_H
 
 #include "support/cm.h"
 
-#include "api/mqtt_client.h"
+#include "client/client.h"
 #include "iotkit_mqtt.h"
 #include "support/fake_stream.h"
 
@@ -17,12 +17,12 @@ struct client_rig {
   struct fake_wire wire;
   iotkit_mqtt_t *client;
   uint64_t now;
-  char told[2048];
+  char reported[2048];
   char detail[IOTKIT_DETAIL_MAX]; /* of the last change of state */
   unsigned messages;
   unsigned wakes;
   void (*on_message)(struct client_rig *rig, const struct iotkit_mqtt_message *message);
-  void (*on_told)(struct client_rig *rig, const struct iotkit_mqtt_event *event);
+  void (*on_report)(struct client_rig *rig, const struct iotkit_mqtt_event *event);
 };
 
 void cr_handler(void *ctx, iotkit_mqtt_t *client, const struct iotkit_mqtt_message *message);
@@ -31,7 +31,7 @@ struct client_rig *cr_new(const struct iotkit_mqtt_options *given);
 void cr_free(struct client_rig *rig);
 int cr_step(struct client_rig *rig);
 void cr_settle(struct client_rig *rig);
-void cr_assert_told(struct client_rig *rig, const char *want);
+void cr_assert_reported(struct client_rig *rig, const char *want);
 void cr_say(struct client_rig *rig, const char *bytes, size_t len);
 void cr_assert_written(struct client_rig *rig, const char *want, size_t len);
 void cr_go_up(struct client_rig *rig);

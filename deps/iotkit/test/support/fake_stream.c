@@ -40,6 +40,7 @@ static ptrdiff_t stream_write(struct ik_transport *transport, const void *data, 
   struct fake_wire *wire = wire_of(transport);
   const size_t n = len < wire->write_room ? len : wire->write_room;
   (void)detail;
+  if (wire->write_error) return wire->write_error;
   if (n == 0) return IK_EAGAIN;
   if (ik_buf_append(&wire->from_client, data, n) < 0) return IK_ENO_MEMORY;
   wire->write_room -= n;
@@ -61,6 +62,10 @@ static uint64_t stream_deadline(const struct ik_transport *transport) {
   return UINT64_MAX;
 }
 
+static void stream_finish(struct ik_transport *transport) {
+  wire_of(transport)->finished = true;
+}
+
 static void stream_close(struct ik_transport *transport) {
   struct fake_wire *wire = wire_of(transport);
   wire->connected = false;
@@ -68,9 +73,9 @@ static void stream_close(struct ik_transport *transport) {
   free(transport);
 }
 
-static const struct ik_transport_ops ops = {stream_open, stream_read,     stream_write,
-                                            stream_fd,   stream_interest, stream_deadline,
-                                            stream_close};
+static const struct ik_transport_ops ops = {stream_open,   stream_read,     stream_write,
+                                            stream_fd,     stream_interest, stream_deadline,
+                                            stream_finish, stream_close};
 
 void fake_wire_init(struct fake_wire *wire) {
   memset(wire, 0, sizeof(*wire));
@@ -101,6 +106,7 @@ int fake_dial(void *ctx, const struct ik_dial *dial, uint64_t now_ms, struct ik_
   ik_buf_clear(&wire->to_client);
   ik_buf_clear(&wire->from_client);
   wire->connected = true;
+  wire->finished = false;
   stream->base.ops = &ops;
   stream->wire = wire;
   *out = &stream->base;

@@ -13,10 +13,12 @@ struct fake_wire {
   int dial_error;            /* what dial returns instead of a stream */
   int open_error;            /* what open returns; IK_EAGAIN: it goes on opening */
   int read_error;            /* what read returns when to_client is empty; 0: the end */
+  int write_error;           /* what write returns; 0: it takes bytes */
   size_t write_room;         /* bytes write takes before IK_EAGAIN */
   size_t read_piece;         /* most bytes of one read; 0: any */
   unsigned dials;
   unsigned closes;
+  bool finished;       /* the client has ended its sending side */
   bool connected;      /* between dial and close */
   struct ik_dial last; /* of the last dial; its texts are not kept */
 };

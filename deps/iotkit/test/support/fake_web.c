@@ -21,8 +21,8 @@ struct connection {
   size_t request_len;
   bool answering;
   struct fake_answer answer;
-  uint64_t said; /* of head and body */
-  bool closed;   /* by the server, between two requests */
+  uint64_t given; /* of head and body */
+  bool closed;    /* by the server, between two requests */
 };
 
 static struct connection *from(struct ik_transport *transport) {
@@ -64,7 +64,7 @@ static void take_request(struct connection *at) {
   memset(&at->answer, 0, sizeof(at->answer));
   web->answer(web, &request, &at->answer);
   at->answering = true;
-  at->said = 0;
+  at->given = 0;
   at->request_len = 0;
 }
 
@@ -98,7 +98,7 @@ static ptrdiff_t web_write(struct ik_transport *transport, const void *data, siz
 
 /* How much of the answer may still come before something happens. */
 static uint64_t left_of(const struct connection *at, uint64_t end) {
-  return end > at->said ? end - at->said : 0;
+  return end > at->given ? end - at->given : 0;
 }
 
 static ptrdiff_t web_read(struct ik_transport *transport, void *buf, size_t len, char *detail) {
@@ -120,14 +120,14 @@ static ptrdiff_t web_read(struct ik_transport *transport, void *buf, size_t len,
   size_t n = web->read_most > 0 ? 1 + rng_below(&web->rng, web->read_most) : len;
   if (n > len) n = len;
   if (n > left) n = (size_t)left;
-  if (at->said < head) {
-    if (n > head - at->said) n = (size_t)(head - at->said);
-    memcpy(buf, answer->head + at->said, n);
+  if (at->given < head) {
+    if (n > head - at->given) n = (size_t)(head - at->given);
+    memcpy(buf, answer->head + at->given, n);
   } else {
-    memcpy(buf, answer->body + (at->said - head), n);
+    memcpy(buf, answer->body + (at->given - head), n);
     web->sent += n;
   }
-  at->said += n;
+  at->given += n;
   return (ptrdiff_t)n;
 }
 
@@ -140,7 +140,7 @@ static int web_fd(const struct ik_transport *transport) {
 static int web_interest(const struct ik_transport *transport, int want) {
   const struct connection *at = (const struct connection *)transport;
   bool stalls = at->answering && at->answer.stall > 0 &&
-                at->said >= strlen(at->answer.head) + at->answer.stall;
+                at->given >= strlen(at->answer.head) + at->answer.stall;
   return stalls ? want : want | IK_PENDING;
 }
 
@@ -149,15 +149,20 @@ static uint64_t web_deadline(const struct ik_transport *transport) {
   return UINT64_MAX;
 }
 
+static void web_finish(struct ik_transport *transport) {
+  (void)transport;
+}
+
 static void web_close(struct ik_transport *transport) {
-  from(transport)->web->open--;
-  free(transport);
+  struct connection *at = from(transport);
+  at->web->open--;
+  ik_wipe_free(at, sizeof(*at)); /* the requests; test_job_freed.c looks at all that is freed */
 }
 
 int fake_web_dial(void *ctx, const struct ik_dial *dial, uint64_t now_ms, struct ik_transport **out,
                   char *detail) {
-  static const struct ik_transport_ops ops = {web_open,     web_read,     web_write, web_fd,
-                                              web_interest, web_deadline, web_close};
+  static const struct ik_transport_ops ops = {web_open,     web_read,     web_write,  web_fd,
+                                              web_interest, web_deadline, web_finish, web_close};
   struct fake_web *web = ctx;
   (void)now_ms;
   snprintf(web->host, sizeof(web->host), "%s", dial->host);
@@ -168,7 +173,7 @@ int fake_web_dial(void *ctx, const struct ik_dial *dial, uint64_t now_ms, struct
     return web->dial_error;
   }
   struct connection *at = calloc(1, sizeof(*at));
-  assert_non_null(at);
+  if (at == NULL) return IK_ENO_MEMORY;
   at->base.ops = &ops;
   at->web = web;
   at->number = web->connections++;

@@ -1,9 +1,11 @@
 /*
  * fake_web.h - HTTP servers in memory, any number of connections at a time: what a job dials
- * instead of the network. A test says what is answered; a seed decides how it comes in pieces.
+ * instead of the network. A test says what is answered; a seed decides how its bytes are split.
  */
 #ifndef TEST_FAKE_WEB_H
 #define TEST_FAKE_WEB_H
+
+#include <stdatomic.h>
 
 #include "iotkit_ota.h"
 #include "net/transport.h"
@@ -15,13 +17,13 @@ struct fake_request {
   unsigned connection; /* 0, 1 … */
   bool has_range;
   uint64_t from; /* of the range; else 0 */
-  uint64_t end;  /* behind the range; open or none: the size of the image */
+  uint64_t end;  /* after the last byte; open or none: the size of the image */
   bool is_open;  /* "from-", or no range at all */
   char if_range[300];
   char text[4096];
 };
 
-/* What is said to it. All zero but a head: nothing but the head. */
+/* The answer to it. All zero but a head: nothing but the head. */
 struct fake_answer {
   char head[600]; /* with its empty line */
   const uint8_t *body;
@@ -29,7 +31,7 @@ struct fake_answer {
   uint64_t cut;   /* the connection goes after so many bytes of the body; 0: it does not */
   bool reset;     /* … by a reset, not orderly */
   uint64_t stall; /* nothing comes any more after so many; 0: all comes */
-  bool close;     /* closed in order behind the answer */
+  bool close;     /* closed in order after the answer */
 };
 
 struct fake_web;
@@ -48,7 +50,7 @@ struct fake_web {
   int dial_error;       /* what dialling gives; 0: a connection */
   unsigned requests;
   unsigned connections;
-  unsigned open;     /* now */
+  atomic_uint open;  /* now; an abort closes connections on another thread */
   unsigned open_max; /* at once */
   uint64_t sent;     /* bytes of bodies */
   /* The last dial. */

@@ -22,8 +22,9 @@ static struct {
   int left;  /* changes before the one; -1: none is meant */
   int error; /* what it fails with; 0: the process ends before it */
   size_t count;
-  char log[256]; /* r, u, f, w: which there were */
-} steps = {-1, 0, 0, ""};
+  char log[256];    /* r, u, f, w: which there were */
+  const char *swap; /* put in place of what is renamed next, just before */
+} steps = {-1, 0, 0, "", NULL};
 
 /* False: fail. */
 static bool step(char which) {
@@ -38,6 +39,8 @@ static bool step(char which) {
 }
 
 int rename(const char *from, const char *to) {
+  if (steps.swap != NULL) (void)renameat(AT_FDCWD, steps.swap, AT_FDCWD, from);
+  steps.swap = NULL;
   return step('r') ? renameat(AT_FDCWD, from, AT_FDCWD, to) : -1;
 }
 

@@ -9,8 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "api/job.h"
 #include "base/codec.h"
+#include "download/job.h"
+#include "download/job_private.h"
 #include "port/port.h"
 #include "support/cm.h"
 
@@ -122,7 +123,7 @@ void image_receive(const struct image *image, iotkit_file_t *file, iotkit_job_t 
     if (rc != 0) fail_msg("at %zu: %d %s", at, rc, detail);
     assert_int_equal(iotkit_job_digest(job, at, image->bytes + at, len), 0);
     at += len;
-    atomic_store(&job->received, at);
+    atomic_store(&job->control.received, at);
     iotkit_file_checkpoint(file, job);
   }
 }

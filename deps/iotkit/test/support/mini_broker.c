@@ -36,7 +36,9 @@ struct mini_broker {
   pthread_mutex_t mutex;
   pthread_cond_t changed;
   bool stopping;
-  int fd; /* -1: no client */
+  int fd;            /* -1: no client */
+  uint32_t delay_ms; /* before each packet is looked at */
+  unsigned disconnects;
   uint16_t packet_id;
   struct message messages[MESSAGES_MAX];
   unsigned count;
@@ -158,6 +160,9 @@ static void take(struct mini_broker *broker, uint8_t first, const uint8_t *body,
   case PINGREQ:
     peer_write(broker->fd, pingresp, sizeof(pingresp));
     break;
+  case DISCONNECT:
+    broker->disconnects++;
+    break;
   default:
     break;
   }
@@ -175,12 +180,31 @@ static void answer_publish(struct mini_broker *broker) {
   if (answered) broker->answer(broker->answer_ctx, broker, message->payload);
 }
 
+static void be_slow(struct mini_broker *broker) {
+  struct timespec until;
+  int rc = 0;
+  clock_gettime(CLOCK_REALTIME, &until);
+  pthread_mutex_lock(&broker->mutex);
+  until.tv_sec += broker->delay_ms / 1000;
+  until.tv_nsec += (long)(broker->delay_ms % 1000) * 1000000;
+  if (until.tv_nsec >= 1000000000) {
+    until.tv_sec++;
+    until.tv_nsec -= 1000000000;
+  }
+  while (broker->delay_ms > 0 && !broker->stopping && rc == 0)
+    rc = pthread_cond_timedwait(&broker->changed, &broker->mutex, &until);
+  pthread_mutex_unlock(&broker->mutex);
+}
+
+/* Until DISCONNECT, after which a broker reads nothing more, or the end of the connection. */
 static void serve(struct mini_broker *broker, int fd) {
   uint8_t *body = malloc(PACKET_MAX);
   uint8_t first;
   size_t len;
   if (body == NULL) abort();
-  while (read_packet(fd, &first, body, &len)) {
+  first = 0;
+  while (first >> 4 != DISCONNECT && read_packet(fd, &first, body, &len)) {
+    be_slow(broker);
     pthread_mutex_lock(&broker->mutex);
     take(broker, first, body, len);
     pthread_mutex_unlock(&broker->mutex);
@@ -225,6 +249,7 @@ uint16_t mini_broker_port(const struct mini_broker *broker) {
 void mini_broker_stop(struct mini_broker *broker) {
   pthread_mutex_lock(&broker->mutex);
   broker->stopping = true;
+  pthread_cond_broadcast(&broker->changed);
   if (broker->fd >= 0) shutdown(broker->fd, SHUT_RDWR);
   pthread_mutex_unlock(&broker->mutex);
   shutdown(broker->listener, SHUT_RDWR);
@@ -294,6 +319,22 @@ void mini_broker_drop(struct mini_broker *broker) {
   pthread_mutex_unlock(&broker->mutex);
 }
 
+void mini_broker_reset(struct mini_broker *broker) {
+  const struct linger linger = {.l_onoff = 1, .l_linger = 0};
+  pthread_mutex_lock(&broker->mutex);
+  if (broker->fd >= 0) {
+    setsockopt(broker->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+    shutdown(broker->fd, SHUT_RD); /* its thread closes it */
+  }
+  pthread_mutex_unlock(&broker->mutex);
+}
+
+void mini_broker_set_delay(struct mini_broker *broker, uint32_t ms) {
+  pthread_mutex_lock(&broker->mutex);
+  broker->delay_ms = ms;
+  pthread_mutex_unlock(&broker->mutex);
+}
+
 /* ---- what tests ask; the mutex is held inside ---- */
 
 static const struct message *nth(const struct mini_broker *broker, const char *topic,
@@ -358,4 +399,28 @@ bool mini_broker_wait_unsubscribed(struct mini_broker *broker, const char *filte
   bool gone = find(broker, filter) == NULL;
   pthread_mutex_unlock(&broker->mutex);
   return gone;
+}
+
+bool mini_broker_wait_subscribed(struct mini_broker *broker, const char *filter) {
+  struct timespec until = limit();
+  int rc = 0;
+  pthread_mutex_lock(&broker->mutex);
+  while (find(broker, filter) == NULL && rc == 0) {
+    rc = pthread_cond_timedwait(&broker->changed, &broker->mutex, &until);
+  }
+  bool there = find(broker, filter) != NULL;
+  pthread_mutex_unlock(&broker->mutex);
+  return there;
+}
+
+bool mini_broker_wait_disconnects(struct mini_broker *broker, unsigned count) {
+  struct timespec until = limit();
+  int rc = 0;
+  pthread_mutex_lock(&broker->mutex);
+  while (broker->disconnects < count && rc == 0) {
+    rc = pthread_cond_timedwait(&broker->changed, &broker->mutex, &until);
+  }
+  bool all = broker->disconnects == count;
+  pthread_mutex_unlock(&broker->mutex);
+  return all;
 }

@@ -34,6 +34,10 @@ void mini_broker_answer(struct mini_broker *broker, const char *topic, mini_brok
                         void *ctx);
 /* Cuts the connection. */
 void mini_broker_drop(struct mini_broker *broker);
+/* The same with a reset. */
+void mini_broker_reset(struct mini_broker *broker);
+/* From now on each packet takes it so long. */
+void mini_broker_set_delay(struct mini_broker *broker, uint32_t ms);
 
 /*
  * Waits for the `index`-th message on the topic, TEST_LIMIT_MS at most; its payload as a string,
@@ -47,5 +51,9 @@ unsigned mini_broker_count(struct mini_broker *broker, const char *topic);
 bool mini_broker_subscribed(struct mini_broker *broker, const char *filter, unsigned *qos);
 /* Waits until it is not (any more). */
 bool mini_broker_wait_unsubscribed(struct mini_broker *broker, const char *filter);
+/* Waits until it is. */
+bool mini_broker_wait_subscribed(struct mini_broker *broker, const char *filter);
+/* Waits for that many DISCONNECTs since its start; false: there were more, or not so many. */
+bool mini_broker_wait_disconnects(struct mini_broker *broker, unsigned count);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * oom_torture.h - runs a scenario again and again, with one more allocation that succeeds each time.
+ * oom_torture.h - runs a scenario again and again, with one more allocation that succeeds each
+ * time.
  */
 #ifndef TEST_OOM_TORTURE_H
 #define TEST_OOM_TORTURE_H

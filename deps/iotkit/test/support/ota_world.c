@@ -3,7 +3,6 @@
  */
 #include "support/ota_world.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +17,7 @@ static struct {
   bool stalled;
 } stall = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
 
-static void tell_stall(void) {
+static void report_stall(void) {
   pthread_mutex_lock(&stall.mutex);
   stall.stalled = true;
   pthread_cond_broadcast(&stall.cond);
@@ -46,7 +45,7 @@ static bool serve(void *ctx, int fd, const struct http_request *request) {
   if (strncmp(request->head, "GET /stall", 10) == 0) {
     http_send(fd, "HTTP/1.1 200 OK\r\nContent-Length: %u\r\n\r\n", SIZE);
     http_send_image(fd, 0, SIZE / 2);
-    tell_stall();
+    report_stall();
     http_wait_closed(fd);
     return false;
   }
@@ -101,21 +100,40 @@ int world_teardown(void **state) {
   return 0;
 }
 
-void world_await_subscription(struct world *world) {
-  for (int i = 0; !mini_broker_subscribed(world->broker, UPGRADE_TOPIC, NULL); i++) {
+void world_init_again(struct world *world) {
+  assert_int_equal(IOT_OTA_Deinit(world->ota), 0);
+  world->ota = IOT_OTA_Init("pk", "dn", world->mqtt);
+  assert_non_null(world->ota);
+}
+
+/* ---- what is announced ---- */
+
+void world_await_topic(struct world *world, const char *filter) {
+  for (int i = 0; !mini_broker_subscribed(world->broker, filter, NULL); i++) {
     if (i == STEPS_MAX) fail_msg("not subscribed");
     IOT_MQTT_Yield(world->mqtt, 100);
   }
 }
 
-void world_push(struct world *world, const char *version, const char *path, const char *fields) {
+void world_await_subscription(struct world *world) {
+  world_await_topic(world, UPGRADE_TOPIC);
+}
+
+void world_push_data(struct world *world, const char *data) {
   char json[1024];
   world_await_subscription(world);
   snprintf(json, sizeof(json),
-           "{\"code\":\"1000\",\"id\":%u,\"message\":\"success\",\"data\":{\"size\":%u,"
-           "\"version\":\"%s\",\"url\":\"http://127.0.0.1:%u%s\",%s}}",
-           ++world->notices, SIZE, version, http_server_port(world->server), path, fields);
+           "{\"code\":\"1000\",\"id\":%u,\"message\":\"success\",\"data\":{%s}}", ++world->notices,
+           data);
   assert_true(mini_broker_publish(world->broker, UPGRADE_TOPIC, json, 1, false));
+}
+
+void world_push(struct world *world, const char *version, const char *path, const char *fields) {
+  char data[768];
+  snprintf(data, sizeof(data),
+           "\"size\":%u,\"version\":\"%s\",\"url\":\"http://127.0.0.1:%u%s\",%s", SIZE, version,
+           http_server_port(world->server), path, fields);
+  world_push_data(world, data);
 }
 
 void world_push_md5(struct world *world, const char *version, const char *path) {
@@ -134,6 +152,61 @@ void world_await_fetching(struct world *world) {
     IOT_MQTT_Yield(world->mqtt, 100);
   }
 }
+
+void world_await_error(struct world *world) {
+  for (int i = 0; IOT_OTA_GetLastError(world->ota) == 0; i++) {
+    if (i == STEPS_MAX) fail_msg("nothing came");
+    IOT_MQTT_Yield(world->mqtt, 100);
+  }
+}
+
+static struct {
+  unsigned count;
+  int deinit;
+} pushes; /* the callback gets the handle and nothing else */
+
+static int on_pushed(void *context) {
+  pushes.count++;
+  pushes.deinit = IOT_OTA_Deinit(context);
+  return 0;
+}
+
+void world_count_pushes(struct world *world) {
+  pushes.count = 0;
+  assert_int_equal(IOT_OTA_SetOnPushedCallback(world->ota, on_pushed), 0);
+}
+
+void world_await_pushes(struct world *world, unsigned count) {
+  for (int i = 0; pushes.count < count; i++) {
+    if (i == STEPS_MAX) fail_msg("nothing was announced");
+    IOT_MQTT_Yield(world->mqtt, 100);
+  }
+}
+
+int world_deinit_in_callback(void) {
+  return pushes.deinit;
+}
+
+/* ---- another thread ---- */
+
+static void *yield_until_stopped(void *arg) {
+  struct world *world = arg;
+  while (atomic_load(&world->yielding))
+    IOT_MQTT_Yield(world->mqtt, 50);
+  return NULL;
+}
+
+void world_start_yielding(struct world *world) {
+  atomic_store(&world->yielding, true);
+  assert_int_equal(pthread_create(&world->yielder, NULL, yield_until_stopped, world), 0);
+}
+
+void world_stop_yielding(struct world *world) {
+  atomic_store(&world->yielding, false);
+  pthread_join(world->yielder, NULL);
+}
+
+/* ---- fetching ---- */
 
 int world_fetch_all(struct world *world, uint8_t *image, uint32_t chunk) {
   uint32_t at = 0;

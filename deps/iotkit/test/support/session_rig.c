@@ -9,6 +9,18 @@
 
 size_t session_piece;
 
+int sr_whole(void **state) {
+  (void)state;
+  session_piece = 0;
+  return 0;
+}
+
+int sr_bytewise(void **state) {
+  (void)state;
+  session_piece = 1;
+  return 0;
+}
+
 void sr_fn(void) {}
 void sr_fn2(void) {}
 
@@ -40,10 +52,10 @@ void sr_free(struct session_rig *rig) {
   free(rig);
 }
 
-void sr_note(struct session_rig *rig, const struct ik_mqtt_happening *h) {
-  const size_t len = strlen(rig->told);
-  char *at = rig->told + len;
-  const size_t room = sizeof(rig->told) - len;
+void sr_note(struct session_rig *rig, const struct ik_mqtt_event *h) {
+  const size_t len = strlen(rig->reported);
+  char *at = rig->reported + len;
+  const size_t room = sizeof(rig->reported) - len;
   switch (h->type) {
   case IK_MQTT_ACCEPTED:
     snprintf(at, room, "up%s ", h->session_present ? "+" : "");
@@ -80,12 +92,11 @@ int sr_broker(struct session_rig *rig, const uint8_t *data, size_t len) {
     const uint8_t *at = copy;
     size_t left = n;
     int rc;
-    struct ik_mqtt_happening happening;
-    while ((rc = ik_mqtt_session_receive(&rig->session, &at, &left, rig->now, &happening,
-                                         rig->detail)) > 0) {
-      sr_note(rig, &happening);
-      if (happening.type == IK_MQTT_MESSAGE || happening.type == IK_MQTT_TOO_LARGE)
-        if (!rig->hold) assert_int_equal(ik_mqtt_session_answer(&rig->session, &happening), 0);
+    struct ik_mqtt_event event;
+    while ((rc = ik_mqtt_session_receive(&rig->session, &at, &left, &event, rig->detail)) > 0) {
+      sr_note(rig, &event);
+      if (event.type == IK_MQTT_MESSAGE || event.type == IK_MQTT_TOO_LARGE)
+        if (!rig->hold) assert_int_equal(ik_mqtt_session_answer(&rig->session, &event), 0);
     }
     free(copy);
     if (rc < 0) return rc;
@@ -95,13 +106,13 @@ int sr_broker(struct session_rig *rig, const uint8_t *data, size_t len) {
   return 0;
 }
 
-void sr_assert_told(struct session_rig *rig, const char *want) {
-  assert_string_equal(rig->told, want);
-  rig->told[0] = '\0';
+void sr_assert_reported(struct session_rig *rig, const char *want) {
+  assert_string_equal(rig->reported, want);
+  rig->reported[0] = '\0';
 }
 
 /* All that the session has to say, in the order of saying, as if it were written at once. */
-struct ik_buf sr_said(struct session_rig *rig) {
+struct ik_buf sr_sent(struct session_rig *rig) {
   struct ik_buf all, part;
   ik_buf_init(&all, 1 << 20);
   ik_buf_init(&part, 1 << 20);
@@ -114,12 +125,12 @@ struct ik_buf sr_said(struct session_rig *rig) {
   return all;
 }
 
-void sr_assert_said(struct session_rig *rig, const uint8_t *want, size_t len) {
-  struct ik_buf all = sr_said(rig);
+void sr_assert_sent(struct session_rig *rig, const uint8_t *want, size_t len) {
+  struct ik_buf all = sr_sent(rig);
   if (ik_buf_size(&all) != len || memcmp(ik_buf_ptr(&all), want, len) != 0) {
     for (size_t i = 0; i < ik_buf_size(&all); i++)
       print_error("%02x ", ik_buf_ptr(&all)[i]);
-    fail_msg("is what was said; %zu bytes, wanted %zu", ik_buf_size(&all), len);
+    fail_msg("is what was sent; %zu bytes, wanted %zu", ik_buf_size(&all), len);
   }
   ik_buf_free(&all);
 }
@@ -129,15 +140,15 @@ void sr_assert_silent(struct session_rig *rig) {
 }
 
 void sr_swallow(struct session_rig *rig) {
-  struct ik_buf all = sr_said(rig);
+  struct ik_buf all = sr_sent(rig);
   ik_buf_free(&all);
 }
 
 int sr_tick(struct session_rig *rig) {
-  struct ik_mqtt_happening happening;
+  struct ik_mqtt_event event;
   int rc;
-  while ((rc = ik_mqtt_session_tick(&rig->session, rig->now, &happening, rig->detail)) > 0)
-    sr_note(rig, &happening);
+  while ((rc = ik_mqtt_session_tick(&rig->session, rig->now, &event, rig->detail)) > 0)
+    sr_note(rig, &event);
   return rc;
 }
 
@@ -145,7 +156,7 @@ void sr_go_up(struct session_rig *rig) {
   assert_int_equal(ik_mqtt_session_open(&rig->session, rig->now), 0);
   sr_swallow(rig);
   assert_int_equal(sr_broker(rig, CONNACK), 0);
-  sr_assert_told(rig, "up ");
+  sr_assert_reported(rig, "up ");
 }
 
 int sr_publish(struct session_rig *rig, const char *topic, const char *payload, uint8_t qos) {

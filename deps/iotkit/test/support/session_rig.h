@@ -1,7 +1,7 @@
 /*
  * session_rig.h - an MQTT session on a fake clock with a broker that is the test: what the session
- * says is compared byte for byte, what it tells as text. The broker's bytes are handed in whole or
- * one at a time (session_piece).
+ * sends is compared byte for byte, what it reports as text. The broker's bytes are handed in whole
+ * or one at a time (session_piece).
  */
 #ifndef TEST_SESSION_RIG_H
 #define TEST_SESSION_RIG_H
@@ -17,11 +17,17 @@
 #define T0 1000000u
 
 extern size_t session_piece; /* bytes handed in at a time, 0: all */
+/* Group set-ups, and a group run with each: the broker's bytes whole, then one at a time. */
+int sr_whole(void **state);
+int sr_bytewise(void **state);
+#define sr_run_both_ways(tests)                                                                    \
+  (cmocka_run_group_tests_name("whole", tests, sr_whole, NULL) +                                   \
+   cmocka_run_group_tests_name("bytewise", tests, sr_bytewise, NULL))
 
 struct session_rig {
   struct ik_mqtt_session session;
   uint64_t now;
-  char told[1024]; /* what receive() and sr_tick() told since the last look */
+  char reported[1024]; /* what receive() and sr_tick() reported since the last look */
   char detail[IOTKIT_DETAIL_MAX];
   bool hold; /* messages are not answered */
 };
@@ -32,11 +38,11 @@ struct session_rig *sr_new(const struct ik_mqtt_session_options *given);
 struct session_rig *sr_clean(void);
 struct session_rig *sr_persistent(void);
 void sr_free(struct session_rig *rig);
-void sr_note(struct session_rig *rig, const struct ik_mqtt_happening *h);
+void sr_note(struct session_rig *rig, const struct ik_mqtt_event *h);
 int sr_broker(struct session_rig *rig, const uint8_t *data, size_t len);
-void sr_assert_told(struct session_rig *rig, const char *want);
-struct ik_buf sr_said(struct session_rig *rig);
-void sr_assert_said(struct session_rig *rig, const uint8_t *want, size_t len);
+void sr_assert_reported(struct session_rig *rig, const char *want);
+struct ik_buf sr_sent(struct session_rig *rig);
+void sr_assert_sent(struct session_rig *rig, const uint8_t *want, size_t len);
 void sr_assert_silent(struct session_rig *rig);
 void sr_swallow(struct session_rig *rig);
 int sr_tick(struct session_rig *rig);

@@ -2,6 +2,8 @@
 
 #include "tls_server.h"
 
+#define OPENSSL_SUPPRESS_DEPRECATED 1 /* the parameters of DH are set in one way in 1.1.1 and 3.x */
+#include <openssl/dh.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
@@ -49,14 +51,23 @@ static void use_identity(SSL_CTX *ctx, const struct tls_server_options *options)
   BIO_free(bio);
 }
 
+static void weaken_dh(SSL_CTX *ctx) {
+  DH *dh = DH_get_1024_160();
+  SSL_CTX_set_security_level(ctx, 0);
+  REQUIRE(dh != NULL && SSL_CTX_set_tmp_dh(ctx, dh) == 1);
+  DH_free(dh);
+  REQUIRE(SSL_CTX_set_cipher_list(ctx, "DHE-RSA-AES128-GCM-SHA256") == 1);
+}
+
 static SSL_CTX *new_context(const struct tls_server_options *options) {
   static const unsigned char id[] = "test";
   SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
   REQUIRE(ctx != NULL);
+  if (options->max_version != 0) SSL_CTX_set_security_level(ctx, 0);
   use_identity(ctx, options);
   SSL_CTX_set_session_id_context(ctx, id, sizeof id);
+  if (options->weak_dh) weaken_dh(ctx);
   if (options->max_version != 0) {
-    SSL_CTX_set_security_level(ctx, 0);
     SSL_CTX_set_min_proto_version(ctx, 0);
     SSL_CTX_set_max_proto_version(ctx, options->max_version);
   }
@@ -103,6 +114,34 @@ static void sink(SSL *ssl, size_t bytes) {
   SSL_write(ssl, answer, sizeof answer);
 }
 
+static bool send_all(int fd, const char *data, size_t len) {
+  while (len > 0) {
+    ssize_t n = send(fd, data, len, 0);
+    if (n <= 0) return false;
+    data += n;
+    len -= (size_t)n;
+  }
+  return true;
+}
+
+/* Many records in one piece, so that the client is slower in taking them in than this is in sending
+ * them. */
+static void stream_keys(SSL *ssl, const struct tls_server_options *options) {
+  const int batch = 1000;
+  int fd = SSL_get_fd(ssl);
+  char *data;
+  long len;
+  if (options->bytes > 0) SSL_write(ssl, options->text, (int)options->bytes);
+  BIO *memory = BIO_new(BIO_s_mem());
+  SSL_set0_wbio(ssl, memory);
+  do {
+    (void)BIO_reset(memory);
+    for (int i = 0; i < batch; i++)
+      REQUIRE(SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1 && SSL_do_handshake(ssl) == 1);
+    len = BIO_get_mem_data(memory, &data);
+  } while (send_all(fd, data, (size_t)len));
+}
+
 static void count(struct tls_server *server, SSL *ssl) {
   const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
   server->counts.handshakes++;
@@ -121,6 +160,9 @@ static void talk(struct tls_server *server, SSL *ssl) {
   case TLS_SERVER_SINK:
     sink(ssl, server->options.bytes);
     break;
+  case TLS_SERVER_KEYS:
+    stream_keys(ssl, &server->options);
+    return;
   default:
     send_bytes(ssl, server->options.bytes);
     break;

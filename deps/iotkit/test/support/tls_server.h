@@ -14,6 +14,8 @@ enum tls_server_mode {
   TLS_SERVER_SEND, /* sends `bytes` bytes (tls_server_byte), then its close_notify */
   TLS_SERVER_CUT,  /* the same, then FIN without close_notify */
   TLS_SERVER_SINK, /* takes `bytes` bytes, then sends the 8 bytes of their sum, big-endian */
+  TLS_SERVER_KEYS, /* sends `bytes` bytes of `text`, then one KeyUpdate (1.3) after another until the
+                      client is gone */
   TLS_SERVER_MUTE  /* accepts, and says nothing at all, not even a handshake */
 };
 
@@ -22,8 +24,10 @@ struct tls_server_options {
   const char *key;
   const char *client_ca; /* PEM: a client certificate of it is required; NULL: none is asked for */
   int max_version;       /* TLS1_1_VERSION …; 0: any */
+  bool weak_dh;          /* DHE of 1,024 bits is all it offers; with an RSA certificate */
   enum tls_server_mode mode;
   size_t bytes;
+  const char *text; /* of TLS_SERVER_KEYS */
 };
 
 struct tls_server;

@@ -1,8 +1,10 @@
 /*
- * transfer_run.c - the steps; one transfer at a time, between start and stop.
+ * transfer_run.c - see transfer_run.h.
  */
 #include "support/transfer_run.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "iotkit_core.h"
@@ -17,6 +19,7 @@ static struct ik_http_exchange exchange;
 struct ik_transfer_options run_usual(void) {
   return (struct ik_transfer_options){.response_timeout_ms = 3000,
                                       .idle_timeout_ms = 2000,
+                                      .patience_ms = UINT32_MAX,
                                       .max_retries = 3,
                                       .max_tries = UINT32_MAX,
                                       .renew_timeout_ms = UINT32_MAX,
@@ -25,7 +28,7 @@ struct ik_transfer_options run_usual(void) {
                                       .max_redirects = 5};
 }
 
-void run_start_at(const struct ik_transfer_options *options, const char *url, uint64_t size,
+static void start(const struct ik_transfer_options *options, const char *url, uint64_t size,
                   uint64_t offset) {
   run_now_ms = 5000;
   ik_http_exchange_init(&exchange);
@@ -33,14 +36,22 @@ void run_start_at(const struct ik_transfer_options *options, const char *url, ui
   ik_transfer_begin(&run_transfer, offset, run_now_ms);
 }
 
-void run_start_with(const struct ik_transfer_options *options, const char *url) {
-  run_start_at(options, url, SIZE, 0);
-  assert_int_equal(run_transfer.state, IK_TRANSFER_CONNECT);
+void run_start_at(const struct ik_transfer_options *options, uint64_t size, uint64_t offset) {
+  start(options, RUN_URL, size, offset);
+}
+
+void run_start_url(const struct ik_transfer_options *options, const char *url) {
+  start(options, url, SIZE, 0);
+  run_assert_state(IK_TRANSFER_CONNECT);
+}
+
+void run_start_with(const struct ik_transfer_options *options) {
+  run_start_url(options, RUN_URL);
 }
 
 void run_start(void) {
   const struct ik_transfer_options options = run_usual();
-  run_start_with(&options, "https://h.example/f?k=secret");
+  run_start_with(&options);
 }
 
 void run_stop(void) {
@@ -50,7 +61,7 @@ void run_stop(void) {
 }
 
 const char *run_send_request(void) {
-  assert_int_equal(run_transfer.state, IK_TRANSFER_CONNECT);
+  run_assert_state(IK_TRANSFER_CONNECT);
   ik_transfer_connected(&run_transfer, run_now_ms);
   return run_send_on();
 }
@@ -58,7 +69,7 @@ const char *run_send_request(void) {
 const char *run_send_on(void) {
   static char text[4096];
   struct ik_buf buf;
-  assert_int_equal(run_transfer.state, IK_TRANSFER_REQUEST);
+  run_assert_state(IK_TRANSFER_REQUEST);
   ik_buf_init(&buf, sizeof(text) - 1);
   const struct ik_transfer_sender sender = {.user_agent = "test"};
   assert_int_equal(ik_transfer_request(&run_transfer, &sender, &buf), 0);
@@ -66,11 +77,11 @@ const char *run_send_on(void) {
   text[ik_buf_size(&buf)] = '\0';
   ik_buf_free(&buf);
   ik_transfer_sent(&run_transfer, run_now_ms);
-  assert_int_equal(run_transfer.state, IK_TRANSFER_HEAD);
+  run_assert_state(IK_TRANSFER_HEAD);
   return text;
 }
 
-void run_answer(const char *head) {
+void run_respond(const char *head) {
   uint8_t copy[2048];
   size_t body;
   size_t used;
@@ -83,6 +94,13 @@ void run_answer(const char *head) {
   ik_transfer_head(&run_transfer, &exchange, run_now_ms, WALL_MS, LONGEST);
 }
 
+void run_redirect_to(const char *location) {
+  char head[256];
+  run_send_request();
+  snprintf(head, sizeof(head), "HTTP/1.1 302 x\r\nLocation: %s\r\n\r\n", location);
+  run_respond(head);
+}
+
 size_t run_receive(size_t len) {
   size_t skip;
   size_t take;
@@ -90,24 +108,52 @@ size_t run_receive(size_t len) {
   return take;
 }
 
+void run_respond_range(uint64_t first, uint64_t end, uint64_t size) {
+  char head[160];
+  snprintf(head, sizeof(head),
+           "HTTP/1.1 206 x\r\nContent-Range: bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64
+           "\r\nContent-Length: %" PRIu64 "\r\n\r\n",
+           first, end - 1, size, end - first);
+  run_respond(head);
+}
+
+void run_end_body(void) {
+  ik_transfer_end(&run_transfer, true, run_now_ms, LONGEST);
+}
+
 void run_lose(int error) {
   ik_transfer_error(&run_transfer, error, "lost", run_now_ms, LONGEST);
 }
 
+void run_lose_at(const char *head, size_t len) {
+  run_send_request();
+  run_respond(head);
+  assert_int_equal(run_receive(len), len);
+  run_lose(IK_ECONNECTION_RESET);
+}
+
+void run_pass(uint64_t ms) {
+  run_now_ms += ms;
+  ik_transfer_tick(&run_transfer, run_now_ms, LONGEST);
+}
+
+void run_assert_state(enum ik_transfer_state state) {
+  if (run_transfer.state != state)
+    fail_msg("state %d: %s", run_transfer.state, run_transfer.detail);
+}
+
 void run_assert_waits(uint64_t wait_ms) {
-  assert_int_equal(run_transfer.state, IK_TRANSFER_WAIT);
+  run_assert_state(IK_TRANSFER_WAIT);
   assert_int_equal(ik_transfer_deadline(&run_transfer), run_now_ms + wait_ms);
-  run_now_ms += wait_ms - 1;
-  ik_transfer_tick(&run_transfer, run_now_ms, LONGEST);
-  assert_int_equal(run_transfer.state, IK_TRANSFER_WAIT);
-  run_now_ms++;
-  ik_transfer_tick(&run_transfer, run_now_ms, LONGEST);
-  assert_int_equal(run_transfer.state, IK_TRANSFER_CONNECT);
+  run_pass(wait_ms - 1);
+  run_assert_state(IK_TRANSFER_WAIT);
+  run_pass(1);
+  run_assert_state(IK_TRANSFER_CONNECT);
 }
 
 void run_assert_failed(int error) {
   if (run_transfer.error != error)
     fail_msg("%s: %s", iotkit_error_name(run_transfer.error), run_transfer.detail);
-  assert_int_equal(run_transfer.state, IK_TRANSFER_FAILED);
+  run_assert_state(IK_TRANSFER_FAILED);
   assert_non_null(strstr(run_transfer.detail, "h.example"));
 }

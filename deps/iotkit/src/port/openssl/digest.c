@@ -7,9 +7,9 @@
  */
 #include <stdlib.h>
 
-#include "../port.h"
-#include "../soft/soft_digest.h"
-#include "openssl.h"
+#include "port/openssl/openssl.h"
+#include "port/port.h"
+#include "port/soft/soft_digest.h"
 
 struct ik_digest {
   const struct ik_openssl *openssl; /* NULL: `soft` is in use */

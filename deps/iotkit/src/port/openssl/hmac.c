@@ -4,9 +4,9 @@
  */
 #include <limits.h>
 
-#include "../port.h"
-#include "../soft/soft_digest.h"
-#include "openssl.h"
+#include "port/openssl/openssl.h"
+#include "port/port.h"
+#include "port/soft/soft_digest.h"
 
 static int openssl_hmac(const struct ik_openssl *o, enum ik_hmac_method method, const void *key,
                         size_t key_len, const void *data, size_t len, uint8_t out[IK_HMAC_MAX]) {

@@ -2,23 +2,37 @@
  * openssl.c - finds the OpenSSL of this process: linked, exported by the program, or a library of
  * the system.
  *
- * The table is filled under pthread_once and constant afterwards. A library that was loaded is
- * never unloaded: threads of the program may be inside it until the very end.
+ * The table is filled under `lock` and constant once `shown` has it. That none was found is not
+ * remembered: what was in the way (no descriptor free, no memory) passes, so the next use looks
+ * again. A library that was loaded is never unloaded: threads of the program may be inside it until
+ * the very end.
  */
-#include "openssl.h"
+#include "port/openssl/openssl.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
-#include "../port.h"
+#include "port/port.h"
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+/* Why a search found none. */
+struct miss {
+  int error;
+  char detail[IOTKIT_DETAIL_MAX];
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct ik_openssl table;
-static const char *source; /* NULL: none was found */
+static const char *source;
+static _Atomic(const struct ik_openssl *) shown; /* NULL: none so far */
 
 #if defined(IK_OPENSSL_NONE)
 
-static void find(void) {}
+static bool find(struct miss *miss) {
+  miss->error = IK_ETLS_UNAVAILABLE;
+  ik_detail(miss->detail, "this SDK was built without OpenSSL");
+  return false;
+}
 
 #elif defined(IK_OPENSSL_LINKED)
 
@@ -27,17 +41,25 @@ IK_LIBCRYPTO_MAP(DECLARE)
 IK_LIBSSL_MAP(DECLARE)
 #undef DECLARE
 
-static void find(void) {
+static bool find(struct miss *miss) {
+  (void)miss;
 #define FILL(result, name, parameters) table.name = name;
   IK_LIBCRYPTO_MAP(FILL)
   IK_LIBSSL_MAP(FILL)
 #undef FILL
   source = "linked";
+  return true;
 }
 
 #else
 
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#if !defined(__APPLE__)
+#include <link.h>
+#endif
+#include <unistd.h>
 
 struct symbol {
   const char *name;
@@ -51,15 +73,59 @@ static const struct symbol ssl_symbols[] = {IK_LIBSSL_MAP(SYMBOL)};
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
+/* The loaded object that holds an address. */
+struct object {
+  uintptr_t address;
+  uintptr_t first; /* both 0: not found */
+  uintptr_t end;
+};
+
+#if defined(__APPLE__)
+
+static bool is_in(struct object *object, const void *address) {
+  Dl_info where;
+  if (dladdr(address, &where) == 0) return false;
+  if (object->first == 0) object->first = (uintptr_t)where.dli_fbase;
+  return object->first == (uintptr_t)where.dli_fbase;
+}
+
+#else
+
+static int look_at(struct dl_phdr_info *info, size_t size, void *ctx) {
+  struct object *object = ctx;
+  uintptr_t first = UINTPTR_MAX;
+  uintptr_t end = 0;
+  (void)size;
+  for (size_t i = 0; i < info->dlpi_phnum; i++) {
+    if (info->dlpi_phdr[i].p_type != PT_LOAD) continue;
+    uintptr_t begin = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+    if (begin < first) first = begin;
+    if (begin + info->dlpi_phdr[i].p_memsz > end) end = begin + info->dlpi_phdr[i].p_memsz;
+  }
+  if (object->address < first || object->address >= end) return 0;
+  object->first = first;
+  object->end = end;
+  return 1;
+}
+
+/* Not by dladdr(), which also looks for the name: in a program with as many symbols as Node.js has
+ * that takes a millisecond each time. */
+static bool is_in(struct object *object, const void *address) {
+  if (object->end == 0) {
+    object->address = (uintptr_t)address;
+    dl_iterate_phdr(look_at, object);
+  }
+  return (uintptr_t)address >= object->first && (uintptr_t)address < object->end;
+}
+
+#endif
+
 /* All of them, and all from one object: a set put together from two versions would crash. */
 static bool fill(void *handle, const struct symbol *symbols, size_t count, struct ik_openssl *out) {
-  const void *base = NULL;
+  struct object object = {0};
   for (size_t i = 0; i < count; i++) {
-    Dl_info where;
     void *address = dlsym(handle, symbols[i].name);
-    if (address == NULL || dladdr(address, &where) == 0) return false;
-    if (base == NULL) base = where.dli_fbase;
-    if (where.dli_fbase != base) return false;
+    if (address == NULL || !is_in(&object, address)) return false;
     /* An object pointer becomes a function pointer: POSIX allows it, ISO C knows no cast for it. */
     memcpy((char *)out + symbols[i].offset, &address, sizeof address);
   }
@@ -97,48 +163,109 @@ static int load_flags(void *process) {
   return flags;
 }
 
-static bool load(const char *name, int flags) {
+static bool passes(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
+/* Whether what stopped the last dlopen() will pass. That is not said to leave errno alone. */
+static bool will_pass(int error) {
+  if (passes(error)) return true;
+  int fd = open("/", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return passes(errno);
+  close(fd);
+  return false;
+}
+
+static void note_miss(struct miss *miss, int error) {
+  bool again = will_pass(error);
+  const char *reason = dlerror(); /* NOLINT(concurrency-mt-unsafe): of this thread alone */
+  if (reason == NULL) reason = "it cannot be loaded";
+  if (!again || miss->error == IK_ETLS) return;
+  miss->error = IK_ETLS;
+  ik_detail(miss->detail, "OpenSSL could not be loaded: %s", reason);
+}
+
+static bool load(const char *name, int flags, struct miss *miss) {
+  errno = 0;
   void *handle = dlopen(name, flags);
-  if (handle == NULL) return false;
+  if (handle == NULL) {
+    note_miss(miss, errno);
+    return false;
+  }
   if (!take(handle)) {
     dlclose(handle);
     return false;
   }
   /* At exit it would tear itself down under threads that still use it. */
-  table.OPENSSL_init_crypto(IK_OPENSSL_INIT_NO_ATEXIT, NULL);
+  if (table.OPENSSL_init_crypto(IK_OPENSSL_INIT_NO_ATEXIT, NULL) != 1) {
+    miss->error = IK_ETLS;
+    ik_detail(miss->detail, "%s could not be initialized", name);
+    return false;
+  }
   source = name;
   return true;
 }
 
-static void find(void) {
+static bool find(struct miss *miss) {
 #if defined(__APPLE__)
   static const char *const names[] = {"libssl.3.dylib", "/opt/homebrew/lib/libssl.3.dylib",
                                       "/usr/local/lib/libssl.3.dylib", "libssl.1.1.dylib"};
 #else
   static const char *const names[] = {"libssl.so.3", "libssl.so.1.1"};
 #endif
+  miss->error = IK_ETLS_UNAVAILABLE;
+  ik_detail(miss->detail,
+            "neither this program nor the system has OpenSSL 1.1.1 or later (libssl.so.3)");
   /* Not RTLD_DEFAULT, which is a null pointer on Linux and no handle at all elsewhere. */
+  errno = 0;
   void *process = dlopen(NULL, RTLD_NOW);
-  if (process == NULL) return;
+  if (process == NULL) {
+    note_miss(miss, errno);
+    return false;
+  }
   if (take(process)) {
     source = "process";
-    return;
+    return true;
   }
   int flags = load_flags(process);
   for (size_t i = 0; i < COUNT(names); i++)
-    if (load(names[i], flags)) return;
+    if (load(names[i], flags, miss)) return true;
+  return false;
 }
 
 #endif
 
+int ik_openssl_need(const struct ik_openssl **out, char *detail) {
+  struct miss miss = {0};
+  *out = atomic_load_explicit(&shown, memory_order_acquire);
+  if (*out != NULL) return 0;
+  pthread_mutex_lock(&lock);
+  *out = atomic_load_explicit(&shown, memory_order_relaxed);
+  if (*out == NULL && find(&miss)) {
+    /* Its configuration now, for then it reads the environment in the thread that comes first. */
+    if (strcmp(source, "process") != 0)
+      (void)table.OPENSSL_init_crypto(IK_OPENSSL_INIT_LOAD_CONFIG, NULL);
+    *out = &table;
+    atomic_store_explicit(&shown, &table, memory_order_release);
+  }
+  pthread_mutex_unlock(&lock);
+  if (*out != NULL) return 0;
+  return ik_refuse(detail, miss.error, "%s", miss.detail);
+}
+
 const struct ik_openssl *ik_openssl(void) {
-  pthread_once(&once, find);
-  return source == NULL ? NULL : &table;
+  const struct ik_openssl *openssl;
+  return ik_openssl_need(&openssl, NULL) == 0 ? openssl : NULL;
 }
 
 const char *iotkit_tls_source(void) {
-  pthread_once(&once, find);
-  return source;
+  return ik_openssl() == NULL ? NULL : source;
+}
+
+/* Does not look for OpenSSL: a thread for which it was not found has nothing of it. */
+void iotkit_tls_thread_stop(void) {
+  const struct ik_openssl *openssl = atomic_load_explicit(&shown, memory_order_acquire);
+  if (openssl != NULL) openssl->OPENSSL_thread_stop();
 }
 
 /* ---- codes of the error queue ---- */

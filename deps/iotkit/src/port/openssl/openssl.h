@@ -1,12 +1,12 @@
 /*
- * openssl.h - the OpenSSL of this process, found once.
+ * openssl.h - the OpenSSL of this process: looked for until it is found.
  */
 #ifndef IK_OPENSSL_H
 #define IK_OPENSSL_H
 
 #include <stdint.h>
 
-#include "openssl_table.h"
+#include "port/openssl/openssl_table.h"
 
 struct ik_openssl {
 #define IK_OPENSSL_FIELD(result, name, parameters) result(*name) parameters;
@@ -15,8 +15,13 @@ struct ik_openssl {
 #undef IK_OPENSSL_FIELD
 };
 
-/* Any thread; NULL: there is none. The first call looks for it and may read files; it stays for the
- * life of the process. */
+/*
+ * Any thread. 0: *out is it, and stays for the life of the process. Else NULL and, with detail,
+ * IK_ETLS_UNAVAILABLE: there is none, or IK_ETLS: it could not be loaded now (no free descriptor, no
+ * memory). Looks for it as long as there is none, and may then read files.
+ */
+int ik_openssl_need(const struct ik_openssl **out, char *detail);
+/* The same; NULL: there is none, or not now. */
 const struct ik_openssl *ik_openssl(void);
 
 /* Library and reason of a code of the error queue, which 1.1.1 and 3.x pack differently. */

@@ -41,6 +41,7 @@ typedef long ik_bio_ctrl_fn(BIO *bio, int command, long number, void *pointer);
   X(unsigned long, OpenSSL_version_num, (void)) \
   X(const char *, OpenSSL_version, (int type)) \
   X(int, OPENSSL_init_crypto, (uint64_t options, const OPENSSL_INIT_SETTINGS *settings)) \
+  X(void, OPENSSL_thread_stop, (void)) \
   X(void, ERR_clear_error, (void)) \
   X(unsigned long, ERR_peek_error, (void)) \
   X(unsigned long, ERR_peek_last_error, (void)) \
@@ -89,6 +90,8 @@ typedef long ik_bio_ctrl_fn(BIO *bio, int command, long number, void *pointer);
   X(EVP_PKEY *, PEM_read_bio_PrivateKey, (BIO *bio, EVP_PKEY **out, ik_pem_password_fn *fn, void *ctx)) \
   X(void, X509_free, (X509 *cert)) \
   X(int, X509_STORE_add_cert, (X509_STORE *store, X509 *cert)) \
+  X(const char *, X509_get_default_cert_file, (void)) \
+  X(const char *, X509_get_default_cert_dir, (void)) \
   X(const char *, X509_verify_cert_error_string, (long error)) \
   X(int, X509_VERIFY_PARAM_set1_host, (X509_VERIFY_PARAM *param, const char *name, size_t len)) \
   X(int, X509_VERIFY_PARAM_set1_ip, (X509_VERIFY_PARAM *param, const unsigned char *ip, size_t len)) \
@@ -100,9 +103,10 @@ typedef long ik_bio_ctrl_fn(BIO *bio, int command, long number, void *pointer);
   X(SSL_CTX *, SSL_CTX_new, (const SSL_METHOD *method)) \
   X(void, SSL_CTX_free, (SSL_CTX *ctx)) \
   X(long, SSL_CTX_ctrl, (SSL_CTX *ctx, int command, long number, void *pointer)) \
+  X(int, SSL_CTX_get_security_level, (const SSL_CTX *ctx)) \
+  X(void, SSL_CTX_set_security_level, (SSL_CTX *ctx, int level)) \
   X(void, SSL_CTX_set_verify, (SSL_CTX *ctx, int mode, ik_ssl_verify_fn *fn)) \
   X(X509_STORE *, SSL_CTX_get_cert_store, (const SSL_CTX *ctx)) \
-  X(int, SSL_CTX_set_default_verify_paths, (SSL_CTX *ctx)) \
   X(int, SSL_CTX_load_verify_locations, (SSL_CTX *ctx, const char *file, const char *directory)) \
   X(int, SSL_CTX_use_certificate, (SSL_CTX *ctx, X509 *cert)) \
   X(int, SSL_CTX_use_PrivateKey, (SSL_CTX *ctx, EVP_PKEY *key)) \
@@ -131,6 +135,7 @@ typedef long ik_bio_ctrl_fn(BIO *bio, int command, long number, void *pointer);
 /* X(name, value): constants, each IK_ before OpenSSL's own name */
 #define IK_OPENSSL_CONSTANTS(X) \
   X(OPENSSL_VERSION, 0) \
+  X(OPENSSL_INIT_LOAD_CONFIG, 0x00000040) \
   X(OPENSSL_INIT_NO_ATEXIT, 0x00080000) \
   X(ERR_LIB_PEM, 9) \
   X(PEM_R_NO_START_LINE, 108) \
@@ -143,9 +148,11 @@ typedef long ik_bio_ctrl_fn(BIO *bio, int command, long number, void *pointer);
   X(SSL_CTRL_MODE, 33) \
   X(SSL_CTRL_SET_SESS_CACHE_MODE, 44) \
   X(SSL_CTRL_SET_TLSEXT_HOSTNAME, 55) \
+  X(SSL_CTRL_CLEAR_MODE, 78) \
   X(SSL_CTRL_SET_MIN_PROTO_VERSION, 123) \
   X(SSL_MODE_ENABLE_PARTIAL_WRITE, 0x01) \
   X(SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER, 0x02) \
+  X(SSL_MODE_AUTO_RETRY, 0x04) \
   X(SSL_MODE_RELEASE_BUFFERS, 0x10) \
   X(SSL_SESS_CACHE_CLIENT, 0x0001) \
   X(SSL_SESS_CACHE_NO_INTERNAL, 0x0300) \
@@ -163,6 +170,10 @@ typedef long ik_bio_ctrl_fn(BIO *bio, int command, long number, void *pointer);
   X(X509_V_OK, 0) \
   X(X509_V_ERR_CERT_NOT_YET_VALID, 9) \
   X(X509_V_ERR_CERT_HAS_EXPIRED, 10) \
+  X(X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, 18) \
+  X(X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, 19) \
+  X(X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, 20) \
+  X(X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, 21) \
   X(X509_V_ERR_HOSTNAME_MISMATCH, 62) \
   X(X509_V_ERR_IP_ADDRESS_MISMATCH, 64)
 /* clang-format on */

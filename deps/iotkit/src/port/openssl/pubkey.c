@@ -1,3 +1,4 @@
+/* Tested by deps/iotkit/test/core/test_keys.c. */
 /*
  * pubkey.c - public keys and the signatures made with theirs.
  *
@@ -8,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../base/codec.h"
-#include "../../base/limits.h"
-#include "../../base/spki.h"
-#include "../port.h"
-#include "openssl.h"
+#include "base/codec.h"
+#include "base/limits.h"
+#include "base/spki.h"
+#include "port/openssl/openssl.h"
+#include "port/port.h"
 
 #define RSA_BITS_MIN 2048
 #define RSA_BITS_MAX 8192 /* its signatures are the longest that are taken */
@@ -27,20 +28,18 @@ struct ik_pubkey {
 
 /* Says what is wrong with the block; `index` counts from 0. */
 static int refuse_key(char *detail, size_t index, const char *why) {
-  ik_detail(detail, "key %zu: %s", index + 1, why);
-  return IK_EPUBLIC_KEY;
+  return ik_refuse(detail, IK_EPUBLIC_KEY, "key %zu: %s", index + 1, why);
 }
 
 static int check_kind(const struct ik_spki *spki, size_t index, char *detail) {
   if (spki->kind == IK_KEY_OTHER) {
-    ik_detail(detail, "key %zu: is %s, not RSA, ECDSA on P-256 or Ed25519", index + 1, spki->name);
-    return IK_EPUBLIC_KEY;
+    return ik_refuse(detail, IK_EPUBLIC_KEY, "key %zu: is %s, not RSA, ECDSA on P-256 or Ed25519",
+                     index + 1, spki->name);
   }
   if (spki->kind != IK_KEY_RSA) return 0;
   if (spki->bits >= RSA_BITS_MIN && spki->bits <= RSA_BITS_MAX) return 0;
-  ik_detail(detail, "key %zu: is RSA of %u bits, not %d to %d", index + 1, spki->bits, RSA_BITS_MIN,
-            RSA_BITS_MAX);
-  return IK_EPUBLIC_KEY;
+  return ik_refuse(detail, IK_EPUBLIC_KEY, "key %zu: is RSA of %u bits, not %d to %d", index + 1,
+                   spki->bits, RSA_BITS_MIN, RSA_BITS_MAX);
 }
 
 static int make_key(const struct ik_openssl *o, const struct ik_spki *spki, size_t index,
@@ -128,12 +127,10 @@ static int check_count(struct ik_str pem, size_t read, char *detail) {
   size_t begins = occurrences(pem, IK_STR("-----BEGIN "));
   size_t ends = occurrences(pem, IK_STR("-----END "));
   if (read == 0 && begins == 0 && ends == 0) {
-    ik_detail(detail, "the text holds no key in PEM format");
-    return IK_EPUBLIC_KEY;
+    return ik_refuse(detail, IK_EPUBLIC_KEY, "the text holds no key in PEM format");
   }
   if (begins == read && ends == read) return 0;
-  ik_detail(detail, "a line that begins or ends a key is damaged");
-  return IK_EPUBLIC_KEY;
+  return ik_refuse(detail, IK_EPUBLIC_KEY, "a line that begins or ends a key is damaged");
 }
 
 static int read_all(const struct ik_openssl *o, struct ik_str pem, struct ik_pubkey **out,
@@ -156,21 +153,18 @@ static int read_all(const struct ik_openssl *o, struct ik_str pem, struct ik_pub
 }
 
 int ik_pubkeys_read(struct ik_str pem, struct ik_pubkey **out, size_t cap, char *detail) {
-  const struct ik_openssl *o = ik_openssl();
+  char reason[IOTKIT_DETAIL_MAX] = "";
+  const struct ik_openssl *o;
+  int rc = ik_openssl_need(&o, reason);
   ik_detail(detail, "%s", "");
-  if (o == NULL) {
-    ik_detail(detail,
-              "public keys need OpenSSL 1.1.1 or later: neither this program nor the system "
-              "has it (libssl.so.3)");
-    return IK_ETLS_UNAVAILABLE;
-  }
+  if (rc != 0) return ik_refuse(detail, rc, "public keys need OpenSSL: %.220s", reason);
   if (pem.len > IK_PEM_MAX) {
-    ik_detail(detail, "the public keys are longer than %zu bytes", IK_PEM_MAX);
-    return IK_EPUBLIC_KEY;
+    return ik_refuse(detail, IK_EPUBLIC_KEY, "the public keys are longer than %zu bytes",
+                     IK_PEM_MAX);
   }
   /* The calling thread may be the runtime's own: its error queue is left as it was. */
   o->ERR_set_mark();
-  int rc = read_all(o, pem, out, cap, detail);
+  rc = read_all(o, pem, out, cap, detail);
   o->ERR_pop_to_mark();
   return rc;
 }
@@ -210,7 +204,9 @@ static int verify_digest(const struct ik_pubkey *key, const uint8_t digest[32],
   EVP_PKEY_CTX *ctx = o->EVP_PKEY_CTX_new(key->pkey, NULL);
   if (ctx == NULL) return IK_ENO_MEMORY;
   int rc = IK_ECRYPTO;
-  /* By name: the functions that set it are macros in 1.1.1. PKCS #1 v1.5 is what RSA begins with. */
+  /*
+   * By name: the functions that set it are macros in 1.1.1. PKCS #1 v1.5 is what RSA begins with.
+   */
   if (o->EVP_PKEY_verify_init(ctx) == 1 && o->EVP_PKEY_CTX_ctrl_str(ctx, "digest", "SHA256") == 1)
     rc = o->EVP_PKEY_verify(ctx, signature, signature_len, digest, 32) == 1;
   o->EVP_PKEY_CTX_free(ctx);

@@ -6,67 +6,44 @@
  * reads it) and after failures.
  */
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "../../base/limits.h"
+#include "base/endpoint.h"
+#include "base/limits.h"
 #include "iotkit_mqtt.h"
-#include "tls.h"
+#include "port/openssl/tls_bio.h"
+#include "port/openssl/tls_context.h"
+
+/* What one call may take in of what brings no data, so that no peer can hold it. */
+#define CALL_RECORDS 32
+#define CALL_BYTES 65536
+#define CLOCK_TEXT_MAX 48
 
 struct ik_tls_conn {
   const struct ik_openssl *openssl;
-  iotkit_tls_t *tls; /* a reference */
   SSL *ssl;
-  int fd;
-  int wants;
-  bool open;   /* the handshake is done */
-  bool broken; /* OpenSSL must not be called any more but to free */
-  bool at_end; /* the descriptor gave FIN */
-  bool filled; /* the last read filled the caller's buffer: there may be more inside */
-  int receive_error;
-  int send_error;
-  int late_error;    /* met after bytes that had to be given first; told by the next read */
+  struct ik_tls_peer peer; /* holds the reference to the context */
+  struct ik_tls_socket socket;
+  int wants;      /* IOTKIT_READ or IOTKIT_WRITE: what the last call that could not go on needs */
+  bool open;      /* the handshake is done */
+  bool broken;    /* OpenSSL must not be called any longer but to free */
+  bool filled;    /* the last read filled the caller's buffer: there may be more inside */
+  bool more;      /* the last read ended with its share: there may be more to take in at once */
+  int late_error; /* met after bytes that had to be given first; the next read returns it */
   char *late_detail; /* owned */
-  char name[IK_HOST_MAX + 1]; /* what the certificate must be for */
 };
-
-/* ---- the socket's side, for the BIO ---- */
-
-ptrdiff_t ik_tls_conn_receive(struct ik_tls_conn *conn, void *buf, size_t len) {
-  ptrdiff_t n = ik_tcp_read(conn->fd, buf, len);
-  if (n == 0) conn->at_end = true;
-  if (n < 0 && n != IK_EAGAIN) conn->receive_error = (int)n;
-  return n;
-}
-
-ptrdiff_t ik_tls_conn_send(struct ik_tls_conn *conn, const void *data, size_t len) {
-  ptrdiff_t n = conn->send_error != 0 ? IK_EAGAIN : ik_tcp_write(conn->fd, data, len);
-  if (n >= 0 || n == IK_EAGAIN) return n;
-  /* Told as "later" to OpenSSL, which else would not let us read what the peer had sent before it
-   * went. */
-  conn->send_error = (int)n;
-  return IK_EAGAIN;
-}
-
-bool ik_tls_conn_at_end(const struct ik_tls_conn *conn) {
-  return conn->at_end;
-}
-
-int ik_tls_conn_new_session(SSL *ssl, SSL_SESSION *session) {
-  struct ik_tls_conn *conn = ik_openssl()->SSL_get_ex_data(ssl, IK_OPENSSL_APP_DATA);
-  if (conn == NULL || conn->openssl->SSL_SESSION_is_resumable(session) != 1) return 0;
-  ik_tls_keep_session(conn->tls, conn->name, session);
-  return 1;
-}
 
 /* ---- making one ---- */
 
 /* Names as certificates and SNI spell them: without the final dot of a fully qualified one. */
 static int set_name(struct ik_tls_conn *conn, const char *name) {
-  size_t len = strnlen(name, sizeof conn->name);
-  if (len == 0 || len == sizeof conn->name) return IK_EINVALID_ARGUMENT;
-  memcpy(conn->name, name, len);
-  if (len > 1 && conn->name[len - 1] == '.') conn->name[len - 1] = '\0';
+  size_t len = strnlen(name, sizeof conn->peer.name);
+  if (len == 0 || len == sizeof conn->peer.name) return IK_EINVALID_ARGUMENT;
+  memcpy(conn->peer.name, name, len);
+  if (len > 1 && conn->peer.name[len - 1] == '.') conn->peer.name[len - 1] = '\0';
   return 0;
 }
 
@@ -74,28 +51,26 @@ static int expect_name(struct ik_tls_conn *conn) {
   const struct ik_openssl *o = conn->openssl;
   X509_VERIFY_PARAM *param = o->SSL_get0_param(conn->ssl);
   struct ik_address address;
-  if (ik_address_parse(conn->name, 0, &address)) {
+  if (ik_address_parse(conn->peer.name, 0, &address)) {
     size_t len = address.family == 4 ? 4 : 16;
     return o->X509_VERIFY_PARAM_set1_ip(param, address.bytes, len) == 1 ? 0 : IK_ENO_MEMORY;
   }
   o->X509_VERIFY_PARAM_set_hostflags(param, IK_X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-  if (o->X509_VERIFY_PARAM_set1_host(param, conn->name, 0) != 1) return IK_ENO_MEMORY;
+  if (o->X509_VERIFY_PARAM_set1_host(param, conn->peer.name, 0) != 1) return IK_ENO_MEMORY;
   if (o->SSL_ctrl(conn->ssl, IK_SSL_CTRL_SET_TLSEXT_HOSTNAME, IK_TLSEXT_NAMETYPE_host_name,
-                  conn->name) != 1)
+                  conn->peer.name) != 1)
     return IK_EINVALID_ARGUMENT;
   return 0;
 }
 
-static int set_up(struct ik_tls_conn *conn, const char *name) {
+static int set_up(struct ik_tls_conn *conn, const char *name, char *detail) {
   const struct ik_openssl *o = conn->openssl;
   int rc = set_name(conn, name);
+  if (rc == 0) rc = ik_tls_new_ssl(&conn->peer, &conn->ssl, detail);
   if (rc != 0) return rc;
-  conn->ssl = ik_tls_new_ssl(conn->tls, conn->name);
-  if (conn->ssl == NULL) return IK_ENO_MEMORY;
-  BIO *bio = ik_tls_bio_new(o, conn);
+  BIO *bio = ik_tls_bio_new(o, &conn->socket);
   if (bio == NULL) return IK_ENO_MEMORY;
   o->SSL_set_bio(conn->ssl, bio, bio); /* takes it over, once for both ways */
-  o->SSL_set_ex_data(conn->ssl, IK_OPENSSL_APP_DATA, conn);
   o->SSL_set_connect_state(conn->ssl);
   return expect_name(conn);
 }
@@ -103,21 +78,23 @@ static int set_up(struct ik_tls_conn *conn, const char *name) {
 int ik_tls_conn_new(iotkit_tls_t *tls, int fd, const char *host, struct ik_tls_conn **out,
                     char *detail) {
   *out = NULL;
-  const struct ik_openssl *o = ik_openssl();
-  if (o == NULL) return IK_ETLS_UNAVAILABLE;
+  const struct ik_openssl *o;
+  int rc = ik_openssl_need(&o, detail);
+  if (rc != 0) return rc;
   struct ik_tls_conn *conn = calloc(1, sizeof *conn);
   if (conn == NULL) return IK_ENO_MEMORY;
   conn->openssl = o;
-  conn->tls = iotkit_tls_ref(tls);
-  conn->fd = fd;
+  conn->peer.tls = iotkit_tls_ref(tls);
+  conn->socket.fd = fd;
   conn->wants = IOTKIT_WRITE;
   const char *cert_name = ik_tls_cert_name(tls);
   o->ERR_set_mark();
-  int rc = set_up(conn, cert_name != NULL ? cert_name : host);
+  rc = set_up(conn, cert_name != NULL ? cert_name : host, detail);
   o->ERR_pop_to_mark();
   if (rc != 0) {
-    ik_detail(detail, "TLS to %.100s: %s", host,
-              rc == IK_ENO_MEMORY ? "out of memory" : "not a name a certificate can be for");
+    if (rc == IK_ENO_MEMORY || rc == IK_EINVALID_ARGUMENT)
+      ik_detail(detail, "%.100s%s", ik_endpoint(host, 0).text,
+                rc == IK_ENO_MEMORY ? "" : " is not a name that a certificate can be for");
     ik_tls_conn_free(conn);
     return rc;
   }
@@ -128,21 +105,20 @@ int ik_tls_conn_new(iotkit_tls_t *tls, int fd, const char *host, struct ik_tls_c
 void ik_tls_conn_free(struct ik_tls_conn *conn) {
   if (conn == NULL) return;
   if (conn->ssl != NULL) conn->openssl->SSL_free(conn->ssl);
-  iotkit_tls_unref(conn->tls);
+  iotkit_tls_unref(conn->peer.tls);
   free(conn->late_detail);
   free(conn);
 }
 
 /* ---- errors ---- */
 
-static int certificate_error(struct ik_tls_conn *conn, long result, char *detail) {
-  const char *reason = conn->openssl->X509_verify_cert_error_string(result);
-  ik_detail(detail, "certificate of %.120s refused: %s", conn->name, reason);
+static int certificate_code(long result) {
   switch (result) {
   case IK_X509_V_ERR_HOSTNAME_MISMATCH:
   case IK_X509_V_ERR_IP_ADDRESS_MISMATCH:
     return IK_ETLS_HOSTNAME;
-  case IK_X509_V_ERR_CERT_NOT_YET_VALID:
+  case IK_X509_V_ERR_CERT_NOT_YET_VALID: /* or this device's clock is not set yet */
+    return IK_ETLS_NOT_YET_VALID;
   case IK_X509_V_ERR_CERT_HAS_EXPIRED:
     return IK_ETLS_EXPIRED;
   default:
@@ -150,12 +126,47 @@ static int certificate_error(struct ik_tls_conn *conn, long result, char *detail
   }
 }
 
+/* What certificates are held against, as OpenSSL reads it. */
+static void write_clock(char *out, size_t cap) {
+  time_t now = time(NULL);
+  struct tm utc;
+  if (gmtime_r(&now, &utc) == NULL || strftime(out, cap, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+    snprintf(out, cap, "%s", "no time");
+}
+
+/* What would help, where an option does. */
+static const char *advice(long result) {
+  switch (result) {
+  case IK_X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+  case IK_X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+  case IK_X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+  case IK_X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    return "; the CAs to trust are set by tls.ca or fetch.ca (ca)";
+  case IK_X509_V_ERR_HOSTNAME_MISMATCH:
+  case IK_X509_V_ERR_IP_ADDRESS_MISMATCH:
+    return "; another name to expect is set by tls.servername (cert_name)";
+  case IK_X509_V_ERR_CERT_NOT_YET_VALID:
+  case IK_X509_V_ERR_CERT_HAS_EXPIRED:
+    return "; this device's clock says ";
+  default:
+    return "";
+  }
+}
+
+static int certificate_error(struct ik_tls_conn *conn, long result, char *detail) {
+  const char *reason = conn->openssl->X509_verify_cert_error_string(result);
+  int rc = certificate_code(result);
+  char clock[CLOCK_TEXT_MAX] = "";
+  if (rc == IK_ETLS_NOT_YET_VALID || rc == IK_ETLS_EXPIRED) write_clock(clock, sizeof clock);
+  ik_detail(detail, "%.100s: %.60s%s%s", ik_endpoint(conn->peer.name, 0).text, reason,
+            advice(result), clock);
+  return rc;
+}
+
 static int stream_error(struct ik_tls_conn *conn, int error, char *detail) {
-  ik_detail(detail, "TLS with %.120s: %s%s", conn->name,
-            error == IK_ECONNECTION_CLOSED ? "the peer closed the connection without a close_notify"
-            : error == IK_ECONNECTION_RESET ? "the peer reset the connection"
-                                            : "network error",
-            conn->open ? "" : " during the handshake");
+  ik_detail(detail, "%.120s%s%s", ik_endpoint(conn->peer.name, 0).text,
+            error == IK_ECONNECTION_CLOSED ? ": TLS ended without a close_notify" : "",
+            conn->open ? "" : ", during the handshake");
   return error;
 }
 
@@ -167,11 +178,11 @@ static int lasting_error(struct ik_tls_conn *conn, int ssl_error, char *detail) 
   conn->broken = true;
   if (ssl_error == IK_SSL_ERROR_SSL && verified != IK_X509_V_OK)
     return certificate_error(conn, verified, detail);
-  if (conn->receive_error != 0) return stream_error(conn, conn->receive_error, detail);
-  if (conn->at_end) return stream_error(conn, IK_ECONNECTION_CLOSED, detail);
-  ik_detail(detail, "TLS with %.120s: %s", conn->name,
-            ik_openssl_error_text(o, o->ERR_peek_error()));
-  return IK_ETLS;
+  if (conn->socket.receive_error != 0)
+    return stream_error(conn, conn->socket.receive_error, detail);
+  if (conn->socket.at_end) return stream_error(conn, IK_ECONNECTION_CLOSED, detail);
+  return ik_refuse(detail, IK_ETLS, "%.120s: %s", ik_endpoint(conn->peer.name, 0).text,
+                   ik_openssl_error_text(o, o->ERR_peek_error()));
 }
 
 /* What a call that returned `result` ≤ 0 means: 0 (close_notify), IK_EAGAIN or why it failed. */
@@ -185,7 +196,8 @@ static int explain(struct ik_tls_conn *conn, int result, char *detail) {
     return IK_EAGAIN;
   case IK_SSL_ERROR_WANT_WRITE:
     conn->wants = IOTKIT_WRITE;
-    return conn->send_error == 0 ? IK_EAGAIN : stream_error(conn, conn->send_error, detail);
+    return conn->socket.send_error == 0 ? IK_EAGAIN
+                                        : stream_error(conn, conn->socket.send_error, detail);
   case IK_SSL_ERROR_ZERO_RETURN:
     return 0;
   default:
@@ -201,10 +213,19 @@ static int clamp(size_t len) {
   return len > INT_MAX ? INT_MAX : (int)len;
 }
 
+/* Before each call into OpenSSL that may read: `len` bytes of data are wanted at most. */
+static void begin_call(struct ik_tls_conn *conn, size_t len) {
+  conn->socket.reads_left = 2 * CALL_RECORDS;
+  conn->socket.bytes_left = len < SIZE_MAX - CALL_BYTES ? len + CALL_BYTES : SIZE_MAX;
+  conn->socket.dry = false;
+  conn->more = false;
+  conn->openssl->ERR_clear_error();
+}
+
 int ik_tls_conn_handshake(struct ik_tls_conn *conn, char *detail) {
   if (conn->open) return 0;
   if (conn->broken) return IK_EINVALID_STATE;
-  conn->openssl->ERR_clear_error();
+  begin_call(conn, 0);
   int result = conn->openssl->SSL_do_handshake(conn->ssl);
   if (result == 1) {
     conn->open = true;
@@ -214,22 +235,37 @@ int ik_tls_conn_handshake(struct ik_tls_conn *conn, char *detail) {
   int rc = explain(conn, result, detail);
   if (rc == IK_EAGAIN) return rc;
   if (rc == 0) {
-    ik_detail(detail, "TLS with %.120s: the peer ended the handshake", conn->name);
+    ik_detail(detail, "%.120s: the peer ended the TLS handshake",
+              ik_endpoint(conn->peer.name, 0).text);
     rc = IK_ECONNECTION_CLOSED;
   }
-  ik_tls_drop_session(conn->tls);
+  ik_tls_drop_session(conn->peer.tls);
   return rc;
 }
 
-/* Records hold at most 16 KiB each: several are put together until the buffer is full or the socket
- * empty. */
+/* A record without data has been dealt with; the socket was not asked to the end. */
+static bool may_go_on(struct ik_tls_conn *conn, int result) {
+  return conn->openssl->SSL_get_error(conn->ssl, result) == IK_SSL_ERROR_WANT_READ &&
+         !conn->socket.dry;
+}
+
+/* Records hold at most 16 KiB each: several are put together until the buffer is full, the socket
+ * empty, or the share of a call used up. */
 static size_t read_records(struct ik_tls_conn *conn, uint8_t *buf, size_t len, int *last) {
   size_t done = 0;
-  conn->openssl->ERR_clear_error();
+  unsigned idle = 0;
+  begin_call(conn, len);
   while (done < len) {
     *last = conn->openssl->SSL_read(conn->ssl, buf + done, clamp(len - done));
-    if (*last <= 0) break;
-    done += (size_t)*last;
+    if (*last > 0) {
+      done += (size_t)*last;
+      continue;
+    }
+    if (!may_go_on(conn, *last)) break;
+    conn->more =
+        conn->socket.reads_left == 0 || conn->socket.bytes_left == 0 || ++idle == CALL_RECORDS;
+    if (conn->more) break;
+    conn->openssl->ERR_clear_error();
   }
   return done;
 }
@@ -259,9 +295,11 @@ ptrdiff_t ik_tls_conn_read(struct ik_tls_conn *conn, void *buf, size_t len, char
 
 ptrdiff_t ik_tls_conn_write(struct ik_tls_conn *conn, const void *data, size_t len, char *detail) {
   if (len == 0) return 0;
-  if (conn->send_error != 0) return stream_error(conn, conn->send_error, detail);
+  if (conn->socket.send_error != 0) return stream_error(conn, conn->socket.send_error, detail);
   if (!conn->open || conn->broken) return IK_EINVALID_STATE;
-  conn->openssl->ERR_clear_error();
+  bool more = conn->more;
+  begin_call(conn, 0);
+  conn->more = more; /* what a read left is still there */
   int n = conn->openssl->SSL_write(conn->ssl, data, clamp(len));
   if (n > 0) return n;
   int rc = explain(conn, n, detail);
@@ -274,14 +312,17 @@ int ik_tls_conn_wants(const struct ik_tls_conn *conn) {
 
 bool ik_tls_conn_pending(const struct ik_tls_conn *conn) {
   if (conn->late_error != 0) return true;
-  /* Half a record does not count; OpenSSL cannot tell it from a whole one, but then the next read
-   * resets `filled`. */
-  return conn->filled && !conn->broken && conn->openssl->SSL_has_pending(conn->ssl) == 1;
+  if (conn->broken) return false;
+  /*
+   * Half a record does not count; OpenSSL cannot distinguish it from a whole one, but then the next
+   * read resets `filled`.
+   */
+  return conn->more || (conn->filled && conn->openssl->SSL_has_pending(conn->ssl) == 1);
 }
 
 void ik_tls_conn_shutdown(struct ik_tls_conn *conn) {
-  if (!conn->open || conn->broken || conn->send_error != 0) return;
-  conn->openssl->ERR_clear_error();
+  if (!conn->open || conn->broken || conn->socket.send_error != 0) return;
+  begin_call(conn, 0);
   conn->openssl->SSL_shutdown(conn->ssl);
   conn->openssl->ERR_clear_error();
 }

@@ -1,17 +1,23 @@
+/* Tested by deps/iotkit/test/port/openssl/test_tls_conn.c. */
 /*
  * tls_context.c - what to trust and who we are, parsed once for any number of connections.
  *
  * Counted by references, atomically; the last unref frees. Connections of many threads share the
  * SSL_CTX, which OpenSSL locks by itself; the kept session has a lock of its own.
  */
+#include "port/openssl/tls_context.h"
+
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "../../base/limits.h"
-#include "tls.h"
+#include "base/sized.h"
+
+/* Of OpenSSL: 112 bits, no RSA or DH of less than 2,048 bits, no SHA-1 in a chain. A runtime whose
+ * own level is higher keeps it. */
+#define SECURITY_LEVEL 2
 
 struct iotkit_tls {
   atomic_int refs;
@@ -19,7 +25,11 @@ struct iotkit_tls {
   SSL_CTX *ctx;
   char *cert_name; /* owned; NULL: the host's name */
   struct ik_mutex *lock;
-  SSL_SESSION *session; /* under `lock`; the last one, NULL: none */
+  bool deferred; /* under `lock`: whom to trust has not been read yet */
+  char *ca;      /* under `lock`, owned: what is to be read; NULL: the system's store */
+  size_t ca_len;
+  struct ik_tls_places places; /* where the system's store is, for what is deferred */
+  SSL_SESSION *session;        /* under `lock`; the last one, NULL: none */
   char session_name[IK_HOST_MAX + 1];
 };
 
@@ -44,6 +54,46 @@ static int give_passphrase(char *buf, int size, int writing, void *ctx) {
   return (int)len;
 }
 
+/* ---- sessions ---- */
+
+static void use_session(struct iotkit_tls *tls, SSL *ssl, const char *name) {
+  const struct ik_openssl *o = tls->openssl;
+  SSL_SESSION *used_up = NULL;
+  ik_mutex_lock(tls->lock);
+  if (tls->session != NULL && strcmp(tls->session_name, name) == 0) {
+    o->SSL_set_session(ssl, tls->session);
+    /* A TLS 1.3 ticket is for one connection (RFC 8446, C.4); each connection brings new ones. */
+    if (o->SSL_SESSION_get_protocol_version(tls->session) >= IK_TLS1_3_VERSION) {
+      used_up = tls->session;
+      tls->session = NULL;
+    }
+  }
+  ik_mutex_unlock(tls->lock);
+  if (used_up != NULL) o->SSL_SESSION_free(used_up);
+}
+
+static void replace_session(struct iotkit_tls *tls, const char *name, SSL_SESSION *session) {
+  ik_mutex_lock(tls->lock);
+  SSL_SESSION *old = tls->session;
+  tls->session = session;
+  memcpy(tls->session_name, name, strlen(name) + 1);
+  ik_mutex_unlock(tls->lock);
+  if (old != NULL) tls->openssl->SSL_SESSION_free(old);
+}
+
+/* OpenSSL's callback: 1 takes over the reference. */
+static int keep_session(SSL *ssl, SSL_SESSION *session) {
+  const struct ik_openssl *o = ik_openssl();
+  struct ik_tls_peer *peer = o->SSL_get_ex_data(ssl, IK_OPENSSL_APP_DATA);
+  if (peer == NULL || o->SSL_SESSION_is_resumable(session) != 1) return 0;
+  replace_session(peer->tls, peer->name, session);
+  return 1;
+}
+
+void ik_tls_drop_session(iotkit_tls_t *tls) {
+  replace_session(tls, "", NULL);
+}
+
 /* ---- trust ---- */
 
 static int add_certificates(struct iotkit_tls *tls, BIO *bio, char *detail) {
@@ -59,22 +109,20 @@ static int add_certificates(struct iotkit_tls *tls, BIO *bio, char *detail) {
   }
   unsigned long error = o->ERR_peek_last_error();
   if (!is_end_of_pem(o, error)) {
-    ik_detail(detail, "CA certificate %zu: %s", count + 1, ik_openssl_error_text(o, error));
-    return IK_ETLS_CA;
+    return ik_refuse(detail, IK_ETLS_CA, "CA certificate %zu: %s", count + 1,
+                     ik_openssl_error_text(o, error));
   }
   if (count == 0) {
-    ik_detail(detail, "the CA option holds no certificate in PEM format");
-    return IK_ETLS_CA;
+    return ik_refuse(detail, IK_ETLS_CA, "tls.ca (ca) holds no certificate in PEM format");
   }
   return 0;
 }
 
-static int trust_given(struct iotkit_tls *tls, const struct iotkit_tls_options *options,
-                       char *detail) {
-  BIO *bio = open_pem(tls->openssl, options->ca, options->ca_len);
+static int trust_given(struct iotkit_tls *tls, const char *ca, size_t ca_len, char *detail) {
+  BIO *bio = open_pem(tls->openssl, ca, ca_len);
   if (bio == NULL) {
-    ik_detail(detail, "the CA certificates are longer than %zu bytes", IK_PEM_MAX);
-    return IK_ETLS_CA;
+    return ik_refuse(detail, IK_ETLS_CA, "the CA certificates are longer than %zu bytes",
+                     IK_PEM_MAX);
   }
   int rc = add_certificates(tls, bio, detail);
   tls->openssl->BIO_free(bio);
@@ -82,11 +130,24 @@ static int trust_given(struct iotkit_tls *tls, const struct iotkit_tls_options *
 }
 
 /*
+ * As SSL_CTX_set_default_verify_paths() does, which would read the environment in this thread. What
+ * is not there is not trusted: that is no error of OpenSSL's either.
+ */
+static void trust_places(struct iotkit_tls *tls, const struct ik_tls_places *places) {
+  const struct ik_openssl *o = tls->openssl;
+  const char *file = places->file != NULL ? places->file : o->X509_get_default_cert_file();
+  const char *directory =
+      places->directory != NULL ? places->directory : o->X509_get_default_cert_dir();
+  (void)o->SSL_CTX_load_verify_locations(tls->ctx, file, NULL);
+  (void)o->SSL_CTX_load_verify_locations(tls->ctx, NULL, directory);
+}
+
+/*
  * The places compiled into an OpenSSL that came with the program (Node's for one) exist on no
  * machine but the one that built it, so the usual bundles are tried besides; not where the user has
- * said by environment what to trust.
+ * named in the environment what to trust.
  */
-static int trust_system(struct iotkit_tls *tls) {
+static int trust_system(struct iotkit_tls *tls, const struct ik_tls_places *places, char *detail) {
   static const char *const bundles[] = {
       "/etc/ssl/certs/ca-certificates.crt",                /* Debian, Alpine, Arch */
       "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", /* Fedora, RHEL */
@@ -95,22 +156,91 @@ static int trust_system(struct iotkit_tls *tls) {
       "/etc/ssl/cert.pem",      /* macOS, BSD */
   };
   const struct ik_openssl *o = tls->openssl;
-  if (o->SSL_CTX_set_default_verify_paths(tls->ctx) != 1) return IK_ENO_MEMORY;
-  /* As OpenSSL itself reads them. NOLINTNEXTLINE(concurrency-mt-unsafe) */
-  if (getenv("SSL_CERT_FILE") != NULL || getenv("SSL_CERT_DIR") != NULL) return 0;
+  trust_places(tls, places);
+  if (places->file != NULL || places->directory != NULL) return 0;
   if (strcmp(iotkit_tls_source(), "process") != 0) return 0;
-  for (size_t i = 0; i < sizeof bundles / sizeof bundles[0]; i++)
-    if (access(bundles[i], R_OK) == 0 &&
-        o->SSL_CTX_load_verify_locations(tls->ctx, bundles[i], NULL) == 1)
-      break;
+  for (size_t i = 0; i < sizeof bundles / sizeof bundles[0]; i++) {
+    if (access(bundles[i], R_OK) != 0) continue;
+    if (o->SSL_CTX_load_verify_locations(tls->ctx, bundles[i], NULL) == 1) return 0;
+    /* No free descriptor, say: a context that knows no CA would refuse everybody for good. */
+    return ik_refuse(detail, IK_ETLS, "%s: %s", bundles[i],
+                     ik_openssl_error_text(o, o->ERR_peek_last_error()));
+  }
+  return 0;
+}
+
+static int trust(struct iotkit_tls *tls, const char *ca, size_t ca_len,
+                 const struct ik_tls_places *places, char *detail) {
+  return ca != NULL ? trust_given(tls, ca, ca_len, detail) : trust_system(tls, places, detail);
+}
+
+/* Replaces what is read when it is needed; too late when it has been read. Under the lock. */
+static int keep_ca(struct iotkit_tls *tls, const char *ca, size_t len) {
+  char *copy = ik_str_dup((struct ik_str){ca, len});
+  if (copy == NULL) return IK_ENO_MEMORY;
+  free(tls->ca);
+  tls->ca = copy;
+  tls->ca_len = len;
+  return 0;
+}
+
+static int keep_places(struct iotkit_tls *tls, const struct ik_tls_places *places) {
+  const char *from[] = {places->file, places->directory};
+  char **to[] = {&tls->places.file, &tls->places.directory};
+  for (size_t i = 0; i < 2; i++) {
+    if (from[i] == NULL) continue;
+    *to[i] = ik_str_dup(ik_str(from[i]));
+    if (*to[i] == NULL) return IK_ENO_MEMORY;
+  }
+  return 0;
+}
+
+static int defer_trust(struct iotkit_tls *tls, const struct iotkit_tls_options *options,
+                       const struct ik_tls_places *places) {
+  tls->deferred = true;
+  if (options->ca == NULL) return keep_places(tls, places);
+  size_t len = options->ca_len != 0 ? options->ca_len : strlen(options->ca);
+  return keep_ca(tls, options->ca, len);
+}
+
+int iotkit_tls_set_ca(iotkit_tls_t *tls, const char *ca, size_t ca_len) {
+  if (tls == NULL || ca == NULL) return IK_EINVALID_ARGUMENT;
+  ik_mutex_lock(tls->lock);
+  int rc = tls->deferred ? keep_ca(tls, ca, ca_len != 0 ? ca_len : strlen(ca)) : IK_EINVALID_STATE;
+  ik_mutex_unlock(tls->lock);
+  return rc;
+}
+
+/* Reads what was deferred; after a failure the next connection tries again. */
+static int need_trust(struct iotkit_tls *tls, char *detail) {
+  int rc = 0;
+  ik_mutex_lock(tls->lock);
+  if (tls->deferred) rc = trust(tls, tls->ca, tls->ca_len, &tls->places, detail);
+  if (rc == 0) {
+    tls->deferred = false;
+    free(tls->ca);
+    tls->ca = NULL;
+  }
+  ik_mutex_unlock(tls->lock);
+  return rc;
+}
+
+int ik_tls_new_ssl(struct ik_tls_peer *peer, SSL **out, char *detail) {
+  struct iotkit_tls *tls = peer->tls;
+  int rc = need_trust(tls, detail);
+  if (rc != 0) return rc;
+  *out = tls->openssl->SSL_new(tls->ctx);
+  if (*out == NULL) return IK_ENO_MEMORY;
+  use_session(tls, *out, peer->name);
+  tls->openssl->SSL_set_ex_data(*out, IK_OPENSSL_APP_DATA, peer);
   return 0;
 }
 
 /* ---- identity ---- */
 
 static int identity_error(const struct ik_openssl *o, const char *what, char *detail) {
-  ik_detail(detail, "%s: %s", what, ik_openssl_error_text(o, o->ERR_peek_last_error()));
-  return IK_ETLS_IDENTITY;
+  return ik_refuse(detail, IK_ETLS_IDENTITY, "%s: %s", what,
+                   ik_openssl_error_text(o, o->ERR_peek_last_error()));
 }
 
 static int use_certificates(struct iotkit_tls *tls, BIO *bio, char *detail) {
@@ -148,10 +278,9 @@ static int set_identity(struct iotkit_tls *tls, const struct iotkit_tls_options 
                         char *detail) {
   const struct ik_openssl *o = tls->openssl;
   if (options->cert == NULL || options->key == NULL) {
-    ik_detail(detail, "a client %s was given without a %s",
-              options->cert != NULL ? "certificate" : "key",
-              options->cert != NULL ? "key" : "certificate");
-    return IK_ETLS_IDENTITY;
+    return ik_refuse(detail, IK_ETLS_IDENTITY, "a client %s was given without a %s",
+                     options->cert != NULL ? "certificate" : "key",
+                     options->cert != NULL ? "key" : "certificate");
   }
   BIO *cert = open_pem(o, options->cert, options->cert_len);
   BIO *key = open_pem(o, options->key, options->key_len);
@@ -177,19 +306,24 @@ static int open_context(struct iotkit_tls *tls) {
   if (tls->ctx == NULL) return IK_ENO_MEMORY;
   if (o->SSL_CTX_ctrl(tls->ctx, IK_SSL_CTRL_SET_MIN_PROTO_VERSION, IK_TLS1_2_VERSION, NULL) != 1)
     return IK_ETLS;
+  if (o->SSL_CTX_get_security_level(tls->ctx) < SECURITY_LEVEL)
+    o->SSL_CTX_set_security_level(tls->ctx, SECURITY_LEVEL);
   o->SSL_CTX_ctrl(tls->ctx, IK_SSL_CTRL_MODE, mode, NULL);
+  /* A record without data gives the thread back: see struct ik_tls_socket. */
+  o->SSL_CTX_ctrl(tls->ctx, IK_SSL_CTRL_CLEAR_MODE, IK_SSL_MODE_AUTO_RETRY, NULL);
   o->SSL_CTX_set_verify(tls->ctx, IK_SSL_VERIFY_PEER, NULL);
   o->SSL_CTX_ctrl(tls->ctx, IK_SSL_CTRL_SET_SESS_CACHE_MODE,
                   IK_SSL_SESS_CACHE_CLIENT | IK_SSL_SESS_CACHE_NO_INTERNAL, NULL);
-  o->SSL_CTX_sess_set_new_cb(tls->ctx, ik_tls_conn_new_session);
+  o->SSL_CTX_sess_set_new_cb(tls->ctx, keep_session);
   return 0;
 }
 
 static int fill_context(struct iotkit_tls *tls, const struct iotkit_tls_options *options,
-                        char *detail) {
+                        const struct ik_tls_places *places, char *detail) {
   int rc = open_context(tls);
   if (rc != 0) return rc;
-  rc = options->ca != NULL ? trust_given(tls, options, detail) : trust_system(tls);
+  rc = options->deferred ? defer_trust(tls, options, places)
+                         : trust(tls, options->ca, options->ca_len, places, detail);
   if (rc == 0 && (options->cert != NULL || options->key != NULL))
     rc = set_identity(tls, options, detail);
   if (rc == 0 && options->cert_name != NULL) {
@@ -199,22 +333,11 @@ static int fill_context(struct iotkit_tls *tls, const struct iotkit_tls_options 
   return rc;
 }
 
-int iotkit_tls_new(const struct iotkit_tls_options *options, iotkit_tls_t **out, char *detail) {
-  static const struct iotkit_tls_options defaults;
-  if (out == NULL) return IK_EINVALID_ARGUMENT;
-  *out = NULL;
-  ik_detail(detail, "%s", "");
-  if (options == NULL) options = &defaults;
-  if (options->cert_name != NULL) {
-    size_t len = strlen(options->cert_name);
-    if (len == 0 || len > IK_HOST_MAX) return len == 0 ? IK_EINVALID_ARGUMENT : IK_ETOO_LONG;
-  }
-  const struct ik_openssl *o = ik_openssl();
-  if (o == NULL) {
-    ik_detail(detail,
-              "neither this program nor the system has OpenSSL 1.1.1 or later (libssl.so.3)");
-    return IK_ETLS_UNAVAILABLE;
-  }
+static int make(const struct iotkit_tls_options *options, const struct ik_tls_places *places,
+                iotkit_tls_t **out, char *detail) {
+  const struct ik_openssl *o;
+  int rc = ik_openssl_need(&o, detail);
+  if (rc != 0) return rc;
   struct iotkit_tls *tls = calloc(1, sizeof *tls);
   if (tls == NULL) return IK_ENO_MEMORY;
   atomic_init(&tls->refs, 1);
@@ -222,7 +345,7 @@ int iotkit_tls_new(const struct iotkit_tls_options *options, iotkit_tls_t **out,
   tls->lock = ik_mutex_new();
   /* The calling thread may be the runtime's own: its error queue is left as it was. */
   o->ERR_set_mark();
-  int rc = tls->lock == NULL ? IK_ENO_MEMORY : fill_context(tls, options, detail);
+  rc = tls->lock == NULL ? IK_ENO_MEMORY : fill_context(tls, options, places, detail);
   o->ERR_pop_to_mark();
   if (rc != 0) {
     iotkit_tls_unref(tls);
@@ -230,6 +353,30 @@ int iotkit_tls_new(const struct iotkit_tls_options *options, iotkit_tls_t **out,
   }
   *out = tls;
   return 0;
+}
+
+int iotkit_tls_new(const struct iotkit_tls_options *options, iotkit_tls_t **out, char *detail) {
+  struct iotkit_tls_options own = {0};
+  struct ik_tls_places places;
+  if (out == NULL) return IK_EINVALID_ARGUMENT;
+  *out = NULL;
+  ik_detail(detail, "%s", "");
+  int rc = options != NULL ? IK_SIZED_READ(&own, options, detail) : 0;
+  if (rc != 0) return rc;
+  if (own.cert_name != NULL) {
+    size_t len = strlen(own.cert_name);
+    if (len == 0 || len > IK_HOST_MAX) return len == 0 ? IK_EINVALID_ARGUMENT : IK_ETOO_LONG;
+  }
+  rc = ik_tls_places_read(&places);
+  if (rc == 0) rc = make(&own, &places, out, detail);
+  ik_tls_places_free(&places);
+  return rc;
+}
+
+int ik_tls_new_system(const struct ik_tls_places *places, iotkit_tls_t **out, char *detail) {
+  static const struct iotkit_tls_options defaults;
+  *out = NULL;
+  return make(&defaults, places, out, detail);
 }
 
 iotkit_tls_t *iotkit_tls_ref(iotkit_tls_t *tls) {
@@ -242,51 +389,12 @@ void iotkit_tls_unref(iotkit_tls_t *tls) {
   if (tls->session != NULL) tls->openssl->SSL_SESSION_free(tls->session);
   if (tls->ctx != NULL) tls->openssl->SSL_CTX_free(tls->ctx);
   ik_mutex_free(tls->lock);
+  free(tls->ca);
+  ik_tls_places_free(&tls->places);
   free(tls->cert_name);
   free(tls);
 }
 
 const char *ik_tls_cert_name(const iotkit_tls_t *tls) {
   return tls->cert_name;
-}
-
-/* ---- sessions ---- */
-
-static void use_session(struct iotkit_tls *tls, SSL *ssl, const char *name) {
-  const struct ik_openssl *o = tls->openssl;
-  SSL_SESSION *used_up = NULL;
-  ik_mutex_lock(tls->lock);
-  if (tls->session != NULL && strcmp(tls->session_name, name) == 0) {
-    o->SSL_set_session(ssl, tls->session);
-    /* A TLS 1.3 ticket is for one connection (RFC 8446, C.4); each connection brings new ones. */
-    if (o->SSL_SESSION_get_protocol_version(tls->session) >= IK_TLS1_3_VERSION) {
-      used_up = tls->session;
-      tls->session = NULL;
-    }
-  }
-  ik_mutex_unlock(tls->lock);
-  if (used_up != NULL) o->SSL_SESSION_free(used_up);
-}
-
-SSL *ik_tls_new_ssl(iotkit_tls_t *tls, const char *name) {
-  SSL *ssl = tls->openssl->SSL_new(tls->ctx);
-  if (ssl != NULL) use_session(tls, ssl, name);
-  return ssl;
-}
-
-static void replace_session(struct iotkit_tls *tls, const char *name, SSL_SESSION *session) {
-  ik_mutex_lock(tls->lock);
-  SSL_SESSION *old = tls->session;
-  tls->session = session;
-  memcpy(tls->session_name, name, strlen(name) + 1);
-  ik_mutex_unlock(tls->lock);
-  if (old != NULL) tls->openssl->SSL_SESSION_free(old);
-}
-
-void ik_tls_keep_session(iotkit_tls_t *tls, const char *name, SSL_SESSION *session) {
-  replace_session(tls, name, session);
-}
-
-void ik_tls_drop_session(iotkit_tls_t *tls) {
-  replace_session(tls, "", NULL);
 }

@@ -8,11 +8,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "address.h"
+#include "port/posix/address.h"
 
 #define SCOPE_TEXT_MAX 64
 
-/* The part behind '%': an interface's name, or its number. */
+/* The part after '%': an interface's name, or its number. */
 static bool parse_scope(const char *text, uint32_t *out) {
   *out = if_nametoindex(text);
   if (*out != 0) return true;

@@ -6,7 +6,7 @@
 
 #include <sys/socket.h>
 
-#include "../port.h"
+#include "port/port.h"
 
 /* Returns the length of what it wrote. */
 socklen_t ik_posix_sockaddr(const struct ik_address *address, struct sockaddr_storage *out);

@@ -1,9 +1,10 @@
+/* Tested by deps/iotkit/test/net/test_proxy.c. */
 /*
  * environment.c - variables of the process's environment. No state.
  */
 #include <stdlib.h>
 
-#include "../port.h"
+#include "port/port.h"
 
 int ik_port_environment(const char *name, char **out) {
   /* NOLINTNEXTLINE(concurrency-mt-unsafe): the contract leaves that to the caller */

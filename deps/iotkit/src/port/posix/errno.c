@@ -1,12 +1,13 @@
+/* Tested by deps/iotkit/test/port/posix/test_file.c. */
 /*
  * errno.c - texts of system errors. No state.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "posix.h"
+#include "port/posix/posix.h"
 
-/* strerror_r comes in two forms, told apart by what they return; the compiler picks the one that
+/* strerror_r comes in two forms, which differ in what they return; the compiler picks the one that
  * fits. */
 static const char *__attribute__((unused)) from_posix(int rc, const char *out) {
   return rc == 0 ? out : NULL;

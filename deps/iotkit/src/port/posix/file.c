@@ -15,16 +15,10 @@
 #include <sys/ioctl.h>
 #endif
 
-#include "../../base/limits.h"
-#include "posix.h"
+#include "base/limits.h"
+#include "port/posix/posix.h"
 
 #define LOCK_TRIES 16
-
-struct ik_osfile {
-  int fd;
-  bool is_block_device;
-  char path[]; /* for texts of errors */
-};
 
 int ik_posix_file_error(int error) {
   switch (error) {
@@ -49,16 +43,18 @@ int ik_posix_file_error(int error) {
   }
 }
 
-static int fail(const char *verb, const char *path, int error, char *detail) {
+int ik_posix_file_fail(const char *verb, const char *path, int error, char *detail) {
   char text[IK_ERRNO_TEXT_MAX];
   ik_detail(detail, "cannot %s %s: %s", verb, path, ik_posix_errno_text(error, text));
   return ik_posix_file_error(error);
 }
 
+#if defined(__linux__)
 static bool is_block_device(const char *path) {
   struct stat st;
   return stat(path, &st) == 0 && S_ISBLK(st.st_mode);
 }
+#endif
 
 static int open_flags(const char *path, int flags) {
   /* O_NONBLOCK: a FIFO in the place of a file must not stop the thread; regular files and disks do
@@ -68,7 +64,8 @@ static int open_flags(const char *path, int flags) {
     os |= O_RDWR;
   else
     os |= (flags & IK_OSFILE_WRITE) ? O_WRONLY : O_RDONLY;
-  if (flags & IK_OSFILE_CREATE) os |= O_CREAT | O_NOFOLLOW;
+  if (flags & IK_OSFILE_CREATE) os |= O_CREAT;
+  if (flags & (IK_OSFILE_CREATE | IK_OSFILE_WRITE)) os |= O_NOFOLLOW;
 #if defined(__linux__)
   /* Without O_CREAT it means: nobody else has claimed the device, no mount above all. */
   if ((flags & IK_OSFILE_EXCLUSIVE) && is_block_device(path)) os |= O_EXCL;
@@ -81,84 +78,103 @@ static int open_flags(const char *path, int flags) {
 static int open_path(const char *path, int flags, uint32_t mode, int *out, char *detail) {
   struct stat st;
   int fd;
-  do {
-    fd = open(path, open_flags(path, flags), (mode_t)mode);
-  } while (fd < 0 && errno == EINTR);
+  IK_RETRY(fd, open(path, open_flags(path, flags), (mode_t)mode));
   if (fd < 0 && errno == EBUSY) {
-    ik_detail(detail, "cannot open %s: it is mounted or in use", path);
-    return IK_EFILE_LOCKED;
+    return ik_refuse(detail, IK_EFILE_LOCKED, "cannot open %s: it is mounted or in use", path);
   }
   if (fd < 0) {
-    if (errno != ELOOP || !(flags & IK_OSFILE_CREATE)) return fail("open", path, errno, detail);
-    ik_detail(detail, "cannot open %s: it is a symbolic link", path);
-    return IK_EFILE_ACCESS;
+    if (errno != ELOOP) return ik_posix_file_fail("open", path, errno, detail);
+    return ik_refuse(detail, IK_EFILE_ACCESS, "cannot open %s: it is a symbolic link", path);
   }
-  if (fstat(fd, &st) != 0 || S_ISDIR(st.st_mode) || S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)) {
+  if (fstat(fd, &st) != 0) {
+    int rc = ik_posix_file_fail("look at", path, errno, detail);
     close(fd);
-    ik_detail(detail, "cannot open %s: it is neither a file nor a device", path);
-    return IK_EFILE;
+    return rc;
+  }
+  if (S_ISDIR(st.st_mode) || S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)) {
+    close(fd);
+    return ik_refuse(detail, IK_EFILE, "cannot open %s: it is neither a file nor a device", path);
   }
   *out = fd;
   return 0;
 }
 
-/* False: between opening and locking, its last holder renamed or removed it; what is locked then is
- * another file. */
-static bool is_still_at(int fd, const char *path) {
+int ik_posix_at(int fd, const char *path) {
   struct stat held, there;
-  if (fstat(fd, &held) != 0 || lstat(path, &there) != 0) return false;
+  int rc;
+  IK_RETRY(rc, fstat(fd, &held));
+  if (rc != 0) return -1;
+  IK_RETRY(rc, lstat(path, &there));
+  if (rc != 0) return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
   return held.st_dev == there.st_dev && held.st_ino == there.st_ino;
+}
+
+int ik_posix_lock(int fd, const char *path, char *detail) {
+  int rc;
+  IK_RETRY(rc, flock(fd, LOCK_EX | LOCK_NB));
+  /* Between opening and locking, its last holder may have renamed or removed it. */
+  int at = rc == 0 ? ik_posix_at(fd, path) : -1;
+  if (at == 1) return 0;
+  int error = errno;
+  close(fd);
+  if (at == 0) return IK_POSIX_MOVED;
+  if (rc == 0) return ik_posix_file_fail("look at", path, error, detail);
+  if (error != EWOULDBLOCK) return ik_posix_file_fail("lock", path, error, detail);
+  return ik_refuse(detail, IK_EFILE_LOCKED, "%s is being written by another process or download",
+                   path);
 }
 
 static int open_locked(const char *path, int flags, uint32_t mode, int *out, char *detail) {
   for (int i = 0; i < LOCK_TRIES; i++) {
     int rc = open_path(path, flags, mode, out, detail);
-    if (rc != 0) return rc;
-    if (flock(*out, LOCK_EX | LOCK_NB) != 0) {
-      int error = errno;
-      close(*out);
-      if (error != EWOULDBLOCK) return fail("lock", path, error, detail);
-      break;
-    }
-    if (!(flags & IK_OSFILE_CREATE) || is_still_at(*out, path)) return 0;
-    close(*out);
+    if (rc == 0) rc = ik_posix_lock(*out, path, detail);
+    if (rc != IK_POSIX_MOVED) return rc;
   }
-  ik_detail(detail, "%s is being written by another process or download", path);
-  return IK_EFILE_LOCKED;
+  return ik_refuse(detail, IK_EFILE_LOCKED, "%s is moved again and again", path);
 }
 
-int ik_osfile_open(const char *path, int flags, uint32_t mode, struct ik_osfile **out,
-                   char *detail) {
-  int fd, rc;
+int ik_posix_adopt(int fd, const char *path, struct ik_osfile **out) {
   struct stat st;
-  struct ik_osfile *file;
-
-  *out = NULL;
-  size_t len = strnlen(path, IK_PATH_MAX);
-  if (len == 0 || len == IK_PATH_MAX) {
-    ik_detail(detail, len == 0 ? "the path is empty" : "the path is too long");
-    return IK_EINVALID_ARGUMENT;
-  }
-  rc = (flags & IK_OSFILE_LOCK) ? open_locked(path, flags, mode, &fd, detail)
-                                : open_path(path, flags, mode, &fd, detail);
-  if (rc != 0) return rc;
-  /* Emptied after it is locked, not by O_TRUNC: it may be another writer's until then. */
-  if ((flags & IK_OSFILE_TRUNCATE) && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-      ftruncate(fd, 0) != 0) {
-    rc = fail("empty", path, errno, detail);
-    close(fd);
-    return rc;
-  }
-  file = malloc(sizeof *file + len + 1);
+  size_t size = strlen(path) + 1;
+  struct ik_osfile *file = malloc(sizeof *file + size);
   if (file == NULL) {
     close(fd);
     return IK_ENO_MEMORY;
   }
   file->fd = fd;
   file->is_block_device = fstat(fd, &st) == 0 && S_ISBLK(st.st_mode);
-  memcpy(file->path, path, len + 1);
+  memcpy(file->path, path, size);
   *out = file;
   return 0;
+}
+
+static int empty(int fd) {
+  struct stat st;
+  int rc = 0;
+  if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) IK_RETRY(rc, ftruncate(fd, 0));
+  return rc;
+}
+
+int ik_osfile_open(const char *path, int flags, uint32_t mode, struct ik_osfile **out,
+                   char *detail) {
+  int fd, rc;
+
+  *out = NULL;
+  size_t len = strnlen(path, IK_PATH_MAX);
+  if (len == 0 || len == IK_PATH_MAX) {
+    return ik_refuse(detail, IK_EINVALID_ARGUMENT,
+                     len == 0 ? "the path is empty" : "the path is too long");
+  }
+  rc = (flags & IK_OSFILE_LOCK) ? open_locked(path, flags, mode, &fd, detail)
+                                : open_path(path, flags, mode, &fd, detail);
+  if (rc != 0) return rc;
+  /* Emptied after it is locked, not by O_TRUNC: it may be another writer's until then. */
+  if ((flags & IK_OSFILE_TRUNCATE) && empty(fd) != 0) {
+    rc = ik_posix_file_fail("empty", path, errno, detail);
+    close(fd);
+    return rc;
+  }
+  return ik_posix_adopt(fd, path, out);
 }
 
 void ik_osfile_close(struct ik_osfile *file) {
@@ -174,7 +190,7 @@ int64_t ik_osfile_read(struct ik_osfile *file, uint64_t offset, void *buf, size_
   while (done < len) {
     ssize_t n = pread(file->fd, to + done, len - done, (off_t)(offset + done));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail("read", file->path, errno, detail);
+    if (n < 0) return ik_posix_file_fail("read", file->path, errno, detail);
     if (n == 0) break;
     done += (size_t)n;
   }
@@ -188,7 +204,7 @@ int ik_osfile_write(struct ik_osfile *file, uint64_t offset, const void *data, s
   while (done < len) {
     ssize_t n = pwrite(file->fd, from + done, len - done, (off_t)(offset + done));
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return fail("write", file->path, n < 0 ? errno : ENOSPC, detail);
+    if (n <= 0) return ik_posix_file_fail("write", file->path, n < 0 ? errno : ENOSPC, detail);
     done += (size_t)n;
   }
   return 0;
@@ -196,29 +212,29 @@ int ik_osfile_write(struct ik_osfile *file, uint64_t offset, const void *data, s
 
 int ik_osfile_truncate(struct ik_osfile *file, uint64_t size, char *detail) {
   int rc;
-  do {
-    rc = ftruncate(file->fd, (off_t)size);
-  } while (rc != 0 && errno == EINTR);
-  return rc == 0 ? 0 : fail("resize", file->path, errno, detail);
+  IK_RETRY(rc, ftruncate(file->fd, (off_t)size));
+  return rc == 0 ? 0 : ik_posix_file_fail("resize", file->path, errno, detail);
+}
+
+int ik_osfile_at(struct ik_osfile *file, const char *path, char *detail) {
+  int rc = ik_posix_at(file->fd, path);
+  return rc < 0 ? ik_posix_file_fail("look at", path, errno, detail) : rc;
 }
 
 bool ik_osfile_is_at(struct ik_osfile *file, const char *path) {
-  return is_still_at(file->fd, path);
+  return ik_posix_at(file->fd, path) == 1;
 }
 
 int ik_osfile_size(struct ik_osfile *file, uint64_t *size, char *detail) {
   struct stat st;
-  if (fstat(file->fd, &st) != 0) return fail("look at", file->path, errno, detail);
+  if (fstat(file->fd, &st) != 0) return ik_posix_file_fail("look at", file->path, errno, detail);
   if (S_ISBLK(st.st_mode)) {
     off_t end = lseek(file->fd, 0, SEEK_END);
-    if (end < 0) return fail("look at", file->path, errno, detail);
+    if (end < 0) return ik_posix_file_fail("look at", file->path, errno, detail);
     *size = (uint64_t)end;
     return 0;
   }
-  if (!S_ISREG(st.st_mode)) {
-    ik_detail(detail, "%s has no size", file->path);
-    return IK_EFILE;
-  }
+  if (!S_ISREG(st.st_mode)) return ik_refuse(detail, IK_EFILE, "%s has no size", file->path);
   *size = (uint64_t)st.st_size;
   return 0;
 }
@@ -234,13 +250,12 @@ int ik_osfile_reserve(struct ik_osfile *file, uint64_t offset, uint64_t len, cha
   int rc;
   if (len == 0) return 0;
   if (offset > INT64_MAX || len > INT64_MAX - offset)
-    return fail("reserve space for", file->path, EFBIG, detail);
-  do { /* not posix_fallocate(), which writes where the file system cannot reserve */
-    rc = fallocate(file->fd, FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)len);
-  } while (rc != 0 && errno == EINTR);
+    return ik_posix_file_fail("reserve space for", file->path, EFBIG, detail);
+  /* not posix_fallocate(), which writes where the file system cannot reserve */
+  IK_RETRY(rc, fallocate(file->fd, FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)len));
   if (rc == 0) return 0;
   if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
-    return fail("reserve space for", file->path, errno, detail);
+    return ik_posix_file_fail("reserve space for", file->path, errno, detail);
 #else
   (void)file, (void)offset, (void)len, (void)detail;
 #endif
@@ -276,32 +291,12 @@ static int flush(int fd) {
 
 int ik_osfile_sync(struct ik_osfile *file, char *detail) {
   int rc;
-  do {
-    rc = flush(file->fd);
-  } while (rc != 0 && errno == EINTR);
-  if (rc != 0 && errno != EINVAL) return fail("sync", file->path, errno, detail);
+  IK_RETRY(rc, flush(file->fd));
+  if (rc != 0 && errno != EINVAL) return ik_posix_file_fail("sync", file->path, errno, detail);
     /* EINVAL: a device that keeps nothing back */
 #if defined(__linux__) && defined(BLKFLSBUF)
   /* Who mounts or reads it next sees what the device has; needs a privilege, so only if it can. */
   if (file->is_block_device) (void)ioctl(file->fd, BLKFLSBUF, 0);
 #endif
   return 0;
-}
-
-int ik_osfile_copy_owner(struct ik_osfile *file, const char *from_path) {
-  struct stat from;
-  if (stat(from_path, &from) != 0) return ik_posix_file_error(errno);
-  if (!S_ISREG(from.st_mode)) return IK_EINVALID_ARGUMENT;
-  mode_t mode = from.st_mode & 07777;
-  /* Who runs with another's rights must be owned by that one: without the owner no set-id bits. */
-  if (fchown(file->fd, from.st_uid, from.st_gid) != 0) mode &= 0777;
-  return fchmod(file->fd, mode) == 0 ? 0 : ik_posix_file_error(errno);
-}
-
-int ik_osfile_limit_mode(struct ik_osfile *file, uint32_t mode) {
-  struct stat st;
-  if (fstat(file->fd, &st) != 0) return ik_posix_file_error(errno);
-  mode_t had = st.st_mode & 07777;
-  if ((had & (mode_t)mode) == had) return 0;
-  return fchmod(file->fd, had & (mode_t)mode) == 0 ? 0 : ik_posix_file_error(errno);
 }

@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#include "../port.h"
+#include "port/port.h"
 
 #define LINE_MAX_LEN 512
 

@@ -4,7 +4,8 @@
  *
  * A lookup has two holders: its owner, and the queue or the worker that has taken it. The last to
  * let go frees it, so cancelling never waits for a resolver that is stuck. The queue and the number
- * of workers are the only state of the process; workers end when the queue is empty.
+ * of workers are the only state of the process, under its lock; workers end when the queue is empty.
+ * In a child of fork() there are no workers, so it begins with an empty queue.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -13,17 +14,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../base/limits.h"
-#include "address.h"
-#include "posix.h"
+#include "base/limits.h"
+#include "port/posix/address.h"
+#include "port/posix/posix.h"
 
 #define WORKERS_MAX 8
 /* Resolver modules (NSS) are known to want much more than the least a thread may have. */
 #define WORKER_STACK ((size_t)256 * 1024)
 
 struct ik_lookup {
-  struct ik_lookup *next, *prev; /* in the queue; under `lock` */
-  bool queued;                   /* under `lock` */
+  struct ik_lookup *next, *prev; /* in the queue; under the lock of the process */
+  bool queued;                   /* as the links */
   atomic_int holders;
   atomic_bool done; /* what follows is final */
   struct ik_wake *wake;
@@ -34,9 +35,9 @@ struct ik_lookup {
   char host[IK_HOST_MAX + 1];
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct ik_lookup *queue_head, *queue_tail;
 static unsigned worker_count;
+static pthread_once_t fork_is_guarded = PTHREAD_ONCE_INIT;
 
 static void release(struct ik_lookup *lookup, int holds) {
   if (atomic_fetch_sub_explicit(&lookup->holders, holds, memory_order_acq_rel) != holds) return;
@@ -44,7 +45,7 @@ static void release(struct ik_lookup *lookup, int holds) {
   free(lookup);
 }
 
-/* ---- the queue, under `lock` ---- */
+/* ---- the queue, under the lock of the process ---- */
 
 static void push(struct ik_lookup *lookup) {
   lookup->queued = true;
@@ -67,6 +68,21 @@ static void take_out(struct ik_lookup *lookup) {
     lookup->next->prev = lookup->prev;
   else
     queue_tail = lookup->prev;
+}
+
+/* In a child of fork(), which has this thread alone. What was being resolved stays with its owner,
+ * and what the lost worker held of it is lost with it. */
+static void forget_workers(void) {
+  struct ik_lookup *lookup;
+  worker_count = 0;
+  while ((lookup = queue_head) != NULL) {
+    take_out(lookup);
+    atomic_fetch_sub_explicit(&lookup->holders, 1, memory_order_relaxed);
+  }
+}
+
+static void guard_fork(void) {
+  (void)pthread_atfork(NULL, NULL, forget_workers);
 }
 
 /* ---- resolving ---- */
@@ -96,14 +112,19 @@ static int interleave(const struct addrinfo *list, uint16_t port,
 static int resolve_error(struct ik_lookup *lookup, int rc, int error) {
   char text[IK_ERRNO_TEXT_MAX];
   const char *reason = rc == EAI_SYSTEM ? ik_posix_errno_text(error, text) : gai_strerror(rc);
-  ik_detail(lookup->detail, "cannot resolve %s: %s", lookup->host, reason);
+  ik_detail(lookup->detail, "%s: %s", lookup->host, reason);
   return rc == EAI_MEMORY ? IK_ENO_MEMORY : IK_ERESOLVE;
+}
+
+/* This machine's own name is in a file, which knows no dots of the root, and not in the DNS. */
+static const char *name_to_ask_for(const struct ik_lookup *lookup) {
+  return ik_str_eq_nocase(ik_str(lookup->host), IK_STR("localhost.")) ? "localhost" : lookup->host;
 }
 
 static void resolve(struct ik_lookup *lookup) {
   struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
   struct addrinfo *list = NULL;
-  int rc = getaddrinfo(lookup->host, NULL, &hints, &list);
+  int rc = getaddrinfo(name_to_ask_for(lookup), NULL, &hints, &list);
   if (rc != 0) {
     lookup->result = resolve_error(lookup, rc, errno);
     return;
@@ -111,19 +132,19 @@ static void resolve(struct ik_lookup *lookup) {
   lookup->result = interleave(list, lookup->port, lookup->addresses);
   freeaddrinfo(list);
   if (lookup->result == 0) {
-    ik_detail(lookup->detail, "cannot resolve %s: it has no address", lookup->host);
+    ik_detail(lookup->detail, "%s: it has no address", lookup->host);
     lookup->result = IK_ERESOLVE;
   }
 }
 
 static struct ik_lookup *next_or_end(void) {
-  pthread_mutex_lock(&lock);
+  ik_process_lock();
   struct ik_lookup *lookup = queue_head;
   if (lookup != NULL)
     take_out(lookup);
   else
     worker_count--;
-  pthread_mutex_unlock(&lock);
+  ik_process_unlock();
   return lookup;
 }
 
@@ -132,13 +153,23 @@ static void finish(struct ik_lookup *lookup) {
   ik_wake_signal(lookup->wake);
 }
 
+/*
+ * Under the lock, which ik_lookup_free() takes, too: an owner who has seen the result is the last
+ * holder, so that the descriptor is closed on the thread that watches it.
+ */
+static void hand_back(struct ik_lookup *lookup) {
+  ik_process_lock();
+  finish(lookup);
+  release(lookup, 1);
+  ik_process_unlock();
+}
+
 static void work(void *arg) {
   struct ik_lookup *lookup;
   (void)arg;
   while ((lookup = next_or_end()) != NULL) {
     resolve(lookup);
-    finish(lookup);
-    release(lookup, 1);
+    hand_back(lookup);
   }
 }
 
@@ -147,34 +178,34 @@ static void work(void *arg) {
 /* Nobody is left to work and nobody can be started: every waiting lookup must hear of it. */
 static void fail_all_queued(int error) {
   for (;;) {
-    pthread_mutex_lock(&lock);
+    ik_process_lock();
     struct ik_lookup *lookup = queue_head;
     if (lookup != NULL) take_out(lookup);
-    pthread_mutex_unlock(&lock);
+    ik_process_unlock();
     if (lookup == NULL) return;
-    ik_detail(lookup->detail, "cannot resolve %s: %s", lookup->host, "no thread could be started");
+    ik_detail(lookup->detail, "%s: no thread could be started to look it up", lookup->host);
     lookup->result = error;
-    finish(lookup);
-    release(lookup, 1);
+    hand_back(lookup);
   }
 }
 
 static void hand_over(struct ik_lookup *lookup) {
   bool start, deserted;
+  pthread_once(&fork_is_guarded, guard_fork);
   atomic_fetch_add_explicit(&lookup->holders, 1, memory_order_relaxed);
-  pthread_mutex_lock(&lock);
+  ik_process_lock();
   push(lookup);
   start = worker_count < WORKERS_MAX;
   if (start) worker_count++;
-  pthread_mutex_unlock(&lock);
+  ik_process_unlock();
   if (!start) return;
 
   int rc = ik_thread_detached("iotkit-dns", WORKER_STACK, work, NULL);
   if (rc == 0) return;
-  pthread_mutex_lock(&lock);
+  ik_process_lock();
   worker_count--;
   deserted = worker_count == 0;
-  pthread_mutex_unlock(&lock);
+  ik_process_unlock();
   if (deserted) fail_all_queued(rc);
 }
 
@@ -229,9 +260,9 @@ int ik_lookup_result(struct ik_lookup *lookup, struct ik_address *out, size_t ca
 void ik_lookup_free(struct ik_lookup *lookup) {
   bool was_queued;
   if (lookup == NULL) return;
-  pthread_mutex_lock(&lock);
+  ik_process_lock();
   was_queued = lookup->queued;
   if (was_queued) take_out(lookup);
-  pthread_mutex_unlock(&lock);
+  ik_process_unlock();
   release(lookup, was_queued ? 2 : 1); /* the queue's hold and the owner's */
 }

@@ -6,9 +6,9 @@
 #include <poll.h>
 #include <stdlib.h>
 
-#include "../port.h"
 #include "iotkit_mqtt.h"
-#include "posix.h"
+#include "port/port.h"
+#include "port/posix/posix.h"
 
 #define ON_STACK 16
 
@@ -26,7 +26,7 @@ short ik_posix_events(int interest) {
 
 int ik_posix_ready(int interest, short revents) {
   int ready = 0;
-  /* What fails is told by the read or write that is tried next. */
+  /* The read or write that is tried next reports what failed. */
   if (revents & (POLLERR | POLLHUP | POLLNVAL)) return interest;
   if (revents & POLLIN) ready |= IOTKIT_READ;
   if (revents & POLLOUT) ready |= IOTKIT_WRITE;

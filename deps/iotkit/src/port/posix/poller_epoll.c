@@ -1,9 +1,10 @@
+/* Tested by deps/iotkit/test/port/posix/test_poll.c. */
 /*
  * poller_epoll.c - waiting for many descriptors, on Linux.
  *
  * The kernel keeps the table: closing a descriptor takes it out, so nothing here can go stale.
  */
-#include "posix.h"
+#include "port/posix/posix.h"
 
 #if defined(IK_POLLER_EPOLL)
 
@@ -46,15 +47,17 @@ int ik_poller_fd(const struct ik_poller *poller) {
 int ik_poller_set(struct ik_poller *poller, int fd, int interest, void *tag) {
   struct epoll_event event = {.events = 0, .data = {.ptr = tag}};
   if (interest == 0) {
-    /* Not a mask of nothing: hang-ups are told whatever the mask, and would be told for ever. */
+    /*
+     * Not a mask of nothing: hang-ups are reported whatever the mask, and would be reported for
+     * ever.
+     */
     if (epoll_ctl(poller->fd, EPOLL_CTL_DEL, fd, &event) == 0) return 0;
     return errno == ENOENT || errno == EBADF ? 0 : IK_ENETWORK;
   }
   if (interest & IOTKIT_READ) event.events |= EPOLLIN;
   if (interest & IOTKIT_WRITE) event.events |= EPOLLOUT;
   if (epoll_ctl(poller->fd, EPOLL_CTL_MOD, fd, &event) == 0) return 0;
-  if (errno != ENOENT) return IK_ENETWORK;
-  if (epoll_ctl(poller->fd, EPOLL_CTL_ADD, fd, &event) == 0) return 0;
+  if (errno == ENOENT && epoll_ctl(poller->fd, EPOLL_CTL_ADD, fd, &event) == 0) return 0;
   return errno == ENOMEM || errno == ENOSPC ? IK_ENO_MEMORY : IK_ENETWORK;
 }
 

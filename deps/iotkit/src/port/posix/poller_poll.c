@@ -1,10 +1,11 @@
+/* Tested by deps/iotkit/test/port/posix/test_poll.c. */
 /*
  * poller_poll.c - waiting for many descriptors where there is no epoll: a table of its own beneath
  * poll().
  *
  * Costs O(descriptors) a wait. Slots of forgotten descriptors are filled from the end.
  */
-#include "posix.h"
+#include "port/posix/posix.h"
 
 #if !defined(IK_POLLER_EPOLL)
 

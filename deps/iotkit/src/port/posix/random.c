@@ -7,18 +7,20 @@
 #include <time.h>
 #include <unistd.h>
 
-#if defined(__linux__)
-#include <sys/random.h>
-#else
+#if !defined(__linux__)
 #include <stdlib.h>
 #endif
 
-#include "../port.h"
+#include "port/port.h"
 
 #if defined(__linux__)
+/* glibc has it from 2.25 on, and one library is to load with older ones too: a weak name is NULL
+ * there. */
+ssize_t getrandom(void *out, size_t len, unsigned flags) __attribute__((weak));
+
 static size_t from_system_call(uint8_t *out, size_t len) {
   size_t done = 0;
-  while (done < len) {
+  while (getrandom != NULL && done < len) {
     ssize_t n = getrandom(out + done, len - done, 0);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) break;

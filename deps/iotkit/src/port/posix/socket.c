@@ -11,8 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "address.h"
-#include "posix.h"
+#include "port/posix/address.h"
+#include "port/posix/posix.h"
 
 /* No write may raise SIGPIPE: by a flag where there is one, else by a socket option. */
 #if defined(MSG_NOSIGNAL)
@@ -76,7 +76,7 @@ int ik_tcp_connect(const struct ik_address *address, int *fd, char *detail) {
   int opened = open_socket(os.ss_family);
   if (opened < 0) return connect_error(errno, detail);
   set_options(opened);
-  /* After EINTR the connecting goes on in the background, as after EINPROGRESS. */
+  /* After EINTR connecting continues in the background, as after EINPROGRESS. */
   if (connect(opened, (struct sockaddr *)&os, len) != 0 && errno != EINPROGRESS && errno != EINTR) {
     int error = errno;
     close(opened);
@@ -103,7 +103,9 @@ int ik_tcp_connected(int fd, char *detail) {
   int error = 0;
   socklen_t error_len = sizeof error;
 
-  if (poll(&decided, 1, 0) <= 0) return IK_EAGAIN;
+  int count = poll(&decided, 1, 0);
+  if (count == 0 || (count < 0 && errno == EINTR)) return IK_EAGAIN;
+  if (count < 0) return connect_error(errno, detail);
   if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_len) != 0) error = errno;
   if (error != 0) return connect_error(error, detail);
   if (getpeername(fd, (struct sockaddr *)&peer, &len) != 0) return connect_error(errno, detail);
@@ -142,6 +144,10 @@ ptrdiff_t ik_tcp_write(int fd, const void *data, size_t len) {
     n = send(fd, data, len, SEND_FLAGS);
   } while (n < 0 && errno == EINTR);
   return n >= 0 ? n : stream_error(errno);
+}
+
+void ik_tcp_shutdown(int fd) {
+  (void)shutdown(fd, SHUT_WR);
 }
 
 void ik_tcp_close(int fd) {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "../port.h"
+#include "port/port.h"
 
 struct ik_mutex {
   pthread_mutex_t os;
@@ -39,7 +39,8 @@ void ik_mutex_unlock(struct ik_mutex *mutex) {
   pthread_mutex_unlock(&mutex->os);
 }
 
-/* Deadlines are monotonic: setting the wall clock must neither end nor stretch a wait. */
+/* Waits are monotonic: setting the wall clock must neither end nor stretch one. A deadline of
+ * ik_port_now_ms becomes a duration first, because that clock may be another one (clock.c). */
 static int init_cond(pthread_cond_t *cond) {
 #if defined(__APPLE__)
   return pthread_cond_init(cond, NULL);

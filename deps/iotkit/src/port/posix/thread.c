@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../port.h"
+#include "port/port.h"
 
 #define STACK_GRAIN ((size_t)64 * 1024) /* a multiple of every page size in use */
 #define NAME_MAX_LEN 15

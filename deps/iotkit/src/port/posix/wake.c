@@ -11,7 +11,7 @@
 #include <sys/eventfd.h>
 #endif
 
-#include "../port.h"
+#include "port/port.h"
 
 struct ik_wake {
   int read_fd;

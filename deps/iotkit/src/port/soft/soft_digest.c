@@ -2,12 +2,12 @@
  * soft_digest.c - cutting input into blocks, padding, HMAC. State lives in the caller's struct;
  * copies with key material are wiped here.
  */
-#include "soft_digest.h"
+#include "port/soft/soft_digest.h"
 
 #include <string.h>
 
-#include "../../base/codec.h"
-#include "soft_blocks.h"
+#include "base/codec.h"
+#include "port/soft/soft_blocks.h"
 
 #define LENGTH_AT (IK_SOFT_BLOCK - 8)
 

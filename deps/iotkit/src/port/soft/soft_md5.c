@@ -1,8 +1,9 @@
+/* Tested by deps/iotkit/test/port/soft/test_soft_digest.c. */
 /*
  * soft_md5.c - the compression function of MD5 (RFC 1321), all 64 steps written out: each waits for
  * the one before, and constants in the code save it a load.
  */
-#include "soft_blocks.h"
+#include "port/soft/soft_blocks.h"
 
 /*
  * The same functions as in the RFC in fewer operations, or in such that do not wait for b, which is

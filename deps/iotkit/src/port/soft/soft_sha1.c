@@ -1,9 +1,10 @@
+/* Tested by deps/iotkit/test/port/soft/test_soft_digest.c. */
 /*
  * soft_sha1.c - the compression function of SHA-1 (FIPS 180-4), for sign-in strings of old devices
  * only. The variables change their roles instead of their values: five rounds bring each back to
  * its place.
  */
-#include "soft_blocks.h"
+#include "port/soft/soft_blocks.h"
 
 #define CH(x, y, z) ((z) ^ ((x) & ((y) ^ (z))))
 #define PARITY(x, y, z) ((x) ^ (y) ^ (z))

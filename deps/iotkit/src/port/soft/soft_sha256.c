@@ -1,8 +1,9 @@
+/* Tested by deps/iotkit/test/port/soft/test_soft_digest.c. */
 /*
  * soft_sha256.c - the compression function of SHA-256 (FIPS 180-4). The variables change their
  * roles instead of their values: eight rounds bring each back to its place.
  */
-#include "soft_blocks.h"
+#include "port/soft/soft_blocks.h"
 
 static const uint32_t constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,

@@ -1,0 +1,13 @@
+/*
+ * beside.h - names of what stands beside an image until it is complete. `image/` makes these files,
+ * so no file of a notice may bear such a name.
+ */
+#ifndef IK_BESIDE_H
+#define IK_BESIDE_H
+
+#define IK_PART_SUFFIX ".part"
+#define IK_JOURNAL_SUFFIX ".part.journal"
+#define IK_JOURNAL_ENDING ".journal" /* also of a journal whose path the program chose */
+#define IK_COMMIT_NAME ".iotkit-commit"
+
+#endif

@@ -1,0 +1,142 @@
+/*
+ * block_requests.c - publishes requests for blocks at the platform's pace, and hands replies on.
+ */
+#include "channel/block_requests.h"
+
+#include <string.h>
+
+#include "base/limits.h"
+#include "client/client.h"
+
+#define PAYLOAD_MAX (8 * IK_KIB)
+/*
+ * At most PACE_BURST + 1,000 / PACE_MS requests in any second: 20 of the 30 publishes that the
+ * platform accepts from a device; the others are left for reports.
+ */
+#define PACE_MS UINT64_C(63)
+#define PACE_BURST 4
+#define REPLY_HEAD 400 /* of a reply in its packet: header, JSON and CRC, without the topic */
+
+void ik_block_requests_init(struct ik_block_requests *blocks, struct ik_line *line) {
+  *blocks = (struct ik_block_requests){.line = line};
+}
+
+/* ---- receivers ---- */
+
+static void on_block(void *ctx, iotkit_mqtt_t *client, const struct iotkit_mqtt_message *message) {
+  const struct ik_block_receiver *receiver = ctx;
+  (void)client;
+  receiver->on_reply(receiver->ctx, message->payload, message->payload_len);
+}
+
+int ik_block_requests_open(struct ik_block_requests *blocks, struct ik_block_receiver *receiver) {
+  struct ik_line *line = blocks->line;
+  struct ik_line_use use;
+  iotkit_mqtt_t *client = ik_line_begin_use(line, &use, NULL);
+  if (client == NULL) return IK_ECLOSED;
+  int rc =
+      iotkit_mqtt_subscribe(client, ik_line_topic(line, IK_OTA_FILE_REPLY), 0, on_block, receiver);
+  ik_mutex_lock(line->mutex);
+  if (rc >= 0) {
+    receiver->next = blocks->receivers;
+    blocks->receivers = receiver;
+    if (line->client == NULL) receiver->on_close(receiver->ctx); /* closing waits for this use */
+  }
+  ik_mutex_unlock(line->mutex);
+  ik_line_end_use(line, &use);
+  return rc < 0 ? rc : 0;
+}
+
+static void remove_receiver(struct ik_block_requests *blocks,
+                            const struct ik_block_receiver *receiver) {
+  struct ik_block_receiver **at = &blocks->receivers;
+  while (*at != NULL && *at != receiver)
+    at = &(*at)->next;
+  if (*at != NULL) *at = receiver->next;
+}
+
+void ik_block_requests_close(struct ik_block_requests *blocks, struct ik_block_receiver *receiver) {
+  struct ik_line *line = blocks->line;
+  struct ik_line_use use;
+  iotkit_mqtt_t *client = ik_line_begin_use(line, &use, NULL);
+  ik_mutex_lock(line->mutex);
+  if (client == NULL) {
+    ik_line_await_closed(line); /* it unsubscribes all receivers */
+    ik_mutex_unlock(line->mutex);
+    return;
+  }
+  remove_receiver(blocks, receiver);
+  ik_mutex_unlock(line->mutex);
+  iotkit_mqtt_unsubscribe(client, ik_line_topic(line, IK_OTA_FILE_REPLY), on_block, receiver);
+  ik_line_end_use(line, &use);
+}
+
+void ik_block_requests_notify_close(struct ik_block_requests *blocks) {
+  for (struct ik_block_receiver *it = blocks->receivers; it != NULL; it = it->next)
+    it->on_close(it->ctx);
+}
+
+void ik_block_requests_unsubscribe(struct ik_block_requests *blocks, iotkit_mqtt_t *client) {
+  const char *topic = ik_line_topic(blocks->line, IK_OTA_FILE_REPLY);
+  ik_mutex_lock(blocks->line->mutex);
+  struct ik_block_receiver *receivers = blocks->receivers;
+  blocks->receivers = NULL;
+  ik_mutex_unlock(blocks->line->mutex);
+  while (receivers != NULL) {
+    struct ik_block_receiver *next =
+        receivers->next; /* its owner frees it once it is unsubscribed */
+    iotkit_mqtt_unsubscribe(client, topic, on_block, receivers);
+    receivers = next;
+  }
+}
+
+/* ---- asking ---- */
+
+size_t ik_block_requests_room(struct ik_block_requests *blocks) {
+  struct ik_line_use use;
+  const iotkit_mqtt_t *client = ik_line_begin_use(blocks->line, &use, NULL);
+  if (client == NULL) return 0;
+  size_t max = ik_mqtt_max_packet(client);
+  size_t head = REPLY_HEAD + strlen(ik_line_topic(blocks->line, IK_OTA_FILE_REPLY));
+  ik_line_end_use(blocks->line, &use);
+  return max > head ? max - head : 1;
+}
+
+/* When the next request may be published; 0: now, and it is counted. */
+static uint64_t pace(struct ik_block_requests *blocks, uint64_t now_ms) {
+  uint64_t until_ms = 0;
+  ik_mutex_lock(blocks->line->mutex);
+  if (blocks->pace_ms < now_ms) blocks->pace_ms = now_ms;
+  if (blocks->pace_ms > now_ms + (PACE_BURST - 1) * PACE_MS) {
+    until_ms = blocks->pace_ms - (PACE_BURST - 1) * PACE_MS;
+  } else {
+    blocks->pace_ms += PACE_MS;
+  }
+  ik_mutex_unlock(blocks->line->mutex);
+  return until_ms;
+}
+
+static int publish_block(const struct ik_line *line, iotkit_mqtt_t *client, uint32_t id,
+                         const struct ik_ota_block *block) {
+  struct ik_buf payload;
+  ik_buf_init(&payload, PAYLOAD_MAX);
+  int rc = ik_ota_write_block(&payload, id, block);
+  if (rc == 0) rc = ik_line_publish(line, client, IK_OTA_FILE, &payload, 0);
+  ik_buf_free(&payload);
+  return rc;
+}
+
+int ik_block_requests_ask(struct ik_block_requests *blocks, const struct ik_ota_block *block,
+                          uint64_t now_ms, uint32_t *id, uint64_t *until_ms) {
+  struct ik_line_use use;
+  iotkit_mqtt_t *client = ik_line_begin_use(blocks->line, &use, NULL);
+  if (client == NULL) return IK_ECLOSED;
+  *until_ms = pace(blocks, now_ms);
+  int rc = *until_ms != 0 ? IK_EAGAIN : 0;
+  if (rc == 0) {
+    *id = ik_line_next_id(blocks->line);
+    rc = publish_block(blocks->line, client, *id, block);
+  }
+  ik_line_end_use(blocks->line, &use);
+  return rc;
+}

@@ -1,0 +1,95 @@
+/*
+ * line.c - topics, ids, and the uses of the client that closing waits for.
+ */
+#include "channel/line.h"
+
+void ik_line_deinit(struct ik_line *line) {
+  ik_cond_free(line->cond);
+  ik_mutex_free(line->mutex);
+}
+
+int ik_line_init(struct ik_line *line, iotkit_mqtt_t *client, const char *product_key,
+                 const char *device_name) {
+  int rc = 0;
+  *line = (struct ik_line){.client = client};
+  /* Unique for the device over restarts too, but for chance. */
+  atomic_init(&line->next_id, ik_port_random_u32());
+  line->mutex = ik_mutex_new();
+  line->cond = ik_cond_new();
+  if (line->mutex == NULL || line->cond == NULL) rc = IK_ENO_MEMORY;
+  for (size_t i = 0; rc == 0 && i < IK_OTA_TOPICS; i++)
+    rc = ik_ota_topic((enum ik_ota_topic)i, product_key, device_name, line->topics[i]);
+  return rc;
+}
+
+uint32_t ik_line_next_id(struct ik_line *line) {
+  return (uint32_t)atomic_fetch_add(&line->next_id, 1);
+}
+
+const char *ik_line_topic(const struct ik_line *line, enum ik_ota_topic which) {
+  return line->topics[which];
+}
+
+/* ---- uses ---- */
+
+iotkit_mqtt_t *ik_line_begin_use(struct ik_line *line, struct ik_line_use *use,
+                                 struct ik_wake *wake) {
+  *use = (struct ik_line_use){.thread = ik_thread_self(), .wake = wake};
+  ik_mutex_lock(line->mutex);
+  iotkit_mqtt_t *client = line->client;
+  if (client != NULL) {
+    use->next = line->uses;
+    line->uses = use;
+  }
+  ik_mutex_unlock(line->mutex);
+  return client;
+}
+
+void ik_line_end_use(struct ik_line *line, struct ik_line_use *use) {
+  ik_mutex_lock(line->mutex);
+  struct ik_line_use **at = &line->uses;
+  while (*at != use)
+    at = &(*at)->next;
+  *at = use->next;
+  ik_cond_broadcast(line->cond);
+  ik_mutex_unlock(line->mutex);
+}
+
+int ik_line_publish(const struct ik_line *line, iotkit_mqtt_t *client, enum ik_ota_topic which,
+                    const struct ik_buf *payload, uint8_t qos) {
+  return iotkit_mqtt_publish(client, line->topics[which], ik_buf_ptr(payload), ik_buf_size(payload),
+                             qos, false);
+}
+
+/* ---- closing ---- */
+
+/* With the mutex held. */
+static bool used_by_others(const struct ik_line *line) {
+  const struct ik_line_use *use = line->uses;
+  while (use != NULL && use->thread == ik_thread_self())
+    use = use->next;
+  return use != NULL;
+}
+
+iotkit_mqtt_t *ik_line_begin_close(struct ik_line *line) {
+  iotkit_mqtt_t *client = line->client;
+  line->client = NULL;
+  for (const struct ik_line_use *use = line->uses; use != NULL; use = use->next) {
+    if (use->wake != NULL) ik_wake_signal(use->wake);
+  }
+  while (used_by_others(line))
+    ik_cond_wait(line->cond, line->mutex, UINT64_MAX);
+  return client;
+}
+
+void ik_line_end_close(struct ik_line *line) {
+  ik_mutex_lock(line->mutex);
+  line->closed = true;
+  ik_cond_broadcast(line->cond);
+  ik_mutex_unlock(line->mutex);
+}
+
+void ik_line_await_closed(struct ik_line *line) {
+  while (!line->closed)
+    ik_cond_wait(line->cond, line->mutex, UINT64_MAX);
+}

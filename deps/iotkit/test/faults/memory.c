@@ -1,0 +1,66 @@
+/*
+ * memory.c - every allocation of the library fails in turn: notices, jobs, saves, clients, the loop,
+ * the published API. OpenSSL has an allocator of its own, which does not fail here.
+ *
+ * A run without the memory it needs says so or does without, frees all it has, and leaves nothing that
+ * a run with memory trips over.
+ */
+#include <string.h>
+
+#include "faults/online.h"
+#include "faults/saves.h"
+#include "iotkit_core.h"
+
+static void judge(const struct fault *fault, int rc, const char *detail) {
+  if (rc == 0) return;
+  if (fault == NULL || rc != IK_ENO_MEMORY) trial_wrong("%s: %s", iotkit_error_name(rc), detail);
+}
+
+static void check_fetch(const struct fault *fault, int rc, const char *detail) {
+  judge(fault, rc, detail);
+  online_prepare_fetch();
+  online_check_again(online_fetch);
+}
+
+static void check_client(const struct fault *fault, int rc, const char *detail) {
+  judge(fault, rc, detail);
+  online_check_again(online_client);
+}
+
+static void check_loop(const struct fault *fault, int rc, const char *detail) {
+  judge(fault, rc, detail);
+  online_check_again(online_loop);
+}
+
+static void check_channel(const struct fault *fault, int rc, const char *detail) {
+  judge(fault, rc, detail);
+  online_check_again(online_channel);
+}
+
+/* Its codes are those of the vendor's API; a failure of one call is the program's to make good. */
+static void check_published(const struct fault *fault, int rc, const char *detail) {
+  if (fault == NULL) judge(fault, rc, detail);
+  online_check_again(online_published);
+}
+
+static const struct scenario online_scenarios[] = {
+    {"fetch", online_prepare_fetch, online_fetch, check_fetch, false},
+    {"client", online_prepare_broker, online_client, check_client, false},
+    {"loop", online_prepare_broker, online_loop, check_loop, false},
+    {"channel", online_prepare_broker, online_channel, check_channel, false},
+    {"published", online_prepare_broker, online_published, check_published, true},
+};
+
+#define ONLINE (sizeof online_scenarios / sizeof online_scenarios[0])
+
+int main(int argc, char **argv) {
+  struct scenario all[SAVES + ONLINE];
+  memcpy(all, save_scenarios, sizeof save_scenarios);
+  memcpy(all + SAVES, online_scenarios, sizeof online_scenarios);
+  if (!saves_begin()) return 1;
+  online_begin();
+  int rc = trial_main(argc, argv, all, SAVES + ONLINE, TRIAL_ALLOCATIONS, MEMORY);
+  online_end();
+  saves_end();
+  return rc;
+}

@@ -1,0 +1,231 @@
+/**
+ * This room is the door to the addon: load.ts loads it, binding.ts (and sdk-binding.ts for the
+ * published C API) declares what it exports, results.ts the objects the public API hands on,
+ * trust.ts keeps TLS contexts and keys. It may import base and options.
+ *
+ * This file: native/ in TypeScript. The rooms above check arguments before they get here.
+ */
+
+import type { FetchValues } from '../options/fetch';
+import type { CheckedTls } from '../options/tls';
+import type { Stats, UpgradeFile } from './results';
+import type { NativePublished } from './sdk-binding';
+
+export interface Failure {
+  readonly errno: number;
+  readonly detail: string;
+}
+
+declare const tlsBrand: unique symbol;
+
+/** A TLS context. */
+export interface NativeTls {
+  readonly [tlsBrand]: never;
+  /** Of a deferred one: whom to trust, before the first connection asks for it. */
+  setCa(pem: string): void;
+}
+
+/**
+ * `deferred`: whom to trust is read when the first connection needs it, on that connection's
+ * thread, and may be set until then.
+ */
+export interface NativeTlsOptions extends Omit<CheckedTls, 'also'> {
+  readonly deferred: boolean;
+}
+
+declare const keysBrand: unique symbol;
+
+/** Public keys; opaque. */
+export interface NativeKeys {
+  readonly [keysBrand]: never;
+}
+
+/**
+ * A number of 0 means the default of the C SDK, 2^32 - 1 means never; an empty string means: option
+ * not set.
+ */
+export interface NativeFetchOptions extends FetchValues {
+  readonly tls: NativeTls | undefined;
+  readonly keys: NativeKeys | undefined;
+  readonly requireSignature: boolean;
+  readonly allowUnsigned: boolean;
+  readonly requireStatement: boolean;
+}
+
+export interface NativeDeviceOptions {
+  readonly productKey: string;
+  readonly deviceName: string;
+  readonly deviceSecret: string;
+  readonly clientId: string;
+  readonly signMethod: number;
+  readonly timestamp: number;
+  readonly host: string;
+  readonly port: number;
+  readonly tls: NativeTls | undefined;
+  readonly cleanSession: boolean;
+  readonly keepAliveS: number;
+  readonly connectTimeoutMs: number;
+  readonly reconnectMinMs: number;
+  readonly reconnectMaxMs: number;
+  readonly fetch: NativeFetchOptions;
+  /** Of all downloads of the device; 0: no limit. */
+  readonly bytesPerSecond: number;
+}
+
+/** An empty string means: not announced. */
+export interface NativeUpgradeInfo {
+  readonly id: string;
+  readonly module: string;
+  readonly version: string;
+  readonly url: string;
+  readonly size: number;
+  readonly digestMethod: 'md5' | 'sha256';
+  readonly digest: string;
+  readonly digestSign: string;
+  readonly statementSign: string;
+  readonly isDiff: boolean;
+  readonly extData: string;
+  readonly files: readonly UpgradeFile[];
+}
+
+/** A file, the directory for several files, or with `inPlace` a device. */
+export interface NativeTarget {
+  readonly path: string;
+  readonly mode: number;
+  readonly inPlace: boolean;
+  readonly base: number;
+  readonly journal: string;
+}
+
+export interface NativeSignature {
+  readonly value: Uint8Array;
+  /** `enum iotkit_signed`: the digest, the image, the statement. */
+  readonly over: 0 | 1 | 2;
+}
+
+export interface NativeDownloadOptions {
+  readonly resume: boolean;
+  /** Of the image, or of each file in their order. */
+  readonly signatures: readonly (NativeSignature | undefined)[];
+}
+
+/** What a download is doing, as its threads report it; it begins `queued`. */
+export type NativePhase =
+  | 'queued'
+  | 'proving'
+  | 'downloading'
+  | 'retrying'
+  | 'paused'
+  | 'verifying'
+  | 'committing';
+
+/**
+ * Each change, in order; of more than 32 between two turns of the event loop the latest. Where it is
+ * `retrying`: so many tries have failed, why the last one did, and in how many milliseconds the next
+ * one begins.
+ */
+export type NativeOnPhase = (
+  phase: NativePhase,
+  attempt: number,
+  errno: number,
+  detail: string,
+  delay: number,
+) => void;
+
+export interface NativeChunkOptions extends NativeDownloadOptions {
+  /** Upper bound of a chunk, bytes. */
+  readonly chunkSize: number;
+  /** Each chunk has the memory of the one before it; else each has memory of its own. */
+  readonly recycle: boolean;
+}
+
+export interface NativeFileDownload {
+  abort(): void;
+  /** The change of phase is told inside of the call. */
+  pause(paused: boolean): void;
+}
+
+export interface NativeChunkDownload {
+  /**
+   * Lends room for one more chunk: memory of the addon's, because JavaScript could detach its own
+   * while it is being filled. false: there is none.
+   */
+  lend(): boolean;
+  /**
+   * Calls back once: with a chunk, or without a buffer when the image has ended. false: another
+   * call is waiting already. The addon writes into `buffer` no more; with `recycle` until the next
+   * chunk.
+   */
+  take(
+    onChunk: (errno: number, detail: string, buffer?: ArrayBuffer, length?: number) => void,
+  ): boolean;
+  /** Every chunk was taken and used: the targets that wait for that may be completed. */
+  settle(): void;
+  pause(paused: boolean): void;
+  close(onEnd: () => void): void;
+}
+
+export interface NativeJob {
+  readonly info: NativeUpgradeInfo;
+  /**
+   * onProgress is first called when all targets are open; `resumed`: the bytes already on disk from
+   * an earlier download.
+   */
+  download(
+    targets: readonly NativeTarget[],
+    options: NativeDownloadOptions,
+    onProgress: (received: number, resumed: number) => void,
+    onEnd: (errno: number, detail: string) => void,
+    onPhase: NativeOnPhase,
+  ): NativeFileDownload | Failure;
+  chunks(
+    targets: readonly NativeTarget[],
+    options: NativeChunkOptions,
+    onPhase: NativeOnPhase,
+  ): NativeChunkDownload | Failure;
+}
+
+export interface NativeDevice {
+  /** The packet id, or a negative error. */
+  reportVersion(version: string, module: string): number;
+  reportProgress(step: number, desc: string, module: string): number;
+  /** The request's id, or a negative error. */
+  request(module: string): string | number;
+  /** 0: no limit. */
+  setBandwidthLimit(bytesPerSecond: number): void;
+  close(): void;
+  ref(): void;
+  unref(): void;
+}
+
+/** What a device reports; the addon looks each function up once, by its name. */
+export interface DeviceListener {
+  onState(
+    state: number,
+    errno: number,
+    detail: string,
+    connects: number,
+    sessionPresent: boolean,
+  ): void;
+  onPublished(packetId: number, errno: number, detail: string): void;
+  onUpgrade(job: NativeJob): void;
+  onRefused(errno: number, detail: string, requestId: string): void;
+  onNothing(requestId: string): void;
+  /** The last call. */
+  onClosed(): void;
+}
+
+export interface Binding {
+  readonly version: string;
+  /** The published C API, function by function. */
+  readonly sdk: NativePublished;
+  openDevice(options: NativeDeviceOptions, listener: DeviceListener): NativeDevice | Failure;
+  parseJob(json: string, fetch: NativeFetchOptions): NativeJob | Failure;
+  createTls(options: NativeTlsOptions): NativeTls | Failure;
+  createKeys(pem: string): NativeKeys | Failure;
+  tlsSource(): string | null;
+  setMaxDownloads(count: number): void;
+  /** Of all downloads of the process; 0: no limit. */
+  setBandwidthLimit(bytesPerSecond: number): void;
+  stats(): Stats;
+}

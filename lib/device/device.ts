@@ -1,0 +1,311 @@
+// Tested by test/integration/device.test.ts
+/**
+ * This room makes and holds a device: connect-options.ts checks, connect.ts opens, device.ts is the
+ * connection and hands native events to its OTA channel; events.ts types what is published,
+ * process.ts holds what concerns the whole process. It may import every room but sdk.
+ */
+import { inspect } from 'node:util';
+import type { DeviceListener, NativeDevice } from '../addon/binding';
+import { abortSignal, callback, options as checkOptions, oneOf } from '../base/arguments';
+import { inThisContext } from '../base/context';
+import { publish } from '../base/diagnostics';
+import { IotkitError } from '../base/errors';
+import { Feed, type Iteration } from '../base/feed';
+import { callBack, Listeners, type Subscription } from '../base/listeners';
+import type { VersionRules } from '../options/verify';
+import type { RunEventMap, UpgradeEventMap } from '../ota/events';
+import { Ota } from '../ota/ota';
+
+/**
+ * - `connecting`: name resolution, TCP, TLS or sign-in is under way
+ * - `connected`
+ * - `waiting`: dropped or refused; connects again by itself after a back-off
+ * - `closing`: {@link Device.close} was called
+ * - `closed`: final
+ */
+export type DeviceState = 'connecting' | 'connected' | 'waiting' | 'closing' | 'closed';
+
+/** A change of a device's connection. */
+export interface StateChange {
+  /** The new state. */
+  readonly state: DeviceState;
+  /**
+   * Why the connection was lost or could not be made, until there is one again; undefined if the
+   * change was asked for. While `connected`: why it is of no use, because the broker has refused a
+   * subscription (`ERR_MQTT_SUBSCRIBE`) or not answered it (`ERR_TIMEOUT`); it is asked for again
+   * with the next connection.
+   */
+  readonly error: IotkitError | undefined;
+  /**
+   * Whether somebody has to change something before it works: the device was deleted or its secret
+   * is wrong, a certificate is not trusted, a permission is missing. The device tries again all the
+   * same, but at the long end of `reconnect`: between half of `max` and the whole.
+   */
+  readonly needsOperator: boolean;
+}
+
+/** What {@link Device.on} hands to listeners, by event. */
+export interface DeviceEventMap extends UpgradeEventMap {
+  /** The state of the connection has changed. */
+  readonly state: StateChange;
+}
+
+/** What {@link Device.states} takes. */
+export interface StatesOptions {
+  /** Ends the iteration by throwing its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const eventNames = ['upgrade', 'state', 'refused'] as const satisfies ReadonlyArray<
+  keyof DeviceEventMap
+>;
+/** Of the answer to a subscription. */
+const subscriptionErrors: ReadonlySet<string> = new Set(['ERR_MQTT_SUBSCRIBE', 'ERR_TIMEOUT']);
+
+const stateNames: readonly DeviceState[] = [
+  'connecting',
+  'connecting',
+  'connected',
+  'waiting',
+  'closed',
+];
+
+/** A feed of states, and the change it has not handed out yet. */
+interface StateView {
+  pending: StateChange | undefined;
+  readonly feed: Feed<StateChange>;
+}
+
+/**
+ * A device on the platform: one MQTT connection that restores itself. Made by {@link connect} and
+ * {@link open}.
+ *
+ * A connected device keeps the process alive, like a socket; {@link Device.unref} changes that.
+ */
+export class Device {
+  /** Version reports, upgrades and progress. */
+  readonly ota: Ota;
+  /** The key of its product, as given. */
+  readonly productKey: string;
+  /** Its name within the product, as given. */
+  readonly deviceName: string;
+  /**
+   * Resolves when the device is closed: with undefined after {@link Device.close}, or with why the
+   * connection was given up for good, which only happens when the machine has no means left. Never
+   * rejects.
+   */
+  readonly closed: Promise<IotkitError | undefined>;
+
+  /** @internal */
+  readonly listeners = new Listeners<DeviceEventMap & RunEventMap>();
+
+  readonly #native: NativeDevice;
+  readonly #views = new Set<StateView>();
+  readonly #gone: Promise<void>;
+  #resolveGone: () => void = () => {};
+  #ended: Promise<void> = Promise.resolve();
+  /** Why the client gave up; undefined: it did not. */
+  #reason: IotkitError | undefined;
+  #change: StateChange = { state: 'connecting', error: undefined, needsOperator: false };
+  #referenced = true;
+  #operations = 0;
+
+  /** @internal `openNative` opens the connection; it throws what its options cause. */
+  constructor(
+    { productKey, deviceName }: Pick<Device, 'productKey' | 'deviceName'>,
+    rules: VersionRules,
+    openNative: (listener: DeviceListener) => NativeDevice,
+  ) {
+    this.productKey = productKey;
+    this.deviceName = deviceName;
+    this.#gone = new Promise((resolve) => {
+      this.#resolveGone = resolve;
+    });
+    this.closed = this.#gone.then(() => this.#ended).then(() => this.#reason);
+    this.#native = openNative(inThisContext(this.#listener()));
+    this.ota = new Ota(this, this.#native, rules);
+  }
+
+  /** The present state of the connection. */
+  get state(): DeviceState {
+    return this.#change.state;
+  }
+
+  /** Why it is in this state: see {@link StateChange}. */
+  get error(): IotkitError | undefined {
+    return this.#change.error;
+  }
+
+  /**
+   * The present state and each change after it, until `closed`, which is the last. A slow consumer
+   * sees only the latest.
+   *
+   * @throws InvalidArgument
+   */
+  states(options?: StatesOptions): Iteration<StateChange> {
+    const { signal } = checkOptions('options', options, ['signal']);
+    const view: StateView = {
+      pending: this.#change,
+      feed: new Feed<StateChange>({
+        take: () => {
+          const change = view.pending;
+          view.pending = undefined;
+          return change;
+        },
+        detach: () => this.#views.delete(view),
+        signal: abortSignal('signal', signal),
+      }),
+    };
+    this.#views.add(view);
+    if (this.state === 'closed') view.feed.end();
+    return view.feed;
+  }
+
+  /**
+   * Calls `listener` for each event until the subscription is ended: by its `off()`, by `using`, or
+   * by closing the device.
+   *
+   * - `upgrade`: an upgrade is offered, those first that wait already. Several listeners all get it,
+   *   and so does whoever iterates over {@link Ota.upgrades}: it is one object, which one of them
+   *   consumes.
+   * - `state`: each change of the connection
+   * - `refused`: an error that nobody awaits, see {@link DeviceEventMap}
+   *
+   * What a listener throws is an uncaught exception; it disturbs nothing else.
+   *
+   * @throws {@link InvalidArgument}
+   *
+   * @example
+   * device.on('refused', (error) => console.warn(error.message));
+   */
+  on<E extends keyof DeviceEventMap>(
+    event: E,
+    listener: (value: DeviceEventMap[E]) => void,
+  ): Subscription {
+    oneOf('event', event, eventNames);
+    let call: typeof listener | undefined = callback('listener', listener);
+    const { off } = this.listeners.add(event, (value) => call?.(value));
+    const replay = (upgrade: DeviceEventMap[E]): void => callBack((it) => call?.(it), upgrade);
+    if (event === 'upgrade') {
+      const waiting = this.ota.waiting() as ReadonlyArray<DeviceEventMap[E]>;
+      queueMicrotask(() => waiting.forEach(replay));
+    }
+    const end = (): void => {
+      call = undefined;
+      off();
+    };
+    return { off: end, [Symbol.dispose]: end };
+  }
+
+  /** Lets the connection keep the process alive (the default). Returns the device. */
+  ref(): this {
+    this.#referenced = true;
+    this.#hold();
+    return this;
+  }
+
+  /**
+   * The connection alone no longer keeps the process alive; running operations do. Returns the
+   * device.
+   */
+  unref(): this {
+    this.#referenced = false;
+    this.#hold();
+    return this;
+  }
+
+  /**
+   * Sends what is queued, awaits its acknowledgements, then sends DISCONNECT and waits for the
+   * broker to end the connection. Running downloads are cancelled and everything that waits is
+   * rejected with `ERR_CLOSED`. Resolves when the connection is gone, at most 2 s later. May be
+   * called again.
+   */
+  async close(): Promise<void> {
+    if (this.state !== 'closing' && this.state !== 'closed') {
+      this.#enter('closing');
+      this.#ended = this.ota.shutdown(new IotkitError('ERR_CLOSED', 'the device was closed'));
+      this.#native.close();
+    }
+    await this.closed;
+  }
+
+  /** As {@link Device.close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** @internal Not declared, so that users need no types of Node's. */
+  [inspect.custom](): string {
+    return `Device { ${this.productKey}/${this.deviceName}, ${this.state} }`;
+  }
+
+  /** @internal Keeps the process alive until `operation` has settled. */
+  async holdWhile<T>(operation: Promise<T>): Promise<T> {
+    this.#operations += 1;
+    this.#hold();
+    try {
+      return await operation;
+    } finally {
+      this.#operations -= 1;
+      this.#hold();
+    }
+  }
+
+  #hold(): void {
+    if (this.state === 'closing' || this.state === 'closed') return;
+    if (this.#referenced || this.#operations > 0) this.#native.ref();
+    else this.#native.unref();
+  }
+
+  /** What the addon calls; without `this`. */
+  #listener(): DeviceListener {
+    return {
+      onState: (state, errno, detail, connects) => this.#onState(state, errno, detail, connects),
+      onPublished: (packetId, errno, detail) => this.ota.onPublished(packetId, errno, detail),
+      onUpgrade: (job) => this.ota.onUpgrade(job),
+      onRefused: (errno, detail, requestId) => {
+        const error = IotkitError.fromErrno(errno, detail);
+        if (this.state === 'connected' && subscriptionErrors.has(error.code)) {
+          this.#enter('connected', error);
+        }
+        this.ota.onRefused(error, requestId);
+      },
+      onNothing: (requestId) => this.ota.onNothing(requestId),
+      onClosed: () => {
+        this.#enter('closed', this.#reason);
+        this.#resolveGone();
+      },
+    };
+  }
+
+  #onState(index: number, errno: number, detail: string, connects: number): void {
+    if (this.state === 'closing' || this.state === 'closed') return;
+    const state = stateNames[index] ?? 'connecting';
+    // The addon says each error once; while it tries again, the last one still is the reason.
+    const last = state === 'connected' ? undefined : this.error;
+    const error = errno === 0 ? last : IotkitError.fromErrno(errno, detail);
+    // The client has given up and is no longer needed; close() reports the end.
+    if (state === 'closed') {
+      this.#reason = error;
+      void this.close();
+      return;
+    }
+    this.#enter(state, error);
+    if (state === 'connected') this.ota.onConnected(connects);
+  }
+
+  #enter(state: DeviceState, error?: IotkitError): void {
+    const change = { state, error, needsOperator: error?.retryable === false };
+    this.#change = change;
+    for (const view of this.#views) {
+      view.pending = change;
+      if (state === 'closed') {
+        view.feed.end();
+      } else {
+        view.feed.wake();
+      }
+    }
+    publish('state', { device: this, ...change });
+    this.listeners.emit('state', change);
+  }
+}

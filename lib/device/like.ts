@@ -1,0 +1,52 @@
+/**
+ * What a program needs of a device, as interfaces: for functions that a test shall be able to give
+ * an object of its own. `iotkit-ota/testing` has a device that is whole.
+ */
+import type { IotkitError } from '../base/errors';
+import type { Iteration } from '../base/feed';
+import type { Subscription } from '../base/listeners';
+import type { CheckOptions, NextUpgradeOptions, Ota, UpgradesOptions } from '../ota/ota';
+import type { Upgrade } from '../ota/upgrade';
+import type { Device, DeviceEventMap, DeviceState } from './device';
+
+/** What an {@link Upgrade} is to a program. */
+export type UpgradeLike = Pick<Upgrade, keyof Upgrade>;
+
+type OtherOta = Omit<Ota, 'upgrades' | 'nextUpgrade' | 'check'>;
+
+/** What {@link Ota} is to a program. */
+export interface OtaLike extends OtherOta {
+  /** As {@link Ota.upgrades}. */
+  upgrades(options?: UpgradesOptions): Iteration<UpgradeLike>;
+  /** As {@link Ota.nextUpgrade}. */
+  nextUpgrade(options?: NextUpgradeOptions): Promise<UpgradeLike>;
+  /** As {@link Ota.check}. */
+  check(options?: CheckOptions): Promise<UpgradeLike | undefined>;
+}
+
+/** What listeners of a {@link DeviceLike} hear. */
+export interface DeviceLikeEventMap extends Omit<DeviceEventMap, 'upgrade'> {
+  /** As {@link DeviceEventMap.upgrade}. */
+  readonly upgrade: UpgradeLike;
+}
+
+type OtherDevice = Omit<Device, 'ota' | 'on' | 'ref' | 'unref' | 'state' | 'error'>;
+
+/** What a {@link Device} is to a program. */
+export interface DeviceLike extends OtherDevice {
+  /** As {@link Device.ota}. */
+  readonly ota: OtaLike;
+  /** As {@link Device.state}. */
+  readonly state: DeviceState;
+  /** As {@link Device.error}. */
+  readonly error: IotkitError | undefined;
+  /** As {@link Device.on}. */
+  on<E extends keyof DeviceLikeEventMap>(
+    event: E,
+    listener: (value: DeviceLikeEventMap[E]) => void,
+  ): Subscription;
+  /** As {@link Device.ref}. */
+  ref(): DeviceLike;
+  /** As {@link Device.unref}. */
+  unref(): DeviceLike;
+}

@@ -1,0 +1,336 @@
+#include "device/connection.h"
+
+#include "device/device_options.h"
+#include "runtime/environment.h"
+#include "runtime/runtime.h"
+
+namespace iotkit {
+
+namespace {
+
+// From so many events on, the socket is not read until JavaScript has taken them. What one step of
+// the client takes in is still added.
+constexpr size_t kPauseAt = 64;
+
+struct Posted {
+  std::shared_ptr<Connection> connection;
+  void (Connection::*method)();
+};
+
+} // namespace
+
+Connection::Connection(Environment *environment, std::unique_ptr<ConnectionListener> listener)
+    : Closing(EndRank::kConnection), environment_(environment), mailbox_(environment->mailbox()),
+      listener_(std::move(listener)) {
+  Runtime::Get().counters.devices++;
+}
+
+Connection::~Connection() {
+  for (const Event &event : events_)
+    iotkit_job_unref(event.job);
+  iotkit_limiter_unref(limiter_);
+  Runtime::Get().counters.devices--;
+}
+
+// ---- JS thread ----
+
+int Connection::Open(DeviceOptions *options, char *detail) {
+  struct iotkit_sign_in identity = {};
+  options->sign.struct_size = sizeof(options->sign);
+  int rc = iotkit_sign(&options->sign, &identity, detail);
+  if (rc == 0) rc = iotkit_limiter_new(options->bytes_per_second, &limiter_);
+  if (rc == 0) rc = Runtime::Get().io.Acquire(&loop_);
+  if (rc < 0) return rc;
+
+  rc = OpenClient(*options, identity, detail);
+  if (rc == 0) rc = OpenChannel(options, detail);
+  if (rc == 0) rc = iotkit_mqtt_start(client_);
+  if (rc == IK_EMQTT_IN_USE) {
+    snprintf(detail, IOTKIT_DETAIL_MAX, "%s at %s:%u", identity.username, options->mqtt.host,
+             unsigned{options->mqtt.port});
+  }
+  if (rc == 0) rc = RunOnLoop(&Connection::AddToLoop);
+  if (rc < 0) {
+    UndoOpen();
+    return rc;
+  }
+  environment_->Keep(std::static_pointer_cast<Connection>(shared_from_this()));
+  SetHeld(true);
+  return 0;
+}
+
+int Connection::OpenClient(const DeviceOptions &options, const iotkit_sign_in &identity,
+                           char *detail) {
+  iotkit_mqtt_options mqtt = options.mqtt;
+  mqtt.struct_size = sizeof(mqtt);
+  mqtt.client_id = identity.client_id;
+  mqtt.username = identity.username;
+  mqtt.password = identity.password;
+  mqtt.on_event = OnMqtt;
+  mqtt.ctx = this;
+  return iotkit_mqtt_new(&mqtt, &client_, detail);
+}
+
+int Connection::OpenChannel(DeviceOptions *options, char *detail) {
+  options->fetch.LimitBy(limiter_);
+  iotkit_ota_options ota = {};
+  ota.struct_size = sizeof(ota);
+  ota.product_key = options->sign.product_key;
+  ota.device_name = options->sign.device_name;
+  ota.fetch = options->fetch.get();
+  ota.on_upgrade = OnUpgrade;
+  ota.on_refused = OnRefused;
+  ota.on_nothing = OnNothing;
+  ota.ctx = this;
+  return iotkit_ota_new(client_, &ota, &ota_, detail);
+}
+
+// The loop does not know the client yet.
+void Connection::UndoOpen() {
+  iotkit_ota_free(ota_);
+  iotkit_mqtt_free(client_);
+  ota_ = nullptr;
+  client_ = nullptr;
+  closing_ = true;
+  ended_ = true;
+  listener_.reset();
+  Runtime::Get().io.Release();
+}
+
+void Connection::Close() {
+  if (closing_) return;
+  closing_ = true;
+  SetHeld(true);
+  // Already here, so that whoever connects the same device next waits for the end of this one.
+  iotkit_mqtt_stop(client_);
+  RunOnLoop(&Connection::Disconnect);
+}
+
+void Connection::Interrupt() {
+  closing_ = true;
+  RunOnLoop(&Connection::Free);
+}
+
+void Connection::AwaitEnd() {
+  {
+    std::unique_lock<std::mutex> lock(mutex_);
+    freed_changed_.wait(lock, [this] { return freed_; });
+  }
+  ended_ = true;
+  SetHeld(false);
+  listener_.reset();
+  Runtime::Get().io.Release();
+}
+
+void Connection::SetHeld(bool held) {
+  if (held_ == held || (held && ended_)) return;
+  held_ = held;
+  if (held) {
+    mailbox_->Hold();
+  } else {
+    mailbox_->Drop();
+  }
+}
+
+void Connection::SetBandwidthLimit(uint64_t bytes_per_second) {
+  iotkit_limiter_set(limiter_, bytes_per_second);
+}
+
+int Connection::RunOnLoop(void (Connection::*method)()) {
+  auto posted = std::make_unique<Posted>(
+      Posted{std::static_pointer_cast<Connection>(shared_from_this()), method});
+  auto run = [](void *arg) {
+    std::unique_ptr<Posted> work(static_cast<Posted *>(arg));
+    (work->connection.get()->*work->method)();
+  };
+  int rc = iotkit_loop_post(loop_, run, posted.get());
+  if (rc == 0) static_cast<void>(posted.release()); // the loop's now
+  return rc;
+}
+
+void Connection::Deliver(Napi::Env env) {
+  if (ended_) return;
+  std::deque<Event> events;
+  bool state_changed;
+  bool resume;
+  bool freed;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    events.swap(events_);
+    state_changed = state_changed_;
+    state_changed_ = false;
+    resume = reading_paused_;
+    reading_paused_ = false;
+    freed = freed_;
+  }
+  if (state_changed) DeliverState(env);
+  for (const Event &event : events) {
+    Napi::HandleScope scope(env);
+    DeliverEvent(env, event);
+  }
+  if (ended_) return;
+  if (freed) {
+    DeliverClosed(env);
+  } else if (resume) {
+    RunOnLoop(&Connection::ResumeReading);
+  }
+}
+
+void Connection::DeliverState(Napi::Env env) {
+  ConnectionState state;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    state = state_;
+    state_.error = 0;
+    state_.detail.clear();
+  }
+  listener_->OnState(env, state);
+}
+
+void Connection::DeliverEvent(Napi::Env env, const Event &event) {
+  if (ended_) { // a callback before this one has ended the environment
+    iotkit_job_unref(event.job);
+    return;
+  }
+  switch (event.kind) {
+  case EventKind::kPublished:
+    listener_->OnPublished(env, event.packet_id, event.error, event.detail);
+    break;
+  case EventKind::kUpgrade:
+    listener_->OnUpgrade(env, event.job);
+    break;
+  case EventKind::kRefused:
+    listener_->OnRefused(env, event.error, event.detail, event.request_id);
+    break;
+  case EventKind::kNothing:
+    listener_->OnNothing(env, event.request_id);
+    break;
+  }
+}
+
+void Connection::DeliverClosed(Napi::Env env) {
+  auto self = shared_from_this();
+  ended_ = true;
+  environment_->Forget(this);
+  Runtime::Get().io.Release();
+  std::unique_ptr<ConnectionListener> listener = std::move(listener_);
+  SetHeld(false);
+  listener->OnClosed(env);
+}
+
+// ---- I/O thread ----
+
+void Connection::AddToLoop() {
+  iotkit_loop_add(loop_, client_);
+}
+
+void Connection::Disconnect() {
+  if (client_ == nullptr) return;
+  disconnecting_ = true;
+  if (iotkit_mqtt_get_state(client_) == IOTKIT_MQTT_CLOSED) {
+    Free();
+  } else {
+    iotkit_mqtt_stop(client_);
+  }
+}
+
+// Runs as posted work, never inside a callback of the client. The channel is freed after the client
+// has stopped: an orderly end leaves the subscriptions of a persistent session in place.
+void Connection::Free() {
+  if (client_ == nullptr) return;
+  iotkit_loop_remove(loop_, client_);
+  iotkit_ota_free(ota_);
+  iotkit_mqtt_free(client_);
+  ota_ = nullptr;
+  client_ = nullptr;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    freed_ = true;
+    freed_changed_.notify_all();
+  }
+  mailbox_->Post(shared_from_this());
+}
+
+// Skipped when the ring has filled up again since this was posted.
+void Connection::ResumeReading() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (reading_paused_) return;
+  }
+  if (client_ != nullptr) iotkit_loop_pause(loop_, client_, false);
+}
+
+void Connection::OnMqtt(void *ctx, iotkit_mqtt_t * /*client*/, const iotkit_mqtt_event *event) {
+  auto *self = static_cast<Connection *>(ctx);
+  switch (event->type) {
+  case IOTKIT_MQTT_EVENT_STATE:
+    self->OnState(*event);
+    break;
+  case IOTKIT_MQTT_EVENT_PUBLISHED: {
+    Event published(EventKind::kPublished, event->error);
+    published.packet_id = event->packet_id;
+    published.detail = event->detail;
+    self->PushEvent(std::move(published));
+    break;
+  }
+  case IOTKIT_MQTT_EVENT_SUBSCRIBED:
+  case IOTKIT_MQTT_EVENT_SKIPPED:
+    if (event->error != 0) OnRefused(ctx, nullptr, event->error, event->detail, "");
+    break;
+  case IOTKIT_MQTT_EVENT_UNSUBSCRIBED:
+  case IOTKIT_MQTT_EVENT_MESSAGE:
+    break;
+  }
+}
+
+void Connection::OnUpgrade(void *ctx, iotkit_ota_t * /*ota*/, iotkit_job_t *job) {
+  Event event(EventKind::kUpgrade);
+  event.job = job;
+  static_cast<Connection *>(ctx)->PushEvent(std::move(event));
+}
+
+void Connection::OnRefused(void *ctx, iotkit_ota_t * /*ota*/, int error, const char *detail,
+                           const char *request_id) {
+  Event event(EventKind::kRefused, error);
+  event.detail = detail;
+  event.request_id = request_id;
+  static_cast<Connection *>(ctx)->PushEvent(std::move(event));
+}
+
+void Connection::OnNothing(void *ctx, iotkit_ota_t * /*ota*/, const char *request_id) {
+  Event event(EventKind::kNothing);
+  event.request_id = request_id;
+  static_cast<Connection *>(ctx)->PushEvent(std::move(event));
+}
+
+void Connection::OnState(const iotkit_mqtt_event &event) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    state_changed_ = true;
+    state_.state = event.state;
+    if (event.error != 0) {
+      state_.error = event.error;
+      state_.detail = event.detail;
+    }
+    if (event.state == IOTKIT_MQTT_CONNECTED) {
+      state_.connects++;
+      state_.session_present = event.session_present;
+    }
+  }
+  if (event.state == IOTKIT_MQTT_CLOSED && disconnecting_) RunOnLoop(&Connection::Free);
+  mailbox_->Post(shared_from_this());
+}
+
+void Connection::PushEvent(Event event) {
+  bool pause;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    events_.push_back(std::move(event));
+    pause = events_.size() >= kPauseAt && !reading_paused_;
+    if (pause) reading_paused_ = true;
+  }
+  if (pause) iotkit_loop_pause(loop_, client_, true);
+  mailbox_->Post(shared_from_this());
+}
+
+} // namespace iotkit

@@ -1,0 +1,137 @@
+// connection.h - one device's MQTT client and OTA channel.
+#ifndef IOTKIT_NATIVE_DEVICE_CONNECTION_H
+#define IOTKIT_NATIVE_DEVICE_CONNECTION_H
+
+#include <iotkit.h>
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "runtime/closing.h"
+#include "runtime/mailbox.h"
+
+namespace iotkit {
+
+class DeviceOptions;
+class Environment;
+
+struct ConnectionState {
+  iotkit_mqtt_state state = IOTKIT_MQTT_IDLE;
+  int error = 0; // the last one since the report before
+  std::string detail;
+  uint32_t connects = 0;
+  bool session_present = false;
+};
+
+// Who hears what happens to a connection, on the JS thread.
+class ConnectionListener {
+ public:
+  virtual ~ConnectionListener() = default;
+  virtual void OnState(Napi::Env env, const ConnectionState &state) = 0;
+  virtual void OnPublished(Napi::Env env, int packet_id, int error, const std::string &detail) = 0;
+  // Takes over the reference.
+  virtual void OnUpgrade(Napi::Env env, iotkit_job_t *job) = 0;
+  virtual void OnRefused(Napi::Env env, int error, const std::string &detail,
+                         const std::string &request_id) = 0;
+  virtual void OnNothing(Napi::Env env, const std::string &request_id) = 0;
+  // The last call.
+  virtual void OnClosed(Napi::Env env) = 0;
+};
+
+// Opened, used and ended on the JS thread; the client's callbacks, AddToLoop, Disconnect and Free
+// run on the I/O thread. Client and channel are freed only by Free, which only the JS thread sets
+// off: until then the JS thread may use them without a lock. States are latest-wins; other events
+// wait in a ring, and while that is long the socket is not read.
+//
+// Its life:
+//            closing_ ended_ freed_   next
+//   open        -       -      -      closing by Close(), or by Interrupt()
+//   closing     x       -      -      freed: by Close() once the client has disconnected (at most
+//                                     2 s), by Interrupt() without a word to the broker
+//   freed       x       -      x      ended by Deliver, or by AwaitEnd
+//   ended       x       x      x      final: nothing more reaches JavaScript
+// When Open fails half way, UndoOpen goes from open to ended.
+class Connection final : public Source, public Closing {
+ public:
+  Connection(Environment *environment, std::unique_ptr<ConnectionListener> listener);
+  ~Connection() override;
+
+  // JS thread.
+  int Open(DeviceOptions *options, char *detail);
+  // NULL once Close or Interrupt has been called.
+  iotkit_ota_t *channel() const { return closing_ ? nullptr : ota_; }
+  // DISCONNECT, then OnClosed.
+  void Close();
+  // The environment ends: OnClosed is not called.
+  void Interrupt() override;
+  void AwaitEnd() override;
+  // Whether it keeps the event loop alive.
+  void SetHeld(bool held);
+  // Of all downloads of the device; 0: no limit.
+  void SetBandwidthLimit(uint64_t bytes_per_second);
+
+ private:
+  enum class EventKind { kPublished, kUpgrade, kRefused, kNothing };
+  struct Event {
+    explicit Event(EventKind event_kind, int event_error = 0)
+        : kind(event_kind), error(event_error) {}
+    EventKind kind;
+    int error;
+    int packet_id = 0;
+    std::string detail;
+    std::string request_id;
+    iotkit_job_t *job = nullptr;
+  };
+
+  // I/O thread.
+  void AddToLoop();
+  void Disconnect();
+  void Free();
+  void ResumeReading();
+  static void OnMqtt(void *ctx, iotkit_mqtt_t *client, const iotkit_mqtt_event *event);
+  static void OnUpgrade(void *ctx, iotkit_ota_t *ota, iotkit_job_t *job);
+  static void OnRefused(void *ctx, iotkit_ota_t *ota, int error, const char *detail,
+                        const char *request_id);
+  static void OnNothing(void *ctx, iotkit_ota_t *ota, const char *request_id);
+  void OnState(const iotkit_mqtt_event &event);
+  void PushEvent(Event event);
+
+  // JS thread.
+  int OpenClient(const DeviceOptions &options, const iotkit_sign_in &identity, char *detail);
+  int OpenChannel(DeviceOptions *options, char *detail);
+  void UndoOpen();
+  int RunOnLoop(void (Connection::*method)());
+  void Deliver(Napi::Env env) override;
+  void DeliverState(Napi::Env env);
+  void DeliverEvent(Napi::Env env, const Event &event);
+  void DeliverClosed(Napi::Env env);
+
+  Environment *const environment_;
+  const std::shared_ptr<Mailbox> mailbox_;
+  iotkit_loop_t *loop_ = nullptr;
+  iotkit_mqtt_t *client_ = nullptr;
+  iotkit_ota_t *ota_ = nullptr;
+  iotkit_limiter_t *limiter_ = nullptr;
+  bool disconnecting_ = false; // I/O thread: the client's end is the connection's
+
+  std::mutex mutex_; // of the following
+  std::condition_variable freed_changed_;
+  bool freed_ = false;
+  ConnectionState state_;
+  bool state_changed_ = false; // since DeliverState
+  std::deque<Event> events_;
+  bool reading_paused_ = false; // until Deliver has emptied the ring
+
+  // JS thread.
+  std::unique_ptr<ConnectionListener> listener_; // nullptr: ended
+  bool closing_ = false;
+  bool ended_ = false;
+  bool held_ = false;
+};
+
+} // namespace iotkit
+
+#endif

@@ -1,0 +1,49 @@
+// device.h - a connected device, as lib/ sees it.
+//
+// Room device/, floor 4: one MQTT connection and its OTA channel. Includes download/, trust/,
+// runtime/, the public headers and napi.h; only module.cc includes it.
+//   device           what lib/ calls          connection   client and channel on the I/O thread
+//   device_listener  what calls lib/          device_options
+#ifndef IOTKIT_NATIVE_DEVICE_DEVICE_H
+#define IOTKIT_NATIVE_DEVICE_DEVICE_H
+
+#include <napi.h>
+
+#include <memory>
+
+namespace iotkit {
+
+class Environment;
+class Connection;
+
+// JS thread only. Every call returns immediately; what follows is reported to the listener (see
+// DeviceListener). While the device is open, native code refers to the listener's functions, so an
+// open device is not collected, like a socket.
+//   reportVersion(version, module) → packet id or a negative error
+//   reportProgress(step, desc, module) → 0 or a negative error
+//   request(module) → the request's id, or a negative error
+//   setBandwidthLimit(bytesPerSecond)
+//   close() ref() unref()
+class Device final : public Napi::ObjectWrap<Device> {
+ public:
+  explicit Device(const Napi::CallbackInfo &info) : Napi::ObjectWrap<Device>(info) {}
+
+  static void Define(Napi::Env env, Environment *environment);
+  // openDevice(options, listener) → Device | {errno, detail}
+  static Napi::Value Open(const Napi::CallbackInfo &info);
+
+ private:
+  Napi::Value ReportVersion(const Napi::CallbackInfo &info);
+  Napi::Value ReportProgress(const Napi::CallbackInfo &info);
+  Napi::Value Request(const Napi::CallbackInfo &info);
+  void SetBandwidthLimit(const Napi::CallbackInfo &info);
+  void Close(const Napi::CallbackInfo &info);
+  void Ref(const Napi::CallbackInfo &info);
+  void Unref(const Napi::CallbackInfo &info);
+
+  std::shared_ptr<Connection> connection_;
+};
+
+} // namespace iotkit
+
+#endif

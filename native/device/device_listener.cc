@@ -1,0 +1,61 @@
+#include "device/device_listener.h"
+
+#include "download/job.h"
+
+namespace iotkit {
+
+const DeviceListener::Function DeviceListener::kFunctions[] = {
+    {"onState", &DeviceListener::on_state_}, // state, errno, detail, connects, sessionPresent
+    {"onPublished", &DeviceListener::on_published_}, // packetId, errno, detail
+    {"onUpgrade", &DeviceListener::on_upgrade_},     // job
+    {"onRefused", &DeviceListener::on_refused_},     // errno, detail, requestId
+    {"onNothing", &DeviceListener::on_nothing_},     // requestId
+    {"onClosed", &DeviceListener::on_closed_},       // nothing follows
+};
+
+std::unique_ptr<DeviceListener> DeviceListener::Read(Napi::Value value, const char **missing) {
+  std::unique_ptr<DeviceListener> listener(new DeviceListener);
+  Napi::Object object = value.As<Napi::Object>();
+  for (const Function &function : kFunctions) {
+    Napi::Value found = object.Get(function.name);
+    if (!found.IsFunction()) {
+      *missing = function.name;
+      return nullptr;
+    }
+    listener.get()->*function.reference = Napi::Persistent(found.As<Napi::Function>());
+  }
+  return listener;
+}
+
+void DeviceListener::OnState(Napi::Env env, const ConnectionState &state) {
+  Invoke(on_state_, {Napi::Number::New(env, state.state), Napi::Number::New(env, state.error),
+                     Napi::String::New(env, state.detail), Napi::Number::New(env, state.connects),
+                     Napi::Boolean::New(env, state.session_present)});
+}
+
+void DeviceListener::OnPublished(Napi::Env env, int packet_id, int error,
+                                 const std::string &detail) {
+  Invoke(on_published_, {Napi::Number::New(env, packet_id), Napi::Number::New(env, error),
+                         Napi::String::New(env, detail)});
+}
+
+void DeviceListener::OnUpgrade(Napi::Env env, iotkit_job_t *job) {
+  Napi::Value wrapped = Job::Wrap(env, job);
+  if (!wrapped.IsEmpty()) Invoke(on_upgrade_, {wrapped});
+}
+
+void DeviceListener::OnRefused(Napi::Env env, int error, const std::string &detail,
+                               const std::string &request_id) {
+  Invoke(on_refused_, {Napi::Number::New(env, error), Napi::String::New(env, detail),
+                       Napi::String::New(env, request_id)});
+}
+
+void DeviceListener::OnNothing(Napi::Env env, const std::string &request_id) {
+  Invoke(on_nothing_, {Napi::String::New(env, request_id)});
+}
+
+void DeviceListener::OnClosed(Napi::Env /*env*/) {
+  Invoke(on_closed_, {});
+}
+
+} // namespace iotkit

@@ -1,0 +1,38 @@
+import type { PlatformEvent } from '../index';
+
+/** An event as a line for people; undefined for one that is not worth a line. */
+export function describe(event: PlatformEvent): string | undefined {
+  switch (event.type) {
+    case 'device-connected':
+      return `${event.deviceName} connected`;
+    case 'device-disconnected':
+      return `${event.deviceName} disconnected`;
+    case 'device-refused':
+      return `refused ${printable(event.clientId)}: ${event.reason} (${event.returnCode})`;
+    case 'version-reported':
+      return `${event.deviceName} reports ${event.module ?? 'version'} ${event.version}`;
+    case 'task-changed': {
+      const { deviceName, state, history } = event.task;
+      return `${event.upgradeId} ${deviceName} ${state} (${history.at(-1)?.reason})`;
+    }
+    case 'state-health':
+      return event.degraded
+        ? `DEGRADED: the state cannot be written: ${event.reason}`
+        : 'the state can be written again';
+    case 'state-problem':
+      return `${event.what} ${printable(event.name)}: ${event.reason}`;
+    case 'broker-health':
+      return event.connected ? 'joined the broker' : `the broker is away: ${event.reason}`;
+    case 'config-answered':
+      return `${event.deviceName} answers configuration ${event.configId} with ${event.code}`;
+    case 'bad-message':
+      return `ignored a message on ${printable(event.topic)}: ${printable(event.reason)}`;
+    default:
+      return undefined;
+  }
+}
+
+/** What a stranger sent must not steer the terminal. */
+function printable(text: string): string {
+  return JSON.stringify(text.slice(0, 200));
+}

@@ -1,0 +1,31 @@
+import type { DeviceKey, Presence } from '../types/device';
+
+/** What a broker reports to the engine; one that sees no connections reports messages alone. */
+export interface BrokerListener {
+  connected(key: DeviceKey): void;
+  disconnected(key: DeviceKey): void;
+  /** The device (or its restored session) may now receive what is published to its topics. */
+  subscribed(key: DeviceKey): void;
+  message(topic: string, payload: Buffer): void;
+}
+
+/** Whether a broker can be used. */
+export interface BrokerHealth {
+  readonly connected: boolean;
+  /** Why it cannot. */
+  readonly reason?: string;
+}
+
+/** The transport under the engine: the embedded broker, or a client of an external one. */
+export interface Broker {
+  readonly health: BrokerHealth;
+  /** Whether the device is connected, if this broker can know. */
+  presence(key: DeviceKey): Presence;
+  /** Whether a message to this topic may reach the device now. */
+  canReceive(key: DeviceKey, topic: string): boolean;
+  /** Resolves when the broker has accepted the message. */
+  publish(topic: string, payload: string | Buffer, qos: 0 | 1): Promise<void>;
+  /** Ends the device's connection, if this broker has it. */
+  disconnect(key: DeviceKey): void;
+  close(): Promise<void>;
+}

@@ -1,0 +1,48 @@
+import { messageOf } from '../base/errors';
+import type { Events } from '../events/events';
+import type { DeviceKey, Presence } from '../types/device';
+import type { Broker, BrokerHealth } from './broker';
+
+/**
+ * The way to the devices, for every room above the protocol. It is made before all of them and
+ * given its broker last, when everyone who listens is ready; until then no device is online and
+ * what is sent goes nowhere.
+ */
+export class Connections {
+  readonly #events: Events;
+  #broker: Broker | undefined;
+
+  constructor(events: Events) {
+    this.#events = events;
+  }
+
+  /** Once, when the broker is open. */
+  attach(broker: Broker): void {
+    this.#broker = broker;
+  }
+
+  get health(): BrokerHealth {
+    return this.#broker?.health ?? { connected: false, reason: 'the broker is not open yet' };
+  }
+
+  presence(key: DeviceKey): Presence {
+    return this.#broker?.presence(key) ?? 'no';
+  }
+
+  canReceive(key: DeviceKey, topic: string): boolean {
+    return this.#broker?.canReceive(key, topic) ?? false;
+  }
+
+  /** Sends a message. A failure is a `bad-message` event, after `onFailure`. */
+  send(topic: string, payload: string | Buffer, qos: 0 | 1, onFailure?: () => void): void {
+    this.#broker?.publish(topic, payload, qos).catch((error: unknown) => {
+      onFailure?.();
+      this.#events.emit('bad-message', { topic, reason: `not sent: ${messageOf(error)}` });
+    });
+  }
+
+  /** Ends the device's connection, if the broker has it. */
+  disconnect(key: DeviceKey): void {
+    this.#broker?.disconnect(key);
+  }
+}

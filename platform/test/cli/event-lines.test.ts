@@ -1,0 +1,26 @@
+import { describe as lineOf } from '../../src/cli/event-lines';
+import type { PlatformEvent } from '../../src/index';
+
+const event = (type: string, members: object) => ({ type, time: 0, ...members }) as PlatformEvent;
+
+test('what a stranger sent cannot steer the terminal', () => {
+  const clear = '\u001b[2J';
+  const lines = [
+    lineOf(event('device-refused', { clientId: clear, returnCode: 2, reason: 'no' })),
+    lineOf(event('bad-message', { topic: clear, reason: clear })),
+    lineOf(event('state-problem', { what: 'file', name: clear, reason: 'odd' })),
+  ];
+  for (const line of lines) expect(line).not.toContain('\u001b');
+});
+
+test('trouble of the platform is told, and its end', () => {
+  expect(lineOf(event('state-health', { degraded: true, reason: 'full' }))).toBe(
+    'DEGRADED: the state cannot be written: full',
+  );
+  expect(lineOf(event('state-health', { degraded: false }))).toContain('again');
+  expect(lineOf(event('broker-health', { connected: false, reason: 'gone' }))).toBe(
+    'the broker is away: gone',
+  );
+  expect(lineOf(event('broker-health', { connected: true }))).toBe('joined the broker');
+  expect(lineOf(event('notice-sent', {}))).toBeUndefined();
+});

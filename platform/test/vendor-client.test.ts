@@ -1,0 +1,206 @@
+import { createHmac } from 'node:crypto';
+import { connect, type Socket } from 'node:net';
+import { type Device, ManualClock, type Platform } from '../src/index';
+import { atEnd } from './support/clean-up';
+import { PRODUCT, readyDevice, TestDevice } from './support/device';
+import { bytes, download, md5 } from './support/download';
+import { startPlatform } from './support/start';
+
+// What the vendor's client programs send, byte for byte where it matters: they cannot run here.
+
+const image = bytes(300_000);
+let platform: Platform;
+let device: Device;
+
+beforeEach(async () => {
+  platform = await startPlatform({ clock: new ManualClock() });
+  device = await platform.devices.add({ productKey: PRODUCT, deviceName: 'lamp' });
+});
+
+/** The sign-in of the current C SDK: its id, a fixed timestamp, a comma before the last bar. */
+function vendorSignIn(parameters = '_ss=1,_v=sdk-c-4.2.0,', end = ',|') {
+  const id = `${PRODUCT}.lamp`;
+  const content = `clientId${id}deviceNamelampproductKey${PRODUCT}timestamp2524608000000`;
+  const clientId =
+    `${id}|timestamp=2524608000000,${parameters}securemode=2,` +
+    `signmethod=hmacsha256,ext=3${end}`;
+  const password = createHmac('sha256', device.deviceSecret).update(content).digest('hex');
+  return { clientId, username: `lamp&${PRODUCT}`, password: password.toUpperCase() };
+}
+
+function vendor(parameters?: string, end?: string): Promise<TestDevice> {
+  const options = { ...vendorSignIn(parameters, end), keepalive: 1200, clean: true };
+  return TestDevice.connect(platform, device, options);
+}
+
+async function start(): Promise<string> {
+  const firmware = await platform.firmware.add({
+    productKey: PRODUCT,
+    version: '2.0.0',
+    data: image,
+  });
+  const upgrade = await platform.upgrades.start({ firmwareId: firmware.id, devices: ['lamp'] });
+  return upgrade.id;
+}
+
+test.each([
+  ['a comma before the last bar', '_ss=1,_v=sdk-c-4.2.0,', ',|'],
+  ['no parameters of its own', '', '|'],
+  ['empty parameters and values', ',,_v=,sii=,lan=C,gw=0,', ',,|'],
+])('a client id with %s is accepted', async (_, parameters, end) => {
+  const lamp = await vendor(parameters, end);
+  expect(lamp.client.connected).toBe(true);
+});
+
+test('with _ss=1 system topics arrive unsubscribed: notice, pull, blocks, configuration', async () => {
+  const lamp = await vendor();
+  const id = await start();
+  await lamp.send(`/ota/device/inform/${lamp.names}`, { version: '1.0.0' }, 0);
+  const { topic, payload } = await lamp.next();
+  expect(topic).toBe(`/ota/device/upgrade/${lamp.names}`);
+  const { data } = JSON.parse(payload.toString());
+  expect(data).toMatchObject({ signMethod: 'Md5', md5: md5(image), sign: md5(image) });
+  expect(platform.upgrades.get(id)?.tasks[0]?.state).toBe('pushed');
+
+  // Neither version nor method.
+  await lamp.client.publishAsync(
+    `/sys/${lamp.names}/thing/ota/firmware/get`,
+    '{"id":5,"params":{}}',
+  );
+  expect((await lamp.next()).topic).toBe(`/sys/${lamp.names}/thing/ota/firmware/get_reply`);
+
+  const config = await platform.configs.set({ productKey: PRODUCT, data: '{}' });
+  const pushing = platform.configs.push({ productKey: PRODUCT });
+  const push = JSON.parse((await lamp.next()).payload.toString());
+  expect(push.params).toMatchObject({ configId: config.id, signMethod: 'Sha256' });
+  const reply = JSON.stringify({ id: push.id, code: 200, data: {} });
+  await lamp.client.publishAsync(`/sys/${lamp.names}/thing/config/push_reply`, reply);
+  expect(await pushing).toMatchObject([{ state: 'accepted' }]);
+});
+
+test('with _ss=1 and a subscription a message comes once', async () => {
+  const lamp = await vendor();
+  await lamp.subscribe();
+  await start();
+  await lamp.inform('1.0.0');
+  await lamp.notice();
+  await lamp.settle();
+  expect(lamp.unread).toBe(0);
+});
+
+test('without _ss=1 nothing comes unsubscribed', async () => {
+  const lamp = await vendor('_v=sdk-c-4.2.0,');
+  const id = await start();
+  const reported = platform.waitFor('version-reported');
+  await lamp.inform('1.0.0');
+  await reported;
+  await lamp.settle();
+  expect(lamp.unread).toBe(0);
+  expect(platform.upgrades.get(id)?.tasks[0]?.state).toBe('pending');
+});
+
+test("the block request's trailing comma is read, and its answer arrives unsubscribed", async () => {
+  const lamp = await vendor();
+  const firmware = await platform.firmware.add({
+    productKey: PRODUCT,
+    version: '2.0.0',
+    data: image,
+  });
+  await platform.upgrades.start({
+    firmwareId: firmware.id,
+    devices: ['lamp'],
+    protocol: 'mqtt',
+  });
+  await lamp.inform('1.0.0');
+  const { streamId } = (await lamp.notice()).data;
+  const request =
+    `{"id":"1","version":"1.0","params":{"fileToken":"default",` +
+    `"fileInfo":{"streamId":${streamId},"fileId":1,},"fileBlock":{"size":5120,"offset":0}}}`;
+  await lamp.client.publishAsync(`/sys/${lamp.names}/thing/file/download`, request);
+  const { topic, payload } = await lamp.next();
+  expect(topic).toBe(`/sys/${lamp.names}/thing/file/download_reply`);
+  const end = 2 + payload.readUInt16BE(0);
+  expect(payload.subarray(end, end + 5120).equals(image.subarray(0, 5120))).toBe(true);
+});
+
+test('version and progress with a number as id, step 0 first, which starts the time-out', async () => {
+  const lamp = await vendor();
+  const firmware = await platform.firmware.add({
+    productKey: PRODUCT,
+    version: '2.0.0',
+    data: image,
+  });
+  const { id } = await platform.upgrades.start({
+    firmwareId: firmware.id,
+    devices: ['lamp'],
+    timeoutMinutes: 5,
+  });
+  const names = lamp.names;
+  await lamp.client.publishAsync(
+    `/ota/device/inform/${names}`,
+    '{"id":1,"params":{"version":"1.0.0"}}',
+  );
+  await lamp.notice();
+  const upgrading = platform.waitFor('task-changed', ({ task }) => task.state === 'upgrading');
+  await lamp.client.publishAsync(
+    `/ota/device/progress/${names}`,
+    '{"id":2,"params":{"step":"0","desc":""}}',
+  );
+  expect((await upgrading).task).toMatchObject({ step: 0, deadline: expect.any(Number) });
+  expect(platform.upgrades.get(id)?.settled).toBe(false);
+});
+
+test('its download: a range from 0, headers compared to the letter', async () => {
+  const lamp = await readyDevice(platform, 'fan');
+  const firmware = await platform.firmware.add({
+    productKey: PRODUCT,
+    version: '2.0.0',
+    data: image,
+  });
+  await platform.upgrades.start({ firmwareId: firmware.id, devices: ['fan'] });
+  const { data } = await lamp.notice();
+  const got = await download(platform, data.url, { headers: { range: 'bytes=0-' } });
+  expect(got).toMatchObject({ status: 206, headers: { 'content-length': String(image.length) } });
+  expect(got.rawHeaders).toContain('Content-Length');
+  expect(got.headers['transfer-encoding']).toBeUndefined();
+});
+
+test('the old connection of an identity is cut without a packet', async () => {
+  const plain = connectRaw();
+  plain.write(connectPacket());
+  const seen: Buffer[] = [];
+  const acknowledged = new Promise<void>((resolve) => plain.once('data', () => resolve()));
+  plain.on('data', (chunk) => seen.push(chunk));
+  await acknowledged;
+  const cut = new Promise((resolve) => plain.once('close', resolve));
+  const second = await vendor();
+  await cut;
+  expect(second.client.connected).toBe(true);
+  // The CONNACK, and nothing after it.
+  expect(Buffer.concat(seen)).toEqual(Buffer.from([0x20, 2, 0, 0]));
+});
+
+function connectRaw(): Socket {
+  const socket = connect(platform.ports.mqtt ?? 0, '127.0.0.1');
+  atEnd(() => socket.destroy());
+  socket.on('error', () => undefined);
+  return socket;
+}
+
+/** CONNECT of MQTT 3.1.1, clean session, 1200 s, over plain TCP. */
+function connectPacket(): Buffer {
+  const { clientId, username, password } = vendorSignIn();
+  const field = (text: string): Buffer => {
+    const length = Buffer.alloc(2);
+    length.writeUInt16BE(Buffer.byteLength(text));
+    return Buffer.concat([length, Buffer.from(text)]);
+  };
+  const plain = clientId.replace('securemode=2', 'securemode=3');
+  const body = Buffer.concat([
+    field('MQTT'),
+    Buffer.from([4, 0xc2, 1200 >> 8, 1200 & 0xff]),
+    ...[plain, username, password].map(field),
+  ]);
+  const length = [(body.length & 0x7f) | 0x80, body.length >> 7];
+  return Buffer.concat([Buffer.from([0x10, ...length]), body]);
+}

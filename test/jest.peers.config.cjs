@@ -1,0 +1,4 @@
+'use strict';
+
+// `npm run test:peers`: against a real mosquitto, nginx, squid and tinyproxy, which have to be installed.
+module.exports = require('./jest.only.cjs')('peers');
