@@ -38,8 +38,8 @@ for library in $libraries libstdc++.so; do preload+="$(gcc -print-file-name="$li
 # V8 maps its heap where ThreadSanitizer wants its shadow, unless addresses are fixed; it handles faults by itself.
 launcher=()
 [ "$kind" = thread ] && setarch -R true 2>/dev/null && launcher=(setarch -R)
-# A process that exits does not join threads; that they are at their end is another matter, and seen. Reports go to files,
-# because a program may go on and say what its test expects; races.mjs tells which of them are ours.
+# A process that exits does not join threads; that they are at their end is another matter, and seen. Reports go to
+# files, because a program may go on and say what its test expects; races.mjs tells which of them are ours.
 reports=$out/reports
 rm -rf "$reports"
 mkdir -p "$reports"
