@@ -58,6 +58,9 @@ extern "C" {
   X(TLS_REQUIRED,          -1208, 0, "the policy requires TLS") \
   X(CRYPTO,                -1209, 0, "a cryptographic operation failed") \
   X(TLS_NOT_YET_VALID,     -1210, 1, "the certificate of the server is not yet valid by this device's clock") \
+  X(TLS_CLIENT_CERTIFICATE,-1211, 0, "the server refuses the certificate of this device, or wants one") \
+  X(TLS_CLIENT_EXPIRED,    -1212, 0, "the server says that the certificate of this device is expired") \
+  X(TLS_CLIENT_REVOKED,    -1213, 0, "the server says that the certificate of this device is revoked") \
   /* MQTT */ \
   X(MQTT_PROTOCOL,         -1301, 1, "the broker violated the MQTT protocol") \
   X(MQTT_PACKET_TOO_LARGE, -1302, 0, "the MQTT packet is larger than the limit") \
@@ -105,7 +108,15 @@ extern "C" {
   X(NO_SPACE,              -1602, 0, "not enough free space") \
   X(FILE_ACCESS,           -1603, 0, "permission to the file or directory is denied") \
   X(FILE_NOT_FOUND,        -1604, 0, "the file or its directory does not exist") \
-  X(FILE_LOCKED,           -1605, 1, "another process or download is writing the same file")
+  X(FILE_LOCKED,           -1605, 1, "another process or download is writing the same file") \
+  /* identity */ \
+  X(REGISTER_REFUSED,      -1701, 0, "the platform refuses to register the device") \
+  X(REGISTER_ACTIVATED,    -1702, 0, "the device is activated already, so the platform registers it no more") \
+  X(REGISTER_NO_ANSWER,    -1703, 1, "the platform accepted the registration but sent no credentials") \
+  X(REGISTER_ANSWER,       -1704, 0, "the answer to the registration is not valid") \
+  X(CREDENTIALS_DAMAGED,   -1705, 0, "the credentials file is damaged") \
+  X(CREDENTIALS_EXPOSED,   -1706, 0, "the credentials file is not the program's own and private file") \
+  X(CREDENTIALS_OTHER,     -1707, 0, "the credentials file belongs to another device")
 /* clang-format on */
 
 /** The errors of the table as constants, and 0. Functions return them as int. */

@@ -153,6 +153,31 @@ struct test_cert test_ca_issue_cn(struct test_ca *ca, const char *cn) {
   return issue(ca, cn, NULL, new_key(), -3600, 86400);
 }
 
+char *test_ca_revoke(struct test_ca *ca, const struct test_cert *cert) {
+  BIO *pem = BIO_new_mem_buf(cert->cert, -1);
+  X509 *revoked = PEM_read_bio_X509(pem, NULL, NULL, NULL);
+  X509_CRL *crl = X509_CRL_new();
+  X509_REVOKED *entry = X509_REVOKED_new();
+  ASN1_TIME *from = X509_gmtime_adj(NULL, -3600);
+  ASN1_TIME *until = X509_gmtime_adj(NULL, 86400);
+  BIO *bio = BIO_new(BIO_s_mem());
+  REQUIRE(revoked != NULL && crl != NULL && entry != NULL && bio != NULL);
+  REQUIRE(X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(revoked)) == 1);
+  REQUIRE(X509_REVOKED_set_revocationDate(entry, from) == 1);
+  REQUIRE(X509_CRL_set_version(crl, 1) == 1);
+  REQUIRE(X509_CRL_set_issuer_name(crl, X509_get_subject_name(ca->cert)) == 1);
+  REQUIRE(X509_CRL_set1_lastUpdate(crl, from) == 1 && X509_CRL_set1_nextUpdate(crl, until) == 1);
+  REQUIRE(X509_CRL_add0_revoked(crl, entry) == 1);
+  REQUIRE(X509_CRL_sign(crl, ca->key, EVP_sha256()) > 0);
+  REQUIRE(PEM_write_bio_X509_CRL(bio, crl) == 1);
+  ASN1_TIME_free(until);
+  ASN1_TIME_free(from);
+  X509_CRL_free(crl);
+  X509_free(revoked);
+  BIO_free(pem);
+  return take_text(bio);
+}
+
 void test_cert_free(struct test_cert *cert) {
   free(cert->cert);
   free(cert->key);

@@ -24,6 +24,8 @@ struct test_cert test_ca_issue(struct test_ca *ca, const char *alt, long from_s,
 struct test_cert test_ca_issue_rsa(struct test_ca *ca, const char *alt, int bits);
 /* With a name in its CN alone. */
 struct test_cert test_ca_issue_cn(struct test_ca *ca, const char *cn);
+/* The CA's list of what it has revoked, with this certificate alone; PEM, free() it. */
+char *test_ca_revoke(struct test_ca *ca, const struct test_cert *cert);
 void test_cert_free(struct test_cert *cert);
 /* The key encrypted with a passphrase; PEM, free() it. */
 char *test_key_encrypt(const char *key_pem, const char *passphrase);

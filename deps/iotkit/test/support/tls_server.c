@@ -59,6 +59,16 @@ static void weaken_dh(SSL_CTX *ctx) {
   REQUIRE(SSL_CTX_set_cipher_list(ctx, "DHE-RSA-AES128-GCM-SHA256") == 1);
 }
 
+static void refuse_revoked(SSL_CTX *ctx, const char *pem) {
+  BIO *bio = BIO_new_mem_buf(pem, -1);
+  X509_CRL *crl = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL);
+  X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+  REQUIRE(crl != NULL && X509_STORE_add_crl(store, crl) == 1);
+  REQUIRE(X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK) == 1);
+  X509_CRL_free(crl);
+  BIO_free(bio);
+}
+
 static SSL_CTX *new_context(const struct tls_server_options *options) {
   static const unsigned char id[] = "test";
   SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
@@ -75,6 +85,7 @@ static SSL_CTX *new_context(const struct tls_server_options *options) {
     X509 *ca = read_cert(options->client_ca);
     X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), ca);
     X509_free(ca);
+    if (options->client_crl != NULL) refuse_revoked(ctx, options->client_crl);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
   }
   return ctx;

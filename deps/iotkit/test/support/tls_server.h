@@ -22,9 +22,10 @@ enum tls_server_mode {
 struct tls_server_options {
   const char *cert; /* PEM */
   const char *key;
-  const char *client_ca; /* PEM: a client certificate of it is required; NULL: none is asked for */
-  int max_version;       /* TLS1_1_VERSION …; 0: any */
-  bool weak_dh;          /* DHE of 1,024 bits is all it offers; with an RSA certificate */
+  const char *client_ca;  /* PEM: a client certificate of it is required; NULL: none is asked for */
+  const char *client_crl; /* PEM: of client_ca, those it has revoked are refused; NULL: none */
+  int max_version;        /* TLS1_1_VERSION …; 0: any */
+  bool weak_dh;           /* DHE of 1,024 bits is all it offers; with an RSA certificate */
   enum tls_server_mode mode;
   size_t bytes;
   const char *text; /* of TLS_SERVER_KEYS */

@@ -170,6 +170,26 @@ static int stream_error(struct ik_tls_conn *conn, int error, char *detail) {
   return error;
 }
 
+/* What the server says of our certificate, by its alert; 0: nothing. */
+static int alert_code(const struct ik_openssl *o, unsigned long error) {
+  if (ik_openssl_error_lib(o, error) != IK_ERR_LIB_SSL) return 0;
+  switch (ik_openssl_error_reason(o, error)) {
+  case IK_SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
+    return IK_ETLS_CLIENT_REVOKED;
+  case IK_SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+    return IK_ETLS_CLIENT_EXPIRED;
+  case IK_SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+  case IK_SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+  case IK_SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+  case IK_SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+  case IK_SSL_R_TLSV1_ALERT_ACCESS_DENIED:
+  case IK_SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+    return IK_ETLS_CLIENT_CERTIFICATE;
+  default:
+    return 0;
+  }
+}
+
 /* Why a call failed for good. What was verified and refused comes first, for the peer may have
  * closed upon our alert. */
 static int lasting_error(struct ik_tls_conn *conn, int ssl_error, char *detail) {
@@ -178,6 +198,11 @@ static int lasting_error(struct ik_tls_conn *conn, int ssl_error, char *detail) 
   conn->broken = true;
   if (ssl_error == IK_SSL_ERROR_SSL && verified != IK_X509_V_OK)
     return certificate_error(conn, verified, detail);
+  const unsigned long error = ssl_error == IK_SSL_ERROR_SSL ? o->ERR_peek_error() : 0;
+  const int alert = alert_code(o, error);
+  if (alert != 0)
+    return ik_refuse(detail, alert, "%.120s: %s", ik_endpoint(conn->peer.name, 0).text,
+                     ik_openssl_error_text(o, error));
   if (conn->socket.receive_error != 0)
     return stream_error(conn, conn->socket.receive_error, detail);
   if (conn->socket.at_end) return stream_error(conn, IK_ECONNECTION_CLOSED, detail);

@@ -271,22 +271,57 @@ static void client_certificates_are_shown(void **state) {
   test_cert_free(&client);
 }
 
-/*
- * TLS 1.3 lets a client know that it was refused only after the client's side of the handshake is
- * done. /
- */
-static void a_missing_client_certificate_is_told(void **state) {
-  (void)state;
+/* A server that knows tls_other_ca, and refuses what its list says. */
+static void expect_refused_client(const struct test_cert *client, const char *crl, int max_version,
+                                  int error, const char *text) {
   char byte, detail[IOTKIT_DETAIL_MAX] = "";
+  struct ik_transport *transport;
   struct tls_server_options options = tls_serve(TLS_SERVER_ECHO, 0);
   options.client_ca = test_ca_pem(tls_other_ca);
+  options.client_crl = crl;
+  options.max_version = max_version;
   struct tls_server *server = tls_server_start(&options);
-  struct ik_transport *transport = tls_open_ok(tls_server_port(server), tls_trusting(tls_ca, NULL));
-  assert_int_equal(drive_read(transport, &byte, 1, detail), IK_ETLS);
-  assert_non_null(strstr(detail, "certificate required"));
-  assert_int_equal(transport->ops->read(transport, &byte, 1, NULL), IK_ETLS);
+  struct iotkit_tls_options own = {.ca = test_ca_pem(tls_ca)};
+  if (client != NULL) {
+    own.cert = client->cert;
+    own.key = client->key;
+  }
+  iotkit_tls_t *tls = tls_context(&own);
+  int rc = tls_open_to("127.0.0.1", tls_server_port(server), tls, &transport, detail);
+  /* TLS 1.3 lets a client know only after the client's side of the handshake is done. */
+  assert_int_equal(rc == 0, max_version == 0);
+  if (rc == 0) rc = (int)drive_read(transport, &byte, 1, detail);
+  if (rc != error || strstr(detail, text) == NULL) print_error("%d: %s\n", rc, detail);
+  assert_int_equal(rc, error);
+  assert_non_null(strstr(detail, text));
+  assert_true(transport->ops->read(transport, &byte, 1, NULL) < 0);
   transport->ops->close(transport);
+  iotkit_tls_unref(tls);
   tls_server_stop(server);
+}
+
+static void a_missing_client_certificate_is_told(void **state) {
+  (void)state;
+  expect_refused_client(NULL, NULL, 0, IK_ETLS_CLIENT_CERTIFICATE, "certificate required");
+}
+
+static void refused_client_certificates_have_codes(void **state) {
+  static const int versions[] = {0, TLS1_2_VERSION};
+  struct test_cert wrong = test_ca_issue(tls_ca, "DNS:device", -TLS_DAY, TLS_DAY);
+  struct test_cert expired = test_ca_issue(tls_other_ca, "DNS:device", -2 * TLS_DAY, -TLS_DAY);
+  struct test_cert revoked = test_ca_issue(tls_other_ca, "DNS:device", -TLS_DAY, TLS_DAY);
+  char *crl = test_ca_revoke(tls_other_ca, &revoked);
+  (void)state;
+  for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++) {
+    const int version = versions[i];
+    expect_refused_client(&wrong, NULL, version, IK_ETLS_CLIENT_CERTIFICATE, "unknown ca");
+    expect_refused_client(&expired, NULL, version, IK_ETLS_CLIENT_EXPIRED, "expired");
+    expect_refused_client(&revoked, crl, version, IK_ETLS_CLIENT_REVOKED, "revoked");
+  }
+  free(crl);
+  test_cert_free(&revoked);
+  test_cert_free(&expired);
+  test_cert_free(&wrong);
 }
 
 static void expect_bad(const struct iotkit_tls_options *options, int error, const char *text) {
@@ -371,6 +406,7 @@ int main(void) {
       cmocka_unit_test(a_silent_handshake_times_out),
       cmocka_unit_test(client_certificates_are_shown),
       cmocka_unit_test(a_missing_client_certificate_is_told),
+      cmocka_unit_test(refused_client_certificates_have_codes),
       cmocka_unit_test(bad_options_are_refused_with_a_reason),
       cmocka_unit_test(a_length_ends_what_has_no_nul),
       cmocka_unit_test(the_callers_error_queue_is_left_alone),
