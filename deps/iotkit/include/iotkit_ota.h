@@ -29,28 +29,50 @@ enum iotkit_sign_method {
   IOTKIT_SIGN_HMACMD5 = 2
 };
 
-/** A device's identity, of which iotkit_sign() keeps nothing. */
+/**
+ * A device's identity, of which iotkit_sign() keeps nothing: a secret, a token of a registration
+ * (iotkit_register.h), or a certificate.
+ */
 struct iotkit_sign_options {
   size_t struct_size;        /**< sizeof of this struct, or 0: see iotkit_core.h */
-  const char *product_key;   /**< 1-20 characters */
-  const char *device_name;   /**< 1-32 characters */
-  const char *device_secret; /**< 1-64 characters */
-  const char *client_id;     /**< base id, 1-64 characters; NULL: "{product_key}.{device_name}" */
+  const char *product_key;   /**< 1-20 characters; with `x509` NULL if it is not known yet */
+  const char *device_name;   /**< 1-32 characters; likewise, both or none */
+  const char *device_secret; /**< 1-64 characters; NULL with `device_token` and `x509` */
+  /**
+   * base id, 1-64 characters; NULL: "{product_key}.{device_name}". With `device_token` needed: the one
+   * that the platform gave, 1-128 characters
+   */
+  const char *client_id;
   enum iotkit_sign_method method; /**< HMAC-SHA256 by default */
   bool tls;                       /**< securemode 2, else 3 */
   uint64_t timestamp;             /**< milliseconds; 0: none is sent nor signed */
+  /**
+   * of a device that was registered as UNKNOWN, 1-256 characters: it is the password itself; needs
+   * `tls`. NULL: none
+   */
+  const char *device_token;
+  /**
+   * The client certificate of the connection's TLS context is the identity; needs `tls`. The password
+   * is empty. Without the names the platform tells them: iotkit_identity_read().
+   */
+  bool x509;
 };
+
+#define IOTKIT_DEVICE_TOKEN_MAX 256 /**< characters of the longest device token */
+#define IOTKIT_REGISTERED_ID_MAX                                                                   \
+  128 /**< characters of the longest client id that the platform gives */
 
 /** What CONNECT carries, each text ending with NUL. Who has it can sign in as the device. */
 struct iotkit_sign_in {
-  char client_id[256]; /**< "{base id}|securemode=…,signmethod=…[,timestamp=…]|" */
-  char username[64];   /**< "{device_name}&{product_key}" */
-  char password[65];   /**< lower-case hex */
+  /** "{base id}|securemode=…,signmethod=…[,timestamp=…]|", "{client id}|authType=connwl,…|" */
+  char client_id[256];
+  char username[64];                          /**< "{device_name}&{product_key}" */
+  char password[IOTKIT_DEVICE_TOKEN_MAX + 1]; /**< lower-case hex, the token, or "" (x509) */
 };
 
 /**
- * The MQTT sign-in of document 73742. Errors: IK_EINVALID_ARGUMENT, IK_ETOO_LONG; `detail` names
- * the field.
+ * The MQTT sign-in of documents 73742 and 140588 (x509). Errors: IK_EINVALID_ARGUMENT, IK_ETOO_LONG,
+ * IK_ETLS_REQUIRED (a token or a certificate without `tls`); `detail` names the field.
  */
 IOTKIT_API int iotkit_sign(const struct iotkit_sign_options *options, struct iotkit_sign_in *out,
                            char *detail);

@@ -42,7 +42,7 @@ static int check_field(const struct ik_sign_field *field, char *detail) {
   return 0;
 }
 
-static int check_fields(const struct ik_sign_field *fields, size_t count, char *detail) {
+int ik_sign_check(const struct ik_sign_field *fields, size_t count, char *detail) {
   for (size_t i = 0; i < count; i++) {
     int rc = check_field(&fields[i], detail);
     if (rc < 0) return rc;
@@ -62,7 +62,7 @@ const char *ik_sign_method_name(enum iotkit_sign_method method) {
   return NULL;
 }
 
-static int check_method(enum iotkit_sign_method method, char *detail) {
+int ik_sign_check_method(enum iotkit_sign_method method, char *detail) {
   if (ik_sign_method_name(method)) return 0;
   return ik_refuse(detail, IK_EINVALID_ARGUMENT, "method %d is not known", (int)method);
 }
@@ -79,9 +79,9 @@ int ik_sign_identify(struct ik_sign_identity *identity, const struct ik_sign_fie
       {"device_name", identity->device_name, IK_DEVICE_NAME_MAX, IK_SIGN_NAME, false},
       {"device_secret", identity->device_secret, IK_DEVICE_SECRET_MAX, IK_SIGN_SECRET, false},
   };
-  int rc = check_fields(own, sizeof own / sizeof own[0], detail);
-  if (rc == 0) rc = check_fields(fields, count, detail);
-  if (rc == 0) rc = check_method(identity->method, detail);
+  int rc = ik_sign_check(own, sizeof own / sizeof own[0], detail);
+  if (rc == 0) rc = ik_sign_check(fields, count, detail);
+  if (rc == 0) rc = ik_sign_check_method(identity->method, detail);
   if (rc < 0) return rc;
   return ik_sign_printed(snprintf(identity->base_id, sizeof identity->base_id, "%s.%s",
                                   identity->product_key, identity->device_name),
@@ -103,8 +103,12 @@ int ik_sign_content(const char *client_id, const char *device_name, const char *
   return rc;
 }
 
-static int sign_content(enum iotkit_sign_method method, const char *secret,
-                        const struct ik_buf *content, char password[65]) {
+int ik_sign_username(const char *device_name, const char *product_key, char username[64]) {
+  return ik_sign_printed(snprintf(username, 64, "%s&%s", device_name, product_key), 64);
+}
+
+int ik_sign_password(enum iotkit_sign_method method, const char *secret,
+                     const struct ik_buf *content, char password[65]) {
   uint8_t mac[IK_HMAC_MAX];
   int len = ik_hmac(hmac_of(method), secret, strlen(secret), ik_buf_ptr(content),
                     ik_buf_size(content), mac);
@@ -116,13 +120,12 @@ static int sign_content(enum iotkit_sign_method method, const char *secret,
 int ik_sign_credentials(const struct ik_sign_identity *identity, const char *client_id,
                         uint64_t timestamp, char username[64], char password[65]) {
   struct ik_buf content;
-  int rc = ik_sign_printed(
-      snprintf(username, 64, "%s&%s", identity->device_name, identity->product_key), 64);
+  int rc = ik_sign_username(identity->device_name, identity->product_key, username);
   if (rc < 0) return rc;
   ik_buf_init(&content, CONTENT_MAX);
   rc =
       ik_sign_content(client_id, identity->device_name, identity->product_key, timestamp, &content);
-  if (rc == 0) rc = sign_content(identity->method, identity->device_secret, &content, password);
+  if (rc == 0) rc = ik_sign_password(identity->method, identity->device_secret, &content, password);
   ik_buf_free(&content);
   return rc;
 }
@@ -143,26 +146,89 @@ static int write_client_id(const struct iotkit_sign_options *options, const char
                          sizeof out->client_id);
 }
 
-int iotkit_sign(const struct iotkit_sign_options *given, struct iotkit_sign_in *out, char *detail) {
-  struct iotkit_sign_options own;
-  if (!given || !out) return IK_EINVALID_ARGUMENT;
-  *out = (struct iotkit_sign_in){0};
-  int rc = IK_SIZED_READ(&own, given, detail);
-  if (rc < 0) return rc;
-  const struct iotkit_sign_options *options = &own;
+static int sign_by_secret(const struct iotkit_sign_options *options, struct iotkit_sign_in *out,
+                          char *detail) {
   const struct ik_sign_field client_id_field = {
       "client_id", options->client_id, IK_CLIENT_ID_BASE_MAX, IK_SIGN_ID, !options->client_id};
   struct ik_sign_identity identity = {.product_key = options->product_key,
                                       .device_name = options->device_name,
                                       .device_secret = options->device_secret,
                                       .method = options->method};
-  rc = ik_sign_identify(&identity, &client_id_field, 1, detail);
+  int rc = ik_sign_identify(&identity, &client_id_field, 1, detail);
   if (rc < 0) return rc;
   const char *client_id = options->client_id ? options->client_id : identity.base_id;
   rc = write_client_id(options, client_id, out);
+  if (rc < 0) return rc;
+  return ik_sign_credentials(&identity, client_id, options->timestamp, out->username,
+                             out->password);
+}
+
+/* ---- a device's sign-in without a secret ---- */
+
+static int check_secretless(const struct iotkit_sign_options *options, const char *what,
+                            char *detail) {
+  if (options->device_secret)
+    return ik_refuse(detail, IK_EINVALID_ARGUMENT, "device_secret does not go with %s", what);
+  if (!options->tls)
+    return ik_refuse(detail, IK_ETLS_REQUIRED, "tls: %s is for TLS connections", what);
+  return ik_sign_check_method(options->method, detail);
+}
+
+static int sign_by_token(const struct iotkit_sign_options *options, struct iotkit_sign_in *out,
+                         char *detail) {
+  const struct ik_sign_field fields[] = {
+      {"product_key", options->product_key, IK_PRODUCT_KEY_MAX, IK_SIGN_NAME, false},
+      {"device_name", options->device_name, IK_DEVICE_NAME_MAX, IK_SIGN_NAME, false},
+      {"client_id", options->client_id, IOTKIT_REGISTERED_ID_MAX, IK_SIGN_ID, false},
+      {"device_token", options->device_token, IOTKIT_DEVICE_TOKEN_MAX, IK_SIGN_SECRET, false},
+  };
+  if (options->x509)
+    return ik_refuse(detail, IK_EINVALID_ARGUMENT, "x509 does not go with device_token");
+  int rc = check_secretless(options, "device_token", detail);
+  if (rc == 0) rc = ik_sign_check(fields, sizeof fields / sizeof fields[0], detail);
+  if (rc < 0) return rc;
+  rc = ik_sign_printed(snprintf(out->client_id, sizeof out->client_id,
+                                "%s|authType=connwl,securemode=-2|", options->client_id),
+                       sizeof out->client_id);
+  if (rc == 0) rc = ik_sign_username(options->device_name, options->product_key, out->username);
   if (rc == 0)
-    rc =
-        ik_sign_credentials(&identity, client_id, options->timestamp, out->username, out->password);
-  if (rc < 0) *out = (struct iotkit_sign_in){0};
+    rc = ik_sign_printed(snprintf(out->password, sizeof out->password, "%s", options->device_token),
+                         sizeof out->password);
+  return rc;
+}
+
+static int sign_by_certificate(const struct iotkit_sign_options *options,
+                               struct iotkit_sign_in *out, char *detail) {
+  const bool named = ik_str(options->product_key).len || ik_str(options->device_name).len;
+  const struct ik_sign_field fields[] = {
+      {"product_key", options->product_key, IK_PRODUCT_KEY_MAX, IK_SIGN_NAME, !named},
+      {"device_name", options->device_name, IK_DEVICE_NAME_MAX, IK_SIGN_NAME, !named},
+      {"client_id", options->client_id, IK_CLIENT_ID_BASE_MAX, IK_SIGN_ID, !options->client_id},
+  };
+  char base[IK_PRODUCT_KEY_MAX + IK_DEVICE_NAME_MAX + 2];
+  int rc = check_secretless(options, "x509", detail);
+  if (rc == 0) rc = ik_sign_check(fields, sizeof fields / sizeof fields[0], detail);
+  if (rc < 0) return rc;
+  const char *product_key = ik_str(options->product_key).ptr;
+  const char *device_name = ik_str(options->device_name).ptr;
+  rc = ik_sign_printed(snprintf(base, sizeof base, "%s.%s", product_key, device_name), sizeof base);
+  if (rc == 0) rc = write_client_id(options, options->client_id ? options->client_id : base, out);
+  if (rc == 0) rc = ik_sign_username(device_name, product_key, out->username);
+  return rc;
+}
+
+int iotkit_sign(const struct iotkit_sign_options *given, struct iotkit_sign_in *out, char *detail) {
+  struct iotkit_sign_options options;
+  if (!given || !out) return IK_EINVALID_ARGUMENT;
+  *out = (struct iotkit_sign_in){0};
+  int rc = IK_SIZED_READ(&options, given, detail);
+  if (rc < 0) return rc;
+  if (options.device_token)
+    rc = sign_by_token(&options, out, detail);
+  else if (options.x509)
+    rc = sign_by_certificate(&options, out, detail);
+  else
+    rc = sign_by_secret(&options, out, detail);
+  if (rc < 0) ik_wipe(out, sizeof *out);
   return rc;
 }

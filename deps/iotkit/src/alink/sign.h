@@ -43,6 +43,14 @@ int ik_sign_identify(struct ik_sign_identity *identity, const struct ik_sign_fie
                      size_t count, char *detail);
 /* "hmacsha256" and the like; NULL: there is no such method. */
 const char *ik_sign_method_name(enum iotkit_sign_method method);
+/* Checks fields alone, or a method; errors as ik_sign_identify. */
+int ik_sign_check(const struct ik_sign_field *fields, size_t count, char *detail);
+int ik_sign_check_method(enum iotkit_sign_method method, char *detail);
+/* "{device_name}&{product_key}" */
+int ik_sign_username(const char *device_name, const char *product_key, char username[64]);
+/* The HMAC of what is signed, in lower-case hex. Errors of the HMAC. */
+int ik_sign_password(enum iotkit_sign_method method, const char *secret,
+                     const struct ik_buf *content, char password[65]);
 /*
  * User name and password; `client_id` is the part of the client id that is signed, timestamp 0:
  * none. Errors of the HMAC; IK_ENO_MEMORY.

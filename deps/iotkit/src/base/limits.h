@@ -13,6 +13,9 @@
 #define IK_DEVICE_NAME_MAX 32
 #define IK_DEVICE_SECRET_MAX 64
 #define IK_CLIENT_ID_BASE_MAX 64
+#define IK_PRODUCT_SECRET_MAX 64
+#define IK_INSTANCE_ID_MAX 64
+#define IK_REGISTER_ANSWER_MAX (4 * IK_KIB)
 
 /* MQTT */
 #define IK_MQTT_PACKET_DEFAULT (257 * IK_KIB) /* the platform's 256 KiB and its header */

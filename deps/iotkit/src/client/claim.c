@@ -54,11 +54,17 @@ static bool is_platform(const struct ik_claim *claim) {
   return strchr(claim->client_id, '|') != NULL && claim->username[0] != '\0';
 }
 
+/* A sign-in by certificate, from which the broker takes the device (iotkit_sign() without names). */
+static bool is_unnamed(const struct ik_claim *claim) {
+  return is_platform(claim) && strcmp(claim->username, "&") == 0;
+}
+
 static bool same_host(const struct ik_claim *a, const struct ik_claim *b) {
   return ik_str_eq_nocase(host_of(a), host_of(b));
 }
 
 static bool same_name(const struct ik_claim *a, const struct ik_claim *b) {
+  if (is_unnamed(a) || is_unnamed(b)) return false;
   if (is_platform(a) && is_platform(b)) return strcmp(a->username, b->username) == 0;
   return a->client_id[0] != '\0' && strcmp(a->client_id, b->client_id) == 0;
 }

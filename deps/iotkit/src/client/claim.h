@@ -9,7 +9,8 @@
  *
  * What an identity is: host and port, and
  *   - for a sign-in of the platform (client id "{base}|…|"), the user name, "{device}&{product}":
- *     the platform and its stand-in end a device's older connection whatever the client ids are;
+ *     the platform and its stand-in end a device's older connection whatever the client ids are.
+ *     "&" names no device: its certificate does, which is not looked at here, so it is no claim;
  *   - else the client id, as MQTT 3.1.1 has it (3.1.4-2). An empty one is chosen by the broker.
  */
 #ifndef IK_CLIENT_CLAIM_H

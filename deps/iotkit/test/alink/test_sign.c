@@ -59,6 +59,38 @@ static void defaults(void **state) {
                       "b37eea641fa64792bc814a8dbde9fd0c10382605619b017f96e894993984f154");
 }
 
+/* Of a registration without pre-registration: the token is the password as it is. */
+static void by_token(void **state) {
+  struct iotkit_sign_options options = {.product_key = "pk",
+                                        .device_name = "dn",
+                                        .client_id = C64 C64,
+                                        .tls = true,
+                                        .timestamp = 789,
+                                        .device_token = C64 C64 C64 C64};
+  struct iotkit_sign_in sign;
+  (void)state;
+  assert_int_equal(iotkit_sign(&options, &sign, NULL), 0);
+  assert_string_equal(sign.client_id, C64 C64 "|authType=connwl,securemode=-2|");
+  assert_string_equal(sign.username, "dn&pk");
+  assert_string_equal(sign.password, C64 C64 C64 C64);
+}
+
+static void by_certificate(void **state) {
+  struct iotkit_sign_options options = {.tls = true, .timestamp = 789, .x509 = true};
+  struct iotkit_sign_in sign;
+  (void)state;
+  assert_int_equal(iotkit_sign(&options, &sign, NULL), 0);
+  assert_string_equal(sign.client_id, ".|securemode=2,signmethod=hmacsha256,timestamp=789|");
+  assert_string_equal(sign.username, "&");
+  assert_string_equal(sign.password, "");
+  options.product_key = "pk";
+  options.device_name = "dn";
+  assert_int_equal(iotkit_sign(&options, &sign, NULL), 0);
+  assert_string_equal(sign.client_id, "pk.dn|securemode=2,signmethod=hmacsha256,timestamp=789|");
+  assert_string_equal(sign.username, "dn&pk");
+  assert_string_equal(sign.password, "");
+}
+
 static void longest_values_fit(void **state) {
   struct iotkit_sign_options options = {.product_key = PK20,
                                         .device_name = DN32,
@@ -80,28 +112,45 @@ static void refusals(void **state) {
     int rc;
     const char *field;
   } rows[] = {
-      {{0, NULL, "dn", "ds", NULL, 0, false, 0}, IK_EINVALID_ARGUMENT, "product_key"},
-      {{0, "", "dn", "ds", NULL, 0, false, 0}, IK_EINVALID_ARGUMENT, "product_key"},
-      {{0, PK20 "p", "dn", "ds", NULL, 0, false, 0}, IK_ETOO_LONG, "product_key"},
-      {{0, "p&k", "dn", "ds", NULL, 0, false, 0}, IK_EINVALID_ARGUMENT, "product_key"},
-      {{0, "p/k", "dn", "ds", NULL, 0, false, 0}, IK_EINVALID_ARGUMENT, "product_key"},
-      {{0, "pk", NULL, "ds", NULL, 0, false, 0}, IK_EINVALID_ARGUMENT, "device_name"},
-      {{0, "pk", "", "ds", NULL, 0, false, 0}, IK_EINVALID_ARGUMENT, "device_name"},
-      {{0, "pk", DN32 "d", "ds", NULL, 0, false, 0}, IK_ETOO_LONG, "device_name"},
-      {{0, "pk", "d+", "ds", NULL, 0, false, 0}, IK_EINVALID_ARGUMENT, "device_name"},
-      {{0, "pk", "d#", "ds", NULL, 0, false, 0}, IK_EINVALID_ARGUMENT, "device_name"},
-      {{0, "pk", "d|x", "ds", NULL, 0, false, 0}, IK_EINVALID_ARGUMENT, "device_name"},
-      {{0, "pk", "d\xc3\xa9", "ds", NULL, 0, false, 0}, IK_EINVALID_ARGUMENT, "device_name"},
-      {{0, "pk", "dn", NULL, NULL, 0, false, 0}, IK_EINVALID_ARGUMENT, "device_secret"},
-      {{0, "pk", "dn", "", NULL, 0, false, 0}, IK_EINVALID_ARGUMENT, "device_secret"},
-      {{0, "pk", "dn", C64 "x", NULL, 0, false, 0}, IK_ETOO_LONG, "device_secret"},
-      {{0, "pk", "dn", "ds", "", 0, false, 0}, IK_EINVALID_ARGUMENT, "client_id"},
-      {{0, "pk", "dn", "ds", C64 "x", 0, false, 0}, IK_ETOO_LONG, "client_id"},
-      {{0, "pk", "dn", "ds", "a|b", 0, false, 0}, IK_EINVALID_ARGUMENT, "client_id"},
-      {{0, "pk", "dn", "ds", "a b", 0, false, 0}, IK_EINVALID_ARGUMENT, "client_id"},
-      {{0, "pk", "dn", "ds", NULL, (enum iotkit_sign_method)3, false, 0},
+      {{0, NULL, "dn", "ds", NULL, 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "product_key"},
+      {{0, "", "dn", "ds", NULL, 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "product_key"},
+      {{0, PK20 "p", "dn", "ds", NULL, 0, false, 0, NULL, false}, IK_ETOO_LONG, "product_key"},
+      {{0, "p&k", "dn", "ds", NULL, 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "product_key"},
+      {{0, "p/k", "dn", "ds", NULL, 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "product_key"},
+      {{0, "pk", NULL, "ds", NULL, 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "device_name"},
+      {{0, "pk", "", "ds", NULL, 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "device_name"},
+      {{0, "pk", DN32 "d", "ds", NULL, 0, false, 0, NULL, false}, IK_ETOO_LONG, "device_name"},
+      {{0, "pk", "d+", "ds", NULL, 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "device_name"},
+      {{0, "pk", "d#", "ds", NULL, 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "device_name"},
+      {{0, "pk", "d|x", "ds", NULL, 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "device_name"},
+      {{0, "pk", "d\xc3\xa9", "ds", NULL, 0, false, 0, NULL, false},
+       IK_EINVALID_ARGUMENT,
+       "device_name"},
+      {{0, "pk", "dn", NULL, NULL, 0, false, 0, NULL, false},
+       IK_EINVALID_ARGUMENT,
+       "device_secret"},
+      {{0, "pk", "dn", "", NULL, 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "device_secret"},
+      {{0, "pk", "dn", C64 "x", NULL, 0, false, 0, NULL, false}, IK_ETOO_LONG, "device_secret"},
+      {{0, "pk", "dn", "ds", "", 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "client_id"},
+      {{0, "pk", "dn", "ds", C64 "x", 0, false, 0, NULL, false}, IK_ETOO_LONG, "client_id"},
+      {{0, "pk", "dn", "ds", "a|b", 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "client_id"},
+      {{0, "pk", "dn", "ds", "a b", 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "client_id"},
+      {{0, "pk", "dn", "ds", NULL, (enum iotkit_sign_method)3, false, 0, NULL, false},
        IK_EINVALID_ARGUMENT,
        "method"},
+      {{0, "pk", "dn", NULL, "ci", 0, false, 0, "dt", false}, IK_ETLS_REQUIRED, "tls"},
+      {{0, "pk", "dn", "ds", "ci", 0, true, 0, "dt", false}, IK_EINVALID_ARGUMENT, "device_secret"},
+      {{0, "pk", "dn", NULL, NULL, 0, true, 0, "dt", false}, IK_EINVALID_ARGUMENT, "client_id"},
+      {{0, "pk", "dn", NULL, "ci", 0, true, 0, "", false}, IK_EINVALID_ARGUMENT, "device_token"},
+      {{0, "pk", "dn", NULL, "ci", 0, true, 0, "dt", true}, IK_EINVALID_ARGUMENT, "x509"},
+      {{0, "pk", "dn", NULL, C64 C64 "x", 0, true, 0, "dt", false}, IK_ETOO_LONG, "client_id"},
+      {{0, "pk", "dn", NULL, "ci", 0, true, 0, C64 C64 C64 C64 "x", false},
+       IK_ETOO_LONG,
+       "device_token"},
+      {{0, NULL, NULL, NULL, NULL, 0, false, 0, NULL, true}, IK_ETLS_REQUIRED, "tls"},
+      {{0, NULL, NULL, "ds", NULL, 0, true, 0, NULL, true}, IK_EINVALID_ARGUMENT, "device_secret"},
+      {{0, "pk", NULL, NULL, NULL, 0, true, 0, NULL, true}, IK_EINVALID_ARGUMENT, "device_name"},
+      {{0, NULL, "dn", NULL, NULL, 0, true, 0, NULL, true}, IK_EINVALID_ARGUMENT, "product_key"},
   };
   (void)state;
   for (size_t i = 0; i < COUNT(rows); i++) {
@@ -146,9 +195,14 @@ static void content_in_order_of_keys(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(as_documented),           cmocka_unit_test(defaults),
-      cmocka_unit_test(longest_values_fit),      cmocka_unit_test(refusals),
-      cmocka_unit_test(details_keep_the_secret), cmocka_unit_test(content_in_order_of_keys),
+      cmocka_unit_test(as_documented),
+      cmocka_unit_test(defaults),
+      cmocka_unit_test(by_token),
+      cmocka_unit_test(by_certificate),
+      cmocka_unit_test(longest_values_fit),
+      cmocka_unit_test(refusals),
+      cmocka_unit_test(details_keep_the_secret),
+      cmocka_unit_test(content_in_order_of_keys),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

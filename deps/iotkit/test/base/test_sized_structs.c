@@ -38,6 +38,13 @@ static int use_sign(const void *options, char *detail) {
   return iotkit_sign(options, &out, detail);
 }
 
+/* Without a TLS context, of which a constant has none: refused, but after the struct was read. */
+static int use_register(const void *options, char *detail) {
+  iotkit_registration_t *registration = NULL;
+  int rc = iotkit_registration_new(options, &registration, detail);
+  return rc == IK_ETLS_REQUIRED ? 0 : rc;
+}
+
 static int use_mqtt(const void *options, char *detail) {
   iotkit_mqtt_t *client = NULL;
   int rc = iotkit_mqtt_new(options, &client, detail);
@@ -108,6 +115,7 @@ static int use_save(const void *options, char *detail) {
 static const struct iotkit_tls_options tls = {.ca = CERTIFICATE_P256};
 static const struct iotkit_sign_options sign = {
     .product_key = "pk", .device_name = "dn", .device_secret = "s"};
+static const struct iotkit_register_options registration = {.product_key = "pk"};
 static const struct iotkit_mqtt_options mqtt = {.host = "h", .port = 1, .client_id = "c"};
 static const struct iotkit_fetch_options fetch = {.max_retries = 3};
 static const struct iotkit_ota_options ota = {.product_key = "pk", .device_name = "dn"};
@@ -126,6 +134,7 @@ static const struct {
 } rows[] = {
     ROW(tls, use_tls, offsetof(struct iotkit_tls_options, ca_len)),
     ROW(sign, use_sign, offsetof(struct iotkit_sign_options, client_id)),
+    ROW(registration, use_register, offsetof(struct iotkit_register_options, method)),
     ROW(mqtt, use_mqtt, offsetof(struct iotkit_mqtt_options, username)),
     ROW(fetch, use_fetch, offsetof(struct iotkit_fetch_options, connect_timeout_ms)),
     ROW(fetch, use_set_options, offsetof(struct iotkit_fetch_options, connect_timeout_ms)),

@@ -139,6 +139,7 @@ static void others_are_not_in_the_way(void **state) {
       {{"broker", 1883, "", NULL}, {"broker", 1883, "", NULL}, false},
       {{"broker", 1883, LAMP, "lamp&pk"}, {"broker", 1883, "agent|a=b|", "fan&pk"}, false},
       {{"broker", 1883, "agent|a=b|", "lamp&pk"}, {"broker", 1883, "agent|a=b|", "fan&pk"}, false},
+      {{"broker", 1883, ".|securemode=2|", "&"}, {"broker", 1883, ".|securemode=2|", "&"}, false},
       {{"broker", 1883, "c", NULL}, {"broker", 8883, "c", NULL}, true},
       {{"broker", 1883, LAMP, "lamp&pk"}, {"broker", 443, LAMP, "lamp&pk"}, true},
   };

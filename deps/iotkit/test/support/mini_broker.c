@@ -43,6 +43,9 @@ struct mini_broker {
   struct message messages[MESSAGES_MAX];
   unsigned count;
   struct filter filters[FILTERS_MAX];
+  uint8_t greeting;     /* code of CONNACK */
+  const char *greeted;  /* the topic of what follows CONNACK; NULL: nothing */
+  const char *greets;   /* its payload */
   const char *answered; /* the topic; NULL: none */
   mini_broker_answer_fn answer;
   void *answer_ctx;
@@ -142,7 +145,7 @@ static void unsubscribe(struct mini_broker *broker, const uint8_t *body, size_t 
 }
 
 static void take(struct mini_broker *broker, uint8_t first, const uint8_t *body, size_t len) {
-  static const uint8_t connack[] = {0x20, 2, 0, 0};
+  const uint8_t connack[] = {0x20, 2, 0, broker->greeting};
   static const uint8_t pingresp[] = {0xD0, 0};
   switch (first >> 4) {
   case CONNECT:
@@ -196,6 +199,17 @@ static void be_slow(struct mini_broker *broker) {
   pthread_mutex_unlock(&broker->mutex);
 }
 
+/* What follows CONNACK. False: the client was refused. */
+static bool greet(struct mini_broker *broker) {
+  pthread_mutex_lock(&broker->mutex);
+  const bool accepted = broker->greeting == 0;
+  const char *topic = broker->greeted;
+  const char *payload = broker->greets;
+  pthread_mutex_unlock(&broker->mutex);
+  if (accepted && topic != NULL) mini_broker_publish(broker, topic, payload, 0, false);
+  return accepted;
+}
+
 /* Until DISCONNECT, after which a broker reads nothing more, or the end of the connection. */
 static void serve(struct mini_broker *broker, int fd) {
   uint8_t *body = malloc(PACKET_MAX);
@@ -209,6 +223,7 @@ static void serve(struct mini_broker *broker, int fd) {
     take(broker, first, body, len);
     pthread_mutex_unlock(&broker->mutex);
     if (first >> 4 == PUBLISH) answer_publish(broker);
+    if (first >> 4 == CONNECT && !greet(broker)) break;
   }
   free(body);
 }
@@ -310,6 +325,15 @@ void mini_broker_answer(struct mini_broker *broker, const char *topic, mini_brok
   broker->answered = topic;
   broker->answer = answer;
   broker->answer_ctx = ctx;
+  pthread_mutex_unlock(&broker->mutex);
+}
+
+void mini_broker_greet(struct mini_broker *broker, uint8_t code, const char *topic,
+                       const char *payload) {
+  pthread_mutex_lock(&broker->mutex);
+  broker->greeting = code;
+  broker->greeted = topic;
+  broker->greets = payload;
   pthread_mutex_unlock(&broker->mutex);
 }
 

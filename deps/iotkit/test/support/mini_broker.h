@@ -32,6 +32,12 @@ bool mini_broker_publish_bytes(struct mini_broker *broker, const char *topic, co
 typedef void (*mini_broker_answer_fn)(void *ctx, struct mini_broker *broker, const char *payload);
 void mini_broker_answer(struct mini_broker *broker, const char *topic, mini_broker_answer_fn answer,
                         void *ctx);
+/*
+ * From now on CONNECT is answered with this code (0: accepted), and then with a message, unless topic
+ * is NULL; a refused client is disconnected. The texts are the caller's until the broker has ended.
+ */
+void mini_broker_greet(struct mini_broker *broker, uint8_t code, const char *topic,
+                       const char *payload);
 /* Cuts the connection. */
 void mini_broker_drop(struct mini_broker *broker);
 /* The same with a reset. */

@@ -48,6 +48,15 @@ static SSL_CTX *make_context(const char *cert, const char *key) {
   return context;
 }
 
+static void require_client(SSL_CTX *context, const char *client_ca) {
+  BIO *bio = BIO_new_mem_buf(client_ca, -1);
+  X509 *ca = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+  if (ca == NULL || X509_STORE_add_cert(SSL_CTX_get_cert_store(context), ca) != 1) abort();
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+  X509_free(ca);
+  BIO_free(bio);
+}
+
 static int connect_plain(uint16_t port) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -126,9 +135,15 @@ static void run(void *arg) {
 }
 
 struct tls_front *tls_front_start(uint16_t plain_port, const char *cert, const char *key) {
+  return tls_front_start_for(plain_port, cert, key, NULL);
+}
+
+struct tls_front *tls_front_start_for(uint16_t plain_port, const char *cert, const char *key,
+                                      const char *client_ca) {
   struct tls_front *front = calloc(1, sizeof(*front));
   if (front == NULL) abort();
   front->context = make_context(cert, key);
+  if (client_ca != NULL) require_client(front->context, client_ca);
   front->plain_port = plain_port;
   front->fds[0] = front->fds[1] = -1;
   front->listener = peer_listen(4, &front->port);

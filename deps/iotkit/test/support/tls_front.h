@@ -11,6 +11,9 @@ struct tls_front;
 
 /* cert, key: PEM. */
 struct tls_front *tls_front_start(uint16_t plain_port, const char *cert, const char *key);
+/* The same, for clients that show a certificate of client_ca. */
+struct tls_front *tls_front_start_for(uint16_t plain_port, const char *cert, const char *key,
+                                      const char *client_ca);
 uint16_t tls_front_port(const struct tls_front *front);
 /* Ends it, waits for its thread, frees. */
 void tls_front_stop(struct tls_front *front);
