@@ -53,6 +53,13 @@ struct iotkit_register_options {
   uint32_t connect_timeout_ms;    /**< resolve + TCP + TLS + CONNACK; 0: 30,000 */
   /** from CONNACK to the answer; 0: 10,000. The platform closes the connection after 15 s. */
   uint32_t answer_timeout_ms;
+  /**
+   * A file that keeps the credentials, not with X509: if it has those of the device, they are the
+   * result and nothing is connected; else it is made (mode 0600, whole or not at all). Of several
+   * processes at once one registers, and the others get what it has kept; they wait for it as long as
+   * both time-outs together. NULL: none. The step that finds or makes it blocks as long as the disk.
+   */
+  const char *credentials_file;
 };
 
 /** What a registration brings; texts end with NUL, what does not belong to the kind is "". */
@@ -89,7 +96,10 @@ IOTKIT_API void iotkit_registration_free(iotkit_registration_t *registration);
  * IK_EREGISTER_ANSWER (it cannot be read, or is for another device), IK_EMQTT_CLIENT_ID (CONNACK 2: a
  * parameter is missing or malformed), IK_EMQTT_UNAVAILABLE (CONNACK 3), with X509
  * IK_ETLS_CLIENT_CERTIFICATE, IK_ETLS_CLIENT_EXPIRED, IK_ETLS_CLIENT_REVOKED, IK_EMQTT_CREDENTIALS and
- * IK_EMQTT_NOT_AUTHORIZED, else those of a connection. By the thread that drives it.
+ * IK_EMQTT_NOT_AUTHORIZED; with a credentials_file IK_ECREDENTIALS_DAMAGED, IK_ECREDENTIALS_EXPOSED
+ * (it is a link, or others may open it), IK_ECREDENTIALS_OTHER (it is another device's),
+ * IK_EFILE_LOCKED (another process has not finished in time) and other errors of files; else those of
+ * a connection. By the thread that drives it.
  */
 IOTKIT_API int iotkit_registration_result(const iotkit_registration_t *registration);
 /** What exactly went wrong, "" if nothing has; never a secret. Lives as long as the registration. */

@@ -7,7 +7,8 @@
  *   0            the credentials are there         final
  *   an error     there will be none                final
  *
- * Once the result is there the client is stopped; the registration has ended when it is CLOSED, so
+ * With a credentials file the client is not started before the file is known to be missing and ours to
+ * make. Once the result is there the client is stopped; the registration has ended when it is CLOSED, so
  * that whoever signs in next does not meet the connection of before. All but `client` belongs to the
  * thread that drives it; its callbacks run on that thread.
  */
@@ -19,20 +20,28 @@
 #include "alink/registration.h"
 #include "base/sized.h"
 #include "base/wipe.h"
+#include "channel/credentials_file.h"
 #include "client/client.h"
 #include "port/port.h"
 
 #define ANSWER_TIMEOUT_DEFAULT_MS 10000
+#define CONNECT_TIMEOUT_DEFAULT_MS 30000
+#define LOOK_AGAIN_MS 50 /* at a file that another process is about to make */
 
 struct iotkit_registration {
   /* fixed */
   iotkit_mqtt_t *client;
   enum iotkit_register_kind kind;
+  uint32_t connect_timeout_ms;
   uint32_t answer_timeout_ms;
+  struct ik_credentials_file *file; /* NULL: none */
   /* driver thread */
   int result;
+  bool started; /* the client is */
   bool connected;
   bool closed;            /* the client is */
+  uint64_t look_ms;       /* when to look at the file again; until `started` */
+  uint64_t look_end_ms;   /* when to give that up; 0: not looked yet */
   uint64_t answer_end_ms; /* UINT64_MAX until it is connected */
   char detail[IOTKIT_DETAIL_MAX];
   struct iotkit_credentials asked; /* the names; empty with X509 */
@@ -46,6 +55,8 @@ static void end(struct iotkit_registration *registration, int result, const char
   registration->result = result;
   if (result < 0)
     ik_detail(registration->detail, "%s", detail[0] ? detail : iotkit_strerror(result));
+  ik_credentials_file_free(registration->file); /* others may look at it now */
+  registration->file = NULL;
   (void)iotkit_mqtt_stop(registration->client);
 }
 
@@ -73,6 +84,8 @@ static void take_answer(struct iotkit_registration *registration,
   const struct ik_str payload = {(const char *)message->payload, message->payload_len};
   int rc = ik_register_read(payload, &registration->got, &kind, detail);
   if (rc == 0) rc = check_answer(registration, kind, detail);
+  if (rc == 0 && registration->file)
+    rc = ik_credentials_file_save(registration->file, &registration->got, detail);
   if (rc < 0) ik_wipe(&registration->got, sizeof registration->got);
   end(registration, rc, detail);
 }
@@ -119,12 +132,40 @@ static void on_event(void *ctx, iotkit_mqtt_t *client, const struct iotkit_mqtt_
   if (event->state == IOTKIT_MQTT_CLOSED) take_closed(registration, event);
 }
 
+/* Before the client is started: what is kept already, or the right to register. */
+static void look_at_file(struct iotkit_registration *registration, uint64_t now_ms) {
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  if (registration->started || registration->result != IK_EAGAIN) return;
+  if (now_ms < registration->look_ms) return;
+  if (registration->look_end_ms == 0)
+    registration->look_end_ms =
+        now_ms + registration->connect_timeout_ms + registration->answer_timeout_ms;
+  int rc = ik_credentials_file_open(registration->file, &registration->asked, &registration->got,
+                                    detail);
+  if (rc == IK_EFILE_LOCKED && now_ms < registration->look_end_ms) {
+    registration->look_ms = now_ms + LOOK_AGAIN_MS;
+    return;
+  }
+  if (rc == 0) {
+    rc = iotkit_mqtt_start(registration->client);
+    registration->started = rc == 0;
+    if (rc == 0) return;
+  }
+  end(registration, rc < 0 ? rc : 0, detail);
+}
+
 /* After the client was driven: the time that the answer may take runs from the connection on. */
 static void look_at_time(struct iotkit_registration *registration, uint64_t now_ms) {
   if (registration->connected && registration->answer_end_ms == UINT64_MAX)
     registration->answer_end_ms = now_ms + registration->answer_timeout_ms;
   if (now_ms >= registration->answer_end_ms)
     end(registration, IK_EREGISTER_NO_ANSWER, "no answer came in time");
+}
+
+/* When the registration itself has something to do. */
+static uint64_t own_deadline(const struct iotkit_registration *registration) {
+  if (registration->result != IK_EAGAIN) return UINT64_MAX;
+  return registration->started ? registration->answer_end_ms : registration->look_ms;
 }
 
 static int outcome(const struct iotkit_registration *registration) {
@@ -151,7 +192,18 @@ static int make_client(struct iotkit_registration *registration,
                                            .ctx = registration};
   rc = ik_mqtt_new_over(&mqtt, dial, dial_ctx, &registration->client, detail);
   ik_wipe(&sign, sizeof sign);
-  return rc < 0 ? rc : iotkit_mqtt_start(registration->client);
+  return rc;
+}
+
+static int use_file(struct iotkit_registration *registration,
+                    const struct iotkit_register_options *options, char *detail) {
+  if (options->kind == IOTKIT_REGISTER_X509)
+    return ik_refuse(detail, IK_EINVALID_ARGUMENT,
+                     "credentials_file does not go with IOTKIT_REGISTER_X509");
+  if (options->credentials_file[0] == '\0')
+    return ik_refuse(detail, IK_EINVALID_ARGUMENT, "credentials_file is empty");
+  registration->file = ik_credentials_file_new(options->credentials_file);
+  return registration->file ? 0 : IK_ENO_MEMORY;
 }
 
 /* The names were checked when the sign-in was written: they fit. */
@@ -177,9 +229,14 @@ int ik_registration_new_over(const struct iotkit_register_options *given, ik_dia
   registration->kind = options.kind;
   registration->answer_timeout_ms =
       options.answer_timeout_ms ? options.answer_timeout_ms : ANSWER_TIMEOUT_DEFAULT_MS;
+  registration->connect_timeout_ms =
+      options.connect_timeout_ms ? options.connect_timeout_ms : CONNECT_TIMEOUT_DEFAULT_MS;
   registration->answer_end_ms = UINT64_MAX;
   registration->result = IK_EAGAIN;
+  registration->started = !options.credentials_file;
   rc = make_client(registration, &options, dial, dial_ctx, detail);
+  if (rc == 0 && options.credentials_file) rc = use_file(registration, &options, detail);
+  if (rc == 0 && registration->started) rc = iotkit_mqtt_start(registration->client);
   if (rc < 0) {
     iotkit_registration_free(registration);
     return rc;
@@ -197,6 +254,7 @@ int iotkit_registration_new(const struct iotkit_register_options *options,
 void iotkit_registration_free(iotkit_registration_t *registration) {
   if (!registration) return;
   (void)iotkit_mqtt_free(registration->client);
+  ik_credentials_file_free(registration->file);
   ik_wipe_free(registration, sizeof *registration);
 }
 
@@ -226,12 +284,13 @@ int iotkit_registration_interest(const iotkit_registration_t *registration) {
 uint64_t iotkit_registration_deadline(const iotkit_registration_t *registration) {
   if (!registration) return UINT64_MAX;
   const uint64_t client_ms = iotkit_mqtt_deadline(registration->client);
-  if (registration->result != IK_EAGAIN) return client_ms;
-  return client_ms < registration->answer_end_ms ? client_ms : registration->answer_end_ms;
+  const uint64_t own_ms = own_deadline(registration);
+  return client_ms < own_ms ? client_ms : own_ms;
 }
 
 int iotkit_registration_step(iotkit_registration_t *registration, uint64_t now_ms) {
   if (!registration) return IK_EINVALID_ARGUMENT;
+  look_at_file(registration, now_ms);
   const int rc = iotkit_mqtt_step(registration->client, now_ms);
   if (rc < 0 && rc != IK_ECLOSED) return rc;
   look_at_time(registration, now_ms);
@@ -248,9 +307,8 @@ void iotkit_registration_set_waker(iotkit_registration_t *registration, void (*w
 /* How long one yield may take. */
 static uint32_t share_ms(const struct iotkit_registration *registration, uint64_t now_ms,
                          uint64_t end_ms) {
-  const uint64_t answer_ms =
-      registration->result == IK_EAGAIN ? registration->answer_end_ms : UINT64_MAX;
-  const uint64_t until_ms = answer_ms < end_ms ? answer_ms : end_ms;
+  const uint64_t own_ms = own_deadline(registration);
+  const uint64_t until_ms = own_ms < end_ms ? own_ms : end_ms;
   if (until_ms <= now_ms) return 0;
   return until_ms - now_ms < UINT32_MAX ? (uint32_t)(until_ms - now_ms) : UINT32_MAX;
 }
@@ -260,6 +318,7 @@ int iotkit_registration_wait(iotkit_registration_t *registration, uint32_t timeo
   uint64_t now_ms = ik_port_now_ms();
   const uint64_t end_ms = timeout_ms == UINT32_MAX ? UINT64_MAX : now_ms + timeout_ms;
   while (outcome(registration) == IK_EAGAIN) {
+    look_at_file(registration, now_ms);
     const int rc = iotkit_mqtt_yield(registration->client, share_ms(registration, now_ms, end_ms));
     now_ms = ik_port_now_ms();
     look_at_time(registration, now_ms);

@@ -227,7 +227,8 @@ enum {
   IK_OSFILE_TRUNCATE = 8,
   IK_OSFILE_LOCK = 16,
   IK_OSFILE_EXCLUSIVE = 32,
-  IK_OSFILE_FINISHED = 64 /* of ik_osfile_open_own() alone */
+  IK_OSFILE_FINISHED = 64, /* this and the next: of ik_osfile_open_own() alone */
+  IK_OSFILE_PRIVATE = 128
 };
 /* LOCK: an exclusive advisory lock or IK_EFILE_LOCKED. EXCLUSIVE: a block device that is mounted or
  * otherwise in use is IK_EFILE_LOCKED. Symbolic links at the last component are refused with
@@ -239,7 +240,8 @@ int ik_osfile_open(const char *path, int flags, uint32_t mode, struct ik_osfile 
  * one name, which nobody else may write to. No link is followed. With CREATE whatever else has the
  * name is removed and an empty file made, that only we may open (0600). Else such a thing is
  * IK_OSFILE_NOT_OURS, with `*out` NULL, and nothing IK_EFILE_NOT_FOUND. With FINISHED it is
- * for reading, and may have the owner and mode of an image (ik_osfile_copy_owner).
+ * for reading, and may have the owner and mode of an image (ik_osfile_copy_owner). With PRIVATE it is
+ * for reading, and one that anybody else may open is not ours.
  * IK_EFILE_LOCKED; IK_EFILE: a directory has the name; IK_EFILE_ACCESS: the directory does not let
  * us make or remove it.
  */

@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "channel/registration.h"
 #include "support/cm.h"
 #include "support/fake_stream.h"
+#include "support/file_world.h"
 
 #define T0 1000000u
 #define SECRET "{\"productKey\":\"pk\",\"deviceName\":\"dn\",\"deviceSecret\":\"ds\"}"
@@ -266,6 +268,105 @@ static void ends_though_the_broker_stays(void **state) {
   end(&rig);
 }
 
+/* ---- with a file ---- */
+
+static const struct iotkit_register_options kept_in_file = {.credentials_file = "kept"};
+
+static void registers_once(void **state) {
+  struct rig rig;
+  (void)state;
+  begin(&rig, kept_in_file);
+  assert_int_equal(accept_and_say(&rig, REGISTER, SECRET), 0);
+  world_assert_names(".", "kept"); /* before anybody hears of it */
+  assert_int_equal(hang_up(&rig), 0);
+  end(&rig);
+  begin(&rig, kept_in_file);
+  assert_int_equal(settle(&rig), 0);
+  assert_int_equal(rig.wire.dials, 0);
+  assert_string_equal(iotkit_registration_credentials(rig.registration)->device_secret, "ds");
+  end(&rig);
+}
+
+static void others_wait_for_the_file(void **state) {
+  struct rig first, second;
+  (void)state;
+  begin(&first, kept_in_file);
+  begin(&second, kept_in_file);
+  assert_int_equal(settle(&first), IK_EAGAIN);
+  assert_int_equal(settle(&second), IK_EAGAIN);
+  assert_int_equal(second.wire.dials, 0);
+  assert_int_equal(iotkit_registration_deadline(second.registration), T0 + 50);
+  second.now += 49;
+  assert_int_equal(settle(&second), IK_EAGAIN);
+  assert_int_equal(iotkit_registration_deadline(second.registration), T0 + 50);
+  assert_int_equal(accept_and_say(&first, REGISTER, SECRET), 0);
+  second.now++;
+  assert_int_equal(settle(&second), 0);
+  assert_int_equal(second.wire.dials, 0);
+  assert_string_equal(iotkit_registration_credentials(second.registration)->device_secret, "ds");
+  end(&second);
+  end(&first);
+}
+
+static void the_next_one_registers_if_one_fails(void **state) {
+  struct rig first, second;
+  (void)state;
+  begin(&first, kept_in_file);
+  begin(&second, kept_in_file);
+  assert_int_equal(settle(&first), IK_EAGAIN);
+  assert_int_equal(settle(&second), IK_EAGAIN);
+  say_connack(&first, 4);
+  assert_int_equal(settle(&first), IK_EREGISTER_REFUSED);
+  world_assert_names(".", "");
+  second.now += 50;
+  assert_int_equal(accept_and_say(&second, REGISTER, SECRET), 0);
+  end(&second);
+  end(&first);
+  world_assert_names(".", "kept");
+}
+
+static void waiting_for_the_file_ends(void **state) {
+  struct rig first, second;
+  struct iotkit_register_options options = kept_in_file;
+  (void)state;
+  options.connect_timeout_ms = 3000;
+  options.answer_timeout_ms = 2000;
+  begin(&first, kept_in_file);
+  begin(&second, options);
+  assert_int_equal(settle(&first), IK_EAGAIN);
+  assert_int_equal(settle(&second), IK_EAGAIN);
+  second.now += 4999;
+  assert_int_equal(settle(&second), IK_EAGAIN);
+  second.now += 50;
+  assert_int_equal(settle(&second), IK_EFILE_LOCKED);
+  end(&second);
+  end(&first);
+}
+
+static void an_answer_that_cannot_be_kept(void **state) {
+  struct rig rig;
+  (void)state;
+  begin(&rig, kept_in_file);
+  assert_int_equal(settle(&rig), IK_EAGAIN);
+  assert_int_equal(remove("kept.part"), 0);
+  assert_int_equal(accept_and_say(&rig, REGISTER, SECRET), IK_EFILE);
+  assert_null(iotkit_registration_credentials(rig.registration));
+  assert_int_equal(hang_up(&rig), IK_EFILE);
+  end(&rig);
+}
+
+static void a_file_that_is_refused(void **state) {
+  struct rig rig;
+  (void)state;
+  world_put("kept", "{", 1);
+  assert_int_equal(chmod("kept", 0600), 0);
+  begin(&rig, kept_in_file);
+  assert_int_equal(settle(&rig), IK_ECREDENTIALS_DAMAGED);
+  assert_non_null(strstr(iotkit_registration_detail(rig.registration), "kept"));
+  assert_int_equal(rig.wire.dials, 0);
+  end(&rig);
+}
+
 /* ---- use ---- */
 
 static void says_what_it_says(void **state) {
@@ -314,6 +415,17 @@ static void bad_options(void **state) {
   options.product_secret = NULL;
   assert_int_equal(iotkit_registration_new(&options, &registration, detail), IK_EINVALID_ARGUMENT);
   assert_non_null(strstr(detail, "product_secret"));
+  options.product_secret = "TELL";
+  options.credentials_file = "";
+  assert_int_equal(iotkit_registration_new(&options, &registration, detail), IK_EINVALID_ARGUMENT);
+  assert_non_null(strstr(detail, "credentials_file"));
+  struct iotkit_register_options x509 = {.kind = IOTKIT_REGISTER_X509,
+                                         .host = "broker",
+                                         .port = 1883,
+                                         .tls = tls,
+                                         .credentials_file = "kept"};
+  assert_int_equal(iotkit_registration_new(&x509, &registration, detail), IK_EINVALID_ARGUMENT);
+  assert_non_null(strstr(detail, "credentials_file"));
   assert_int_equal(iotkit_registration_new(NULL, &registration, detail), IK_EINVALID_ARGUMENT);
   assert_int_equal(iotkit_registration_new(&options, NULL, detail), IK_EINVALID_ARGUMENT);
   assert_int_equal(iotkit_register(&options, NULL, detail), IK_EINVALID_ARGUMENT);
@@ -352,6 +464,8 @@ static void a_connected_device_does_not_register(void **state) {
   end(&rig);
 }
 
+#define IN_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, world_enter, world_leave)
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(answers),
@@ -362,6 +476,12 @@ int main(void) {
       cmocka_unit_test(the_answer_has_its_time),
       cmocka_unit_test(connecting_has_its_time),
       cmocka_unit_test(ends_though_the_broker_stays),
+      IN_DIRECTORY(registers_once),
+      IN_DIRECTORY(others_wait_for_the_file),
+      IN_DIRECTORY(the_next_one_registers_if_one_fails),
+      IN_DIRECTORY(waiting_for_the_file_ends),
+      IN_DIRECTORY(an_answer_that_cannot_be_kept),
+      IN_DIRECTORY(a_file_that_is_refused),
       cmocka_unit_test(says_what_it_says),
       cmocka_unit_test(bad_options),
       cmocka_unit_test(a_connected_device_does_not_register),

@@ -20,6 +20,8 @@
 #define LINKS_MAX 16
 #define PRIVATE_MODE 0600
 #define OTHERS_WRITE (S_IWGRP | S_IWOTH)
+#define OTHERS (S_IRWXG | S_IRWXO)
+#define FOR_READING (IK_OSFILE_FINISHED | IK_OSFILE_PRIVATE)
 #define RIGHTS 0777 /* without set-user-ID, set-group-ID and the sticky bit */
 
 /* What an attempt has found out; an error is negative. */
@@ -51,6 +53,7 @@ static bool in_private_directory(const char *path) {
 
 static bool is_own(const char *path, const struct stat *st, int flags) {
   if (!S_ISREG(st->st_mode) || st->st_nlink > 1) return false;
+  if (flags & IK_OSFILE_PRIVATE) return st->st_uid == geteuid() && (st->st_mode & OTHERS) == 0;
   if (flags & IK_OSFILE_FINISHED) return st->st_uid == geteuid() || in_private_directory(path);
   return st->st_uid == geteuid() && (st->st_mode & OTHERS_WRITE) == 0;
 }
@@ -70,7 +73,7 @@ static int lock(const char *path, int fd, char *detail) {
 
 static int open_existing(const char *path, int flags, int *fd, char *detail) {
   struct stat st;
-  int rc, access = (flags & IK_OSFILE_FINISHED) ? O_RDONLY : O_RDWR;
+  int rc, access = (flags & FOR_READING) ? O_RDONLY : O_RDWR;
   IK_RETRY(rc, lstat(path, &st));
   if (rc != 0) return errno == ENOENT ? ABSENT : ik_posix_file_fail("open", path, errno, detail);
   if (!is_own(path, &st, flags)) return FOREIGN;
@@ -90,7 +93,7 @@ static int open_existing(const char *path, int flags, int *fd, char *detail) {
   }
   rc = lock(path, *fd, detail);
   /* From now on nobody else can open it, and lock it in our stead. FAT has one mode for all. */
-  if (rc == OPENED && !(flags & IK_OSFILE_FINISHED) && (st.st_mode & RIGHTS) != PRIVATE_MODE)
+  if (rc == OPENED && !(flags & FOR_READING) && (st.st_mode & RIGHTS) != PRIVATE_MODE)
     (void)fchmod(*fd, PRIVATE_MODE);
   return rc;
 }

@@ -85,6 +85,25 @@ static void a_finished_one_keeps_its_mode(void **state) {
   ik_osfile_close(file);
 }
 
+/* What others may open is not private, and is not made so. */
+static void a_private_one_is_for_us_alone(void **state) {
+  static const mode_t open_to_others[] = {0640, 0604, 0660, 0610, 0601};
+  struct ik_osfile *file;
+  char text[8];
+  (void)state;
+  world_put("own", "x", 1);
+  for (size_t i = 0; i < COUNT(open_to_others); i++) {
+    assert_int_equal(chmod("own", open_to_others[i]), 0);
+    assert_int_equal(ik_osfile_open_own("own", IK_OSFILE_PRIVATE, &file, NULL), IK_OSFILE_NOT_OURS);
+    assert_int_equal(mode_of("own"), open_to_others[i]);
+  }
+  assert_int_equal(chmod("own", 0400), 0);
+  assert_int_equal(ik_osfile_open_own("own", IK_OSFILE_PRIVATE, &file, NULL), 0);
+  assert_int_equal(mode_of("own"), 0400);
+  assert_int_equal(ik_osfile_read(file, 0, text, sizeof text, NULL), 1);
+  ik_osfile_close(file);
+}
+
 static void set_id_bits_are_not_copied(void **state) {
   struct ik_osfile *file;
   (void)state;
@@ -136,7 +155,7 @@ int main(void) {
       IN_DIRECTORY(it_is_made_for_us_alone),    IN_DIRECTORY(what_is_not_ours_alone),
       IN_DIRECTORY(a_mode_is_narrowed),         IN_DIRECTORY(a_finished_one_keeps_its_mode),
       IN_DIRECTORY(set_id_bits_are_not_copied), IN_DIRECTORY(links_are_followed_to_their_end),
-      IN_DIRECTORY(paths_that_are_the_same),
+      IN_DIRECTORY(paths_that_are_the_same),    IN_DIRECTORY(a_private_one_is_for_us_alone),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
