@@ -4,17 +4,17 @@ export type { Iteration } from './base/feed';
 export type { Subscription } from './base/listeners';
 export { connect, open } from './device/connect';
 export type {
+  BehaviorOptions,
   ConnectOptions,
   DeviceOptions,
-  Endpoint,
   FirstConnectionOptions,
-  HostEndpoint,
-  InstanceEndpoint,
   OpenOptions,
+  ProductDeviceOptions,
   ReconnectOptions,
-  RegionEndpoint,
   SignMethod,
-  UrlEndpoint,
+  TokenDeviceOptions,
+  X509DeviceOptions,
+  X509UnnamedOptions,
 } from './device/connect-options';
 export type {
   Device,
@@ -56,6 +56,16 @@ export type {
   TargetKind,
   WebWritable,
 } from './download/targets';
+export type { Credentials, SecretCredentials, TokenCredentials } from './identity/credentials';
+export { type RegisterOptions, type RegistrationOptions, register } from './identity/register';
+export type { X509Options } from './identity/who';
+export type {
+  Endpoint,
+  HostEndpoint,
+  InstanceEndpoint,
+  RegionEndpoint,
+  UrlEndpoint,
+} from './options/endpoint';
 export type { FetchOptions } from './options/fetch';
 export type { Pem, TlsOptions } from './options/tls';
 export type { VerifyOptions, VersionContext } from './options/verify';

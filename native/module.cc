@@ -4,6 +4,7 @@
 #include <napi.h>
 
 #include "device/device.h"
+#include "device/registration.h"
 #include "download/downloads.h"
 #include "download/job.h"
 #include "published/functions.h"
@@ -53,6 +54,7 @@ void DefineClasses(Napi::Env env, Environment *environment) {
   TlsContext::Define(env, environment);
   PublicKeys::Define(env, environment);
   Device::Define(env, environment);
+  RegistrationHandle::Define(env, environment);
   Job::Define(env, environment);
   FileDownload::Define(env, environment);
   ChunkDownload::Define(env, environment);
@@ -75,6 +77,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportPublished(env, environment, exports);
   exports.Set("version", Napi::String::New(env, iotkit_version()));
   exports.Set("openDevice", Napi::Function::New<Device::Open>(env, "openDevice"));
+  exports.Set("register", Napi::Function::New<RegistrationHandle::Start>(env, "register"));
   exports.Set("parseJob", Napi::Function::New<Job::Parse>(env, "parseJob"));
   exports.Set("createTls", Napi::Function::New<TlsContext::Create>(env, "createTls"));
   exports.Set("createKeys", Napi::Function::New<PublicKeys::Create>(env, "createKeys"));

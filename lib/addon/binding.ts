@@ -56,6 +56,9 @@ export interface NativeDeviceOptions {
   readonly productKey: string;
   readonly deviceName: string;
   readonly deviceSecret: string;
+  readonly deviceToken: string;
+  /** The certificate of `tls` is the identity. */
+  readonly x509: boolean;
   readonly clientId: string;
   readonly signMethod: number;
   readonly timestamp: number;
@@ -70,6 +73,38 @@ export interface NativeDeviceOptions {
   readonly fetch: NativeFetchOptions;
   /** Of all downloads of the device; 0: no limit. */
   readonly bytesPerSecond: number;
+}
+
+/** An empty string means: option not set. */
+export interface NativeRegisterOptions {
+  /** `enum iotkit_register_kind`: the platform knows the device, does not, or by certificate. */
+  readonly kind: 0 | 1 | 2;
+  readonly productKey: string;
+  readonly productSecret: string;
+  readonly deviceName: string;
+  readonly clientId: string;
+  readonly instanceId: string;
+  readonly signMethod: number;
+  readonly host: string;
+  readonly port: number;
+  readonly tls: NativeTls | undefined;
+  readonly connectTimeoutMs: number;
+  readonly answerTimeoutMs: number;
+  readonly credentialsFile: string;
+}
+
+/** What does not belong to the kind is an empty string. */
+export interface NativeCredentials {
+  readonly productKey: string;
+  readonly deviceName: string;
+  readonly deviceSecret: string;
+  readonly clientId: string;
+  readonly deviceToken: string;
+}
+
+export interface NativeRegistration {
+  /** The end is told as ever, with ERR_ABORTED unless it was there already. */
+  abort(): void;
 }
 
 /** An empty string means: not announced. */
@@ -220,6 +255,11 @@ export interface Binding {
   /** The published C API, function by function. */
   readonly sdk: NativePublished;
   openDevice(options: NativeDeviceOptions, listener: DeviceListener): NativeDevice | Failure;
+  /** Calls back once, unless it fails here. */
+  register(
+    options: NativeRegisterOptions,
+    onEnd: (errno: number, detail: string, credentials?: NativeCredentials) => void,
+  ): NativeRegistration | Failure;
   parseJob(json: string, fetch: NativeFetchOptions): NativeJob | Failure;
   createTls(options: NativeTlsOptions): NativeTls | Failure;
   createKeys(pem: string): NativeKeys | Failure;

@@ -9,13 +9,28 @@ import {
   oneOf,
   optional,
   orElse,
-  text,
   wrongType,
 } from '../base/arguments';
+import type { CheckedRegistration } from '../identity/registration';
+import {
+  checkWho,
+  registeredInstance,
+  type Who,
+  type WhoOptions,
+  type X509Options,
+} from '../identity/who';
+import {
+  checkPlace,
+  type Endpoint,
+  type EndpointOptions,
+  endpointKeys,
+  hostsOfCertificates,
+  hostsOfProduct,
+  type Place,
+} from '../options/endpoint';
 import { type CheckedFetch, checkFetch, type FetchOptions } from '../options/fetch';
-import { isPlatformHost, PLATFORM_ROOT } from '../options/platform-root';
-import { type CheckedTls, checkTls, type TlsOptions } from '../options/tls';
-import { hostRule, milliseconds, notBelow } from '../options/values';
+import { type CheckedTls, checkTls } from '../options/tls';
+import { milliseconds, notBelow } from '../options/values';
 import { type CheckedVerify, checkVerify, type VerifyOptions } from '../options/verify';
 import { checkLogger, type Logger } from './logger';
 
@@ -30,82 +45,76 @@ export interface ReconnectOptions {
   readonly max?: number | undefined;
 }
 
-/** A public instance of the platform. */
-export interface RegionEndpoint {
-  /** Its region, such as `cn-shanghai`. */
-  readonly region: string;
-  /** @hidden */
-  readonly instanceId?: undefined;
-  /** @hidden */
-  readonly url?: undefined;
-  /** @hidden */
-  readonly host?: undefined;
-  /** 1-65535. Default 443. */
-  readonly port?: number | undefined;
-  /** Default: TLS with the runtime's CA list. */
-  readonly tls?: true | TlsOptions | undefined;
-}
-
-/** An enterprise instance of the platform. */
-export interface InstanceEndpoint {
-  /** @hidden */
-  readonly region?: undefined;
-  /** Its id, such as `iot-060a0bgd`. */
-  readonly instanceId: string;
-  /** @hidden */
-  readonly url?: undefined;
-  /** @hidden */
-  readonly host?: undefined;
-  /** 1-65535. Default 443. */
-  readonly port?: number | undefined;
-  /** Default: TLS with the runtime's CA list. */
-  readonly tls?: true | TlsOptions | undefined;
-}
-
-/** A broker by its URL. */
-export interface UrlEndpoint {
-  /** @hidden */
-  readonly region?: undefined;
-  /** @hidden */
-  readonly instanceId?: undefined;
-  /** `mqtts://host[:8883]` or `mqtt://host[:1883]` (plain TCP). */
-  readonly url: string;
-  /** @hidden */
-  readonly host?: undefined;
-  /** @hidden */
-  readonly port?: undefined;
-  /** Only with `mqtts:`. Default: TLS with the runtime's CA list. */
-  readonly tls?: boolean | TlsOptions | undefined;
-}
-
-/** A broker by its name or address. */
-export interface HostEndpoint {
-  /** @hidden */
-  readonly region?: undefined;
-  /** @hidden */
-  readonly instanceId?: undefined;
-  /** @hidden */
-  readonly url?: undefined;
-  /** Its name or address. */
-  readonly host: string;
-  /** 1-65535. Default 8883, without TLS 1883. */
-  readonly port?: number | undefined;
-  /** `false`: plain TCP. Default: TLS with the runtime's CA list. */
-  readonly tls?: boolean | TlsOptions | undefined;
-}
-
-/** Where the device's platform is: one of `region`, `instanceId`, `url` and `host`. */
-export type Endpoint = RegionEndpoint | InstanceEndpoint | UrlEndpoint | HostEndpoint;
-
-/** Who the device is, and how it behaves. */
-export interface DeviceOptions {
+/** Who the device is, by its secret, and how it behaves. */
+export interface DeviceOptions extends BehaviorOptions {
   /** 1-20 letters and digits, as on the platform's console. */
   readonly productKey: string;
   /** 1-32 characters of letters, digits and `-_@.:`. */
   readonly deviceName: string;
   /** 1-64 characters. Never logged, never part of an error. */
   readonly deviceSecret: string;
+}
 
+/** Who the device is, by the token that {@link register} brought, and how it behaves. */
+export interface TokenDeviceOptions extends BehaviorOptions {
+  /** 1-20 letters and digits, as on the platform's console. */
+  readonly productKey: string;
+  /** 1-32 characters of letters, digits and `-_@.:`. */
+  readonly deviceName: string;
+  /** The one that came with the token, 1-128 characters: the whole MQTT client id. */
+  readonly clientId: string;
+  /** 1-256 characters. Never logged, never part of an error. */
+  readonly deviceToken: string;
+}
+
+/**
+ * Who the device is, by an X.509 certificate and its names, and how it behaves. The platform has such
+ * products in the region `cn-shanghai`.
+ */
+export interface X509DeviceOptions extends BehaviorOptions {
+  /** Certificate and private key. */
+  readonly x509: X509Options;
+  /** 1-20 letters and digits, as on the platform's console. */
+  readonly productKey: string;
+  /** 1-32 characters of letters, digits and `-_@.:`. */
+  readonly deviceName: string;
+}
+
+/**
+ * The same without its names: {@link connect} asks the platform for them, by a connection more each
+ * time. {@link Device.productKey} and {@link Device.deviceName} then say them.
+ */
+export interface X509UnnamedOptions extends BehaviorOptions {
+  /** Certificate and private key. */
+  readonly x509: X509Options;
+  /** @hidden */
+  readonly productKey?: undefined;
+  /** @hidden */
+  readonly deviceName?: undefined;
+}
+
+/**
+ * Who the device is to become, by the secret of its product, and how it behaves: {@link connect}
+ * registers it once, keeps its credentials in a file, and signs in with them from then on.
+ */
+export interface ProductDeviceOptions extends BehaviorOptions {
+  /** 1-20 letters and digits, as on the platform's console. */
+  readonly productKey: string;
+  /** 1-32 characters of letters, digits and `-_@.:`. */
+  readonly deviceName: string;
+  /** Of the product, 1-64 characters. Never logged, never part of an error. */
+  readonly productSecret: string;
+  /** Whether the platform knows the device's name already. Default true. */
+  readonly preregistered?: boolean | undefined;
+  /**
+   * The file, which is made with mode 0600, whole or not at all. One that others may open, that is a
+   * link, or that is damaged is refused. Of several processes at once, one registers.
+   */
+  readonly credentialsFile: string;
+}
+
+/** How a device behaves. */
+export interface BehaviorOptions {
   /** Default `hmacsha256`. */
   readonly signMethod?: SignMethod | undefined;
   /** Base of the MQTT client id, 1-64 characters. Default `productKey.deviceName`. */
@@ -135,7 +144,7 @@ export interface DeviceOptions {
 }
 
 /** What {@link open} takes. */
-export type OpenOptions = DeviceOptions & Endpoint;
+export type OpenOptions = (DeviceOptions | TokenDeviceOptions | X509DeviceOptions) & Endpoint;
 
 /** What {@link connect} takes besides. */
 export interface FirstConnectionOptions {
@@ -149,17 +158,24 @@ export interface FirstConnectionOptions {
 }
 
 /** What {@link connect} takes. */
-export type ConnectOptions = OpenOptions & FirstConnectionOptions;
+export type ConnectOptions = (
+  | OpenOptions
+  | ((ProductDeviceOptions | X509UnnamedOptions) & Endpoint)
+) &
+  FirstConnectionOptions;
 
 /** Options that the addon takes as they are, once they are checked. */
 type Unchanged = Omit<
   NativeDeviceOptions,
-  'tls' | 'signMethod' | 'fetch' | 'bytesPerSecond' | 'connectTimeoutMs'
+  'x509' | 'tls' | 'signMethod' | 'fetch' | 'bytesPerSecond' | 'connectTimeoutMs'
 >;
 
 /** @internal The checked options, with every default that is not the C SDK's. */
 export interface CheckedOpen extends Unchanged {
   readonly tls: CheckedTls | undefined;
+  readonly x509: boolean;
+  /** What has to come first, or to be read from a file; undefined: the device is known. */
+  readonly registration: CheckedRegistration | undefined;
   readonly signMethod: SignMethod;
   readonly fetch: CheckedFetch;
   readonly verify: CheckedVerify;
@@ -183,12 +199,9 @@ const openKeys = [
   'productKey',
   'deviceName',
   'deviceSecret',
-  'region',
-  'instanceId',
-  'url',
-  'host',
-  'port',
-  'tls',
+  'deviceToken',
+  'x509',
+  ...endpointKeys,
   'signMethod',
   'clientId',
   'timestamp',
@@ -200,14 +213,28 @@ const openKeys = [
   'verify',
   'logger',
 ] as const;
-const connectKeys = [...openKeys, 'connectTimeout', 'signal'] as const;
+const connectKeys = [
+  ...openKeys,
+  'productSecret',
+  'preregistered',
+  'credentialsFile',
+  'connectTimeout',
+  'signal',
+] as const;
+
+/** Any of them; which go together is checked. */
+type AnyOptions = BehaviorOptions & WhoOptions & EndpointOptions & FirstConnectionOptions;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** @internal Throws a TypeError or RangeError that names the option. */
 export function checkOpenOptions(given: OpenOptions, environment: Environment): CheckedOpen {
   if (given === undefined) throw wrongType('options', 'an object', given);
-  return checkDevice(checkOptions('options', given, openKeys), environment);
+  const checked = checkDevice(checkOptions<AnyOptions>('options', given, openKeys), environment);
+  if (checked.registration !== undefined) {
+    throw conflict('open() needs productKey and deviceName with x509; connect() asks for them');
+  }
+  return checked;
 }
 
 /** @internal Throws a TypeError or RangeError that names the option. */
@@ -216,7 +243,7 @@ export function checkConnectOptions(
   environment: Environment,
 ): readonly [CheckedOpen, CheckedFirst] {
   if (given === undefined) throw wrongType('options', 'an object', given);
-  const options = checkOptions('options', given, connectKeys);
+  const options = checkOptions<AnyOptions>('options', given, connectKeys);
   const { connectTimeout } = options;
   const first = {
     connectTimeoutMs: milliseconds('connectTimeout', connectTimeout, DEFAULT_CONNECT_TIMEOUT_MS),
@@ -225,12 +252,8 @@ export function checkConnectOptions(
   return [checkDevice(options, environment), first];
 }
 
-function checkDevice(options: Partial<OpenOptions>, environment: Environment): CheckedOpen {
-  const productKey = text('productKey', options.productKey, {
-    max: 20,
-    pattern: /^[A-Za-z0-9]+$/,
-    expected: '1-20 letters and digits',
-  });
+function checkDevice(options: AnyOptions, environment: Environment): CheckedOpen {
+  const who = checkWho(options);
   const reconnectMinMs = milliseconds('reconnect.min', options.reconnect?.min, 1_000);
   const reconnectMaxMs = milliseconds(
     'reconnect.max',
@@ -240,28 +263,32 @@ function checkDevice(options: Partial<OpenOptions>, environment: Environment): C
   checkOptions('reconnect', options.reconnect, ['min', 'max']);
   notBelow('reconnect.max', reconnectMaxMs, 'reconnect.min', reconnectMinMs);
   const tls = checkTls(options.tls);
+  const place = checkPlaceOf(who, options, tls);
+  const { productKey, deviceName, deviceSecret, deviceToken, clientId } = who;
+  const signMethod = oneOf('signMethod', orElse(options.signMethod, 'hmacsha256'), signMethods);
+  const attemptTimeoutMs = milliseconds(
+    'attemptTimeout',
+    options.attemptTimeout,
+    DEFAULT_ATTEMPT_TIMEOUT_MS,
+  );
   return {
-    productKey,
-    deviceName: text('deviceName', options.deviceName, {
-      max: 32,
-      pattern: /^[A-Za-z0-9_@.:-]+$/,
-      expected: '1-32 characters of letters, digits and -_@.:',
+    ...{ productKey, deviceName, deviceSecret, deviceToken, clientId },
+    x509: who.x509 !== undefined,
+    ...place,
+    registration: checkRegistration(who, place, {
+      instanceId: registeredInstance(who, options.instanceId),
+      signMethod,
+      connectTimeoutMs: attemptTimeoutMs,
+      answerTimeoutMs: attemptTimeoutMs,
     }),
-    deviceSecret: text('deviceSecret', options.deviceSecret, { max: 64, secret: true }),
-    ...checkPlace(options, productKey, tls),
-    signMethod: oneOf('signMethod', orElse(options.signMethod, 'hmacsha256'), signMethods),
-    clientId: optional(options.clientId, checkClientId) ?? '',
+    signMethod,
     timestamp: integer('timestamp', orElse(options.timestamp, Date.now()), {
       min: 0,
       max: Number.MAX_SAFE_INTEGER,
     }),
     keepAliveS: integer('keepAlive', orElse(options.keepAlive, 300), { min: 1, max: 1200 }),
     cleanSession: flag('cleanSession', orElse(options.cleanSession, true)),
-    attemptTimeoutMs: milliseconds(
-      'attemptTimeout',
-      options.attemptTimeout,
-      DEFAULT_ATTEMPT_TIMEOUT_MS,
-    ),
+    attemptTimeoutMs,
     reconnectMinMs,
     reconnectMaxMs,
     fetch: checkFetch(options.fetch, tls, environment),
@@ -270,83 +297,33 @@ function checkDevice(options: Partial<OpenOptions>, environment: Environment): C
   };
 }
 
-function checkClientId(value: string): string {
-  return text('clientId', value, {
-    max: 64,
-    pattern: /^[^|,=\0]+$/,
-    expected: "1-64 characters without '|', ',' and '='",
-  });
-}
-
-type Place = Pick<CheckedOpen, 'host' | 'port' | 'tls'>;
-
-function checkPlace(
-  options: Partial<OpenOptions>,
-  productKey: string,
-  tls: CheckedTls | undefined,
-): Place {
-  const place = choosePlace(options, productKey, tls);
-  const isDefault = place.tls?.ca === '' && isPlatformHost(place.host);
-  return isDefault ? { ...place, tls: { ...place.tls, also: PLATFORM_ROOT.pem } } : place;
-}
-
-function choosePlace(
-  options: Partial<OpenOptions>,
-  productKey: string,
-  tls: CheckedTls | undefined,
-): Place {
-  const places = (['region', 'instanceId', 'url', 'host'] as const).filter(
-    (key) => options[key] !== undefined,
-  );
-  const [place] = places;
-  if (place === undefined || places.length > 1) {
-    const got = places.length === 0 ? 'none' : places.join(' and ');
-    throw conflict(`exactly one of region, instanceId, url and host must be given, got ${got}`);
+/** Where it connects to. A certificate that is its identity is shown there, and to no other server. */
+function checkPlaceOf(who: Who, options: EndpointOptions, tls: CheckedTls | undefined): Place {
+  if (who.x509 === undefined) {
+    const place = checkPlace(options, hostsOfProduct(who.productKey), tls);
+    const [way] = [
+      ...(who.deviceToken === '' ? [] : ['deviceToken']),
+      ...(who.productSecret === '' ? [] : ['productSecret']),
+    ];
+    if (way !== undefined && place.tls === undefined) throw conflict(`${way} needs TLS`);
+    return place;
   }
-  if (place === 'url') return checkUrl(options, tls);
-  const port = optional(options.port, checkPort);
-  if (place === 'host') {
-    const host = text('host', options.host, hostRule);
-    return { host, port: port ?? (tls === undefined ? 1883 : 8883), tls };
+  if (tls?.cert !== undefined && tls.cert !== '')
+    throw conflict('x509 takes the place of tls.cert');
+  const place = checkPlace(options, hostsOfCertificates, tls && { ...tls, ...who.x509 });
+  if (place.tls === undefined) throw conflict('x509 needs TLS');
+  return place;
+}
+
+function checkRegistration(
+  who: Who,
+  { host, port, tls }: Place,
+  more: Omit<CheckedRegistration, 'who' | 'host' | 'port' | 'tls'>,
+): CheckedRegistration | undefined {
+  const unnamed = who.x509 !== undefined && who.productKey === '';
+  if (tls === undefined || (who.productSecret === '' && !unnamed)) return undefined;
+  if (!unnamed && who.credentialsFile === '') {
+    throw conflict('productSecret needs credentialsFile; or keep what register() brings');
   }
-  if (tls === undefined) throw conflict(`tls: false is not possible with ${place}`);
-  const label = text(place, options[place], {
-    max: 63,
-    pattern: /^[A-Za-z0-9-]+$/,
-    expected: '1-63 letters, digits and -',
-  });
-  const host =
-    place === 'region'
-      ? `${productKey}.iot-as-mqtt.${label}.aliyuncs.com`
-      : `${label}.mqtt.iothub.aliyuncs.com`;
-  return { host, port: port ?? 443, tls };
-}
-
-function checkPort(value: number): number {
-  return integer('port', value, { min: 1, max: 65_535 });
-}
-
-function checkUrl(options: Partial<OpenOptions>, tls: CheckedTls | undefined): Place {
-  const expected = 'mqtts://host[:port] or mqtt://host[:port]';
-  const given = text('url', options.url, { max: 512, expected, secret: true });
-  const url = URL.canParse(given) ? new URL(given) : undefined;
-  const plain = url?.protocol === 'mqtt:';
-  const bare =
-    url !== undefined &&
-    (plain || url.protocol === 'mqtts:') &&
-    url.hostname !== '' &&
-    url.username === '' &&
-    url.password === '' &&
-    (url.pathname === '' || url.pathname === '/') &&
-    url.search === '' &&
-    url.hash === '';
-  // The URL is not shown: it may hold a password.
-  if (!bare) throw conflict(`url must be ${expected}, without credentials, path and query`);
-  if (options.port !== undefined) throw conflict('port belongs to host; with url it is part of it');
-  if (plain && typeof options.tls === 'object') throw conflict('tls options need an mqtts: url');
-  if (plain && options.tls === true) throw conflict('tls: true needs an mqtts: url');
-  if (!plain && tls === undefined) throw conflict('tls: false needs an mqtt: url');
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-  const port = url.port === '' ? (plain ? 1883 : 8883) : checkPort(Number(url.port));
-  return { host, port, tls: plain ? undefined : tls };
+  return { who, host, port, tls, ...more };
 }

@@ -6,6 +6,7 @@ import { prepareTrust, publicKeys, tlsContext } from '../addon/trust';
 import { traced } from '../base/diagnostics';
 import { IotkitError } from '../base/errors';
 import { throwIfAborted, whenAborted } from '../base/signals';
+import { registerPatiently, signMethodNumbers } from '../identity/registration';
 import {
   type CheckedFirst,
   type CheckedOpen,
@@ -66,14 +67,31 @@ export async function connect(options: ConnectOptions): Promise<Device> {
 async function openAndWait(checked: CheckedOpen, first: CheckedFirst): Promise<Device> {
   if (checked.tls?.ca === '') await prepareTrust();
   throwIfAborted(first.signal);
-  const device = openDevice(checked);
+  const end = performance.now() + first.connectTimeoutMs;
+  const device = openDevice(await identified(checked, end, first.signal));
   try {
-    await firstConnection(device, first);
+    throwIfAborted(first.signal);
+    const left = Math.max(1, Math.round(end - performance.now()));
+    await firstConnection(device, { ...first, connectTimeoutMs: left });
     return device;
   } catch (error) {
     await device.close();
     throw error;
   }
+}
+
+/** With the credentials or names that a registration brings, or that are kept of an earlier one. */
+async function identified(
+  checked: CheckedOpen,
+  end: number,
+  signal: AbortSignal | undefined,
+): Promise<CheckedOpen> {
+  const { registration, reconnectMinMs: minMs, reconnectMaxMs: maxMs } = checked;
+  if (registration === undefined) return checked;
+  const got = await registerPatiently(registration, { end, minMs, maxMs }, signal);
+  const { productKey, deviceName, deviceSecret, deviceToken } = got;
+  const clientId = got.clientId === '' ? checked.clientId : got.clientId;
+  return { ...checked, productKey, deviceName, deviceSecret, deviceToken, clientId };
 }
 
 function openDevice(checked: CheckedOpen): Device {
@@ -85,10 +103,8 @@ function openDevice(checked: CheckedOpen): Device {
   return device;
 }
 
-const signMethodNumbers = { hmacsha256: 0, hmacsha1: 1, hmacmd5: 2 } as const;
-
 function nativeOptions(given: CheckedOpen): NativeDeviceOptions {
-  const { verify, attemptTimeoutMs, logger: _, ...checked } = given;
+  const { verify, attemptTimeoutMs, logger: _, registration: _registered, ...checked } = given;
   const { ca, identity, bytesPerSecond, ...fetch } = checked.fetch;
   // The certificate for the broker is not used for firmware servers. Without a context the system's
   // CAs would be trusted as soon as there is TLS, so one that names its own cannot do without.

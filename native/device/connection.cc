@@ -3,6 +3,7 @@
 #include "device/device_options.h"
 #include "runtime/environment.h"
 #include "runtime/runtime.h"
+#include "runtime/values.h"
 
 namespace iotkit {
 
@@ -38,7 +39,13 @@ int Connection::Open(DeviceOptions *options, char *detail) {
   struct iotkit_sign_in identity = {};
   options->sign.struct_size = sizeof(options->sign);
   int rc = iotkit_sign(&options->sign, &identity, detail);
-  if (rc == 0) rc = iotkit_limiter_new(options->bytes_per_second, &limiter_);
+  if (rc == 0) rc = OpenAs(options, identity, detail);
+  Wipe(&identity, sizeof identity);
+  return rc;
+}
+
+int Connection::OpenAs(DeviceOptions *options, const iotkit_sign_in &identity, char *detail) {
+  int rc = iotkit_limiter_new(options->bytes_per_second, &limiter_);
   if (rc == 0) rc = Runtime::Get().io.Acquire(&loop_);
   if (rc < 0) return rc;
 

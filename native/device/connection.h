@@ -100,6 +100,7 @@ class Connection final : public Source, public Closing {
   void PushEvent(Event event);
 
   // JS thread.
+  int OpenAs(DeviceOptions *options, const iotkit_sign_in &identity, char *detail);
   int OpenClient(const DeviceOptions &options, const iotkit_sign_in &identity, char *detail);
   int OpenChannel(DeviceOptions *options, char *detail);
   void UndoOpen();

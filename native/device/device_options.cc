@@ -9,7 +9,9 @@ namespace {
 constexpr Option kSignOptions[] = {
     IOTKIT_TEXT(iotkit_sign_options, productKey, product_key, kTextNeverNull),
     IOTKIT_TEXT(iotkit_sign_options, deviceName, device_name, kTextNeverNull),
-    IOTKIT_TEXT(iotkit_sign_options, deviceSecret, device_secret, kTextNeverNull),
+    IOTKIT_TEXT(iotkit_sign_options, deviceSecret, device_secret, kText),
+    IOTKIT_TEXT(iotkit_sign_options, deviceToken, device_token, kText),
+    IOTKIT_NUMBER(iotkit_sign_options, x509, x509),
     IOTKIT_TEXT(iotkit_sign_options, clientId, client_id, kText),
     IOTKIT_NUMBER(iotkit_sign_options, signMethod, method),
     IOTKIT_NUMBER(iotkit_sign_options, timestamp, timestamp),

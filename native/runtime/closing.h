@@ -9,7 +9,7 @@ namespace iotkit {
 // An environment ends what it keeps rank by rank: users before what they use.
 enum class EndRank : size_t {
   kDownload,   // may use a connection
-  kConnection, // driven by the process's I/O thread
+  kConnection, // driven by the process's I/O thread; or a registration, which has its own
   kPublished   // handles of the published C API, each with a thread of its own
 };
 constexpr size_t kEndRanks = 3;

@@ -68,10 +68,13 @@ inline Napi::Value Failure(Napi::Env env, int error, const char *detail) {
 }
 
 // Overwrites what was a secret.
-inline void Wipe(std::string *secret) {
-  volatile char *bytes = secret->data();
-  for (size_t i = 0; i < secret->size(); i++)
+inline void Wipe(void *secret, size_t len) {
+  volatile char *bytes = static_cast<char *>(secret);
+  for (size_t i = 0; i < len; i++)
     bytes[i] = 0;
+}
+inline void Wipe(std::string *secret) {
+  Wipe(secret->data(), secret->size());
 }
 
 } // namespace iotkit

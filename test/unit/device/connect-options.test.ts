@@ -88,6 +88,75 @@ test('open() takes what concerns no first connection', () => {
   expect(() => checkOpenOptions(undefined as never, {})).toThrow(/options must be an object/);
 });
 
+describe('who the device is', () => {
+  const names = { productKey: 'a1B2c3D4e5F', deviceName: 'lamp-1' };
+  const x509 = { cert: pem, key: pem };
+  const place = { region: 'cn-shanghai' };
+
+  test('a secret or a token needs no registration', () => {
+    expect(check(good)).toMatchObject({ x509: false, registration: undefined });
+    expect(check({ ...names, ...place, clientId: 'c', deviceToken: 't' })).toMatchObject({
+      deviceToken: 't',
+      deviceSecret: '',
+      clientId: 'c',
+      registration: undefined,
+    });
+  });
+
+  test('the secret of the product needs one, where connect() signs in', () => {
+    const product = { ...names, productSecret: 'p', credentialsFile: 'f' };
+    const instance = { instanceId: 'iot-060a0bgd', preregistered: false, attemptTimeout: 4_000 };
+    expect(check({ ...product, ...instance }).registration).toMatchObject({
+      host: 'iot-060a0bgd.mqtt.iothub.aliyuncs.com',
+      port: 443,
+      instanceId: 'iot-060a0bgd',
+      connectTimeoutMs: 4_000,
+      answerTimeoutMs: 4_000,
+    });
+    expect(() => check({ ...names, ...place, productSecret: 'p' })).toThrow(
+      'productSecret needs credentialsFile',
+    );
+  });
+
+  test('a certificate needs one for its names alone', () => {
+    const unnamed = check({ x509, ...place });
+    expect(unnamed).toMatchObject({
+      host: 'x509.itls.cn-shanghai.aliyuncs.com',
+      port: 1883,
+      x509: true,
+      tls: { ...x509 },
+      registration: { tls: { ...x509 } },
+      fetch: { identity: { cert: '' } },
+    });
+    expect(check({ x509, ...names, ...place })).toMatchObject({
+      ...names,
+      x509: true,
+      registration: undefined,
+    });
+  });
+
+  test('open() registers nothing', () => {
+    const product = { ...names, ...place, productSecret: 'p', credentialsFile: 'f' };
+    expect(() => checkOpenOptions(product as never, {})).toThrow('no option productSecret');
+    expect(() => checkOpenOptions({ x509, region: 'cn-shanghai' } as never, {})).toThrow(
+      'open() needs productKey and deviceName with x509',
+    );
+    expect(checkOpenOptions({ x509, ...names, region: 'cn-shanghai' }, {}).x509).toBe(true);
+  });
+
+  test.each([
+    [{ ...names, clientId: 'c', deviceToken: 't' }, 'deviceToken needs TLS'],
+    [{ ...names, productSecret: 'p', credentialsFile: 'f' }, 'productSecret needs TLS'],
+    [{ x509 }, 'x509 needs TLS'],
+  ])('all but a device secret needs TLS: %#', (who, message) => {
+    expect(() => check({ ...who, host: 'h', tls: false })).toThrow(message);
+  });
+
+  test('a certificate is given once', () => {
+    expect(() => check({ x509, ...place, tls: x509 })).toThrow('x509 takes the place of tls.cert');
+  });
+});
+
 describe('null is not "absent": what it would silently mean is refused', () => {
   test.each([
     ...['keepAlive', 'cleanSession', 'signMethod', 'timestamp', 'connectTimeout'],
@@ -268,7 +337,7 @@ describe('refused with a TypeError or RangeError that names the option', () => {
     }
     expect(refused).toMatchObject({ name: kind, code: 'ERR_INVALID_ARGUMENT' });
     expect((refused as Error).message).toContain(message);
-    expect((refused as Error).message.length).toBeLessThan(300);
+    expect((refused as Error).message.length).toBeLessThan(400);
   });
 });
 
