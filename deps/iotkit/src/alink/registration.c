@@ -126,7 +126,7 @@ bool ik_register_is_answer(struct ik_str topic) {
 }
 
 /* A member as text into an array; absent ones stay "". */
-static int read_text(const struct ik_fields *in, const char *key, size_t max,
+static int copy_text(const struct ik_fields *in, const char *key, size_t max,
                      enum ik_sign_charset charset, char *out) {
   const struct ik_json_node *node = ik_fields_get(in, key);
   char *text = NULL;
@@ -145,13 +145,13 @@ static int read_text(const struct ik_fields *in, const char *key, size_t max,
 }
 
 static int read_credentials(const struct ik_fields *in, struct iotkit_credentials *out) {
-  int rc = read_text(in, "productKey", IK_PRODUCT_KEY_MAX, IK_SIGN_NAME, out->product_key);
-  if (rc == 0) rc = read_text(in, "deviceName", IK_DEVICE_NAME_MAX, IK_SIGN_NAME, out->device_name);
+  int rc = copy_text(in, "productKey", IK_PRODUCT_KEY_MAX, IK_SIGN_NAME, out->product_key);
+  if (rc == 0) rc = copy_text(in, "deviceName", IK_DEVICE_NAME_MAX, IK_SIGN_NAME, out->device_name);
   if (rc == 0)
-    rc = read_text(in, "deviceSecret", IK_DEVICE_SECRET_MAX, IK_SIGN_SECRET, out->device_secret);
-  if (rc == 0) rc = read_text(in, "clientId", IOTKIT_REGISTERED_ID_MAX, IK_SIGN_ID, out->client_id);
+    rc = copy_text(in, "deviceSecret", IK_DEVICE_SECRET_MAX, IK_SIGN_SECRET, out->device_secret);
+  if (rc == 0) rc = copy_text(in, "clientId", IOTKIT_REGISTERED_ID_MAX, IK_SIGN_ID, out->client_id);
   if (rc == 0)
-    rc = read_text(in, "deviceToken", IOTKIT_DEVICE_TOKEN_MAX, IK_SIGN_SECRET, out->device_token);
+    rc = copy_text(in, "deviceToken", IOTKIT_DEVICE_TOKEN_MAX, IK_SIGN_SECRET, out->device_token);
   return rc;
 }
 

@@ -52,8 +52,12 @@ int ik_private_file_read(const char *path, struct ik_buf *out, char *detail) {
   if (rc == IK_ETOO_LONG) ik_detail(detail, "%.160s is longer than %zu bytes", path, out->max);
   if (rc == 0 && size > 0) {
     const int64_t len = ik_osfile_read(file, 0, room, (size_t)size, detail);
-    if (len < 0) rc = (int)len;
-    if (len > 0) ik_buf_commit(out, (size_t)len);
+    if (len < 0)
+      rc = (int)len;
+    else if ((uint64_t)len < size)
+      rc = ik_refuse(detail, IK_EFILE, "%.160s ends before its size", path);
+    else
+      ik_buf_commit(out, (size_t)len);
   }
   ik_osfile_close(file);
   return rc;

@@ -1,6 +1,6 @@
 /*
  * memory.c - every allocation of the library fails in turn: notices, jobs, saves, clients, the loop,
- * the published API. OpenSSL has an allocator of its own, which does not fail here.
+ * the published API, registrations. OpenSSL has an allocator of its own, which does not fail here.
  *
  * A run without the memory it needs says so or does without, frees all it has, and leaves nothing that
  * a run with memory trips over.
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "faults/online.h"
+#include "faults/registers.h"
 #include "faults/saves.h"
 #include "iotkit_core.h"
 
@@ -54,12 +55,15 @@ static const struct scenario online_scenarios[] = {
 #define ONLINE (sizeof online_scenarios / sizeof online_scenarios[0])
 
 int main(int argc, char **argv) {
-  struct scenario all[SAVES + ONLINE];
+  struct scenario all[SAVES + ONLINE + REGISTERS];
   memcpy(all, save_scenarios, sizeof save_scenarios);
   memcpy(all + SAVES, online_scenarios, sizeof online_scenarios);
+  memcpy(all + SAVES + ONLINE, register_scenarios, sizeof register_scenarios);
   if (!saves_begin()) return 1;
   online_begin();
-  int rc = trial_main(argc, argv, all, SAVES + ONLINE, TRIAL_ALLOCATIONS, MEMORY);
+  registers_begin();
+  int rc = trial_main(argc, argv, all, SAVES + ONLINE + REGISTERS, TRIAL_ALLOCATIONS, MEMORY);
+  registers_end();
   online_end();
   saves_end();
   return rc;
