@@ -7,6 +7,7 @@
  *   iotkit_mqtt.h     an MQTT 3.1.1 client with a readiness face and a blocking face
  *   iotkit_loop.h     one thread that drives any number of clients
  *   iotkit_ota.h      a device's OTA channel, and the upgrades (jobs) that arrive on it
+ *   iotkit_over.h     the same over an MQTT client that the program has already
  *   iotkit_register.h credentials for a device that has none: registration, X.509
  *   iotkit_file.h     an image file that appears whole under its name or not at all
  *
@@ -32,6 +33,7 @@
 #include "iotkit_loop.h"
 #include "iotkit_mqtt.h"
 #include "iotkit_ota.h"
+#include "iotkit_over.h"
 #include "iotkit_register.h"
 #include "iotkit_verify.h"
 

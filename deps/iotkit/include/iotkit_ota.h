@@ -424,7 +424,7 @@ struct iotkit_ota_options {
 
 /**
  * Subscribes the topics; returns at once. The client must outlive the channel. `detail` may be
- * NULL.
+ * NULL. Over an MQTT client of the program's own: iotkit_ota_new_over() (iotkit_over.h).
  */
 IOTKIT_API int iotkit_ota_new(iotkit_mqtt_t *client, const struct iotkit_ota_options *options,
                               iotkit_ota_t **out, char *detail);

@@ -108,7 +108,8 @@ enum { OTA_CH_SIGNAL_MQTT = 0, OTA_CH_SIGNAL_COAP = 1, OTA_CH_FETCH_HTTP = 1 };
 /**
  * Opens OTA for a device on `ch_signal`, a handle of IOT_MQTT_Construct, which may be destroyed
  * before or after IOT_OTA_Deinit. The names are copied. NULL: a name is NULL, empty or no topic
- * level, `ch_signal` is NULL or destroyed, or memory is out.
+ * level, `ch_signal` is NULL or destroyed, or memory is out. A program whose MQTT client is another
+ * one gives its connection to iotkit_ota_new_over() instead (iotkit_over.h).
  */
 IOTKIT_API void *IOT_OTA_Init(const char *product_key, const char *device_name, void *ch_signal);
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "client/client.h"
 
 #define PAYLOAD_MAX (8 * IK_KIB)
 /*
@@ -32,15 +31,15 @@ static void on_block(void *ctx, iotkit_mqtt_t *client, const struct iotkit_mqtt_
 int ik_block_requests_open(struct ik_block_requests *blocks, struct ik_block_receiver *receiver) {
   struct ik_line *line = blocks->line;
   struct ik_line_use use;
-  iotkit_mqtt_t *client = ik_line_begin_use(line, &use, NULL);
-  if (client == NULL) return IK_ECLOSED;
-  int rc =
-      iotkit_mqtt_subscribe(client, ik_line_topic(line, IK_OTA_FILE_REPLY), 0, on_block, receiver);
+  struct ik_carrier *carrier = ik_line_begin_use(line, &use, NULL);
+  if (carrier == NULL) return IK_ECLOSED;
+  int rc = carrier->ops->subscribe(carrier, ik_line_topic(line, IK_OTA_FILE_REPLY), 0, on_block,
+                                   receiver);
   ik_mutex_lock(line->mutex);
   if (rc >= 0) {
     receiver->next = blocks->receivers;
     blocks->receivers = receiver;
-    if (line->client == NULL) receiver->on_close(receiver->ctx); /* closing waits for this use */
+    if (line->carrier == NULL) receiver->on_close(receiver->ctx); /* closing waits for this use */
   }
   ik_mutex_unlock(line->mutex);
   ik_line_end_use(line, &use);
@@ -58,16 +57,16 @@ static void remove_receiver(struct ik_block_requests *blocks,
 void ik_block_requests_close(struct ik_block_requests *blocks, struct ik_block_receiver *receiver) {
   struct ik_line *line = blocks->line;
   struct ik_line_use use;
-  iotkit_mqtt_t *client = ik_line_begin_use(line, &use, NULL);
+  struct ik_carrier *carrier = ik_line_begin_use(line, &use, NULL);
   ik_mutex_lock(line->mutex);
-  if (client == NULL) {
+  if (carrier == NULL) {
     ik_line_await_closed(line); /* it unsubscribes all receivers */
     ik_mutex_unlock(line->mutex);
     return;
   }
   remove_receiver(blocks, receiver);
   ik_mutex_unlock(line->mutex);
-  iotkit_mqtt_unsubscribe(client, ik_line_topic(line, IK_OTA_FILE_REPLY), on_block, receiver);
+  carrier->ops->unsubscribe(carrier, ik_line_topic(line, IK_OTA_FILE_REPLY), on_block, receiver);
   ik_line_end_use(line, &use);
 }
 
@@ -76,7 +75,7 @@ void ik_block_requests_notify_close(struct ik_block_requests *blocks) {
     it->on_close(it->ctx);
 }
 
-void ik_block_requests_unsubscribe(struct ik_block_requests *blocks, iotkit_mqtt_t *client) {
+void ik_block_requests_unsubscribe(struct ik_block_requests *blocks, struct ik_carrier *carrier) {
   const char *topic = ik_line_topic(blocks->line, IK_OTA_FILE_REPLY);
   ik_mutex_lock(blocks->line->mutex);
   struct ik_block_receiver *receivers = blocks->receivers;
@@ -85,7 +84,7 @@ void ik_block_requests_unsubscribe(struct ik_block_requests *blocks, iotkit_mqtt
   while (receivers != NULL) {
     struct ik_block_receiver *next =
         receivers->next; /* its owner frees it once it is unsubscribed */
-    iotkit_mqtt_unsubscribe(client, topic, on_block, receivers);
+    carrier->ops->unsubscribe(carrier, topic, on_block, receivers);
     receivers = next;
   }
 }
@@ -94,9 +93,9 @@ void ik_block_requests_unsubscribe(struct ik_block_requests *blocks, iotkit_mqtt
 
 size_t ik_block_requests_room(struct ik_block_requests *blocks) {
   struct ik_line_use use;
-  const iotkit_mqtt_t *client = ik_line_begin_use(blocks->line, &use, NULL);
-  if (client == NULL) return 0;
-  size_t max = ik_mqtt_max_packet(client);
+  const struct ik_carrier *carrier = ik_line_begin_use(blocks->line, &use, NULL);
+  if (carrier == NULL) return 0;
+  size_t max = carrier->ops->max_packet(carrier);
   size_t head = REPLY_HEAD + strlen(ik_line_topic(blocks->line, IK_OTA_FILE_REPLY));
   ik_line_end_use(blocks->line, &use);
   return max > head ? max - head : 1;
@@ -116,12 +115,12 @@ static uint64_t pace(struct ik_block_requests *blocks, uint64_t now_ms) {
   return until_ms;
 }
 
-static int publish_block(const struct ik_line *line, iotkit_mqtt_t *client, uint32_t id,
+static int publish_block(const struct ik_line *line, struct ik_carrier *carrier, uint32_t id,
                          const struct ik_ota_block *block) {
   struct ik_buf payload;
   ik_buf_init(&payload, PAYLOAD_MAX);
   int rc = ik_ota_write_block(&payload, id, block);
-  if (rc == 0) rc = ik_line_publish(line, client, IK_OTA_FILE, &payload, 0);
+  if (rc == 0) rc = ik_line_publish(line, carrier, IK_OTA_FILE, &payload, 0);
   ik_buf_free(&payload);
   return rc;
 }
@@ -129,13 +128,13 @@ static int publish_block(const struct ik_line *line, iotkit_mqtt_t *client, uint
 int ik_block_requests_ask(struct ik_block_requests *blocks, const struct ik_ota_block *block,
                           uint64_t now_ms, uint32_t *id, uint64_t *until_ms) {
   struct ik_line_use use;
-  iotkit_mqtt_t *client = ik_line_begin_use(blocks->line, &use, NULL);
-  if (client == NULL) return IK_ECLOSED;
+  struct ik_carrier *carrier = ik_line_begin_use(blocks->line, &use, NULL);
+  if (carrier == NULL) return IK_ECLOSED;
   *until_ms = pace(blocks, now_ms);
   int rc = *until_ms != 0 ? IK_EAGAIN : 0;
   if (rc == 0) {
     *id = ik_line_next_id(blocks->line);
-    rc = publish_block(blocks->line, client, *id, block);
+    rc = publish_block(blocks->line, carrier, *id, block);
   }
   ik_line_end_use(blocks->line, &use);
   return rc;

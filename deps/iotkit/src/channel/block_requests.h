@@ -28,6 +28,6 @@ int ik_block_requests_ask(struct ik_block_requests *blocks, const struct ik_ota_
 /* The line closes: calls on_close() of every receiver. With the mutex held. */
 void ik_block_requests_notify_close(struct ik_block_requests *blocks);
 /* Unsubscribes the receivers, between begin_close and end_close. With no lock held. */
-void ik_block_requests_unsubscribe(struct ik_block_requests *blocks, iotkit_mqtt_t *client);
+void ik_block_requests_unsubscribe(struct ik_block_requests *blocks, struct ik_carrier *carrier);
 
 #endif

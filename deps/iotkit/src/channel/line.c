@@ -1,5 +1,5 @@
 /*
- * line.c - topics, ids, and the uses of the client that closing waits for.
+ * line.c - topics, ids, and the uses of the carrier that closing waits for.
  */
 #include "channel/line.h"
 
@@ -8,10 +8,10 @@ void ik_line_deinit(struct ik_line *line) {
   ik_mutex_free(line->mutex);
 }
 
-int ik_line_init(struct ik_line *line, iotkit_mqtt_t *client, const char *product_key,
+int ik_line_init(struct ik_line *line, struct ik_carrier *carrier, const char *product_key,
                  const char *device_name) {
   int rc = 0;
-  *line = (struct ik_line){.client = client};
+  *line = (struct ik_line){.carrier = carrier};
   /* Unique for the device over restarts too, but for chance. */
   atomic_init(&line->next_id, ik_port_random_u32());
   line->mutex = ik_mutex_new();
@@ -32,17 +32,17 @@ const char *ik_line_topic(const struct ik_line *line, enum ik_ota_topic which) {
 
 /* ---- uses ---- */
 
-iotkit_mqtt_t *ik_line_begin_use(struct ik_line *line, struct ik_line_use *use,
-                                 struct ik_wake *wake) {
+struct ik_carrier *ik_line_begin_use(struct ik_line *line, struct ik_line_use *use,
+                                     struct ik_wake *wake) {
   *use = (struct ik_line_use){.thread = ik_thread_self(), .wake = wake};
   ik_mutex_lock(line->mutex);
-  iotkit_mqtt_t *client = line->client;
-  if (client != NULL) {
+  struct ik_carrier *carrier = line->carrier;
+  if (carrier != NULL) {
     use->next = line->uses;
     line->uses = use;
   }
   ik_mutex_unlock(line->mutex);
-  return client;
+  return carrier;
 }
 
 void ik_line_end_use(struct ik_line *line, struct ik_line_use *use) {
@@ -55,10 +55,10 @@ void ik_line_end_use(struct ik_line *line, struct ik_line_use *use) {
   ik_mutex_unlock(line->mutex);
 }
 
-int ik_line_publish(const struct ik_line *line, iotkit_mqtt_t *client, enum ik_ota_topic which,
+int ik_line_publish(const struct ik_line *line, struct ik_carrier *carrier, enum ik_ota_topic which,
                     const struct ik_buf *payload, uint8_t qos) {
-  return iotkit_mqtt_publish(client, line->topics[which], ik_buf_ptr(payload), ik_buf_size(payload),
-                             qos, false);
+  return carrier->ops->publish(carrier, line->topics[which], ik_buf_ptr(payload),
+                               ik_buf_size(payload), qos);
 }
 
 /* ---- closing ---- */
@@ -71,15 +71,15 @@ static bool used_by_others(const struct ik_line *line) {
   return use != NULL;
 }
 
-iotkit_mqtt_t *ik_line_begin_close(struct ik_line *line) {
-  iotkit_mqtt_t *client = line->client;
-  line->client = NULL;
+struct ik_carrier *ik_line_begin_close(struct ik_line *line) {
+  struct ik_carrier *carrier = line->carrier;
+  line->carrier = NULL;
   for (const struct ik_line_use *use = line->uses; use != NULL; use = use->next) {
     if (use->wake != NULL) ik_wake_signal(use->wake);
   }
   while (used_by_others(line))
     ik_cond_wait(line->cond, line->mutex, UINT64_MAX);
-  return client;
+  return carrier;
 }
 
 void ik_line_end_close(struct ik_line *line) {

@@ -1,15 +1,16 @@
 /*
- * line.h - a device's line to the platform: its topics and message ids, and who may still use the
- * MQTT client.
+ * line.h - a device's line to the platform: its topics and message ids, and who may still use what
+ * carries its messages.
  *
  * channel/ holds what a device exchanges with the platform about upgrades: ota, config > uplink >
- * {requests, block_requests} > line. It may use client/, download/ (jobs and the contract uplink.h),
- * alink/ and the rooms below them; never published/ or save/.
+ * {requests, block_requests} > line > carrier, which client_carrier and over implement. It may use
+ * client/, download/ (jobs and the contract uplink.h), alink/ and the rooms below them; never
+ * published/ or save/.
  *
- * A line borrows the client, which lives as long as the channel and no longer, while downloads may
- * call through the line at any time. So each call that touches the client is a use: closing takes
- * the client away first and then waits for the uses that have begun, none of which waits for
- * anything but the client's own locks, unless closing wakes it.
+ * A line borrows the carrier, which lives as long as the channel and no longer, while downloads may
+ * call through the line at any time. So each call that touches the carrier is a use: closing takes
+ * the carrier away first and then waits for the uses that have begun, none of which waits for
+ * anything but the carrier's own locks, unless closing wakes it.
  */
 #ifndef IK_CHANNEL_LINE_H
 #define IK_CHANNEL_LINE_H
@@ -17,10 +18,10 @@
 #include <stdatomic.h>
 
 #include "alink/messages.h"
-#include "iotkit_mqtt.h"
+#include "channel/carrier.h"
 #include "port/port.h"
 
-/* One call that uses the client; a variable of the calling function. */
+/* One call that uses the carrier; a variable of the calling function. */
 struct ik_line_use {
   uintptr_t thread;
   struct ik_wake *wake; /* signalled when the line closes; NULL: the use does not wait */
@@ -33,13 +34,13 @@ struct ik_line {
   struct ik_mutex *mutex; /* also guards what requests and block_requests keep of the line */
   struct ik_cond *cond;   /* a use has ended, or the line is closed */
   /* with the mutex */
-  iotkit_mqtt_t *client; /* NULL: closing */
-  bool closed;           /* nothing uses the client any more */
+  struct ik_carrier *carrier; /* NULL: closing */
+  bool closed;                /* nothing uses the carrier any more */
   struct ik_line_use *uses;
 };
 
 /* The errors of ik_ota_topic(), IK_ENO_MEMORY. ik_line_deinit() in any case. */
-int ik_line_init(struct ik_line *line, iotkit_mqtt_t *client, const char *product_key,
+int ik_line_init(struct ik_line *line, struct ik_carrier *carrier, const char *product_key,
                  const char *device_name);
 void ik_line_deinit(struct ik_line *line);
 /* The id of the device's next message. Any thread. */
@@ -47,23 +48,23 @@ uint32_t ik_line_next_id(struct ik_line *line);
 const char *ik_line_topic(const struct ik_line *line, enum ik_ota_topic which);
 
 /*
- * The client, which stays until ik_line_end_use(); NULL: the line is closing. `wake` may be NULL.
+ * The carrier, which stays until ik_line_end_use(); NULL: the line is closing. `wake` may be NULL.
  * Any thread.
  */
-iotkit_mqtt_t *ik_line_begin_use(struct ik_line *line, struct ik_line_use *use,
-                                 struct ik_wake *wake);
+struct ik_carrier *ik_line_begin_use(struct ik_line *line, struct ik_line_use *use,
+                                     struct ik_wake *wake);
 void ik_line_end_use(struct ik_line *line, struct ik_line_use *use);
 /* Publishes what the line's owner has composed, within a use. */
-int ik_line_publish(const struct ik_line *line, iotkit_mqtt_t *client, enum ik_ota_topic which,
+int ik_line_publish(const struct ik_line *line, struct ik_carrier *carrier, enum ik_ota_topic which,
                     const struct ik_buf *payload, uint8_t qos);
 
 /*
  * Closing, once. The first call, with the mutex held, lets no new use begin, wakes those that wait
  * and awaits their end; a use of the calling thread itself is left out: it is inside a callback of
- * the client that this thread steps. Returns the client, for what its owners take off it with the
+ * the connection that this thread steps. Returns the carrier, for what its owners take off it with the
  * mutex released. The second call ends the closing.
  */
-iotkit_mqtt_t *ik_line_begin_close(struct ik_line *line);
+struct ik_carrier *ik_line_begin_close(struct ik_line *line);
 void ik_line_end_close(struct ik_line *line);
 /* Waits for the end of a closing that has begun. With the mutex held. */
 void ik_line_await_closed(struct ik_line *line);

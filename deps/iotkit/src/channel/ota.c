@@ -1,8 +1,8 @@
 /*
- * ota.c - a device's OTA channel on an MQTT client: subscriptions, reports, notices into jobs.
+ * ota.c - a device's OTA channel on a carrier: subscriptions, reports, notices into jobs.
  *
- * The channel belongs to whoever made it and borrows the client. Its handlers run on the thread
- * that steps the client; free() first unsubscribes them, which waits for a running one, so nothing
+ * The channel belongs to whoever made it and borrows the client or the transport. Its handlers run on
+ * the thread that steps the client, or feeds; free() first unsubscribes them, which waits for a running one, so nothing
  * here is touched afterwards. It keeps a reference of the last few jobs, so that it recognises a
  * notice that is delivered again.
  */
@@ -18,6 +18,8 @@
 #include "alink/statement.h"
 #include "base/limits.h"
 #include "base/sized.h"
+#include "channel/client_carrier.h"
+#include "channel/over.h"
 #include "channel/uplink.h"
 #include "download/job.h"
 #include "port/port.h"
@@ -27,7 +29,9 @@
 #define REQUEST_ID_MAX 16
 
 struct iotkit_ota {
-  iotkit_mqtt_t *client;             /* borrowed */
+  struct ik_carrier *carrier; /* one of the next two */
+  struct ik_client_carrier by_client;
+  struct ik_over *over;              /* NULL: by_client */
   struct iotkit_ota_options options; /* its names and `fetch` are not kept */
   struct ik_fetch_config *config;    /* of the jobs */
   struct ik_channel_uplink *uplink;  /* a reference; the jobs' way back */
@@ -52,7 +56,7 @@ uint32_t ik_ota_next_id(iotkit_ota_t *ota) {
 
 static int publish(iotkit_ota_t *ota, enum ik_ota_topic topic, const struct ik_buf *payload,
                    uint8_t qos) {
-  return ik_line_publish(line_of(ota), ota->client, topic, payload, qos);
+  return ik_line_publish(line_of(ota), ota->carrier, topic, payload, qos);
 }
 
 static bool module_valid(const char *module) {
@@ -250,17 +254,17 @@ static const struct {
 static void unsubscribe(iotkit_ota_t *ota) {
   while (ota->subscribed > 0) {
     ota->subscribed--;
-    iotkit_mqtt_unsubscribe(ota->client,
-                            ik_line_topic(line_of(ota), subscriptions[ota->subscribed].topic),
-                            subscriptions[ota->subscribed].handler, ota);
+    ota->carrier->ops->unsubscribe(
+        ota->carrier, ik_line_topic(line_of(ota), subscriptions[ota->subscribed].topic),
+        subscriptions[ota->subscribed].handler, ota);
   }
 }
 
 static int subscribe(iotkit_ota_t *ota, char *detail) {
   for (size_t i = 0; i < sizeof(subscriptions) / sizeof(subscriptions[0]); i++) {
     const char *topic = ik_line_topic(line_of(ota), subscriptions[i].topic);
-    int rc = iotkit_mqtt_subscribe(ota->client, topic, subscriptions[i].qos,
-                                   subscriptions[i].handler, ota);
+    int rc = ota->carrier->ops->subscribe(ota->carrier, topic, subscriptions[i].qos,
+                                          subscriptions[i].handler, ota);
     if (rc < 0) {
       return ik_refuse(detail, rc, "%s: %s", topic, iotkit_strerror(rc));
     }
@@ -271,7 +275,7 @@ static int subscribe(iotkit_ota_t *ota, char *detail) {
 
 static int make_uplink(iotkit_ota_t *ota, const struct iotkit_ota_options *options, char *detail) {
   int rc =
-      ik_channel_uplink_new(ota->client, options->product_key, options->device_name, &ota->uplink);
+      ik_channel_uplink_new(ota->carrier, options->product_key, options->device_name, &ota->uplink);
   if (rc == IK_ETOO_LONG) ik_detail(detail, "product key and device name are too long");
   if (rc == IK_EINVALID_ARGUMENT) {
     ik_detail(detail, "product key or device name is empty or has '/', '+', '#'");
@@ -290,13 +294,20 @@ static int make_config(iotkit_ota_t *ota, const struct iotkit_ota_options *optio
   return ik_fetch_config_new(&fetch, &ota->config, detail);
 }
 
-static int open_channel(iotkit_mqtt_t *client, const struct iotkit_ota_options *options,
-                        iotkit_ota_t **out, char *detail) {
+/* Over `client`, or over `over`, which becomes the channel's in any case. */
+static int open_channel(iotkit_mqtt_t *client, struct ik_over *over,
+                        const struct iotkit_ota_options *options, iotkit_ota_t **out,
+                        char *detail) {
   iotkit_ota_t *ota = calloc(1, sizeof(*ota));
-  if (ota == NULL) return IK_ENO_MEMORY;
-  ota->client = client;
-  int rc = make_uplink(ota, options, detail);
+  int rc = IK_ENO_MEMORY;
+  if (ota != NULL) {
+    ik_client_carrier_init(&ota->by_client, client);
+    ota->over = over;
+    ota->carrier = over != NULL ? ik_over_face(over) : &ota->by_client.face;
+    rc = make_uplink(ota, options, detail);
+  }
   if (rc != 0) {
+    ik_over_free(over);
     free(ota);
     return rc;
   }
@@ -315,18 +326,65 @@ static int open_channel(iotkit_mqtt_t *client, const struct iotkit_ota_options *
   return 0;
 }
 
+/* `connection`: the client or transport; `called` names it. */
+static int read_options(const void *connection, const char *called,
+                        const struct iotkit_ota_options *options, iotkit_ota_t *const *out,
+                        struct iotkit_ota_options *own, char *detail) {
+  const bool given = connection != NULL && options != NULL && out != NULL;
+  int rc = given ? IK_SIZED_READ(own, options, detail) : 0;
+  if (rc != 0) return rc;
+  if (own->product_key == NULL || own->device_name == NULL) {
+    return ik_refuse(detail, IK_EINVALID_ARGUMENT, "%s, product key and device name are needed",
+                     called);
+  }
+  return 0;
+}
+
 int iotkit_ota_new(iotkit_mqtt_t *client, const struct iotkit_ota_options *options,
                    iotkit_ota_t **out, char *detail) {
   struct iotkit_ota_options own = {0};
   if (out != NULL) *out = NULL;
-  const bool given = client != NULL && options != NULL && out != NULL;
-  int rc = given ? IK_SIZED_READ(&own, options, detail) : 0;
-  if (rc != 0) return rc;
-  if (own.product_key == NULL || own.device_name == NULL) {
+  int rc = read_options(client, "client", options, out, &own, detail);
+  return rc == 0 ? open_channel(client, NULL, &own, out, detail) : rc;
+}
+
+int iotkit_ota_new_over(const struct iotkit_transport *transport,
+                        const struct iotkit_ota_options *options, iotkit_ota_t **out,
+                        char *detail) {
+  struct iotkit_ota_options own = {0};
+  struct iotkit_transport own_transport = {0};
+  struct ik_over *over = NULL;
+  if (out != NULL) *out = NULL;
+  int rc = read_options(transport, "transport", options, out, &own, detail);
+  if (rc == 0) rc = IK_SIZED_READ(&own_transport, transport, detail);
+  if (rc == 0 && (own_transport.publish == NULL || own_transport.subscribe == NULL ||
+                  own_transport.unsubscribe == NULL)) {
     return ik_refuse(detail, IK_EINVALID_ARGUMENT,
-                     "client, product key and device name are needed");
+                     "the transport's publish, subscribe and unsubscribe are needed");
   }
-  return open_channel(client, &own, out, detail);
+  if (rc == 0) rc = ik_over_new(&own_transport, &over);
+  return rc == 0 ? open_channel(NULL, over, &own, out, detail) : rc;
+}
+
+int iotkit_ota_feed(iotkit_ota_t *ota, const char *topic, size_t topic_len, const void *payload,
+                    size_t payload_len, bool dup) {
+  if (ota == NULL || topic == NULL || (payload == NULL && payload_len > 0))
+    return IK_EINVALID_ARGUMENT;
+  if (ota->over == NULL) return IK_EUNSUPPORTED;
+  const void *bytes = payload != NULL ? payload : "";
+  return ik_over_feed(ota->over, topic, topic_len, bytes, payload_len, dup);
+}
+
+int iotkit_ota_connected(iotkit_ota_t *ota) {
+  if (ota == NULL) return IK_EINVALID_ARGUMENT;
+  return ota->over != NULL ? ik_over_connected(ota->over) : IK_EUNSUPPORTED;
+}
+
+int iotkit_ota_disconnected(iotkit_ota_t *ota) {
+  if (ota == NULL) return IK_EINVALID_ARGUMENT;
+  if (ota->over == NULL) return IK_EUNSUPPORTED;
+  ik_over_disconnected(ota->over);
+  return 0;
 }
 
 void ik_ota_set_dial(iotkit_ota_t *ota, ik_dial_fn dial, void *ctx) {
@@ -347,6 +405,7 @@ int iotkit_ota_free(iotkit_ota_t *ota) {
     iotkit_job_unref(ota->recent[i]);
   ik_fetch_config_unref(ota->config);
   ik_channel_uplink_unref(ota->uplink);
+  ik_over_free(ota->over);
   free(ota);
   return 0;
 }

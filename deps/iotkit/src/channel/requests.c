@@ -56,7 +56,7 @@ static int add(struct ik_requests *requests, struct ik_request *request, uint32_
   int rc = 0;
   ik_mutex_lock(requests->line->mutex);
   size_t index = find(requests, request);
-  if (requests->line->client == NULL) {
+  if (requests->line->carrier == NULL) {
     rc = IK_ECLOSED;
   } else if (index == IK_REQUESTS_MAX) {
     rc = IK_EQUEUE_FULL;
@@ -68,24 +68,24 @@ static int add(struct ik_requests *requests, struct ik_request *request, uint32_
   return rc;
 }
 
-static int publish_get(const struct ik_line *line, iotkit_mqtt_t *client, uint32_t id,
+static int publish_get(const struct ik_line *line, struct ik_carrier *carrier, uint32_t id,
                        const char *module) {
   struct ik_buf payload;
   ik_buf_init(&payload, PAYLOAD_MAX);
   int rc = ik_ota_write_get(&payload, id, module);
-  if (rc == 0) rc = ik_line_publish(line, client, IK_OTA_GET, &payload, 0);
+  if (rc == 0) rc = ik_line_publish(line, carrier, IK_OTA_GET, &payload, 0);
   ik_buf_free(&payload);
   return rc;
 }
 
 int ik_requests_ask(struct ik_requests *requests, struct ik_request *request, const char *module) {
   struct ik_line_use use;
-  iotkit_mqtt_t *client = ik_line_begin_use(requests->line, &use, NULL);
-  if (client == NULL) return IK_ECLOSED;
+  struct ik_carrier *carrier = ik_line_begin_use(requests->line, &use, NULL);
+  if (carrier == NULL) return IK_ECLOSED;
   uint32_t id = ik_line_next_id(requests->line);
   /* Before the message is published: the reply may be there before publish() returns. */
   int rc = add(requests, request, id);
-  if (rc == 0) rc = publish_get(requests->line, client, id, module);
+  if (rc == 0) rc = publish_get(requests->line, carrier, id, module);
   ik_line_end_use(requests->line, &use);
   return rc;
 }

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include "channel/block_requests.h"
-#include "client/pump.h"
 
 struct ik_channel_uplink {
   struct ik_uplink face; /* first: a pointer to it is one to the whole */
@@ -59,9 +58,9 @@ static int ask_block(struct ik_uplink *face, const struct ik_ota_block *block, u
 static int step(struct ik_uplink *face, struct ik_wake *wake, uint64_t until_ms) {
   struct ik_line *line = &of(face)->line;
   struct ik_line_use use;
-  iotkit_mqtt_t *client = ik_line_begin_use(line, &use, wake);
-  if (client == NULL) return IK_ECLOSED;
-  int rc = ik_mqtt_pump(client, wake, until_ms);
+  struct ik_carrier *carrier = ik_line_begin_use(line, &use, wake);
+  if (carrier == NULL) return IK_ECLOSED;
+  int rc = carrier->ops->pump(carrier, wake, until_ms);
   ik_line_end_use(line, &use);
   return rc;
 }
@@ -85,8 +84,8 @@ static void destroy(struct ik_channel_uplink *uplink) {
   free(uplink);
 }
 
-int ik_channel_uplink_new(iotkit_mqtt_t *client, const char *product_key, const char *device_name,
-                          struct ik_channel_uplink **out) {
+int ik_channel_uplink_new(struct ik_carrier *carrier, const char *product_key,
+                          const char *device_name, struct ik_channel_uplink **out) {
   *out = NULL;
   struct ik_channel_uplink *uplink = calloc(1, sizeof(*uplink));
   if (uplink == NULL) return IK_ENO_MEMORY;
@@ -94,7 +93,7 @@ int ik_channel_uplink_new(iotkit_mqtt_t *client, const char *product_key, const 
   atomic_init(&uplink->refs, 1);
   ik_requests_init(&uplink->requests, &uplink->line);
   ik_block_requests_init(&uplink->blocks, &uplink->line);
-  int rc = ik_line_init(&uplink->line, client, product_key, device_name);
+  int rc = ik_line_init(&uplink->line, carrier, product_key, device_name);
   if (rc == 0) {
     *out = uplink;
   } else {
@@ -114,9 +113,9 @@ void ik_channel_uplink_close(struct ik_channel_uplink *uplink) {
   ik_mutex_lock(line->mutex);
   ik_requests_take_all(&uplink->requests, &taken);
   ik_block_requests_notify_close(&uplink->blocks);
-  iotkit_mqtt_t *client = ik_line_begin_close(line);
+  struct ik_carrier *carrier = ik_line_begin_close(line);
   ik_mutex_unlock(line->mutex);
-  ik_block_requests_unsubscribe(&uplink->blocks, client);
+  ik_block_requests_unsubscribe(&uplink->blocks, carrier);
   ik_line_end_close(line);
   ik_requests_fail(&taken, IK_ECLOSED);
 }

@@ -15,12 +15,12 @@
 
 struct ik_channel_uplink;
 
-/* With one reference. The errors of ik_ota_topic(), IK_ENO_MEMORY. Borrows the client. */
-int ik_channel_uplink_new(iotkit_mqtt_t *client, const char *product_key, const char *device_name,
-                          struct ik_channel_uplink **out);
+/* With one reference. The errors of ik_ota_topic(), IK_ENO_MEMORY. Borrows the carrier. */
+int ik_channel_uplink_new(struct ik_carrier *carrier, const char *product_key,
+                          const char *device_name, struct ik_channel_uplink **out);
 void ik_channel_uplink_unref(struct ik_channel_uplink *uplink); /* NULL is allowed */
 /*
- * The channel is being freed: afterwards nothing here touches the client, and no reply is handed
+ * The channel is being freed: afterwards nothing here touches the carrier, and no reply is handed
  * on. Once, while no reply is being handled; NULL is allowed.
  */
 void ik_channel_uplink_close(struct ik_channel_uplink *uplink);

@@ -3,10 +3,12 @@
  */
 #include "channel/block_requests.h"
 
+#include "channel/client_carrier.h"
 #include "support/cm.h"
 #include "support/offline_client.h"
 
 static iotkit_mqtt_t *client;
+static struct ik_client_carrier carrier;
 static struct ik_line line;
 static struct ik_block_requests blocks;
 static const struct ik_ota_block block = {1, 1, 0, 256};
@@ -15,7 +17,8 @@ static int setup(void **state) {
   (void)state;
   client = offline_client_new();
   ik_block_requests_init(&blocks, &line);
-  return ik_line_init(&line, client, "pk", "dn");
+  ik_client_carrier_init(&carrier, client);
+  return ik_line_init(&line, &carrier.face, "pk", "dn");
 }
 
 static int teardown(void **state) {
@@ -28,7 +31,7 @@ static int teardown(void **state) {
 static void close_line(void) {
   ik_mutex_lock(line.mutex);
   ik_block_requests_notify_close(&blocks);
-  iotkit_mqtt_t *taken = ik_line_begin_close(&line);
+  struct ik_carrier *taken = ik_line_begin_close(&line);
   ik_mutex_unlock(line.mutex);
   ik_block_requests_unsubscribe(&blocks, taken);
   ik_line_end_close(&line);

@@ -1,5 +1,5 @@
 /*
- * A device's line: its topics and ids, and how closing takes the client away from its users.
+ * A device's line: its topics and ids, and how closing takes the carrier away from its users.
  */
 #include "channel/line.h"
 
@@ -7,16 +7,20 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "channel/client_carrier.h"
 #include "support/cm.h"
 #include "support/offline_client.h"
 
 static iotkit_mqtt_t *client;
+static struct ik_client_carrier by_client;
+static struct ik_carrier *const carrier = &by_client.face;
 static struct ik_line line;
 
 static int setup(void **state) {
   (void)state;
   client = offline_client_new();
-  return ik_line_init(&line, client, "pk", "dn");
+  ik_client_carrier_init(&by_client, client);
+  return ik_line_init(&line, carrier, "pk", "dn");
 }
 
 static int teardown(void **state) {
@@ -25,9 +29,9 @@ static int teardown(void **state) {
   return iotkit_mqtt_free(client);
 }
 
-static iotkit_mqtt_t *begin_close(void) {
+static struct ik_carrier *begin_close(void) {
   ik_mutex_lock(line.mutex);
-  iotkit_mqtt_t *taken = ik_line_begin_close(&line);
+  struct ik_carrier *taken = ik_line_begin_close(&line);
   ik_mutex_unlock(line.mutex);
   return taken;
 }
@@ -50,11 +54,11 @@ static void refuses_names_that_are_no_topic(void **state) {
   (void)state;
   memset(name, 'a', sizeof(name) - 1);
   name[sizeof(name) - 1] = '\0';
-  assert_int_equal(ik_line_init(&other, client, "a/b", "dn"), IK_EINVALID_ARGUMENT);
+  assert_int_equal(ik_line_init(&other, carrier, "a/b", "dn"), IK_EINVALID_ARGUMENT);
   ik_line_deinit(&other);
-  assert_int_equal(ik_line_init(&other, client, "pk", ""), IK_EINVALID_ARGUMENT);
+  assert_int_equal(ik_line_init(&other, carrier, "pk", ""), IK_EINVALID_ARGUMENT);
   ik_line_deinit(&other);
-  assert_int_equal(ik_line_init(&other, client, "pk", name), IK_ETOO_LONG);
+  assert_int_equal(ik_line_init(&other, carrier, "pk", name), IK_ETOO_LONG);
   ik_line_deinit(&other);
 }
 
@@ -67,15 +71,15 @@ static void gives_each_message_an_id_of_its_own(void **state) {
   assert_int_equal(ik_line_next_id(&line), 0);
 }
 
-static void publishes_over_its_client(void **state) {
+static void publishes_over_its_carrier(void **state) {
   struct ik_line_use use;
   struct ik_buf payload;
   (void)state;
   ik_buf_init(&payload, 16);
   assert_int_equal(ik_buf_append(&payload, "{}", 2), 0);
-  const iotkit_mqtt_t *own = ik_line_begin_use(&line, &use, NULL);
-  assert_ptr_equal(own, client);
-  assert_int_equal(ik_line_publish(&line, client, IK_OTA_GET, &payload, 0), IK_ENOT_CONNECTED);
+  const struct ik_carrier *own = ik_line_begin_use(&line, &use, NULL);
+  assert_ptr_equal(own, carrier);
+  assert_int_equal(ik_line_publish(&line, carrier, IK_OTA_GET, &payload, 0), IK_ENOT_CONNECTED);
   ik_line_end_use(&line, &use);
   ik_buf_free(&payload);
 }
@@ -86,7 +90,7 @@ static void uses_end_in_any_order(void **state) {
   struct ik_line_use uses[3];
   (void)state;
   for (size_t i = 0; i < COUNT(uses); i++)
-    assert_ptr_equal(ik_line_begin_use(&line, &uses[i], NULL), client);
+    assert_ptr_equal(ik_line_begin_use(&line, &uses[i], NULL), carrier);
   ik_line_end_use(&line, &uses[1]);
   ik_line_end_use(&line, &uses[0]);
   assert_ptr_equal(line.uses, &uses[2]);
@@ -97,7 +101,7 @@ static void uses_end_in_any_order(void **state) {
 static void lets_no_use_begin_once_it_closes(void **state) {
   struct ik_line_use use;
   (void)state;
-  assert_ptr_equal(begin_close(), client);
+  assert_ptr_equal(begin_close(), carrier);
   assert_null(ik_line_begin_use(&line, &use, NULL));
   assert_null(line.uses);
   ik_line_end_close(&line);
@@ -108,8 +112,8 @@ static void lets_no_use_begin_once_it_closes(void **state) {
 static void does_not_wait_for_a_use_of_its_own(void **state) {
   struct ik_line_use use;
   (void)state;
-  assert_ptr_equal(ik_line_begin_use(&line, &use, NULL), client);
-  assert_ptr_equal(begin_close(), client);
+  assert_ptr_equal(ik_line_begin_use(&line, &use, NULL), carrier);
+  assert_ptr_equal(begin_close(), carrier);
   ik_line_end_use(&line, &use);
   ik_line_end_close(&line);
 }
@@ -120,7 +124,7 @@ struct user {
   atomic_bool ended;
 };
 
-/* Uses the client until it is woken. */
+/* Uses the carrier until it is woken. */
 static void *use_until_woken(void *arg) {
   struct user *user = arg;
   struct ik_line_use use;
@@ -142,7 +146,7 @@ static void wakes_and_awaits_the_uses_of_others(void **state) {
   struct ik_pollfd fd = {.fd = ik_wake_fd(user.begun), .interest = IOTKIT_READ};
   assert_int_equal(pthread_create(&thread, NULL, use_until_woken, &user), 0);
   assert_true(ik_port_poll(&fd, 1, UINT32_MAX) > 0);
-  assert_ptr_equal(begin_close(), client);
+  assert_ptr_equal(begin_close(), carrier);
   assert_true(atomic_load(&user.ended));
   assert_null(line.uses);
   ik_line_end_close(&line);
@@ -179,7 +183,7 @@ int main(void) {
       TEST(names_the_topics_of_its_device),
       TEST(refuses_names_that_are_no_topic),
       TEST(gives_each_message_an_id_of_its_own),
-      TEST(publishes_over_its_client),
+      TEST(publishes_over_its_carrier),
       TEST(uses_end_in_any_order),
       TEST(lets_no_use_begin_once_it_closes),
       TEST(does_not_wait_for_a_use_of_its_own),

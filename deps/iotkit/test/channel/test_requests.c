@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "alink/notice.h"
+#include "channel/client_carrier.h"
 #include "support/cm.h"
 #include "support/offline_client.h"
 
@@ -27,6 +28,7 @@ struct asker {
 };
 
 static iotkit_mqtt_t *client;
+static struct ik_client_carrier carrier;
 static struct ik_line line;
 static struct ik_requests requests;
 static struct ik_announcement own, other;
@@ -77,7 +79,8 @@ static int setup(void **state) {
   parse(1, OWN_MD5, &own);
   parse(1, OTHER_MD5, &other);
   ik_requests_init(&requests, &line);
-  return ik_line_init(&line, client, "pk", "dn");
+  ik_client_carrier_init(&carrier, client);
+  return ik_line_init(&line, &carrier.face, "pk", "dn");
 }
 
 static int teardown(void **state) {

@@ -10,11 +10,21 @@
 #include <string.h>
 
 #include "alink/notice.h"
+#include "channel/client_carrier.h"
 #include "channel/uplink.h"
 #include "download/job.h"
 #include "download/job_private.h"
 #include "support/cm.h"
 #include "support/offline_client.h"
+
+/* Of the one uplink of a test. */
+static struct ik_client_carrier carrier;
+
+static int new_uplink(iotkit_mqtt_t *client, const char *product_key, const char *device_name,
+                      struct ik_channel_uplink **out) {
+  ik_client_carrier_init(&carrier, client);
+  return ik_channel_uplink_new(&carrier.face, product_key, device_name, out);
+}
 
 static void compose(char *json, size_t cap, const char *id) {
   snprintf(json, cap,
@@ -52,7 +62,7 @@ static void answers_nothing_once_it_is_closed(void **state) {
   struct ik_channel_uplink *uplink;
   iotkit_mqtt_t *offline = offline_client_new();
   iotkit_job_t *job = make_job();
-  assert_int_equal(ik_channel_uplink_new(offline, "pk", "dn", &uplink), 0);
+  assert_int_equal(new_uplink(offline, "pk", "dn", &uplink), 0);
   ik_job_set_uplink(job, ik_channel_uplink_face(uplink));
   assert_int_equal(ask(uplink, job), IK_ENOT_CONNECTED);
   assert_true(block_room(uplink) > 0);
@@ -69,7 +79,7 @@ static void makes_room_for_another_when_a_job_goes(void **state) {
   struct ik_channel_uplink *uplink;
   iotkit_job_t *jobs[IK_REQUESTS_MAX];
   iotkit_mqtt_t *offline = offline_client_new();
-  assert_int_equal(ik_channel_uplink_new(offline, "pk", "dn", &uplink), 0);
+  assert_int_equal(new_uplink(offline, "pk", "dn", &uplink), 0);
   for (size_t i = 0; i < COUNT(jobs); i++) {
     jobs[i] = make_job();
     ik_job_set_uplink(jobs[i], ik_channel_uplink_face(uplink));
@@ -93,7 +103,7 @@ static void drops_the_request_of_a_job_that_is_gone(void **state) {
   struct ik_channel_uplink *uplink;
   struct ik_announcement notice;
   iotkit_mqtt_t *offline = offline_client_new();
-  assert_int_equal(ik_channel_uplink_new(offline, "pk", "dn", &uplink), 0);
+  assert_int_equal(new_uplink(offline, "pk", "dn", &uplink), 0);
   iotkit_job_t *job = make_job();
   ik_job_set_uplink(job, ik_channel_uplink_face(uplink));
   snprintf(id, sizeof(id), "%" PRIu32, ik_line_next_id(ik_channel_uplink_line(uplink)) + 1);
@@ -134,7 +144,7 @@ static void answers_while_jobs_go(void **state) {
   struct asking asking = {0};
   struct ik_announcement notice;
   iotkit_mqtt_t *offline = offline_client_new();
-  assert_int_equal(ik_channel_uplink_new(offline, "pk", "dn", &asking.uplink), 0);
+  assert_int_equal(new_uplink(offline, "pk", "dn", &asking.uplink), 0);
   compose(json, sizeof(json), "7");
   assert_int_equal(ik_notice_parse(ik_str(json), &notice, NULL), 0);
   atomic_store(&asked, 0);
@@ -169,7 +179,7 @@ static void closes_while_jobs_ask(void **state) {
   void *result;
   struct ik_channel_uplink *uplink;
   iotkit_mqtt_t *offline = offline_client_new();
-  assert_int_equal(ik_channel_uplink_new(offline, "pk", "dn", &uplink), 0);
+  assert_int_equal(new_uplink(offline, "pk", "dn", &uplink), 0);
   atomic_store(&asked, 0);
   for (size_t i = 0; i < COUNT(asking); i++) {
     asking[i] = (struct asking){uplink, make_job()};
@@ -195,9 +205,9 @@ static void refuses_names_that_are_no_topic(void **state) {
   char name[IK_OTA_TOPIC_MAX];
   memset(name, 'a', sizeof(name) - 1);
   name[sizeof(name) - 1] = '\0';
-  assert_int_equal(ik_channel_uplink_new(offline, "a/b", "dn", &uplink), IK_EINVALID_ARGUMENT);
+  assert_int_equal(new_uplink(offline, "a/b", "dn", &uplink), IK_EINVALID_ARGUMENT);
   assert_null(uplink);
-  assert_int_equal(ik_channel_uplink_new(offline, "pk", name, &uplink), IK_ETOO_LONG);
+  assert_int_equal(new_uplink(offline, "pk", name, &uplink), IK_ETOO_LONG);
   ik_channel_uplink_unref(NULL);
   ik_channel_uplink_close(NULL);
   iotkit_mqtt_free(offline);
