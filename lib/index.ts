@@ -2,6 +2,14 @@ export { channelNames, tracingNames } from './base/diagnostics';
 export { type ErrorCode, type InvalidArgument, IotkitError } from './base/errors';
 export type { Iteration } from './base/feed';
 export type { Subscription } from './base/listeners';
+export { type AttachedDevice, attach } from './device/attach';
+export type {
+  AttachedOptions,
+  AttachOptions,
+  AttachQos,
+  AttachReceive,
+  AttachStop,
+} from './device/attach-options';
 export { connect, open } from './device/connect';
 export type {
   BehaviorOptions,
@@ -37,6 +45,12 @@ export type {
 } from './device/events';
 export type { DeviceLike, DeviceLikeEventMap, OtaLike, UpgradeLike } from './device/like';
 export type { Logger } from './device/logger';
+export {
+  attachMqttJs,
+  type MqttJsBytes,
+  type MqttJsClient,
+  type MqttJsMessageListener,
+} from './device/mqttjs';
 export { type Stats, setBandwidthLimit, setMaxDownloads, stats, tlsSource } from './device/process';
 export type {
   ChunksOptions,

@@ -3,6 +3,7 @@
 #include <iotkit.h>
 #include <napi.h>
 
+#include "device/attached_device.h"
 #include "device/device.h"
 #include "device/registration.h"
 #include "download/downloads.h"
@@ -54,6 +55,7 @@ void DefineClasses(Napi::Env env, Environment *environment) {
   TlsContext::Define(env, environment);
   PublicKeys::Define(env, environment);
   Device::Define(env, environment);
+  AttachedDevice::Define(env, environment);
   RegistrationHandle::Define(env, environment);
   Job::Define(env, environment);
   FileDownload::Define(env, environment);
@@ -77,6 +79,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportPublished(env, environment, exports);
   exports.Set("version", Napi::String::New(env, iotkit_version()));
   exports.Set("openDevice", Napi::Function::New<Device::Open>(env, "openDevice"));
+  exports.Set("attachDevice", Napi::Function::New<AttachedDevice::Attach>(env, "attachDevice"));
   exports.Set("register", Napi::Function::New<RegistrationHandle::Start>(env, "register"));
   exports.Set("parseJob", Napi::Function::New<Job::Parse>(env, "parseJob"));
   exports.Set("createTls", Napi::Function::New<TlsContext::Create>(env, "createTls"));

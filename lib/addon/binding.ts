@@ -233,6 +233,33 @@ export interface NativeDevice {
   unref(): void;
 }
 
+/** What a device over a connection of the program's wants sent, in this order. */
+export interface NativeTransport {
+  /** `packetId` 0: QoS 0. */
+  publish(topic: string, payload: Uint8Array, qos: 0 | 1, packetId: number): void;
+  subscribe(topic: string, qos: 0 | 1): void;
+  unsubscribe(topic: string): void;
+}
+
+export type NativeAttachOptions = Pick<
+  NativeDeviceOptions,
+  'productKey' | 'deviceName' | 'fetch' | 'bytesPerSecond'
+>;
+
+/** A device over a connection of the program's. */
+export interface NativeAttachment
+  extends Pick<
+    NativeDevice,
+    'reportVersion' | 'reportProgress' | 'request' | 'setBandwidthLimit' | 'close' | 'ref' | 'unref'
+  > {
+  /** A message has arrived: whether it was the device's. */
+  feed(topic: string, payload: Uint8Array, dup: boolean): boolean;
+  /** true: subscribes everything, then sends what was kept. */
+  setConnected(connected: boolean): void;
+  /** A message of QoS 1 that the last connection did not take; for the next one; false: too many are kept. */
+  keep(topic: string, payload: Uint8Array, packetId: number): boolean;
+}
+
 /** What a device reports; the addon looks each function up once, by its name. */
 export interface DeviceListener {
   onState(
@@ -255,6 +282,11 @@ export interface Binding {
   /** The published C API, function by function. */
   readonly sdk: NativePublished;
   openDevice(options: NativeDeviceOptions, listener: DeviceListener): NativeDevice | Failure;
+  attachDevice(
+    options: NativeAttachOptions,
+    listener: DeviceListener,
+    transport: NativeTransport,
+  ): NativeAttachment | Failure;
   /** Calls back once, unless it fails here. */
   register(
     options: NativeRegisterOptions,

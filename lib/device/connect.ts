@@ -2,7 +2,7 @@
 /** open() and connect(): from options to a device. */
 import type { NativeDeviceOptions } from '../addon/binding';
 import { native, unwrap } from '../addon/load';
-import { prepareTrust, publicKeys, tlsContext } from '../addon/trust';
+import { prepareTrust, tlsContext } from '../addon/trust';
 import { traced } from '../base/diagnostics';
 import { IotkitError } from '../base/errors';
 import { throwIfAborted, whenAborted } from '../base/signals';
@@ -17,6 +17,7 @@ import {
 } from './connect-options';
 import { Device } from './device';
 import type { ConnectTrace } from './events';
+import { nativeFetch } from './fetch';
 import { logDevice } from './logger';
 
 /**
@@ -105,28 +106,12 @@ function openDevice(checked: CheckedOpen): Device {
 
 function nativeOptions(given: CheckedOpen): NativeDeviceOptions {
   const { verify, attemptTimeoutMs, logger: _, registration: _registered, ...checked } = given;
-  const { ca, identity, bytesPerSecond, ...fetch } = checked.fetch;
-  // The certificate for the broker is not used for firmware servers. Without a context the system's
-  // CAs would be trusted as soon as there is TLS, so one that names its own cannot do without.
-  const canDoWithout = checked.tls === undefined && identity.cert === '' && ca === '';
-  const fetchTls = tlsContext(
-    { ca, also: '', ...identity, certName: '' },
-    { optional: canDoWithout },
-  );
   return {
     ...checked,
+    ...nativeFetch(checked.fetch, verify, checked.tls === undefined),
     connectTimeoutMs: attemptTimeoutMs,
     signMethod: signMethodNumbers[checked.signMethod],
     tls: checked.tls === undefined ? undefined : tlsContext(checked.tls),
-    bytesPerSecond,
-    fetch: {
-      ...fetch,
-      tls: fetchTls,
-      keys: publicKeys(verify.publicKeys),
-      requireSignature: verify.requireSignature,
-      allowUnsigned: verify.allowUnsigned,
-      requireStatement: verify.requireStatement,
-    },
   };
 }
 

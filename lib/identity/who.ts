@@ -1,5 +1,6 @@
 /** Who a device says it is: its names, and a secret, a token or a certificate. */
 import { options as checkOptions, conflict, flag, optional, orElse, text } from '../base/arguments';
+import { checkDeviceName, checkProductKey } from '../options/names';
 import { type CheckedIdentity, checkIdentity, type Pem } from '../options/tls';
 
 /** A client certificate as a device's identity. */
@@ -87,16 +88,8 @@ export function registeredInstance({ preregistered }: Who, instanceId: string | 
 }
 
 function checkNames(options: WhoOptions): Who {
-  const productKey = text('productKey', options.productKey, {
-    max: 20,
-    pattern: /^[A-Za-z0-9]+$/,
-    expected: '1-20 letters and digits',
-  });
-  const deviceName = text('deviceName', options.deviceName, {
-    max: 32,
-    pattern: /^[A-Za-z0-9_@.:-]+$/,
-    expected: '1-32 characters of letters, digits and -_@.:',
-  });
+  const productKey = checkProductKey(options.productKey);
+  const deviceName = checkDeviceName(options.deviceName);
   return { ...nobody, productKey, deviceName };
 }
 

@@ -1,5 +1,6 @@
 #include "device/device.h"
 
+#include "device/channel_calls.h"
 #include "device/connection.h"
 #include "device/device_listener.h"
 #include "device/device_options.h"
@@ -46,32 +47,15 @@ Napi::Value Device::Open(const Napi::CallbackInfo &info) {
 }
 
 Napi::Value Device::ReportVersion(const Napi::CallbackInfo &info) {
-  iotkit_ota_t *ota = connection_->channel();
-  std::string version = TextOf(info[0]);
-  std::string module = TextOf(info[1]);
-  int rc = ota == nullptr ? static_cast<int>(IK_ECLOSED)
-                          : iotkit_ota_report_version(ota, version.c_str(), OrNull(module));
-  return Napi::Number::New(info.Env(), rc);
+  return iotkit::ReportVersion(info, connection_->channel());
 }
 
 Napi::Value Device::ReportProgress(const Napi::CallbackInfo &info) {
-  iotkit_ota_t *ota = connection_->channel();
-  int step = info[0].As<Napi::Number>().Int32Value();
-  std::string desc = TextOf(info[1]);
-  std::string module = TextOf(info[2]);
-  int rc = ota == nullptr ? static_cast<int>(IK_ECLOSED)
-                          : iotkit_ota_report_progress(ota, step, OrNull(desc), OrNull(module));
-  return Napi::Number::New(info.Env(), rc);
+  return iotkit::ReportProgress(info, connection_->channel());
 }
 
 Napi::Value Device::Request(const Napi::CallbackInfo &info) {
-  iotkit_ota_t *ota = connection_->channel();
-  std::string module = TextOf(info[0]);
-  char id[16] = "";
-  int rc =
-      ota == nullptr ? static_cast<int>(IK_ECLOSED) : iotkit_ota_request(ota, OrNull(module), id);
-  if (rc < 0) return Napi::Number::New(info.Env(), rc);
-  return Napi::String::New(info.Env(), id);
+  return RequestUpgrade(info, connection_->channel());
 }
 
 void Device::SetBandwidthLimit(const Napi::CallbackInfo &info) {

@@ -1,9 +1,11 @@
 // device.h - a connected device, as lib/ sees it.
 //
-// Room device/, floor 4: one MQTT connection and its OTA channel. Includes download/, trust/,
-// runtime/, the public headers and napi.h; only module.cc includes it.
+// Room device/, floor 4: one MQTT connection and its OTA channel, or a channel over a connection of the
+// program's. Includes download/, trust/, runtime/, the public headers and napi.h; only module.cc
+// includes it.
 //   device           what lib/ calls          connection   client and channel on the I/O thread
-//   device_listener  what calls lib/          device_options
+//   attached_device  likewise                 attachment   channel over functions of lib/'s
+//   device_listener  what calls lib/          device_options, channel_calls
 #ifndef IOTKIT_NATIVE_DEVICE_DEVICE_H
 #define IOTKIT_NATIVE_DEVICE_DEVICE_H
 

@@ -1,7 +1,11 @@
 // Checked by tsc alone (`npm run check`): what the public types say, allow and refuse. Never run.
 import { createWriteStream } from 'node:fs';
 import { PassThrough } from 'node:stream';
+import mqtt from 'mqtt';
 import {
+  type AttachedDevice,
+  attach,
+  attachMqttJs,
   type ConnectOptions,
   compareVersions,
   connect,
@@ -29,6 +33,27 @@ type Same<A, B> =
 function same<A, B>(..._proof: Same<A, B> extends true ? [] : ['not the same type']): void {}
 
 const identity = { productKey: 'pk', deviceName: 'dn', deviceSecret: 'ds' };
+
+export function attaching(): void {
+  const names = { productKey: 'pk', deviceName: 'dn' };
+  const way = {
+    publish: (_topic: string, _payload: Uint8Array) => {},
+    subscribe: async () => {},
+    onMessage: (receive: (topic: string, payload: Uint8Array) => boolean) => () => receive,
+  };
+  const device = attach({ ...names, ...way });
+  same<typeof device, AttachedDevice>();
+  same<typeof device.ota, Device['ota']>();
+  same<typeof device.state, DeviceState>();
+  // @ts-expect-error messages have to come from somewhere
+  attach({ ...names, publish: way.publish, subscribe: way.subscribe });
+  // @ts-expect-error the program has signed in
+  attach({ ...names, ...way, deviceSecret: 'ds' });
+  same<ReturnType<typeof attachMqttJs>, AttachedDevice>();
+  attachMqttJs(mqtt.connect('mqtts://h'), names);
+  // @ts-expect-error no client of MQTT.js
+  attachMqttJs({ connected: true }, names);
+}
 
 export async function connecting(): Promise<void> {
   const device = await connect({ ...identity, region: 'cn-shanghai' });

@@ -1,0 +1,36 @@
+#include "device/channel_calls.h"
+
+#include <string>
+
+#include "runtime/values.h"
+
+namespace iotkit {
+
+Napi::Value ReportVersion(const Napi::CallbackInfo &info, iotkit_ota_t *channel) {
+  std::string version = TextOf(info[0]);
+  std::string module = TextOf(info[1]);
+  int rc = channel == nullptr ? static_cast<int>(IK_ECLOSED)
+                              : iotkit_ota_report_version(channel, version.c_str(), OrNull(module));
+  return Napi::Number::New(info.Env(), rc);
+}
+
+Napi::Value ReportProgress(const Napi::CallbackInfo &info, iotkit_ota_t *channel) {
+  int step = info[0].As<Napi::Number>().Int32Value();
+  std::string desc = TextOf(info[1]);
+  std::string module = TextOf(info[2]);
+  int rc = channel == nullptr
+               ? static_cast<int>(IK_ECLOSED)
+               : iotkit_ota_report_progress(channel, step, OrNull(desc), OrNull(module));
+  return Napi::Number::New(info.Env(), rc);
+}
+
+Napi::Value RequestUpgrade(const Napi::CallbackInfo &info, iotkit_ota_t *channel) {
+  std::string module = TextOf(info[0]);
+  char id[16] = "";
+  int rc = channel == nullptr ? static_cast<int>(IK_ECLOSED)
+                              : iotkit_ota_request(channel, OrNull(module), id);
+  if (rc < 0) return Napi::Number::New(info.Env(), rc);
+  return Napi::String::New(info.Env(), id);
+}
+
+} // namespace iotkit
