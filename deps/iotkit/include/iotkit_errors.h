@@ -116,7 +116,17 @@ extern "C" {
   X(REGISTER_ANSWER,       -1704, 0, "the answer to the registration is not valid") \
   X(CREDENTIALS_DAMAGED,   -1705, 0, "the credentials file is damaged") \
   X(CREDENTIALS_EXPOSED,   -1706, 0, "the credentials file is not the program's own and private file") \
-  X(CREDENTIALS_OTHER,     -1707, 0, "the credentials file belongs to another device")
+  X(CREDENTIALS_OTHER,     -1707, 0, "the credentials file belongs to another device") \
+  /* gateways */ \
+  X(GATEWAY_REFUSED,       -1801, 0, "the platform refuses what the gateway asked for") \
+  X(GATEWAY_THROTTLED,     -1802, 1, "the platform asks the gateway to slow down or to try again later") \
+  X(SUBDEVICE_SIGN,        -1803, 0, "the platform refuses the sub-device's signature") \
+  X(SUBDEVICE_UNKNOWN,     -1804, 0, "the platform does not know the sub-device, or it was deleted") \
+  X(SUBDEVICE_DISABLED,    -1805, 0, "the sub-device is disabled") \
+  X(SUBDEVICE_NOT_OURS,    -1806, 0, "the platform has no topological relation of the gateway with the sub-device") \
+  X(SUBDEVICE_BOUND,       -1807, 0, "the sub-device belongs to another gateway") \
+  X(SUBDEVICE_LIMIT,       -1808, 0, "the gateway has as many sub-devices as it may have") \
+  X(SUBDEVICE_KICKED,      -1809, 0, "the same sub-device has logged in elsewhere")
 /* clang-format on */
 
 /** The errors of the table as constants, and 0. Functions return them as int. */

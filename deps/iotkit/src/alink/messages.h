@@ -32,6 +32,10 @@ int ik_ota_topic(enum ik_ota_topic which, const char *product_key, const char *d
 int ik_ota_make_topic(const char *head, const char *product_key, const char *device_name,
                       const char *tail, char out[IK_OTA_TOPIC_MAX]);
 
+/* Whether the topic is one of ik_ota_make_topic(); its names, which point into it. */
+bool ik_ota_topic_names(const char *head, const char *tail, struct ik_str topic,
+                        struct ik_str *product_key, struct ik_str *device_name);
+
 /*
  * Each appends one payload; texts are escaped. `module` NULL or "": the default one. `id` is unique
  * for the device. The buffer's errors; IK_EINVALID_ARGUMENT: a text is not UTF-8.

@@ -84,7 +84,7 @@ static int write_password(const struct iotkit_register_options *options, uint32_
   int rc = ik_buf_printf(&content, "deviceName%sproductKey%srandom%" PRIu32, options->device_name,
                          options->product_key, random);
   if (rc == 0)
-    rc = ik_sign_password(options->method, options->product_secret, &content, out->password);
+    rc = ik_sign_mac(options->method, options->product_secret, &content, out->password);
   ik_buf_free(&content);
   return rc;
 }

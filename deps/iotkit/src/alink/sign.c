@@ -107,12 +107,12 @@ int ik_sign_username(const char *device_name, const char *product_key, char user
   return ik_sign_printed(snprintf(username, 64, "%s&%s", device_name, product_key), 64);
 }
 
-int ik_sign_password(enum iotkit_sign_method method, const char *secret,
-                     const struct ik_buf *content, char password[65]) {
+int ik_sign_mac(enum iotkit_sign_method method, const char *secret, const struct ik_buf *content,
+                char out[65]) {
   uint8_t mac[IK_HMAC_MAX];
   int len = ik_hmac(hmac_of(method), secret, strlen(secret), ik_buf_ptr(content),
                     ik_buf_size(content), mac);
-  if (len > 0) ik_hex_encode(mac, (size_t)len, password);
+  if (len > 0) ik_hex_encode(mac, (size_t)len, out);
   ik_wipe(mac, sizeof mac);
   return len > 0 ? 0 : len;
 }
@@ -125,7 +125,7 @@ int ik_sign_credentials(const struct ik_sign_identity *identity, const char *cli
   ik_buf_init(&content, CONTENT_MAX);
   rc =
       ik_sign_content(client_id, identity->device_name, identity->product_key, timestamp, &content);
-  if (rc == 0) rc = ik_sign_password(identity->method, identity->device_secret, &content, password);
+  if (rc == 0) rc = ik_sign_mac(identity->method, identity->device_secret, &content, password);
   ik_buf_free(&content);
   return rc;
 }

@@ -48,9 +48,6 @@ int ik_sign_check(const struct ik_sign_field *fields, size_t count, char *detail
 int ik_sign_check_method(enum iotkit_sign_method method, char *detail);
 /* "{device_name}&{product_key}" */
 int ik_sign_username(const char *device_name, const char *product_key, char username[64]);
-/* The HMAC of what is signed, in lower-case hex. Errors of the HMAC. */
-int ik_sign_password(enum iotkit_sign_method method, const char *secret,
-                     const struct ik_buf *content, char password[65]);
 /*
  * User name and password; `client_id` is the part of the client id that is signed, timestamp 0:
  * none. Errors of the HMAC; IK_ENO_MEMORY.
@@ -60,6 +57,9 @@ int ik_sign_credentials(const struct ik_sign_identity *identity, const char *cli
 /* What is signed: the keys in the order of the alphabet, each followed by its value. */
 int ik_sign_content(const char *client_id, const char *device_name, const char *product_key,
                     uint64_t timestamp, struct ik_buf *out);
+/* The HMAC of the content in lower-case hex, ending with NUL. Errors of the HMAC. */
+int ik_sign_mac(enum iotkit_sign_method method, const char *secret, const struct ik_buf *content,
+                char out[65]);
 /* snprintf's result as an error code: nothing that was truncated is ever sent. */
 int ik_sign_printed(int printed, size_t cap);
 

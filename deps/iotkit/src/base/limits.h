@@ -40,7 +40,7 @@
 /* JSON */
 #define IK_JSON_TEXT_MAX (1 * IK_MIB)
 #define IK_JSON_DEPTH_MAX 32
-#define IK_JSON_NODES_MAX 4096
+#define IK_JSON_NODES_MAX 8192 /* 3 for each of 2,000 sub-devices in one list */
 
 /* OTA (document 89307) */
 #define IK_VERSION_MAX 64
@@ -54,6 +54,12 @@
 #define IK_IMAGE_MAX ((uint64_t)1 << 50)  /* a size above this is a mistake */
 #define IK_STREAM_IMAGE_MAX (16 * IK_MIB) /* of an image in MQTT blocks */
 #define IK_FILE_NAME_MAX 242 /* 255, of which ".part.journal" is taken; a file of several */
+
+/* gateways (documents 30527 and 89300) */
+#define IK_SUBDEVICES_MAX 2000 /* of one gateway */
+#define IK_LOGINS_MAX 50       /* in one message, logouts too */
+#define IK_REGISTER_MAX 30     /* in one message */
+#define IK_SUBDEVICE_CLIENT_ID_MAX 128
 
 /* TLS */
 #define IK_PEM_MAX (4 * IK_MIB)
