@@ -135,6 +135,7 @@ static void init_client(iotkit_mqtt_t *client, const struct iotkit_mqtt_options 
   client->ctx = options->ctx;
   client->fd = -1;
   client->deadline_ms = UINT64_MAX;
+  client->companions_due_ms = UINT64_MAX;
   client->stop_end_ms = UINT64_MAX;
   ik_backoff_init(&client->backoff, options->reconnect_min_ms, options->reconnect_max_ms);
   ik_buf_init(&client->input, options->max_packet + 65536);

@@ -6,9 +6,10 @@
  *   claim                  which identity is connected already
  *   client                 state, life, and what it waits for              above claim
  *   wire                   bytes from and to the socket                      above client
+ *   companion              what lives on a client and is driven with it      above client
  *   driver, events, wait   who drives it; callbacks; how a driver waits      above client, wire
  *   outgoing               publish, subscribe and their like                 above driver
- *   step                   what a driver does                                above driver, events
+ *   step                   what a driver does                     above driver, events, companion
  *   yield, pump, loop      the three ways to drive                           above step
  *
  * A client is a session, a transport, a back-off and a lock. Members under "lock" are touched with
@@ -58,6 +59,7 @@
 #include "port/port.h"
 
 struct ik_mqtt_waiter;
+struct ik_mqtt_companion;
 
 struct iotkit_mqtt {
   /* fixed */
@@ -96,8 +98,12 @@ struct iotkit_mqtt {
   void *wake_ctx;
   struct ik_wake *yield_wake; /* made by the first yield or pump */
   void *loop_node;
-  unsigned ends; /* of connections */
-  int fd;        /* these three as of the end of the last step */
+  struct ik_mqtt_companion *companions;
+  const struct ik_mqtt_companion *accompanied; /* whose on_step the driver is in */
+  uint64_t companions_due_ms;                  /* the earliest of theirs */
+  unsigned ends;                               /* of connections */
+  unsigned connects;                           /* CONNACKs that accepted us */
+  int fd;                                      /* these three as of the end of the last step */
   int interest;
   uint64_t deadline_ms;
 

@@ -121,6 +121,24 @@ int iotkit_mqtt_unsubscribe(iotkit_mqtt_t *client, const char *filter,
   return rc;
 }
 
+int ik_mqtt_listen(iotkit_mqtt_t *client, const char *filter, iotkit_mqtt_message_fn handler,
+                   void *ctx) {
+  ik_mutex_lock(client->mutex);
+  int rc = IK_ECLOSED;
+  if (accepts(client))
+    rc = ik_mqtt_session_listen(&client->session, ik_str(filter), (void (*)(void))handler, ctx);
+  ik_mutex_unlock(client->mutex);
+  return rc;
+}
+
+int ik_mqtt_ask(iotkit_mqtt_t *client, const char *filter, uint8_t qos) {
+  ik_mutex_lock(client->mutex);
+  int rc = IK_ECLOSED;
+  if (accepts(client)) rc = ik_mqtt_session_ask(&client->session, ik_str(filter), qos);
+  (void)after_request(client);
+  return rc;
+}
+
 int ik_mqtt_unsubscribe_old(iotkit_mqtt_t *client, const char *filter) {
   ik_mutex_lock(client->mutex);
   int rc = IK_ECLOSED;

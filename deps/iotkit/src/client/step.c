@@ -23,6 +23,7 @@
 #include "base/codec.h"
 #include "base/endpoint.h"
 #include "base/time.h"
+#include "client/companion.h"
 #include "client/driver.h"
 #include "client/events.h"
 #include "client/wire.h"
@@ -50,6 +51,9 @@ static int dispatch(iotkit_mqtt_t *client, const struct ik_mqtt_event *event, ui
   switch (event->type) {
   case IK_MQTT_ACCEPTED:
     client->connected_ms = now_ms;
+    ik_mutex_lock(client->mutex);
+    client->connects++;
+    ik_mutex_unlock(client->mutex);
     ik_log(IOTKIT_LOG_INFO, "mqtt: connected to %s", ik_endpoint(client->host, client->port).text);
     ik_mqtt_enter_state(client, IOTKIT_MQTT_CONNECTED, 0, "", event->session_present);
     return 0;
@@ -368,6 +372,7 @@ void ik_mqtt_run(iotkit_mqtt_t *client, uint64_t now_ms) {
     exchange(client, now_ms);
   else
     continue_open(client, now_ms);
+  ik_mqtt_step_companions(client, now_ms);
   ik_mutex_lock(client->mutex);
   ik_mqtt_note_next_step(client);
   ik_mutex_unlock(client->mutex);

@@ -102,6 +102,8 @@ void ik_mqtt_note_next_step(iotkit_mqtt_t *client) {
   }
   client->more = reads && (client->more || ik_buf_size(&client->input) > 0);
   client->deadline_ms = deadline_of(client);
+  if (client->state != IOTKIT_MQTT_CLOSED)
+    client->deadline_ms = ik_earlier(client->deadline_ms, client->companions_due_ms);
   /* What another thread has asked for since this step looked. */
   const bool output = client->open && !unwritten && ik_mqtt_session_has_output(session);
   const bool stop = client->stop_wanted && client->stop_end_ms == UINT64_MAX;

@@ -16,6 +16,7 @@ struct ik_mqtt_request {
   uint8_t qos;
   bool sent;    /* in this connection: stands in the queue of those to be answered */
   bool stamped; /* sent_ms is known */
+  bool bare;    /* a SUBSCRIBE for this connection alone, of which the table knows nothing */
   bool overdue; /* its answer has not come in time; it may still come */
   uint64_t sent_ms;
   size_t filter_len;

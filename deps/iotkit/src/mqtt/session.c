@@ -139,6 +139,19 @@ int ik_mqtt_session_open(struct ik_mqtt_session *session, uint64_t now_ms) {
   return 0;
 }
 
+/* What was asked of this connection alone. */
+static void drop_bare(struct ik_mqtt_session *session) {
+  struct ik_mqtt_request_list kept = {0};
+  struct ik_mqtt_request *request;
+  while ((request = ik_mqtt_requests_pop(&session->waiting))) {
+    if (request->bare)
+      ik_mqtt_session_free_request(session, request);
+    else
+      ik_mqtt_requests_push(&kept, request);
+  }
+  session->waiting = kept;
+}
+
 void ik_mqtt_session_drop(struct ik_mqtt_session *session) {
   session->phase = IK_MQTT_OFFLINE;
   session->ping_sent = false;
@@ -152,6 +165,7 @@ void ik_mqtt_session_drop(struct ik_mqtt_session *session) {
   ik_buf_free(&session->out);
   ik_mqtt_flights_rewind(&session->flights);
   ik_mqtt_requests_rewind(&session->pending, &session->waiting);
+  drop_bare(session);
   if (!session->connect.clean_session) return;
   struct ik_mqtt_sub *sub = ik_mqtt_subs_first(&session->subs);
   for (; sub; sub = ik_mqtt_subs_next(&session->subs, sub))

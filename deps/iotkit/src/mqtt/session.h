@@ -161,6 +161,18 @@ int ik_mqtt_session_publish(struct ik_mqtt_session *session, const struct ik_mqt
 int ik_mqtt_session_subscribe(struct ik_mqtt_session *session, struct ik_str filter, uint8_t qos,
                               void (*fn)(void), void *ctx);
 /*
+ * Adds a handler for a filter of which the broker is never asked: its messages come because of what
+ * ask() or another device's session has subscribed. Removed by unsubscribe(), which sends nothing then.
+ */
+int ik_mqtt_session_listen(struct ik_mqtt_session *session, struct ik_str filter, void (*fn)(void),
+                           void *ctx);
+/*
+ * Asks the broker for a filter in this connection and keeps nothing of it, so that nothing is restored
+ * in the next one: for what may be subscribed only after something else. The packet id;
+ * IK_ENOT_CONNECTED, and the errors of subscribe().
+ */
+int ik_mqtt_session_ask(struct ik_mqtt_session *session, struct ik_str filter, uint8_t qos);
+/*
  * The packet id, 0: nothing is sent now. *removed is the handler, with a reference for the caller,
  * or NULL: it was not subscribed, or an error.
  */

@@ -149,9 +149,36 @@ int ik_mqtt_session_subscribe(struct ik_mqtt_session *session, struct ik_str fil
     ik_mqtt_subs_remove(&session->subs, sub);
     return rc;
   }
+  sub->local = false;
   sub->request->qos = ik_mqtt_sub_qos(sub);
   const int id = sub->request->packet_id;
   if (session->phase != IK_MQTT_UP) return 0;
+  (void)ik_mqtt_session_pump(session);
+  return id;
+}
+
+int ik_mqtt_session_listen(struct ik_mqtt_session *session, struct ik_str filter, void (*fn)(void),
+                           void *ctx) {
+  struct ik_mqtt_sub *sub = NULL;
+  int rc = subscribe_check(session, filter, 0);
+  if (rc == 0) rc = ik_mqtt_subs_add(&session->subs, filter, &sub);
+  if (rc < 0) return rc;
+  const bool is_new = !sub->handlers;
+  rc = ik_mqtt_sub_add_handler(sub, fn, ctx, 0);
+  if (is_new && rc == 0) sub->local = true;
+  if (is_new && rc < 0) ik_mqtt_subs_remove(&session->subs, sub);
+  return rc;
+}
+
+int ik_mqtt_session_ask(struct ik_mqtt_session *session, struct ik_str filter, uint8_t qos) {
+  struct ik_mqtt_request *request;
+  int rc = subscribe_check(session, filter, qos);
+  if (rc == 0 && session->phase != IK_MQTT_UP) rc = IK_ENOT_CONNECTED;
+  if (rc == 0) rc = new_request(session, IK_MQTT_SUBSCRIBE, filter, &request);
+  if (rc < 0) return rc;
+  request->qos = qos;
+  request->bare = true;
+  const int id = request->packet_id;
   (void)ik_mqtt_session_pump(session);
   return id;
 }
@@ -212,7 +239,7 @@ int ik_mqtt_session_restore(struct ik_mqtt_session *session, bool session_presen
   struct ik_mqtt_sub *sub = ik_mqtt_subs_first(&session->subs);
   for (; sub; sub = ik_mqtt_subs_next(&session->subs, sub)) {
     if (!session_present) sub->state = IK_MQTT_SUB_NEW;
-    if (sub->request || sub->state == IK_MQTT_SUB_GRANTED) continue;
+    if (sub->local || sub->request || sub->state == IK_MQTT_SUB_GRANTED) continue;
     const int rc = ask(session, sub);
     if (rc < 0) return rc;
     sub->request->qos = ik_mqtt_sub_qos(sub);

@@ -42,6 +42,7 @@ struct ik_mqtt_sub {
   uint32_t hash;
   enum ik_mqtt_sub_state state;
   bool wild;
+  bool local; /* never asked of the broker: somebody else subscribes what it matches */
 };
 
 struct ik_mqtt_subs {
