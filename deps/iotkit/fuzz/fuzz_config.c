@@ -21,11 +21,11 @@ static void check_text(const char *text) {
   CHECK(text != NULL && ik_utf8_valid((const uint8_t *)text, strlen(text)));
 }
 
-static void check_config(const struct ik_announcement *notice) {
-  const struct ik_config *config = notice->config;
+static void check_config(const struct ik_announcement *notice, enum ik_config_source source) {
+  const struct iotkit_config_info *config = notice->config;
   struct ik_url url;
   CHECK(config != NULL && config->config_id[0] != '\0' && config->sign[0] != '\0');
-  CHECK(config->sign_method[0] != '\0');
+  CHECK(config->sign_method[0] != '\0' && config->pushed == (source == IK_CONFIG_PUSH));
   check_text(config->config_id);
   check_text(config->sign);
   check_text(config->sign_method);
@@ -43,11 +43,11 @@ static void check_copy(const struct ik_announcement *notice) {
   ik_announcement_free(&copy);
 }
 
-static void check_answer(const char *id, int error, const char *detail) {
+static void check_answer(const char *id, int code, const char *detail) {
   struct ik_buf buf;
   struct ik_json json;
   ik_buf_init(&buf, 4 * IK_KIB);
-  CHECK(ik_config_write_push_reply(&buf, id, error, detail) == 0);
+  CHECK(ik_config_write_push_reply(&buf, id, code, detail) == 0);
   struct ik_str text = {(const char *)ik_buf_ptr(&buf), ik_buf_size(&buf)};
   CHECK(ik_json_parse(text, &json, NULL) == 0);
   ik_json_free(&json);
@@ -68,9 +68,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   CHECK(rc <= 0 && memchr(detail, '\0', sizeof(detail)) != NULL);
   check_text(detail);
   check_text(notice.upgrade.id);
-  if (rc == 0 && !notice.nothing) check_config(&notice);
+  if (rc == 0 && !notice.nothing) check_config(&notice, source);
   check_copy(&notice);
-  check_answer(notice.upgrade.id, rc, detail);
+  check_answer(notice.upgrade.id, ik_config_code_of(rc), detail);
   ik_announcement_free(&notice);
   return 0;
 }

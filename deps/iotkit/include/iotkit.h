@@ -8,6 +8,7 @@
  *   iotkit_loop.h     one thread that drives any number of clients
  *   iotkit_ota.h      a device's OTA channel, and the upgrades (jobs) that arrive on it
  *   iotkit_over.h     the same over an MQTT client that the program has already
+ *   iotkit_config.h   remote configuration of a device
  *   iotkit_register.h credentials for a device that has none: registration, X.509
  *   iotkit_file.h     an image file that appears whole under its name or not at all
  *
@@ -26,6 +27,7 @@
 #ifndef IOTKIT_H
 #define IOTKIT_H
 
+#include "iotkit_config.h"
 #include "iotkit_core.h"
 #include "iotkit_errors.h"
 #include "iotkit_file.h"

@@ -103,6 +103,11 @@ extern "C" {
   X(SIGNATURE_MISSING,     -1511, 0, "the policy requires a signature and the notice has none") \
   X(PUBLIC_KEY,            -1512, 0, "the public keys could not be read") \
   X(BLOCK,                 -1513, 1, "a block of the image was refused or arrived damaged") \
+  /* answers of the platform */ \
+  X(PLATFORM_PARAMETERS,   -1551, 0, "the platform says that the parameters of the request are wrong") \
+  X(PLATFORM_UNAVAILABLE,  -1552, 1, "the platform could not answer the request now") \
+  X(CONFIG_DISABLED,       -1553, 0, "remote configuration is switched off for the product") \
+  X(CONFIG_CONTENT,        -1554, 0, "the content of the configuration is not what was asked for") \
   /* files */ \
   X(FILE,                  -1601, 0, "the file could not be written or read") \
   X(NO_SPACE,              -1602, 0, "not enough free space") \

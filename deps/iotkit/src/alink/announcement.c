@@ -13,15 +13,15 @@
 
 /* ---- what a configuration adds ---- */
 
-static struct ik_config *new_config(void) {
-  struct ik_config *config = calloc(1, sizeof(*config));
+static struct iotkit_config_info *new_config(void) {
+  struct iotkit_config_info *config = calloc(1, sizeof(*config));
   if (config == NULL) return NULL;
   config->config_id = config->sign = ik_fields_absent;
   config->sign_method = config->get_type = ik_fields_absent;
   return config;
 }
 
-static void free_config(struct ik_config *config) {
+static void free_config(struct iotkit_config_info *config) {
   if (config == NULL) return;
   ik_fields_free_text(config->config_id);
   ik_fields_free_text(config->sign);
@@ -30,9 +30,10 @@ static void free_config(struct ik_config *config) {
   free(config);
 }
 
-static struct ik_config *copy_config(const struct ik_config *config) {
-  struct ik_config *copy = new_config();
+static struct iotkit_config_info *copy_config(const struct iotkit_config_info *config) {
+  struct iotkit_config_info *copy = new_config();
   if (copy == NULL) return NULL;
+  copy->pushed = config->pushed;
   if (ik_fields_copy_text(config->config_id, &copy->config_id) &&
       ik_fields_copy_text(config->sign, &copy->sign) &&
       ik_fields_copy_text(config->sign_method, &copy->sign_method) &&

@@ -11,26 +11,18 @@
 #define IK_ALINK_ANNOUNCEMENT_H
 
 #include "alink/files.h"
-#include "iotkit_ota.h"
+#include "iotkit_config.h"
 
 #define IK_ANNOUNCEMENT_MD5_LEN 16
 
-/* What a configuration has beyond an upgrade; texts belong to it, absent ones are "". */
-struct ik_config {
-  const char *config_id;
-  const char *sign;        /* as it was sent */
-  const char *sign_method; /* as it was sent */
-  const char *get_type;
-};
-
 /* An upgrade with the memory its texts live in. */
 struct ik_announcement {
-  struct iotkit_upgrade upgrade; /* no text is NULL; absent ones are "" */
-  struct ik_files files;         /* owned; what upgrade.files points to */
-  struct ik_config *config;      /* owned; NULL: it announces firmware */
-  const char *file_name;         /* of several files the one that it is about; else "" */
-  bool nothing;                  /* the platform answered that there is nothing to do */
-  bool has_md5;                  /* `md5` was announced beside a SHA-256, which alone counts */
+  struct iotkit_upgrade upgrade;     /* no text is NULL; absent ones are "" */
+  struct ik_files files;             /* owned; what upgrade.files points to */
+  struct iotkit_config_info *config; /* owned, with its texts; NULL: it announces firmware */
+  const char *file_name;             /* of several files the one that it is about; else "" */
+  bool nothing;                      /* the platform answered that there is nothing to do */
+  bool has_md5;                      /* `md5` was announced beside a SHA-256, which alone counts */
   uint8_t md5[IK_ANNOUNCEMENT_MD5_LEN];
 };
 

@@ -5,7 +5,6 @@
 #include "alink/config.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "alink/fields.h"
@@ -14,25 +13,46 @@
 #include "iotkit_errors.h"
 
 #define CODE_SUCCESS 200
+#define CODE_TOO_MANY 429
 #define CODE_PARAMETERS 460 /* the platform's "request parameter error" */
 #define CODE_INTERNAL 500
+#define CODE_NO_CONFIG 6710 /* none was saved for the product */
+#define CODE_DISABLED 6713  /* the product's switch is off */
 #define MD5_LEN 16
 #define SHA256_LEN 32
 #define SIGN_TEXT_MAX 64
 
 /* ---- reading ---- */
 
-static int check_answer(const struct ik_fields *root) {
+/* The error that a code of the platform stands for. */
+static int error_of(uint64_t code) {
+  switch (code) {
+  case CODE_PARAMETERS:
+    return IK_EPLATFORM_PARAMETERS;
+  case CODE_TOO_MANY:
+  case CODE_INTERNAL:
+    return IK_EPLATFORM_UNAVAILABLE;
+  case CODE_DISABLED:
+    return IK_ECONFIG_DISABLED;
+  default:
+    return IK_ENOTICE_CODE;
+  }
+}
+
+/* `nothing`: the code says that there is no configuration. */
+static int check_answer(const struct ik_fields *root, bool *nothing) {
   const struct ik_json_node *code = ik_fields_get(root, "code");
   const struct ik_json_node *message = ik_fields_get(root, "message");
   struct ik_str words = {"", 0};
-  uint64_t number;
+  uint64_t number = 0;
   if (code == NULL) return ik_fields_refuse(root, "code", "is missing");
-  if (ik_json_u64(code, &number) && number == CODE_SUCCESS) return 0;
+  const bool is_number = ik_json_u64(code, &number);
+  *nothing = is_number && number == CODE_NO_CONFIG;
+  if (*nothing || (is_number && number == CODE_SUCCESS)) return 0;
   if (message != NULL && message->type == IK_JSON_STRING)
     words = ik_fields_printable(message->text);
   struct ik_str text = ik_fields_printable(code->text);
-  return ik_refuse(root->detail, IK_ENOTICE_CODE, "the platform answered with code %.*s %.*s",
+  return ik_refuse(root->detail, error_of(number), "the platform answered with code %.*s %.*s",
                    (int)text.len, text.ptr, (int)words.len, words.ptr);
 }
 
@@ -51,7 +71,7 @@ static int read_sign(const struct ik_fields *in, struct ik_announcement *out) {
 static int read_config(const struct ik_fields *in, struct ik_announcement *out) {
   int rc = ik_announcement_add_config(out);
   if (rc != 0) return rc;
-  struct ik_config *config = out->config;
+  struct iotkit_config_info *config = out->config;
   rc = ik_fields_text(in, "configId", IK_CONFIG_TEXT_MAX, true, &config->config_id);
   if (rc == 0) rc = ik_fields_size(in, "configSize", IK_CONFIG_MAX, &out->upgrade.size);
   if (rc == 0) rc = read_sign(in, out);
@@ -64,8 +84,8 @@ static int read_message(struct ik_fields *root, enum ik_config_source source,
                         struct ik_announcement *out) {
   const char *name = source == IK_CONFIG_REPLY ? "data" : "params";
   int rc = ik_fields_id(root, &out->upgrade.id);
-  if (rc == 0 && source == IK_CONFIG_REPLY) rc = check_answer(root);
-  if (rc != 0) return rc;
+  if (rc == 0 && source == IK_CONFIG_REPLY) rc = check_answer(root, &out->nothing);
+  if (rc != 0 || out->nothing) return rc;
   struct ik_fields in = {root->json, ik_fields_get(root, name), root->detail};
   bool empty = in.object == NULL || (in.object->type == IK_JSON_OBJECT && in.object->count == 0);
   if (empty && source == IK_CONFIG_PUSH) return ik_fields_refuse(root, name, "is missing or empty");
@@ -74,7 +94,9 @@ static int read_message(struct ik_fields *root, enum ik_config_source source,
     return 0;
   }
   if (in.object->type != IK_JSON_OBJECT) return ik_fields_refuse(root, name, "is not an object");
-  return read_config(&in, out);
+  rc = read_config(&in, out);
+  if (rc == 0) out->config->pushed = source == IK_CONFIG_PUSH;
+  return rc;
 }
 
 int ik_config_parse(struct ik_str text, enum ik_config_source source, struct ik_announcement *out,
@@ -98,17 +120,14 @@ int ik_config_parse(struct ik_str text, enum ik_config_source source, struct ik_
 
 /* ---- writing ---- */
 
-int ik_config_topic(enum ik_config_topic which, const char *product_key, const char *device_name,
-                    char out[IK_OTA_TOPIC_MAX]) {
+const char *ik_config_topic_tail(enum ik_config_topic which) {
   static const char *const tails[IK_CONFIG_TOPICS] = {
-      [IK_CONFIG_TOPIC_GET] = "get",
-      [IK_CONFIG_TOPIC_GET_REPLY] = "get_reply",
-      [IK_CONFIG_TOPIC_PUSH] = "push",
-      [IK_CONFIG_TOPIC_PUSH_REPLY] = "push_reply",
+      [IK_CONFIG_TOPIC_GET] = "/thing/config/get",
+      [IK_CONFIG_TOPIC_GET_REPLY] = "/thing/config/get_reply",
+      [IK_CONFIG_TOPIC_PUSH] = "/thing/config/push",
+      [IK_CONFIG_TOPIC_PUSH_REPLY] = "/thing/config/push_reply",
   };
-  char tail[32];
-  snprintf(tail, sizeof(tail), "/thing/config/%s", tails[which]);
-  return ik_ota_make_topic("/sys", product_key, device_name, tail, out);
+  return tails[which];
 }
 
 int ik_config_write_get(struct ik_buf *out, uint32_t id, const char *scope, const char *get_type,
@@ -124,13 +143,17 @@ int ik_config_write_get(struct ik_buf *out, uint32_t id, const char *scope, cons
   return rc == 0 ? ik_buf_append_str(out, "},\"method\":\"thing.config.get\"}") : rc;
 }
 
-int ik_config_write_push_reply(struct ik_buf *out, const char *id, int error, const char *detail) {
-  int code = error == 0 ? CODE_SUCCESS : error == IK_ENO_MEMORY ? CODE_INTERNAL : CODE_PARAMETERS;
+int ik_config_code_of(int error) {
+  if (error == 0) return CODE_SUCCESS;
+  return error == IK_ENO_MEMORY ? CODE_INTERNAL : CODE_PARAMETERS;
+}
+
+int ik_config_write_push_reply(struct ik_buf *out, const char *id, int code, const char *message) {
   int rc = ik_buf_append_str(out, "{");
   if (rc == 0) rc = ik_json_write_member(out, "id", ik_str(id));
   if (rc == 0) rc = ik_buf_printf(out, ",\"code\":%d,", code);
-  if (rc == 0 && error != 0) {
-    rc = ik_json_write_member(out, "message", ik_str(detail));
+  if (rc == 0 && message[0] != '\0') {
+    rc = ik_json_write_member(out, "message", ik_str(message));
     if (rc == 0) rc = ik_buf_append_str(out, ",");
   }
   return rc == 0 ? ik_buf_append_str(out, "\"data\":{}}") : rc;

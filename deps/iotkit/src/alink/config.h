@@ -15,7 +15,9 @@ enum ik_config_source {
 
 /*
  * Reads one as ik_notice_parse does, with the same errors and duties: size, digest and URL are
- * those of the upgrade, version and module "". `nothing`: a reply without a configuration.
+ * those of the upgrade, version and module "". `nothing`: a reply without a configuration, or with
+ * code 6710. Other codes: IK_EPLATFORM_PARAMETERS (460), IK_EPLATFORM_UNAVAILABLE (429, 500),
+ * IK_ECONFIG_DISABLED (6713), else IK_ENOTICE_CODE.
  */
 int ik_config_parse(struct ik_str text, enum ik_config_source source, struct ik_announcement *out,
                     char *detail);
@@ -28,14 +30,15 @@ enum ik_config_topic {
   IK_CONFIG_TOPICS
 };
 
-/* As ik_ota_topic. */
-int ik_config_topic(enum ik_config_topic which, const char *product_key, const char *device_name,
-                    char out[IK_OTA_TOPIC_MAX]);
+/* What follows "/sys/{product key}/{device name}". */
+const char *ik_config_topic_tail(enum ik_config_topic which);
 
 /* Appends a request; `attribute_keys` is left out when it is "". As ik_ota_write_inform. */
 int ik_config_write_get(struct ik_buf *out, uint32_t id, const char *scope, const char *get_type,
                         const char *attribute_keys);
-/* Appends the answer to the push `id`: `error` 0, or why it was refused and what is wrong. */
-int ik_config_write_push_reply(struct ik_buf *out, const char *id, int error, const char *detail);
+/* The code that answers a push which was taken (0) or refused with this error. */
+int ik_config_code_of(int error);
+/* Appends the answer to the push `id`; `message` "": none. As ik_ota_write_inform. */
+int ik_config_write_push_reply(struct ik_buf *out, const char *id, int code, const char *message);
 
 #endif

@@ -1,74 +1,117 @@
 /*
  * config.c - remote configuration: topics, the request, and announcements into jobs.
  *
- * Whoever opens a channel owns it. Its handlers run on the thread that drives the client; close
- * unsubscribes them, which waits for a running one. Between open and close nothing here changes but
+ * Whoever makes one owns it. Its handlers run on the thread that steps the client; free()
+ * unsubscribes them, which waits for a running one. In between nothing here changes but
  * `callback_thread`.
  */
 #include "channel/config.h"
 
+#include <inttypes.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "alink/config.h"
-#include "alink/messages.h"
 #include "base/limits.h"
+#include "base/sized.h"
 #include "channel/ota.h"
 #include "download/job.h"
 
 /* Three texts of nothing but escapes, and the fields around them. */
 #define PAYLOAD_MAX (20 * IK_KIB)
+#define REQUEST_ID_MAX 16
 
-struct ik_config_channel {
-  iotkit_mqtt_t *client;                    /* borrowed */
-  iotkit_ota_t *ota;                        /* borrowed */
-  struct ik_config_channel_options options; /* its names are not kept */
-  /* Of jobs whose user sets no others; made by the thread that opens, which reads the environment. */
-  struct ik_fetch_config *fetch;
+struct iotkit_config {
+  struct ik_carrier *carrier;    /* borrowed, the channel's */
+  iotkit_ota_t *ota;             /* borrowed */
+  struct ik_fetch_config *fetch; /* a reference */
+  struct iotkit_config_options options;
   char topics[IK_CONFIG_TOPICS][IK_OTA_TOPIC_MAX];
   size_t subscribed;
   atomic_uintptr_t callback_thread; /* 0: none runs */
 };
 
-static int publish(struct ik_config_channel *config, enum ik_config_topic topic,
+static int publish(iotkit_config_t *config, enum ik_config_topic topic,
                    const struct ik_buf *payload) {
-  return iotkit_mqtt_publish(config->client, config->topics[topic], ik_buf_ptr(payload),
-                             ik_buf_size(payload), 0, false);
+  return config->carrier->ops->publish(config->carrier, config->topics[topic], ik_buf_ptr(payload),
+                                       ik_buf_size(payload), 0);
 }
 
-int ik_config_channel_get(struct ik_config_channel *config, const char *scope, const char *get_type,
-                          const char *attribute_keys) {
+int ik_config_ask(iotkit_config_t *config, const char *scope, const char *get_type,
+                  const char *attribute_keys, char *request_id) {
   struct ik_buf payload;
   const uint32_t id = ik_ota_next_id(config->ota);
   ik_buf_init(&payload, PAYLOAD_MAX);
   int rc = ik_config_write_get(&payload, id, scope, get_type, attribute_keys);
+  /* The reply may be there before publish() returns. */
+  if (request_id != NULL) snprintf(request_id, REQUEST_ID_MAX, "%" PRIu32, id);
   if (rc == 0) rc = publish(config, IK_CONFIG_TOPIC_GET, &payload);
   ik_buf_free(&payload);
   return rc;
 }
 
-/* ---- announcements ---- */
-
-static void answer_push(struct ik_config_channel *config, const char *id, int error,
-                        const char *detail) {
-  struct ik_buf payload;
-  ik_buf_init(&payload, PAYLOAD_MAX);
-  int rc = ik_config_write_push_reply(&payload, id, error, detail);
-  if (rc == 0) rc = publish(config, IK_CONFIG_TOPIC_PUSH_REPLY, &payload);
-  if (rc < 0) ik_log(IOTKIT_LOG_WARNING, "ota: push not answered: %s", iotkit_strerror(rc));
-  ik_buf_free(&payload);
+int iotkit_config_request(iotkit_config_t *config, char *request_id) {
+  if (config == NULL) return IK_EINVALID_ARGUMENT;
+  return ik_config_ask(config, "product", "file", "", request_id);
 }
 
-static void report_refusal(struct ik_config_channel *config, int error, const char *detail) {
+/* ---- answers ---- */
+
+static int answer(iotkit_config_t *config, const char *id, int code, const char *message) {
+  struct ik_buf payload;
+  ik_buf_init(&payload, PAYLOAD_MAX);
+  int rc = ik_config_write_push_reply(&payload, id, code, message);
+  if (rc == 0) rc = publish(config, IK_CONFIG_TOPIC_PUSH_REPLY, &payload);
+  ik_buf_free(&payload);
+  return rc;
+}
+
+int iotkit_config_answer(iotkit_config_t *config, const char *push_id, int code,
+                         const char *message) {
+  if (config == NULL || push_id == NULL || push_id[0] == '\0' || code <= 0)
+    return IK_EINVALID_ARGUMENT;
+  const char *text = message != NULL ? message : "";
+  if (strlen(text) > IOTKIT_CONFIG_MESSAGE_MAX || strlen(push_id) > IOTKIT_DETAIL_MAX)
+    return IK_ETOO_LONG;
+  return answer(config, push_id, code, text);
+}
+
+static void answer_by_itself(iotkit_config_t *config, const char *id, int error,
+                             const char *detail) {
+  const int rc = answer(config, id, ik_config_code_of(error), error == 0 ? "" : detail);
+  if (rc < 0) ik_log(IOTKIT_LOG_WARNING, "ota: push not answered: %s", iotkit_strerror(rc));
+}
+
+/* ---- announcements ---- */
+
+static void report_refusal(iotkit_config_t *config, int error, const char *detail,
+                           const char *request_id) {
+  const struct iotkit_config_options *options = &config->options;
   ik_log(IOTKIT_LOG_WARNING, "ota: refused a configuration: %s: %s", iotkit_error_name(error),
          detail);
-  config->options.on_refused(config->options.ctx, error, detail);
+  if (options->on_refused != NULL)
+    options->on_refused(options->ctx, config, error, detail, request_id);
+}
+
+static void report_nothing(iotkit_config_t *config, const char *request_id) {
+  const struct iotkit_config_options *options = &config->options;
+  if (options->on_nothing != NULL) options->on_nothing(options->ctx, config, request_id);
+}
+
+static void hand_on(iotkit_config_t *config, iotkit_job_t *job) {
+  const struct iotkit_config_options *options = &config->options;
+  if (options->on_config != NULL) {
+    options->on_config(options->ctx, config, job);
+  } else {
+    iotkit_job_unref(job);
+  }
 }
 
 /* Reads a message into a job, NULL: a reply that there is no configuration. Writes `id` always. */
-static int read_job(const struct ik_config_channel *config,
-                    const struct iotkit_mqtt_message *message, enum ik_config_source source,
-                    iotkit_job_t **job, char *id, char *detail) {
+static int read_job(const iotkit_config_t *config, const struct iotkit_mqtt_message *message,
+                    enum ik_config_source source, iotkit_job_t **job, char *id, char *detail) {
   struct ik_announcement announcement;
   const struct ik_str text = {(const char *)message->payload, message->payload_len};
   *job = NULL;
@@ -79,19 +122,26 @@ static int read_job(const struct ik_config_channel *config,
   return rc;
 }
 
-/* The push is answered before the job is handed on, so that its answer is published first. */
-static void take_message(struct ik_config_channel *config,
-                         const struct iotkit_mqtt_message *message, enum ik_config_source source) {
+/* A push is answered before the job is handed on, so that its answer is published first. */
+static void take_message(iotkit_config_t *config, const struct iotkit_mqtt_message *message,
+                         enum ik_config_source source) {
   char detail[IOTKIT_DETAIL_MAX] = "";
   char id[IOTKIT_DETAIL_MAX];
   iotkit_job_t *job;
+  const bool is_push = source == IK_CONFIG_PUSH;
   const int rc = read_job(config, message, source, &job, id, detail);
-  if (rc != 0) report_refusal(config, rc, detail);
-  if (source == IK_CONFIG_PUSH) answer_push(config, id, rc, detail);
-  if (job != NULL) config->options.on_config(config->options.ctx, job);
+  if (is_push && (rc != 0 || config->options.answer_pushes))
+    answer_by_itself(config, id, rc, detail);
+  if (rc != 0) {
+    report_refusal(config, rc, detail, is_push ? "" : id);
+  } else if (job == NULL) {
+    report_nothing(config, id);
+  } else {
+    hand_on(config, job);
+  }
 }
 
-static void run(struct ik_config_channel *config, const struct iotkit_mqtt_message *message,
+static void run(iotkit_config_t *config, const struct iotkit_mqtt_message *message,
                 enum ik_config_source source) {
   atomic_store(&config->callback_thread, ik_thread_self());
   take_message(config, message, source);
@@ -120,20 +170,21 @@ static const struct {
 };
 #define SUBSCRIPTIONS (sizeof(subscriptions) / sizeof(subscriptions[0]))
 
-static int make_topics(struct ik_config_channel *config,
-                       const struct ik_config_channel_options *options, char *detail) {
+static int make_topics(iotkit_config_t *config, char *detail) {
   int rc = 0;
-  for (size_t i = 0; rc == 0 && i < IK_CONFIG_TOPICS; i++)
-    rc = ik_config_topic((enum ik_config_topic)i, options->product_key, options->device_name,
-                         config->topics[i]);
-  if (rc != 0) ik_detail(detail, "product key and device name make no topic");
+  for (size_t i = 0; rc == 0 && i < IK_CONFIG_TOPICS; i++) {
+    const char *tail = ik_config_topic_tail((enum ik_config_topic)i);
+    rc = ik_ota_make_own_topic(config->ota, "/sys", tail, config->topics[i]);
+  }
+  if (rc != 0) ik_detail(detail, "product key and device name are too long");
   return rc;
 }
 
-static int subscribe(struct ik_config_channel *config, char *detail) {
+static int subscribe(iotkit_config_t *config, char *detail) {
   for (size_t i = 0; i < SUBSCRIPTIONS; i++) {
     const char *topic = config->topics[subscriptions[i].topic];
-    int rc = iotkit_mqtt_subscribe(config->client, topic, 0, subscriptions[i].handler, config);
+    int rc = config->carrier->ops->subscribe(config->carrier, topic, 0, subscriptions[i].handler,
+                                             config);
     if (rc < 0) {
       return ik_refuse(detail, rc, "%s: %s", topic, iotkit_strerror(rc));
     }
@@ -142,40 +193,53 @@ static int subscribe(struct ik_config_channel *config, char *detail) {
   return 0;
 }
 
-int ik_config_channel_open(iotkit_mqtt_t *client, iotkit_ota_t *ota,
-                           const struct ik_config_channel_options *options,
-                           struct ik_config_channel **out, char *detail) {
-  *out = NULL;
-  struct ik_config_channel *config = calloc(1, sizeof(*config));
+static void unsubscribe(iotkit_config_t *config) {
+  while (config->subscribed > 0) {
+    config->subscribed--;
+    config->carrier->ops->unsubscribe(config->carrier,
+                                      config->topics[subscriptions[config->subscribed].topic],
+                                      subscriptions[config->subscribed].handler, config);
+  }
+}
+
+static int open_config(iotkit_ota_t *ota, const struct iotkit_config_options *options,
+                       iotkit_config_t **out, char *detail) {
+  iotkit_config_t *config = calloc(1, sizeof(*config));
   if (config == NULL) return IK_ENO_MEMORY;
-  config->client = client;
+  config->carrier = ik_ota_carrier(ota);
   config->ota = ota;
   config->options = *options;
-  config->options.product_key = NULL;
-  config->options.device_name = NULL;
+  config->fetch = ik_fetch_config_ref(ik_ota_fetch_config(ota));
   atomic_init(&config->callback_thread, 0);
-  int rc = make_topics(config, options, detail);
-  if (rc == 0) rc = ik_fetch_config_new(NULL, &config->fetch, detail);
+  int rc = make_topics(config, detail);
   if (rc == 0) rc = subscribe(config, detail);
   if (rc == 0) {
     *out = config;
   } else {
-    ik_config_channel_close(config);
+    iotkit_config_free(config);
   }
   return rc;
 }
 
-void ik_config_channel_close(struct ik_config_channel *config) {
-  if (config == NULL) return;
-  while (config->subscribed > 0) {
-    config->subscribed--;
-    iotkit_mqtt_unsubscribe(config->client, config->topics[subscriptions[config->subscribed].topic],
-                            subscriptions[config->subscribed].handler, config);
-  }
-  ik_fetch_config_unref(config->fetch);
-  free(config);
+int iotkit_config_new(iotkit_ota_t *ota, const struct iotkit_config_options *options,
+                      iotkit_config_t **out, char *detail) {
+  struct iotkit_config_options own = {0};
+  if (out != NULL) *out = NULL;
+  if (ota == NULL || options == NULL || out == NULL)
+    return ik_refuse(detail, IK_EINVALID_ARGUMENT, "channel, options and out are needed");
+  int rc = IK_SIZED_READ(&own, options, detail);
+  return rc == 0 ? open_config(ota, &own, out, detail) : rc;
 }
 
-bool ik_config_channel_in_callback(const struct ik_config_channel *config) {
+int iotkit_config_free(iotkit_config_t *config) {
+  if (config == NULL) return 0;
+  if (ik_config_in_callback(config)) return IK_EIN_CALLBACK;
+  unsubscribe(config);
+  ik_fetch_config_unref(config->fetch);
+  free(config);
+  return 0;
+}
+
+bool ik_config_in_callback(const iotkit_config_t *config) {
   return config != NULL && atomic_load(&config->callback_thread) == ik_thread_self();
 }

@@ -3,6 +3,8 @@
  */
 #include "channel/line.h"
 
+#include <stdio.h>
+
 void ik_line_deinit(struct ik_line *line) {
   ik_cond_free(line->cond);
   ik_mutex_free(line->mutex);
@@ -28,6 +30,13 @@ uint32_t ik_line_next_id(struct ik_line *line) {
 
 const char *ik_line_topic(const struct ik_line *line, enum ik_ota_topic which) {
   return line->topics[which];
+}
+
+int ik_line_make_topic(const struct ik_line *line, const char *head, const char *tail,
+                       char out[IK_OTA_TOPIC_MAX]) {
+  int len = snprintf(out, IK_OTA_TOPIC_MAX, "%s%s%s", head,
+                     ik_ota_inform_names(line->topics[IK_OTA_INFORM]), tail);
+  return len < 0 || len >= IK_OTA_TOPIC_MAX ? IK_ETOO_LONG : 0;
 }
 
 /* ---- uses ---- */

@@ -46,6 +46,9 @@ void ik_line_deinit(struct ik_line *line);
 /* The id of the device's next message. Any thread. */
 uint32_t ik_line_next_id(struct ik_line *line);
 const char *ik_line_topic(const struct ik_line *line, enum ik_ota_topic which);
+/* Another topic of the device, "{head}/{product key}/{device name}{tail}". IK_ETOO_LONG. */
+int ik_line_make_topic(const struct ik_line *line, const char *head, const char *tail,
+                       char out[IK_OTA_TOPIC_MAX]);
 
 /*
  * The carrier, which stays until ik_line_end_use(); NULL: the line is closing. `wake` may be NULL.

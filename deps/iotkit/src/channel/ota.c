@@ -54,6 +54,19 @@ uint32_t ik_ota_next_id(iotkit_ota_t *ota) {
   return ik_line_next_id(line_of(ota));
 }
 
+int ik_ota_make_own_topic(const iotkit_ota_t *ota, const char *head, const char *tail,
+                          char out[IK_OTA_TOPIC_MAX]) {
+  return ik_line_make_topic(line_of(ota), head, tail, out);
+}
+
+struct ik_carrier *ik_ota_carrier(const iotkit_ota_t *ota) {
+  return ota->carrier;
+}
+
+struct ik_fetch_config *ik_ota_fetch_config(const iotkit_ota_t *ota) {
+  return ota->config;
+}
+
 static int publish(iotkit_ota_t *ota, enum ik_ota_topic topic, const struct ik_buf *payload,
                    uint8_t qos) {
   return ik_line_publish(line_of(ota), ota->carrier, topic, payload, qos);

@@ -6,6 +6,8 @@
 #define IK_CHANNEL_OTA_H
 
 #include "alink/messages.h"
+#include "channel/carrier.h"
+#include "download/options.h"
 #include "iotkit_ota.h"
 #include "net/transport.h"
 
@@ -19,6 +21,12 @@ int ik_ota_publish_version(iotkit_ota_t *ota, enum ik_ota_topic topic, const cha
                            const char *module);
 /* The id of the device's next message. */
 uint32_t ik_ota_next_id(iotkit_ota_t *ota);
+/* Another topic of the device: see ik_line_make_topic(). */
+int ik_ota_make_own_topic(const iotkit_ota_t *ota, const char *head, const char *tail,
+                          char out[IK_OTA_TOPIC_MAX]);
+/* What carries its messages, and the options of its jobs; both are borrowed from it. */
+struct ik_carrier *ik_ota_carrier(const iotkit_ota_t *ota);
+struct ik_fetch_config *ik_ota_fetch_config(const iotkit_ota_t *ota);
 /* Whether the calling thread is inside a callback of this channel. */
 bool ik_ota_in_callback(const iotkit_ota_t *ota);
 

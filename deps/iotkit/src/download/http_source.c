@@ -266,7 +266,9 @@ static void status(const struct ik_source *face, struct ik_source_status *status
 
 static struct ik_transfer_options policy_of(const struct ik_fetch_setup *setup) {
   const struct iotkit_fetch_options *from = &setup->config->options;
-  bool can_renew = setup->uplink != NULL || setup->config->renew_by_caller;
+  /* iotkit_job_renew() takes notices alone: who has another URL of a configuration has a job. */
+  bool by_caller = setup->config->renew_by_caller && setup->announcement.config == NULL;
+  bool can_renew = setup->uplink != NULL || by_caller;
   return (struct ik_transfer_options){
       .response_timeout_ms = from->response_timeout_ms,
       .idle_timeout_ms = from->idle_timeout_ms,

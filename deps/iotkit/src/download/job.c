@@ -218,6 +218,10 @@ const struct ik_announcement *ik_job_announcement(const iotkit_job_t *job) {
   return &job->setup.announcement;
 }
 
+const struct iotkit_config_info *iotkit_job_config(const iotkit_job_t *job) {
+  return job != NULL ? job->setup.announcement.config : NULL;
+}
+
 bool ik_job_has_external_digest(const iotkit_job_t *job) {
   struct ik_control *control = control_of(job);
   ik_control_lock(control);

@@ -54,12 +54,16 @@ static void on_refused(void *ctx, iotkit_ota_t *channel, int error, const char *
   note_refusal(ctx, error);
 }
 
-static void on_config(void *ctx, iotkit_job_t *job) {
+static void on_config(void *ctx, iotkit_config_t *config, iotkit_job_t *job) {
+  (void)config;
   offer(ctx, job);
 }
 
-static void on_config_refused(void *ctx, int error, const char *detail) {
+static void on_config_refused(void *ctx, iotkit_config_t *config, int error, const char *detail,
+                              const char *request_id) {
+  (void)config;
   (void)detail;
+  (void)request_id;
   note_refusal(ctx, error);
 }
 
@@ -78,7 +82,7 @@ static void free_handle(struct ik_iot_handle *counted) {
 
 /* Afterwards no callback runs. */
 static void close_channels(struct iot_ota *ota) {
-  ik_config_channel_close(ota->config);
+  iotkit_config_free(ota->config);
   iotkit_ota_free(ota->channel);
 }
 
@@ -91,16 +95,14 @@ static int open_channels(struct iot_ota *ota, const char *product_key, const cha
       .on_refused = on_refused,
       .ctx = ota,
   };
-  const struct ik_config_channel_options config = {
-      .product_key = product_key,
-      .device_name = device_name,
+  const struct iotkit_config_options config = {
+      .answer_pushes = true,
       .on_config = on_config,
       .on_refused = on_config_refused,
       .ctx = ota,
   };
   int rc = iotkit_ota_new(ota->client, &options, &ota->channel, detail);
-  if (rc == 0)
-    rc = ik_config_channel_open(ota->client, ota->channel, &config, &ota->config, detail);
+  if (rc == 0) rc = iotkit_config_new(ota->channel, &config, &ota->config, detail);
   return rc;
 }
 
@@ -145,7 +147,7 @@ static bool shut(struct iot_ota *ota, int *error) {
 
 static int deinit(struct iot_ota *ota) {
   int error;
-  if (ik_ota_in_callback(ota->channel) || ik_config_channel_in_callback(ota->config))
+  if (ik_ota_in_callback(ota->channel) || ik_config_in_callback(ota->config))
     return ik_iot_ota_fail(ota, IOT_OTAE_INVALID_STATE, IOT_OTAE_INVALID_STATE);
   if (!shut(ota, &error)) return error;
   close_channels(ota);

@@ -16,7 +16,7 @@ static int get_config(struct iot_ota *ota, const char *configScope, const char *
       strlen(attributeKeys) > IK_CONFIG_TEXT_MAX) {
     return ik_iot_ota_fail(ota, IK_IOT_OTA_FAILED, IOT_OTAE_STR_TOO_LONG);
   }
-  int rc = ik_config_channel_get(ota->config, configScope, getType, attributeKeys);
+  int rc = ik_config_ask(ota->config, configScope, getType, attributeKeys, NULL);
   if (rc >= 0) return 0;
   return ik_iot_ota_fail(ota, IK_IOT_OTA_FAILED,
                          rc == IK_EINVALID_ARGUMENT ? IOT_OTAE_INVALID_PARAM : IOT_OTAE_OSC_FAILED);

@@ -68,7 +68,7 @@ void ik_iot_ota_end(struct iot_ota *ota) {
   ik_iot_ota_set_state(ota, IOT_OTAS_FETCHED);
 }
 
-const struct ik_config *ik_iot_ota_config(const struct iot_ota *ota) {
+const struct iotkit_config_info *ik_iot_ota_config(const struct iot_ota *ota) {
   return ota->job != NULL ? ik_job_announcement(ota->job)->config : NULL;
 }
 

@@ -36,7 +36,7 @@ struct iot_ota {
   struct ik_iot_mqtt *mqtt;     /* with a reference: Destroy may come first */
   iotkit_mqtt_t *client;        /* its client */
   iotkit_ota_t *channel;
-  struct ik_config_channel *config;
+  iotkit_config_t *config;
   struct ik_mutex *mutex;
   struct ik_cond *cond;  /* a call returned */
   unsigned calls;        /* under way, Deinit's own included */
@@ -74,7 +74,7 @@ int ik_iot_ota_report_progress(struct iot_ota *ota, int step, const char *msg);
 /* ---- with the mutex held ---- */
 
 /* The configuration of the job that is fetched or was; NULL: that is firmware, or there is none. */
-const struct ik_config *ik_iot_ota_config(const struct iot_ota *ota);
+const struct iotkit_config_info *ik_iot_ota_config(const struct iot_ota *ota);
 /* The only way to change the state. */
 void ik_iot_ota_set_state(struct iot_ota *ota, IOT_OTA_State_t state);
 /*

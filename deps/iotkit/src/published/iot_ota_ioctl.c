@@ -123,7 +123,7 @@ static int get_text(const struct iot_ota *ota, IOT_OTA_CmdType_t type, char *buf
 }
 
 static int get_config_text(const struct iot_ota *ota, IOT_OTA_CmdType_t type, void *buf) {
-  const struct ik_config *config = ik_iot_ota_config(ota);
+  const struct iotkit_config_info *config = ik_iot_ota_config(ota);
   if (config == NULL) return IOT_OTAE_INVALID_PARAM;
   switch (type) {
   case IOT_OTAG_COTA_CONFIG_ID:

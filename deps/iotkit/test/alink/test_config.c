@@ -155,9 +155,12 @@ static void refuses_bad_pushes(void **state) {
 
 static void refuses_bad_replies(void **state) {
   static const struct refusal rows[] = {
-      {REPLY("6713", "{}"), IK_ENOTICE_CODE, "6713"},
+      {REPLY("6713", "{}"), IK_ECONFIG_DISABLED, "6713"},
+      {REPLY("429", "{}"), IK_EPLATFORM_UNAVAILABLE, "429"},
+      {REPLY("\"500\"", "{}"), IK_EPLATFORM_UNAVAILABLE, "500"},
+      {REPLY("6250", "{}"), IK_ENOTICE_CODE, "6250"},
       {REPLY("\"1000\"", "{" BASE "," SIGNED "}"), IK_ENOTICE_CODE, "1000"},
-      {"{\"id\":\"7\",\"code\":460,\"message\":\"no\\u0000\",\"data\":{}}", IK_ENOTICE_CODE,
+      {"{\"id\":\"7\",\"code\":460,\"message\":\"no\\u0000\",\"data\":{}}", IK_EPLATFORM_PARAMETERS,
        "460 no"},
       {"{\"id\":\"7\",\"data\":{" BASE "," SIGNED "}}", IK_ENOTICE_FIELD, "code: is missing"},
       {REPLY("true", "{}"), IK_ENOTICE_CODE, "true"},
@@ -168,8 +171,8 @@ static void refuses_bad_replies(void **state) {
 }
 
 static void tells_that_there_is_nothing(void **state) {
-  static const char *const rows[] = {REPLY("200", "{}"), REPLY("200", "null"),
-                                     "{\"code\":\"200\"}"};
+  static const char *const rows[] = {REPLY("200", "{}"), REPLY("200", "null"), "{\"code\":\"200\"}",
+                                     REPLY("6710", "{}"), REPLY("\"6710\"", "null")};
   char detail[IOTKIT_DETAIL_MAX];
   (void)state;
   for (size_t i = 0; i < COUNT(rows); i++) {
@@ -189,7 +192,6 @@ static void assert_text(struct ik_buf *buf, const char *want) {
 
 static void writes_requests_and_answers(void **state) {
   struct ik_buf buf;
-  char topic[IK_OTA_TOPIC_MAX];
   (void)state;
   ik_buf_init(&buf, IK_KIB);
   assert_int_equal(ik_config_write_get(&buf, 123, "product", "file", ""), 0);
@@ -201,16 +203,15 @@ static void writes_requests_and_answers(void **state) {
               "\"getType\":\"f\",\"attributeKeys\":\"a,b\"},\"method\":\"thing.config.get\"}");
   assert_int_equal(ik_config_write_get(&buf, 1, "\xff", "f", ""), IK_EINVALID_ARGUMENT);
   ik_buf_clear(&buf);
-  assert_int_equal(ik_config_write_push_reply(&buf, "7", 0, "unused"), 0);
+  assert_int_equal(ik_config_write_push_reply(&buf, "7", ik_config_code_of(0), ""), 0);
   assert_text(&buf, "{\"id\":\"7\",\"code\":200,\"data\":{}}");
-  assert_int_equal(ik_config_write_push_reply(&buf, "\"", IK_ENOTICE_FIELD, "url: \"x\""), 0);
+  assert_int_equal(
+      ik_config_write_push_reply(&buf, "\"", ik_config_code_of(IK_ENOTICE_FIELD), "url: \"x\""), 0);
   assert_text(&buf, "{\"id\":\"\\\"\",\"code\":460,\"message\":\"url: \\\"x\\\"\",\"data\":{}}");
-  assert_int_equal(ik_config_write_push_reply(&buf, "", IK_ENO_MEMORY, ""), 0);
-  assert_text(&buf, "{\"id\":\"\",\"code\":500,\"message\":\"\",\"data\":{}}");
+  assert_int_equal(ik_config_write_push_reply(&buf, "", ik_config_code_of(IK_ENO_MEMORY), ""), 0);
+  assert_text(&buf, "{\"id\":\"\",\"code\":500,\"data\":{}}");
   ik_buf_free(&buf);
-  assert_int_equal(ik_config_topic(IK_CONFIG_TOPIC_PUSH_REPLY, "pk", "dn", topic), 0);
-  assert_string_equal(topic, "/sys/pk/dn/thing/config/push_reply");
-  assert_int_equal(ik_config_topic(IK_CONFIG_TOPIC_GET, "p/k", "dn", topic), IK_EINVALID_ARGUMENT);
+  assert_string_equal(ik_config_topic_tail(IK_CONFIG_TOPIC_PUSH_REPLY), "/thing/config/push_reply");
 }
 
 int main(void) {

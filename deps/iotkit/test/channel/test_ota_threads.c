@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "iotkit_config.h"
 #include "iotkit_loop.h"
 #include "iotkit_ota.h"
 #include "support/cm.h"
@@ -19,13 +20,18 @@
 #define CALLERS 4
 #define CALLS 150
 #define UPGRADE "/ota/device/upgrade/pk/dn"
+#define CONFIG_PUSH "/sys/pk/dn/thing/config/push"
+#define CONFIG                                                                                     \
+  "{\"id\":\"7\",\"params\":{\"configId\":\"c\",\"configSize\":5,\"signMethod\":\"Md5\","          \
+  "\"sign\":\"0123456789abcdef0123456789abcdef\",\"url\":\"http://127.0.0.1/f\"}}"
 
 struct world {
   struct mini_broker *brokers[2];
   iotkit_loop_t *loop;
   iotkit_mqtt_t *looped;
   iotkit_mqtt_t *yielded;
-  iotkit_ota_t *ota; /* over `looped` */
+  iotkit_ota_t *ota;       /* over `looped` */
+  iotkit_config_t *config; /* of `ota` */
   pthread_t runner;
   atomic_bool over;
   atomic_uint heard; /* callbacks of all kinds */
@@ -65,6 +71,14 @@ static void on_nothing(void *ctx, iotkit_ota_t *ota, const char *request_id) {
   (void)ota;
   (void)request_id;
   atomic_fetch_add(&world->heard, 1);
+}
+
+static void on_config(void *ctx, iotkit_config_t *config, iotkit_job_t *job) {
+  struct world *world = ctx;
+  const char *id = iotkit_job_upgrade(job)->id;
+  atomic_fetch_add(&world->heard, 1);
+  (void)iotkit_config_answer(config, id, iotkit_job_config(job)->pushed ? 200 : 460, "");
+  iotkit_job_unref(job);
 }
 
 static void wake(void *ctx) {
@@ -200,6 +214,19 @@ static void set_waker(struct caller *caller) {
   iotkit_mqtt_set_waker(world->yielded, NULL, NULL);
 }
 
+static void configure(struct caller *caller) {
+  struct world *world = world_of(caller);
+  const struct iotkit_config_options options = {.on_config = on_config, .ctx = world};
+  iotkit_config_t *config;
+  char id[16];
+  assert_int_equal(iotkit_config_new(world->ota, &options, &config, NULL), 0);
+  (void)iotkit_config_request(config, id);
+  assert_int_equal(iotkit_config_free(config), 0);
+  (void)iotkit_config_request(world->config, NULL);
+  (void)iotkit_config_answer(world->config, "1", 200, NULL);
+  (void)mini_broker_publish(world->brokers[0], CONFIG_PUSH, CONFIG, 0, false);
+}
+
 /* ---- the rest ---- */
 
 static void live_shortly(struct caller *caller) {
@@ -259,17 +286,20 @@ static void begin(struct world *world) {
                                              .on_upgrade = on_upgrade,
                                              .on_nothing = on_nothing,
                                              .ctx = world};
+  const struct iotkit_config_options config = {.on_config = on_config, .ctx = world};
   for (unsigned i = 0; i < 2; i++)
     world->brokers[i] = mini_broker_start();
   assert_int_equal(iotkit_loop_new(&world->loop), 0);
   world->looped = start_client(world, 0);
   world->yielded = start_client(world, 1);
   assert_int_equal(iotkit_ota_new(world->looped, &options, &world->ota, NULL), 0);
+  assert_int_equal(iotkit_config_new(world->ota, &config, &world->config, NULL), 0);
   assert_int_equal(iotkit_loop_add(world->loop, world->looped), 0);
   assert_int_equal(pthread_create(&world->runner, NULL, run_loop, world), 0);
 }
 
 static void end(struct world *world) {
+  assert_int_equal(iotkit_config_free(world->config), 0);
   assert_int_equal(iotkit_ota_free(world->ota), 0);
   atomic_store(&world->over, true);
   iotkit_loop_stop(world->loop);
@@ -288,7 +318,7 @@ static void every_call_beside_every_other(void **state) {
       stop_loop,         use_descriptors,       report,    notify,
       sign_in,           open_channel,          drive,     drive,
       interrupt,         send_message,          set_waker, live_shortly,
-      break_connections, use_descriptors,
+      break_connections, use_descriptors,       configure,
   };
   struct world world = {0};
   (void)state;

@@ -86,6 +86,20 @@ static void does_not_wait_where_nobody_answers(void **state) {
   }
 }
 
+/* Even where the caller would renew firmware. */
+static void a_configuration_waits_for_no_other_url(void **state) {
+  (void)state;
+  struct fake_web web = web_run_of(expires);
+  struct iotkit_fetch_options options = web_run_options();
+  options.renew_timeout_ms = 60000;
+  iotkit_job_t *job = web_run_start(&web, &options);
+  assert_int_equal(ik_announcement_add_config(&job->setup.announcement), 0);
+  fetch_till_wanted(job);
+  assert_false(iotkit_job_wants_url(job));
+  assert_int_equal(iotkit_job_error(job, NULL), IK_EURL_EXPIRED);
+  iotkit_job_unref(job);
+}
+
 /* New URLs that are refused too end it. */
 static void does_not_ask_for_ever(void **state) {
   (void)state;
@@ -144,6 +158,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(goes_on_with_another_url),
       cmocka_unit_test(does_not_wait_where_nobody_answers),
+      cmocka_unit_test(a_configuration_waits_for_no_other_url),
       cmocka_unit_test(does_not_ask_for_ever),
       cmocka_unit_test(a_new_url_is_held_to_the_policy),
       cmocka_unit_test(the_answer_may_be_an_error),

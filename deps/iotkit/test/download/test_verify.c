@@ -237,10 +237,27 @@ static void fetches_what_is_signed_and_nothing_else(void **state) {
   iotkit_keys_unref(keys);
 }
 
+/* The platform signs none; what the user signs is verified all the same. */
+static void a_configuration_needs_no_signature(void **state) {
+  (void)state;
+  const struct iotkit_fetch_options options = {.keys = keys_of(KEY_P256),
+                                               .require_signature = true};
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  iotkit_job_t *job = make(SHA256_OF, 1, &options);
+  assert_int_equal(verify(job, detail), IK_ESIGNATURE_MISSING);
+  assert_int_equal(ik_announcement_add_config(&job->setup.announcement), 0);
+  assert_int_equal(verify(job, detail), 0);
+  assert_int_equal(give(job, D, SIGNED_MD5_P256), 0);
+  assert_int_equal(verify(job, detail), IK_ESIGNATURE);
+  iotkit_job_unref(job);
+  iotkit_keys_unref(options.keys);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(applies_the_policy),
       cmocka_unit_test(takes_signatures_that_can_be_verified),
+      cmocka_unit_test(a_configuration_needs_no_signature),
       cmocka_unit_test(each_of_several_files_wants_its_own),
       cmocka_unit_test(fetches_what_is_signed_and_nothing_else),
   };
