@@ -2,6 +2,13 @@ export { channelNames, tracingNames } from './base/diagnostics';
 export { type ErrorCode, type InvalidArgument, IotkitError } from './base/errors';
 export type { Iteration } from './base/feed';
 export type { Subscription } from './base/listeners';
+export type {
+  ConfigChange,
+  ConfigReadOptions,
+  ConfigSaveOptions,
+  ConfigState,
+} from './config/change';
+export type { ConfigChangesOptions, ConfigGetOptions, RemoteConfig } from './config/remote-config';
 export { type AttachedDevice, attach } from './device/attach';
 export type {
   AttachedOptions,
@@ -43,7 +50,14 @@ export type {
   StateEvent,
   UpgradeEvent,
 } from './device/events';
-export type { DeviceLike, DeviceLikeEventMap, OtaLike, UpgradeLike } from './device/like';
+export type {
+  ConfigChangeLike,
+  DeviceLike,
+  DeviceLikeEventMap,
+  OtaLike,
+  RemoteConfigLike,
+  UpgradeLike,
+} from './device/like';
 export type { Logger } from './device/logger';
 export {
   attachMqttJs,

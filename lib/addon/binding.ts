@@ -226,6 +226,10 @@ export interface NativeDevice {
   reportProgress(step: number, desc: string, module: string): number;
   /** The request's id, or a negative error. */
   request(module: string): string | number;
+  /** The request's id, or a negative error. */
+  requestConfig(): string | number;
+  /** 0, or a negative error. */
+  answerConfig(pushId: string, code: number, message: string): number;
   /** 0: no limit. */
   setBandwidthLimit(bytesPerSecond: number): void;
   close(): void;
@@ -250,7 +254,15 @@ export type NativeAttachOptions = Pick<
 export interface NativeAttachment
   extends Pick<
     NativeDevice,
-    'reportVersion' | 'reportProgress' | 'request' | 'setBandwidthLimit' | 'close' | 'ref' | 'unref'
+    | 'reportVersion'
+    | 'reportProgress'
+    | 'request'
+    | 'requestConfig'
+    | 'answerConfig'
+    | 'setBandwidthLimit'
+    | 'close'
+    | 'ref'
+    | 'unref'
   > {
   /** A message has arrived: whether it was the device's. */
   feed(topic: string, payload: Uint8Array, dup: boolean): boolean;
@@ -258,6 +270,15 @@ export interface NativeAttachment
   setConnected(connected: boolean): void;
   /** A message of QoS 1 that the last connection did not take; for the next one; false: too many are kept. */
   keep(topic: string, payload: Uint8Array, packetId: number): boolean;
+}
+
+/** What a configuration has beyond the `info` of its job. */
+export interface NativeConfigInfo {
+  readonly configId: string;
+  /** As it was sent. */
+  readonly signMethod: string;
+  /** By the platform, which awaits an answer; else a reply to a request. */
+  readonly pushed: boolean;
 }
 
 /** What a device reports; the addon looks each function up once, by its name. */
@@ -273,6 +294,9 @@ export interface DeviceListener {
   onUpgrade(job: NativeJob): void;
   onRefused(errno: number, detail: string, requestId: string): void;
   onNothing(requestId: string): void;
+  onConfig(job: NativeJob, config: NativeConfigInfo): void;
+  onConfigRefused(errno: number, detail: string, requestId: string): void;
+  onConfigNothing(requestId: string): void;
   /** The last call. */
   onClosed(): void;
 }

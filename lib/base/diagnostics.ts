@@ -55,7 +55,7 @@ function isHeard({ start, end, asyncStart, asyncEnd, error }: TracingChannel): b
   return [start, end, asyncStart, asyncEnd, error].some(({ hasSubscribers }) => hasSubscribers);
 }
 
-type ChannelKey = keyof typeof channelNames;
+export type ChannelKey = keyof typeof channelNames;
 
 const channels: { readonly [K in ChannelKey]: Channel } = {
   state: channel(channelNames.state),

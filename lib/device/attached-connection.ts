@@ -59,6 +59,14 @@ export class AttachedConnection implements NativeDevice {
     return this.#native.request(module);
   }
 
+  requestConfig(): string | number {
+    return this.#native.requestConfig();
+  }
+
+  answerConfig(pushId: string, code: number, message: string): number {
+    return this.#native.answerConfig(pushId, code, message);
+  }
+
   setBandwidthLimit(bytesPerSecond: number): void {
     this.#native.setBandwidthLimit(bytesPerSecond);
   }

@@ -1,7 +1,7 @@
 // Tested by test/integration/device.test.ts
 /**
  * This room makes and holds a device: connect-options.ts checks, connect.ts opens, device.ts is the
- * connection and hands native events to its OTA channel; events.ts types what is published,
+ * connection and hands native events to its OTA channel and remote configuration; events.ts types what is published,
  * process.ts holds what concerns the whole process. It may import every room but sdk.
  */
 import { inspect } from 'node:util';
@@ -12,6 +12,7 @@ import { publish } from '../base/diagnostics';
 import { IotkitError } from '../base/errors';
 import { Feed, type Iteration } from '../base/feed';
 import { callBack, Listeners, type Subscription } from '../base/listeners';
+import { RemoteConfig } from '../config/remote-config';
 import type { VersionRules } from '../options/verify';
 import type { RunEventMap, UpgradeEventMap } from '../ota/events';
 import { Ota } from '../ota/ota';
@@ -85,6 +86,8 @@ interface StateView {
 export class Device {
   /** Version reports, upgrades and progress. */
   readonly ota: Ota;
+  /** Remote configuration. */
+  readonly config: RemoteConfig;
   /** The key of its product, as given. */
   readonly productKey: string;
   /** Its name within the product, as given. */
@@ -124,6 +127,7 @@ export class Device {
     this.closed = this.#gone.then(() => this.#ended).then(() => this.#reason);
     this.#native = openNative(inThisContext(this.#listener()));
     this.ota = new Ota(this, this.#native, rules);
+    this.config = new RemoteConfig(this, this.#native);
   }
 
   /** The present state of the connection. */
@@ -223,7 +227,9 @@ export class Device {
   async close(): Promise<void> {
     if (this.state !== 'closing' && this.state !== 'closed') {
       this.#enter('closing');
-      this.#ended = this.ota.shutdown(new IotkitError('ERR_CLOSED', 'the device was closed'));
+      const reason = new IotkitError('ERR_CLOSED', 'the device was closed');
+      const ended = [this.ota.shutdown(reason), this.config.shutdown(reason)];
+      this.#ended = Promise.all(ended).then(() => {});
       this.#native.close();
     }
     await this.closed;
@@ -271,6 +277,10 @@ export class Device {
         this.ota.onRefused(error, requestId);
       },
       onNothing: (requestId) => this.ota.onNothing(requestId),
+      onConfig: (job, config) => this.config.onConfig(job, config),
+      onConfigRefused: (errno, detail, requestId) =>
+        this.config.onRefused(IotkitError.fromErrno(errno, detail), requestId),
+      onConfigNothing: (requestId) => this.config.onNothing(requestId),
       onClosed: () => {
         this.#enter('closed', this.#reason);
         this.#resolveGone();
@@ -291,7 +301,12 @@ export class Device {
       return;
     }
     this.#enter(state, error);
-    if (state === 'connected') this.ota.onConnected(connects);
+    if (state === 'connected') {
+      this.ota.onConnected(connects);
+      this.config.onConnected(connects);
+    } else {
+      this.config.onDisconnected();
+    }
   }
 
   #enter(state: DeviceState, error?: IotkitError): void {

@@ -5,6 +5,8 @@
 import type { IotkitError } from '../base/errors';
 import type { Iteration } from '../base/feed';
 import type { Subscription } from '../base/listeners';
+import type { ConfigChange } from '../config/change';
+import type { ConfigChangesOptions, ConfigGetOptions, RemoteConfig } from '../config/remote-config';
 import type { CheckOptions, NextUpgradeOptions, Ota, UpgradesOptions } from '../ota/ota';
 import type { Upgrade } from '../ota/upgrade';
 import type { Device, DeviceEventMap, DeviceState } from './device';
@@ -24,18 +26,31 @@ export interface OtaLike extends OtherOta {
   check(options?: CheckOptions): Promise<UpgradeLike | undefined>;
 }
 
+/** What a {@link ConfigChange} is to a program. */
+export type ConfigChangeLike = Pick<ConfigChange, keyof ConfigChange>;
+
+/** What {@link RemoteConfig} is to a program. */
+export interface RemoteConfigLike extends Omit<RemoteConfig, 'get' | 'changes'> {
+  /** As {@link RemoteConfig.get}. */
+  get(options?: ConfigGetOptions): Promise<ConfigChangeLike | undefined>;
+  /** As {@link RemoteConfig.changes}. */
+  changes(options?: ConfigChangesOptions): Iteration<ConfigChangeLike>;
+}
+
 /** What listeners of a {@link DeviceLike} hear. */
 export interface DeviceLikeEventMap extends Omit<DeviceEventMap, 'upgrade'> {
   /** As {@link DeviceEventMap.upgrade}. */
   readonly upgrade: UpgradeLike;
 }
 
-type OtherDevice = Omit<Device, 'ota' | 'on' | 'ref' | 'unref' | 'state' | 'error'>;
+type OtherDevice = Omit<Device, 'ota' | 'config' | 'on' | 'ref' | 'unref' | 'state' | 'error'>;
 
 /** What a {@link Device} is to a program. */
 export interface DeviceLike extends OtherDevice {
   /** As {@link Device.ota}. */
   readonly ota: OtaLike;
+  /** As {@link Device.config}. */
+  readonly config: RemoteConfigLike;
   /** As {@link Device.state}. */
   readonly state: DeviceState;
   /** As {@link Device.error}. */

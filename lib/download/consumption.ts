@@ -33,6 +33,8 @@ import { writeImage } from './writer';
 
 /** What keeps account of the runs of a device. */
 export interface ConsumptionHost {
+  /** Whether its runs are published on the diagnostics channels, which are about upgrades. */
+  readonly isPublished: boolean;
   onRunStart(run: DownloadRun): void;
   onRunEnd(run: DownloadRun): void;
   /** Whether somebody follows a consumption; {@link Consumption.endFeeds}. */
@@ -76,7 +78,7 @@ export class Consumption {
   /** Into files, devices and a writer. */
   async download(targets: CheckedTargets, options: CheckedConsumption): Promise<void> {
     const trace = traceOf(this.#image, targets);
-    await traced('download', trace, () => this.#download(targets, options, trace));
+    await this.#traced(trace, () => this.#download(targets, options, trace));
   }
 
   async #download(
@@ -125,8 +127,12 @@ export class Consumption {
       run = this.#begin(undefined, options, trace);
       return run.outcome;
     };
-    traced('download', trace, begin).catch(() => {});
+    this.#traced(trace, begin).catch(() => {});
     return run;
+  }
+
+  #traced(trace: ConsumptionTrace, call: () => Promise<void>): Promise<void> {
+    return this.#host.isPublished ? traced('download', trace, call) : call();
   }
 
   /** Throws `ERR_UNSUPPORTED` for an image of several files, which has no order of bytes. */
@@ -215,6 +221,7 @@ export class Consumption {
     const reporter = reportUpTo > 0 ? this.#host.openReporter(module, size, reportUpTo) : undefined;
     const run = new DownloadRun({
       upgrade: this.#image,
+      isPublished: this.#host.isPublished,
       path,
       reporter,
       feeds: this.#feeds,

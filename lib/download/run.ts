@@ -2,7 +2,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { NativePhase } from '../addon/binding';
 import { isPromise } from '../base/arguments';
-import { publish } from '../base/diagnostics';
+import { type ChannelKey, publish } from '../base/diagnostics';
 import { IotkitError } from '../base/errors';
 import { whenAborted } from '../base/signals';
 import type { ImageIdentity } from './image-identity';
@@ -19,6 +19,8 @@ import type { UpgradeState, UpgradeStates } from './state';
 export interface DownloadRunOptions {
   /** The Upgrade; a run knows no more of it. */
   readonly upgrade: ImageIdentity;
+  /** Whether its events are published on the diagnostics channels. */
+  readonly isPublished: boolean;
   /** What events call the target: the first file or device. */
   readonly path: string | undefined;
   readonly reporter: ProgressReporter | undefined;
@@ -91,8 +93,7 @@ export class DownloadRun {
   /** The native download has been started. */
   start(control: DownloadControl): void {
     this.#control = control;
-    const { path } = this.#options;
-    this.#inContext(() => publish('downloadStart', { upgrade: this.upgrade, path }));
+    this.#publish('downloadStart');
     this.#enter({ phase: 'queued' });
     this.#options.reporter?.start();
     if (this.#paused) control.pause(true);
@@ -146,10 +147,7 @@ export class DownloadRun {
     // After a pause the same one is reported once more.
     const isNew = this.#retrying?.attempt !== retrying.attempt;
     this.#retrying = retrying;
-    if (isNew) {
-      const event = { upgrade: this.upgrade, path: this.#options.path, ...retrying };
-      this.#inContext(() => publish('downloadRetry', event));
-    }
+    if (isNew) this.#publish('downloadRetry', { ...retrying });
     this.#enter({ phase: 'retrying', ...retrying });
     this.#meter.waiting(this.#waiting('retrying'), this.#begun);
   }
@@ -162,11 +160,8 @@ export class DownloadRun {
   }
 
   #enter(state: UpgradeState): void {
-    const { states, path } = this.#options;
-    this.#inContext(() => {
-      publish('downloadState', { upgrade: this.upgrade, path, state });
-      states.enter(state);
-    });
+    this.#publish('downloadState', { state });
+    this.#inContext(() => this.#options.states.enter(state));
   }
 
   /** Why the next try is awaited; undefined: it is not. */
@@ -264,6 +259,11 @@ export class DownloadRun {
     }
   }
 
+  #publish(key: ChannelKey, what: object = {}): void {
+    const { upgrade, path, isPublished } = this.#options;
+    if (isPublished) this.#inContext(() => publish(key, { upgrade, path, ...what }));
+  }
+
   #inContext<T>(call: () => T): T {
     return this.#context.runInAsyncScope(call);
   }
@@ -276,14 +276,8 @@ export class DownloadRun {
     this.#stopListening();
     this.#options.feeds.end();
     this.#options.onEnd(this);
-    const event = {
-      upgrade: this.upgrade,
-      path: this.#options.path,
-      ...this.bytes,
-      error: this.#failure?.reason,
-      warning: this.#warning,
-    };
-    this.#inContext(() => publish('downloadEnd', event));
+    const error = this.#failure?.reason;
+    this.#publish('downloadEnd', { ...this.bytes, error, warning: this.#warning });
     this.#enter(state);
     this.#settle(this.#failure);
   }

@@ -33,6 +33,7 @@ export interface AnnouncementsOptions {
 }
 
 export class Announcements implements UpgradeHost {
+  readonly isPublished = true;
   readonly #options: AnnouncementsOptions;
   readonly #pending: PendingUpgrades;
   readonly #deferrals = new Deferrals((job) => this.#announced(job, ''));

@@ -215,7 +215,7 @@ export class Ota {
     });
     throwIfAborted(signal);
     this.#announcements.assertOpen();
-    return this.#device.holdWhile(this.#requests.ask(module, timeoutMs, signal));
+    return this.#device.holdWhile(this.#requests.askFor(module, timeoutMs, signal));
   }
 
   /**

@@ -1,5 +1,5 @@
 /** A platform in memory, and a Device that is connected to it: for tests of programs. */
-import type { DeviceListener, NativeDevice } from '../addon/binding';
+import type { DeviceListener, NativeConfigInfo, NativeDevice } from '../addon/binding';
 import { options as checkOptions, optional } from '../base/arguments';
 import { type ErrorCode, IotkitError } from '../base/errors';
 import { Device } from '../device/device';
@@ -35,6 +35,20 @@ export interface FakeStep {
   readonly desc: string;
   /** undefined: the default module. */
   readonly module: string | undefined;
+}
+
+/** What the device has answered to a push of a configuration. */
+export interface FakeConfigAnswer {
+  /** Which configuration was pushed. */
+  readonly configId: string;
+  /** 200: accepted. */
+  readonly code: number;
+  /** The text with it; `''`: none. */
+  readonly message: string;
+}
+
+interface FakeConfig extends NativeConfigInfo {
+  readonly data: Uint8Array;
 }
 
 /**
@@ -74,8 +88,13 @@ export class FakePlatform {
   /** The steps that it has reported, in their order. */
   readonly steps: readonly FakeStep[] = [];
 
+  /** Its answers to pushes of configurations, in their order. */
+  readonly configAnswers: readonly FakeConfigAnswer[] = [];
+
   readonly #tasks = new Map<string, Task>();
   readonly #connection: FakeConnection;
+  #config: FakeConfig | undefined;
+  #configs = 0;
 
   /** @throws `InvalidArgument` of `iotkit-ota` */
   constructor(options?: FakePlatformOptions) {
@@ -94,6 +113,8 @@ export class FakePlatform {
       onVersion: (version, module) => this.#onVersion(version, module),
       onStep: (step, desc, module) => this.#onStep(step, desc, module),
       jobOf: (module, id) => this.#jobOf(module, id),
+      config: () => this.#config,
+      onConfigAnswer: (answer) => (this.configAnswers as FakeConfigAnswer[]).push(answer),
     });
     this.device = new Device(identity, { newerOnly, allowVersion }, (listener) =>
       this.#connection.open(listener),
@@ -114,6 +135,24 @@ export class FakePlatform {
     };
     this.#tasks.set(moduleKey(notice.module), { notice, script, state: 'pushed' });
     this.#connection.push(moduleKey(notice.module));
+  }
+
+  /**
+   * Sets the remote configuration of the product, and pushes it to the device if that is connected.
+   * undefined: there is none any more.
+   */
+  configure(data: Uint8Array | string | undefined): void {
+    this.#configs += 1;
+    this.#config =
+      data === undefined
+        ? undefined
+        : {
+            configId: `config-${this.#configs}`,
+            signMethod: 'Sha256',
+            pushed: false,
+            data: Buffer.from(data as Uint8Array),
+          };
+    this.#connection.pushConfig();
   }
 
   /** What has become of the last upgrade that was announced for a module; undefined: there was none. */
@@ -163,6 +202,8 @@ interface FakeConnectionHost {
   onStep(step: number, desc: string, module: string): void;
   /** The unfinished upgrade of a module. */
   jobOf(module: string, id: string): FakeJob | undefined;
+  config(): FakeConfig | undefined;
+  onConfigAnswer(answer: FakeConfigAnswer): void;
 }
 
 /** What the addon is to a Device. */
@@ -172,6 +213,8 @@ class FakeConnection implements NativeDevice {
   #isConnected = false;
   #connects = 0;
   #lastId = 0;
+  /** Which configuration was pushed with which message. */
+  readonly #pushed = new Map<string, string>();
   /** Version reports, which wait for a connection. */
   readonly #unsent: (() => void)[] = [];
 
@@ -235,6 +278,32 @@ class FakeConnection implements NativeDevice {
     return id;
   }
 
+  pushConfig(): void {
+    const config = this.#host.config();
+    if (!this.#isConnected || config === undefined) return;
+    const id = this.#nextId();
+    this.#pushed.set(id, config.configId);
+    this.#listener?.onConfig(configJob(id, config), { ...config, pushed: true });
+  }
+
+  requestConfig(): string | number {
+    if (!this.#isConnected) return new IotkitError('ERR_NOT_CONNECTED').errno;
+    const id = this.#nextId();
+    later(() => {
+      const config = this.#host.config();
+      if (config === undefined) this.#listener?.onConfigNothing(id);
+      else this.#listener?.onConfig(configJob(id, config), config);
+    });
+    return id;
+  }
+
+  answerConfig(pushId: string, code: number, message: string): number {
+    if (!this.#isConnected) return new IotkitError('ERR_NOT_CONNECTED').errno;
+    const configId = this.#pushed.get(pushId) ?? '';
+    this.#host.onConfigAnswer({ configId, code, message });
+    return 0;
+  }
+
   setBandwidthLimit(): void {}
 
   close(): void {
@@ -253,6 +322,10 @@ class FakeConnection implements NativeDevice {
     this.#lastId += 1;
     return String(this.#lastId);
   }
+}
+
+function configJob(id: string, { configId, data }: FakeConfig): FakeJob {
+  return new FakeJob(id, { version: configId, data }, { failures: [], retries: [] });
 }
 
 /** After what runs now, whatever timers a test has replaced. */

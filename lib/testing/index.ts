@@ -4,6 +4,7 @@
  */
 export type { FakeNotice } from './fake-job';
 export {
+  type FakeConfigAnswer,
   FakePlatform,
   type FakePlatformOptions,
   type FakeStep,

@@ -70,6 +70,8 @@ void AttachedDevice::Define(Napi::Env env, Environment *environment) {
                       InstanceMethod<&AttachedDevice::ReportVersion>("reportVersion"),
                       InstanceMethod<&AttachedDevice::ReportProgress>("reportProgress"),
                       InstanceMethod<&AttachedDevice::Request>("request"),
+                      InstanceMethod<&AttachedDevice::RequestConfig>("requestConfig"),
+                      InstanceMethod<&AttachedDevice::AnswerConfig>("answerConfig"),
                       InstanceMethod<&AttachedDevice::Feed>("feed"),
                       InstanceMethod<&AttachedDevice::Keep>("keep"),
                       InstanceMethod<&AttachedDevice::SetConnected>("setConnected"),
@@ -116,6 +118,18 @@ Napi::Value AttachedDevice::ReportProgress(const Napi::CallbackInfo &info) {
 
 Napi::Value AttachedDevice::Request(const Napi::CallbackInfo &info) {
   return RequestUpgrade(info, attachment_->channel());
+}
+
+Napi::Value AttachedDevice::RequestConfig(const Napi::CallbackInfo &info) {
+  iotkit_config_t *config = nullptr;
+  int rc = attachment_->OpenConfig(&config);
+  return iotkit::RequestConfig(info, rc, config);
+}
+
+Napi::Value AttachedDevice::AnswerConfig(const Napi::CallbackInfo &info) {
+  iotkit_config_t *config = nullptr;
+  int rc = attachment_->OpenConfig(&config);
+  return iotkit::AnswerConfig(info, rc, config);
 }
 
 Napi::Value AttachedDevice::Feed(const Napi::CallbackInfo &info) {

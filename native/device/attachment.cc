@@ -56,6 +56,20 @@ int Attachment::Open(DeviceOptions *options, char *detail) {
   return rc;
 }
 
+int Attachment::OpenConfig(iotkit_config_t **out) {
+  *out = nullptr;
+  if (ota_ == nullptr) return IK_ECLOSED;
+  iotkit_config_options options = {};
+  options.struct_size = sizeof(options);
+  options.on_config = OnConfig;
+  options.on_refused = OnConfigRefused;
+  options.on_nothing = OnConfigNothing;
+  options.ctx = this;
+  int rc = config_ != nullptr ? 0 : iotkit_config_new(ota_, &options, &config_, nullptr);
+  *out = config_;
+  return rc;
+}
+
 bool Attachment::Feed(const std::string &topic, const uint8_t *payload, size_t len, bool dup) {
   return ota_ != nullptr &&
          iotkit_ota_feed(ota_, topic.data(), topic.size(), payload, len, dup) > 0;
@@ -96,7 +110,9 @@ void Attachment::Close() {
 
 // Jobs that are fetched meanwhile are woken, and their uses of the channel awaited.
 void Attachment::FreeChannel() {
+  iotkit_config_free(config_);
   iotkit_ota_free(ota_);
+  config_ = nullptr;
   ota_ = nullptr;
 }
 
@@ -153,12 +169,27 @@ void Attachment::Deliver(Napi::Env env) {
 void Attachment::DeliverEvent(Napi::Env env, const Event &event) {
   if (ended_) { // a callback before this one has ended the environment
     iotkit_job_unref(event.job);
-  } else if (event.job != nullptr) {
+    return;
+  }
+  switch (event.kind) {
+  case EventKind::kUpgrade:
     listener_->OnUpgrade(env, event.job);
-  } else if (event.nothing) {
-    listener_->OnNothing(env, event.request_id);
-  } else {
+    break;
+  case EventKind::kRefused:
     listener_->OnRefused(env, event.error, event.detail, event.request_id);
+    break;
+  case EventKind::kNothing:
+    listener_->OnNothing(env, event.request_id);
+    break;
+  case EventKind::kConfig:
+    listener_->OnConfig(env, event.job);
+    break;
+  case EventKind::kConfigRefused:
+    listener_->OnConfigRefused(env, event.error, event.detail, event.request_id);
+    break;
+  case EventKind::kConfigNothing:
+    listener_->OnConfigNothing(env, event.request_id);
+    break;
   }
 }
 
@@ -178,25 +209,29 @@ void Attachment::PushEvent(Event event) {
 }
 
 void Attachment::OnUpgrade(void *ctx, iotkit_ota_t * /*ota*/, iotkit_job_t *job) {
-  Event event;
-  event.job = job;
-  static_cast<Attachment *>(ctx)->PushEvent(std::move(event));
+  static_cast<Attachment *>(ctx)->PushEvent({EventKind::kUpgrade, 0, "", "", job});
 }
 
 void Attachment::OnRefused(void *ctx, iotkit_ota_t * /*ota*/, int error, const char *detail,
                            const char *request_id) {
-  Event event;
-  event.error = error;
-  event.detail = detail;
-  event.request_id = request_id;
-  static_cast<Attachment *>(ctx)->PushEvent(std::move(event));
+  static_cast<Attachment *>(ctx)->PushEvent({EventKind::kRefused, error, detail, request_id});
 }
 
 void Attachment::OnNothing(void *ctx, iotkit_ota_t * /*ota*/, const char *request_id) {
-  Event event;
-  event.nothing = true;
-  event.request_id = request_id;
-  static_cast<Attachment *>(ctx)->PushEvent(std::move(event));
+  static_cast<Attachment *>(ctx)->PushEvent({EventKind::kNothing, 0, "", request_id});
+}
+
+void Attachment::OnConfig(void *ctx, iotkit_config_t * /*config*/, iotkit_job_t *job) {
+  static_cast<Attachment *>(ctx)->PushEvent({EventKind::kConfig, 0, "", "", job});
+}
+
+void Attachment::OnConfigRefused(void *ctx, iotkit_config_t * /*config*/, int error,
+                                 const char *detail, const char *request_id) {
+  static_cast<Attachment *>(ctx)->PushEvent({EventKind::kConfigRefused, error, detail, request_id});
+}
+
+void Attachment::OnConfigNothing(void *ctx, iotkit_config_t * /*config*/, const char *request_id) {
+  static_cast<Attachment *>(ctx)->PushEvent({EventKind::kConfigNothing, 0, "", request_id});
 }
 
 // ---- any thread ----

@@ -56,6 +56,9 @@ class Attachment final : public Source, public Closing {
   int Open(DeviceOptions *options, char *detail);
   // NULL once it is closing.
   iotkit_ota_t *channel() const { return ota_; }
+  // The remote configuration, subscribed with the first call. IK_ECLOSED once it is closing; the
+  // errors of iotkit_config_new().
+  int OpenConfig(iotkit_config_t **out);
   // Whether the message was the channel's.
   bool Feed(const std::string &topic, const uint8_t *payload, size_t len, bool dup);
   void SetConnected(bool connected);
@@ -69,12 +72,13 @@ class Attachment final : public Source, public Closing {
   void SetBandwidthLimit(uint64_t bytes_per_second);
 
  private:
+  enum class EventKind { kUpgrade, kRefused, kNothing, kConfig, kConfigRefused, kConfigNothing };
   struct Event {
+    EventKind kind;
     int error = 0;
     std::string detail;
     std::string request_id;
     iotkit_job_t *job = nullptr;
-    bool nothing = false;
   };
 
   // Any thread.
@@ -88,6 +92,10 @@ class Attachment final : public Source, public Closing {
   static void OnRefused(void *ctx, iotkit_ota_t *ota, int error, const char *detail,
                         const char *request_id);
   static void OnNothing(void *ctx, iotkit_ota_t *ota, const char *request_id);
+  static void OnConfig(void *ctx, iotkit_config_t *config, iotkit_job_t *job);
+  static void OnConfigRefused(void *ctx, iotkit_config_t *config, int error, const char *detail,
+                              const char *request_id);
+  static void OnConfigNothing(void *ctx, iotkit_config_t *config, const char *request_id);
   void PushEvent(Event event);
   void FreeChannel();
   void Deliver(Napi::Env env) override;
@@ -106,6 +114,7 @@ class Attachment final : public Source, public Closing {
 
   // JS thread.
   iotkit_ota_t *ota_ = nullptr;
+  iotkit_config_t *config_ = nullptr; // of ota_; since the first OpenConfig
   iotkit_limiter_t *limiter_ = nullptr;
   std::deque<Event> events_;
   std::unique_ptr<ConnectionListener> listener_; // nullptr: ended

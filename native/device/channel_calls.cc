@@ -33,4 +33,20 @@ Napi::Value RequestUpgrade(const Napi::CallbackInfo &info, iotkit_ota_t *channel
   return Napi::String::New(info.Env(), id);
 }
 
+Napi::Value RequestConfig(const Napi::CallbackInfo &info, int opened, iotkit_config_t *config) {
+  char id[16] = "";
+  int rc = opened < 0 ? opened : iotkit_config_request(config, id);
+  if (rc < 0) return Napi::Number::New(info.Env(), rc);
+  return Napi::String::New(info.Env(), id);
+}
+
+Napi::Value AnswerConfig(const Napi::CallbackInfo &info, int opened, iotkit_config_t *config) {
+  std::string push_id = TextOf(info[0]);
+  int code = info[1].As<Napi::Number>().Int32Value();
+  std::string message = TextOf(info[2]);
+  int rc =
+      opened < 0 ? opened : iotkit_config_answer(config, push_id.c_str(), code, message.c_str());
+  return Napi::Number::New(info.Env(), rc);
+}
+
 } // namespace iotkit

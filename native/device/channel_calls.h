@@ -14,6 +14,11 @@ Napi::Value ReportVersion(const Napi::CallbackInfo &info, iotkit_ota_t *channel)
 Napi::Value ReportProgress(const Napi::CallbackInfo &info, iotkit_ota_t *channel);
 // (module) → the request's id, or a negative error
 Napi::Value RequestUpgrade(const Napi::CallbackInfo &info, iotkit_ota_t *channel);
+// `opened`: what opening `config` has returned; an error is the result.
+// () → the request's id, or a negative error
+Napi::Value RequestConfig(const Napi::CallbackInfo &info, int opened, iotkit_config_t *config);
+// (pushId, code, message) → 0 or a negative error
+Napi::Value AnswerConfig(const Napi::CallbackInfo &info, int opened, iotkit_config_t *config);
 
 } // namespace iotkit
 

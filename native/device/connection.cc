@@ -92,6 +92,20 @@ int Connection::OpenChannel(DeviceOptions *options, char *detail) {
   return iotkit_ota_new(client_, &ota, &ota_, detail);
 }
 
+int Connection::OpenConfig(iotkit_config_t **out) {
+  *out = nullptr;
+  if (closing_) return IK_ECLOSED;
+  iotkit_config_options options = {};
+  options.struct_size = sizeof(options);
+  options.on_config = OnConfig;
+  options.on_refused = OnConfigRefused;
+  options.on_nothing = OnConfigNothing;
+  options.ctx = this;
+  int rc = config_ != nullptr ? 0 : iotkit_config_new(ota_, &options, &config_, nullptr);
+  *out = config_;
+  return rc;
+}
+
 // The loop does not know the client yet.
 void Connection::UndoOpen() {
   iotkit_ota_free(ota_);
@@ -212,6 +226,15 @@ void Connection::DeliverEvent(Napi::Env env, const Event &event) {
   case EventKind::kNothing:
     listener_->OnNothing(env, event.request_id);
     break;
+  case EventKind::kConfig:
+    listener_->OnConfig(env, event.job);
+    break;
+  case EventKind::kConfigRefused:
+    listener_->OnConfigRefused(env, event.error, event.detail, event.request_id);
+    break;
+  case EventKind::kConfigNothing:
+    listener_->OnConfigNothing(env, event.request_id);
+    break;
   }
 }
 
@@ -246,8 +269,10 @@ void Connection::Disconnect() {
 void Connection::Free() {
   if (client_ == nullptr) return;
   iotkit_loop_remove(loop_, client_);
+  iotkit_config_free(config_);
   iotkit_ota_free(ota_);
   iotkit_mqtt_free(client_);
+  config_ = nullptr;
   ota_ = nullptr;
   client_ = nullptr;
   {
@@ -291,23 +316,49 @@ void Connection::OnMqtt(void *ctx, iotkit_mqtt_t * /*client*/, const iotkit_mqtt
 }
 
 void Connection::OnUpgrade(void *ctx, iotkit_ota_t * /*ota*/, iotkit_job_t *job) {
-  Event event(EventKind::kUpgrade);
-  event.job = job;
-  static_cast<Connection *>(ctx)->PushEvent(std::move(event));
+  static_cast<Connection *>(ctx)->PushJob(EventKind::kUpgrade, job);
 }
 
 void Connection::OnRefused(void *ctx, iotkit_ota_t * /*ota*/, int error, const char *detail,
                            const char *request_id) {
-  Event event(EventKind::kRefused, error);
-  event.detail = detail;
-  event.request_id = request_id;
-  static_cast<Connection *>(ctx)->PushEvent(std::move(event));
+  static_cast<Connection *>(ctx)->PushRefusal(EventKind::kRefused, error, detail, request_id);
 }
 
 void Connection::OnNothing(void *ctx, iotkit_ota_t * /*ota*/, const char *request_id) {
-  Event event(EventKind::kNothing);
+  static_cast<Connection *>(ctx)->PushNothing(EventKind::kNothing, request_id);
+}
+
+void Connection::OnConfig(void *ctx, iotkit_config_t * /*config*/, iotkit_job_t *job) {
+  static_cast<Connection *>(ctx)->PushJob(EventKind::kConfig, job);
+}
+
+void Connection::OnConfigRefused(void *ctx, iotkit_config_t * /*config*/, int error,
+                                 const char *detail, const char *request_id) {
+  static_cast<Connection *>(ctx)->PushRefusal(EventKind::kConfigRefused, error, detail, request_id);
+}
+
+void Connection::OnConfigNothing(void *ctx, iotkit_config_t * /*config*/, const char *request_id) {
+  static_cast<Connection *>(ctx)->PushNothing(EventKind::kConfigNothing, request_id);
+}
+
+void Connection::PushJob(EventKind kind, iotkit_job_t *job) {
+  Event event(kind);
+  event.job = job;
+  PushEvent(std::move(event));
+}
+
+void Connection::PushRefusal(EventKind kind, int error, const char *detail,
+                             const char *request_id) {
+  Event event(kind, error);
+  event.detail = detail;
   event.request_id = request_id;
-  static_cast<Connection *>(ctx)->PushEvent(std::move(event));
+  PushEvent(std::move(event));
+}
+
+void Connection::PushNothing(EventKind kind, const char *request_id) {
+  Event event(kind);
+  event.request_id = request_id;
+  PushEvent(std::move(event));
 }
 
 void Connection::OnState(const iotkit_mqtt_event &event) {

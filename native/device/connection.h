@@ -1,4 +1,4 @@
-// connection.h - one device's MQTT client and OTA channel.
+// connection.h - one device's MQTT client, its OTA channel and its remote configuration.
 #ifndef IOTKIT_NATIVE_DEVICE_CONNECTION_H
 #define IOTKIT_NATIVE_DEVICE_CONNECTION_H
 
@@ -37,13 +37,18 @@ class ConnectionListener {
   virtual void OnRefused(Napi::Env env, int error, const std::string &detail,
                          const std::string &request_id) = 0;
   virtual void OnNothing(Napi::Env env, const std::string &request_id) = 0;
+  // Takes over the reference.
+  virtual void OnConfig(Napi::Env env, iotkit_job_t *job) = 0;
+  virtual void OnConfigRefused(Napi::Env env, int error, const std::string &detail,
+                               const std::string &request_id) = 0;
+  virtual void OnConfigNothing(Napi::Env env, const std::string &request_id) = 0;
   // The last call.
   virtual void OnClosed(Napi::Env env) = 0;
 };
 
 // Opened, used and ended on the JS thread; the client's callbacks, AddToLoop, Disconnect and Free
-// run on the I/O thread. Client and channel are freed only by Free, which only the JS thread sets
-// off: until then the JS thread may use them without a lock. States are latest-wins; other events
+// run on the I/O thread. Client, channel and configuration are freed only by Free, which only the
+// JS thread sets off: until then the JS thread may use them without a lock. States are latest-wins; other events
 // wait in a ring, and while that is long the socket is not read.
 //
 // Its life:
@@ -63,6 +68,9 @@ class Connection final : public Source, public Closing {
   int Open(DeviceOptions *options, char *detail);
   // NULL once Close or Interrupt has been called.
   iotkit_ota_t *channel() const { return closing_ ? nullptr : ota_; }
+  // The remote configuration, which is subscribed with the first call, so that a device which does
+  // not use it needs no permission for it. IK_ECLOSED as above; the errors of iotkit_config_new().
+  int OpenConfig(iotkit_config_t **out);
   // DISCONNECT, then OnClosed.
   void Close();
   // The environment ends: OnClosed is not called.
@@ -74,7 +82,15 @@ class Connection final : public Source, public Closing {
   void SetBandwidthLimit(uint64_t bytes_per_second);
 
  private:
-  enum class EventKind { kPublished, kUpgrade, kRefused, kNothing };
+  enum class EventKind {
+    kPublished,
+    kUpgrade,
+    kRefused,
+    kNothing,
+    kConfig,
+    kConfigRefused,
+    kConfigNothing
+  };
   struct Event {
     explicit Event(EventKind event_kind, int event_error = 0)
         : kind(event_kind), error(event_error) {}
@@ -96,8 +112,15 @@ class Connection final : public Source, public Closing {
   static void OnRefused(void *ctx, iotkit_ota_t *ota, int error, const char *detail,
                         const char *request_id);
   static void OnNothing(void *ctx, iotkit_ota_t *ota, const char *request_id);
+  static void OnConfig(void *ctx, iotkit_config_t *config, iotkit_job_t *job);
+  static void OnConfigRefused(void *ctx, iotkit_config_t *config, int error, const char *detail,
+                              const char *request_id);
+  static void OnConfigNothing(void *ctx, iotkit_config_t *config, const char *request_id);
   void OnState(const iotkit_mqtt_event &event);
   void PushEvent(Event event);
+  void PushJob(EventKind kind, iotkit_job_t *job);
+  void PushRefusal(EventKind kind, int error, const char *detail, const char *request_id);
+  void PushNothing(EventKind kind, const char *request_id);
 
   // JS thread.
   int OpenAs(DeviceOptions *options, const iotkit_sign_in &identity, char *detail);
@@ -115,6 +138,7 @@ class Connection final : public Source, public Closing {
   iotkit_loop_t *loop_ = nullptr;
   iotkit_mqtt_t *client_ = nullptr;
   iotkit_ota_t *ota_ = nullptr;
+  iotkit_config_t *config_ = nullptr; // of ota_; since the first OpenConfig
   iotkit_limiter_t *limiter_ = nullptr;
   bool disconnecting_ = false; // I/O thread: the client's end is the connection's
 

@@ -16,6 +16,8 @@ void Device::Define(Napi::Env env, Environment *environment) {
                       InstanceMethod<&Device::ReportVersion>("reportVersion"),
                       InstanceMethod<&Device::ReportProgress>("reportProgress"),
                       InstanceMethod<&Device::Request>("request"),
+                      InstanceMethod<&Device::RequestConfig>("requestConfig"),
+                      InstanceMethod<&Device::AnswerConfig>("answerConfig"),
                       InstanceMethod<&Device::SetBandwidthLimit>("setBandwidthLimit"),
                       InstanceMethod<&Device::Close>("close"),
                       InstanceMethod<&Device::Ref>("ref"),
@@ -56,6 +58,18 @@ Napi::Value Device::ReportProgress(const Napi::CallbackInfo &info) {
 
 Napi::Value Device::Request(const Napi::CallbackInfo &info) {
   return RequestUpgrade(info, connection_->channel());
+}
+
+Napi::Value Device::RequestConfig(const Napi::CallbackInfo &info) {
+  iotkit_config_t *config = nullptr;
+  int rc = connection_->OpenConfig(&config);
+  return iotkit::RequestConfig(info, rc, config);
+}
+
+Napi::Value Device::AnswerConfig(const Napi::CallbackInfo &info) {
+  iotkit_config_t *config = nullptr;
+  int rc = connection_->OpenConfig(&config);
+  return iotkit::AnswerConfig(info, rc, config);
 }
 
 void Device::SetBandwidthLimit(const Napi::CallbackInfo &info) {

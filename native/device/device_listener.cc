@@ -6,11 +6,14 @@ namespace iotkit {
 
 const DeviceListener::Function DeviceListener::kFunctions[] = {
     {"onState", &DeviceListener::on_state_}, // state, errno, detail, connects, sessionPresent
-    {"onPublished", &DeviceListener::on_published_}, // packetId, errno, detail
-    {"onUpgrade", &DeviceListener::on_upgrade_},     // job
-    {"onRefused", &DeviceListener::on_refused_},     // errno, detail, requestId
-    {"onNothing", &DeviceListener::on_nothing_},     // requestId
-    {"onClosed", &DeviceListener::on_closed_},       // nothing follows
+    {"onPublished", &DeviceListener::on_published_},          // packetId, errno, detail
+    {"onUpgrade", &DeviceListener::on_upgrade_},              // job
+    {"onRefused", &DeviceListener::on_refused_},              // errno, detail, requestId
+    {"onNothing", &DeviceListener::on_nothing_},              // requestId
+    {"onConfig", &DeviceListener::on_config_},                // job, {configId, signMethod, pushed}
+    {"onConfigRefused", &DeviceListener::on_config_refused_}, // errno, detail, requestId
+    {"onConfigNothing", &DeviceListener::on_config_nothing_}, // requestId
+    {"onClosed", &DeviceListener::on_closed_},                // nothing follows
 };
 
 std::unique_ptr<DeviceListener> DeviceListener::Read(Napi::Value value, const char **missing) {
@@ -52,6 +55,26 @@ void DeviceListener::OnRefused(Napi::Env env, int error, const std::string &deta
 
 void DeviceListener::OnNothing(Napi::Env env, const std::string &request_id) {
   Invoke(on_nothing_, {Napi::String::New(env, request_id)});
+}
+
+void DeviceListener::OnConfig(Napi::Env env, iotkit_job_t *job) {
+  const iotkit_config_info *config = iotkit_job_config(job);
+  Napi::Object info = Napi::Object::New(env);
+  info.Set("configId", Napi::String::New(env, config->config_id));
+  info.Set("signMethod", Napi::String::New(env, config->sign_method));
+  info.Set("pushed", Napi::Boolean::New(env, config->pushed));
+  Napi::Value wrapped = Job::Wrap(env, job);
+  if (!wrapped.IsEmpty()) Invoke(on_config_, {wrapped, info});
+}
+
+void DeviceListener::OnConfigRefused(Napi::Env env, int error, const std::string &detail,
+                                     const std::string &request_id) {
+  Invoke(on_config_refused_, {Napi::Number::New(env, error), Napi::String::New(env, detail),
+                              Napi::String::New(env, request_id)});
+}
+
+void DeviceListener::OnConfigNothing(Napi::Env env, const std::string &request_id) {
+  Invoke(on_config_nothing_, {Napi::String::New(env, request_id)});
 }
 
 void DeviceListener::OnClosed(Napi::Env /*env*/) {

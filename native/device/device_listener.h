@@ -32,6 +32,10 @@ class DeviceListener final : public ConnectionListener {
   void OnRefused(Napi::Env env, int error, const std::string &detail,
                  const std::string &request_id) override;
   void OnNothing(Napi::Env env, const std::string &request_id) override;
+  void OnConfig(Napi::Env env, iotkit_job_t *job) override;
+  void OnConfigRefused(Napi::Env env, int error, const std::string &detail,
+                       const std::string &request_id) override;
+  void OnConfigNothing(Napi::Env env, const std::string &request_id) override;
   void OnClosed(Napi::Env env) override;
 
   Napi::FunctionReference on_state_;
@@ -39,6 +43,9 @@ class DeviceListener final : public ConnectionListener {
   Napi::FunctionReference on_upgrade_;
   Napi::FunctionReference on_refused_;
   Napi::FunctionReference on_nothing_;
+  Napi::FunctionReference on_config_;
+  Napi::FunctionReference on_config_refused_;
+  Napi::FunctionReference on_config_nothing_;
   Napi::FunctionReference on_closed_;
 };
 

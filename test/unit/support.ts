@@ -1,4 +1,5 @@
 /** Rigs that several unit tests share: native objects that do what the test says, and chance. */
+import { createHash } from 'node:crypto';
 import type {
   NativeChunkDownload,
   NativeChunkOptions,
@@ -161,6 +162,7 @@ export class FakeJob implements NativeJob {
 /** A run of an image of `size` bytes that nobody watches. */
 export function runOf(size: number, options: Partial<DownloadRunOptions> = {}): DownloadRun {
   return new DownloadRun({
+    isPublished: true,
     upgrade: { module: undefined, version: '2.0.0', size, digest: 'ab'.repeat(32), files: [] },
     path: undefined,
     reporter: undefined,
@@ -177,6 +179,7 @@ export type SentStep = readonly [step: number, desc: string, must: boolean];
 
 /** Keeps account of runs and of what is reported of them. */
 export class FakeHost implements ConsumptionHost {
+  readonly isPublished = true;
   readonly running = new Set<DownloadRun>();
   readonly watched = new Set<Consumption>();
   readonly reports: SentStep[] = [];
@@ -206,6 +209,9 @@ export class FakeDevice implements NativeDevice {
   readonly steps: Array<readonly [step: number, desc: string, module: string]> = [];
   readonly questions: Array<{ readonly id: string; readonly module: string }> = [];
   readonly limits: number[] = [];
+  /** The ids of the requests for the configuration. */
+  readonly configRequests: string[] = [];
+  readonly configAnswers: Array<readonly [pushId: string, code: number, message: string]> = [];
   isConnected = true;
 
   reportVersion(version: string, module: string): number {
@@ -224,6 +230,19 @@ export class FakeDevice implements NativeDevice {
     return id;
   }
 
+  requestConfig(): string | number {
+    if (!this.isConnected) return errorCodes.ERR_NOT_CONNECTED.errno;
+    const id = String(500 + this.configRequests.length);
+    this.configRequests.push(id);
+    return id;
+  }
+
+  answerConfig(...answer: [pushId: string, code: number, message: string]): number {
+    if (!this.isConnected) return errorCodes.ERR_NOT_CONNECTED.errno;
+    this.configAnswers.push(answer);
+    return 0;
+  }
+
   setBandwidthLimit(bytesPerSecond: number): void {
     this.limits.push(bytesPerSecond);
   }
@@ -231,6 +250,11 @@ export class FakeDevice implements NativeDevice {
   close(): void {}
   ref(): void {}
   unref(): void {}
+}
+
+/** Lower-case hex. */
+export function sha256Of(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /** What `check` throws; it must be the error of a refused argument. */

@@ -70,7 +70,7 @@ test('an announced upgrade is published and offered', async () => {
 
 test('the answer to a request goes to the one who asked, and is not offered', async () => {
   const { native, requests, announcements, announce } = begin();
-  const answer = requests.ask('', HOUR_MS, undefined);
+  const answer = requests.askFor('', HOUR_MS, undefined);
   announce({ id: native.questions[0]?.id ?? '' });
   expect(await answer).toMatchObject({ version: '2.0.0' });
   const feed = announcements.open(undefined, undefined);
@@ -80,7 +80,7 @@ test('the answer to a request goes to the one who asked, and is not offered', as
 
 test('what the rules refuse is reported as step -1, published and refused to who asked', async () => {
   const { native, requests, announce } = begin({ allowVersion: (version) => version === '3' });
-  const answer = requests.ask('MCU', HOUR_MS, undefined);
+  const answer = requests.askFor('MCU', HOUR_MS, undefined);
   const heard = publishedIn(() => announce({ id: native.questions[0]?.id ?? '', module: 'MCU' }));
   expect(heard).toEqual(['refused ERR_VERSION_REFUSED']);
   expect(native.steps).toEqual([[-1, expect.stringMatching(/^ERR_VERSION_REFUSED: /), 'MCU']]);

@@ -10,7 +10,7 @@ const HOUR_MS = 3_600_000;
 function requestsOf() {
   const device = new FakeDevice();
   const requests = new UpgradeRequests((module) => device.request(module));
-  const ask = (module: string, signal?: AbortSignal) => requests.ask(module, HOUR_MS, signal);
+  const ask = (module: string, signal?: AbortSignal) => requests.askFor(module, HOUR_MS, signal);
   return { device, requests, ask, ids: () => device.questions.map(({ id }) => id) };
 }
 
@@ -52,7 +52,7 @@ test('without a connection it waits for one; after a lost one it is sent again',
 
 test('a request that cannot be sent rejects', async () => {
   const requests = new UpgradeRequests(() => errorCodes.ERR_QUEUE_FULL.errno);
-  await expect(requests.ask('', HOUR_MS, undefined)).rejects.toMatchObject({
+  await expect(requests.askFor('', HOUR_MS, undefined)).rejects.toMatchObject({
     code: 'ERR_QUEUE_FULL',
   });
 });

@@ -199,3 +199,32 @@ test('the rules and the log are those of connect()', async () => {
   await platform.device.close();
   expect(lines).toEqual(['connected', 'refused', 'closing', 'closed']);
 });
+
+test('a program that applies configurations is tested with what it answers', async () => {
+  const platform = new FakePlatform();
+  const { device } = platform;
+  platform.configure('{"colour":"red"}');
+  const seen: unknown[] = [];
+  const changes = device.config.changes();
+  const first = (await changes.next()).value;
+  seen.push(await first?.json());
+  await first?.accept();
+  platform.configure('{"colour":"blue"}');
+  const second = (await changes.next()).value;
+  await second?.save(inDirectory('config.json'));
+  await second?.reject(460, 'no blue');
+  expect(seen).toEqual([{ colour: 'red' }]);
+  expect(await readFile(inDirectory('config.json'), 'utf8')).toBe('{"colour":"blue"}');
+  expect(platform.configAnswers).toEqual([
+    { configId: 'config-1', code: 200, message: '' },
+    { configId: 'config-2', code: 460, message: 'no blue' },
+  ]);
+  platform.disconnect();
+  platform.configure('{}');
+  const asked = device.config.get();
+  platform.connect();
+  expect((await asked)?.configId).toBe('config-3');
+  platform.configure(undefined);
+  expect(await device.config.get()).toBeUndefined();
+  await device.close();
+});
