@@ -10,6 +10,7 @@
  *   iotkit_over.h     the same over an MQTT client that the program has already
  *   iotkit_config.h   remote configuration of a device
  *   iotkit_register.h credentials for a device that has none: registration, X.509
+ *   iotkit_time.h     the platform's time
  *   iotkit_file.h     an image file that appears whole under its name or not at all
  *
  * Conventions: functions return 0 or a positive result, or a negative IK_E* (iotkit_errors.h).
@@ -37,6 +38,7 @@
 #include "iotkit_ota.h"
 #include "iotkit_over.h"
 #include "iotkit_register.h"
+#include "iotkit_time.h"
 #include "iotkit_verify.h"
 
 #endif

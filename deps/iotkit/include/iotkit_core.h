@@ -100,6 +100,15 @@ IOTKIT_API int iotkit_tls_new(const struct iotkit_tls_options *options, iotkit_t
  * 0: `ca` ends with NUL. Any thread. IK_EINVALID_STATE: they were read already; IK_ENO_MEMORY.
  */
 IOTKIT_API int iotkit_tls_set_ca(iotkit_tls_t *tls, const char *ca, size_t ca_len);
+/**
+ * Holds the certificates of later connections of this context against a clock that said `time_ms`
+ * (milliseconds since 1970 UTC) when iotkit_now_ms() was `at_ms`, and has gone on since, instead of
+ * against the system's: for devices whose own clock may be wrong, with a reading of iotkit_time.h.
+ * Never for the context of the MQTT connection that the reading came over: whoever may present an
+ * expired certificate there could say what time it is. 0 and 0: the system's clock again. Any thread.
+ * IK_EINVALID_ARGUMENT: `tls` is NULL.
+ */
+IOTKIT_API int iotkit_tls_set_time(iotkit_tls_t *tls, uint64_t time_ms, uint64_t at_ms);
 /** Takes one more reference and returns `tls`; NULL is allowed. */
 IOTKIT_API iotkit_tls_t *iotkit_tls_ref(iotkit_tls_t *tls);
 /** Gives one reference back; NULL is allowed. */

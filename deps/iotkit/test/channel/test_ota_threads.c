@@ -12,7 +12,7 @@
 
 #include "iotkit_config.h"
 #include "iotkit_loop.h"
-#include "iotkit_ota.h"
+#include "iotkit_time.h"
 #include "support/cm.h"
 #include "support/mini_broker.h"
 #include "support/threads.h"
@@ -32,6 +32,7 @@ struct world {
   iotkit_mqtt_t *yielded;
   iotkit_ota_t *ota;       /* over `looped` */
   iotkit_config_t *config; /* of `ota` */
+  iotkit_time_t *time;     /* likewise */
   pthread_t runner;
   atomic_bool over;
   atomic_uint heard; /* callbacks of all kinds */
@@ -79,6 +80,26 @@ static void on_config(void *ctx, iotkit_config_t *config, iotkit_job_t *job) {
   atomic_fetch_add(&world->heard, 1);
   (void)iotkit_config_answer(config, id, iotkit_job_config(job)->pushed ? 200 : 460, "");
   iotkit_job_unref(job);
+}
+
+static void on_time(void *ctx, iotkit_time_t *time, const struct iotkit_time_reading *reading,
+                    const char *request_id) {
+  struct world *world = ctx;
+  (void)time;
+  (void)reading;
+  (void)request_id;
+  atomic_fetch_add(&world->heard, 1);
+}
+
+/* What a broker's thread does with a request for the time. */
+static void tell_time(void *ctx, struct mini_broker *broker, const char *payload) {
+  char answer[256];
+  (void)ctx;
+  const char *sent = payload + strlen("{\"deviceSendTime\":\"");
+  const int digits = (int)strspn(sent, "0123456789");
+  snprintf(answer, sizeof(answer),
+           "{\"deviceSendTime\":%.*s,\"serverRecvTime\":5,\"serverSendTime\":5}", digits, sent);
+  (void)mini_broker_publish(broker, "/ext/ntp/pk/dn/response", answer, 0, false);
 }
 
 static void wake(void *ctx) {
@@ -227,6 +248,18 @@ static void configure(struct caller *caller) {
   (void)mini_broker_publish(world->brokers[0], CONFIG_PUSH, CONFIG, 0, false);
 }
 
+static void tell_the_time(struct caller *caller) {
+  struct world *world = world_of(caller);
+  const struct iotkit_time_options options = {.on_time = on_time, .ctx = world};
+  struct iotkit_time_reading reading;
+  iotkit_time_t *time;
+  assert_int_equal(iotkit_time_new(world->ota, &options, &time, NULL), 0);
+  (void)iotkit_time_request(time, NULL);
+  assert_int_equal(iotkit_time_free(time), 0);
+  (void)iotkit_time_request(world->time, NULL);
+  (void)iotkit_time_measure(world->time, 2, 2, &reading);
+}
+
 /* ---- the rest ---- */
 
 static void live_shortly(struct caller *caller) {
@@ -287,18 +320,22 @@ static void begin(struct world *world) {
                                              .on_nothing = on_nothing,
                                              .ctx = world};
   const struct iotkit_config_options config = {.on_config = on_config, .ctx = world};
+  const struct iotkit_time_options time = {.on_time = on_time, .ctx = world};
   for (unsigned i = 0; i < 2; i++)
     world->brokers[i] = mini_broker_start();
+  mini_broker_answer(world->brokers[0], "/ext/ntp/pk/dn/request", tell_time, NULL);
   assert_int_equal(iotkit_loop_new(&world->loop), 0);
   world->looped = start_client(world, 0);
   world->yielded = start_client(world, 1);
   assert_int_equal(iotkit_ota_new(world->looped, &options, &world->ota, NULL), 0);
   assert_int_equal(iotkit_config_new(world->ota, &config, &world->config, NULL), 0);
+  assert_int_equal(iotkit_time_new(world->ota, &time, &world->time, NULL), 0);
   assert_int_equal(iotkit_loop_add(world->loop, world->looped), 0);
   assert_int_equal(pthread_create(&world->runner, NULL, run_loop, world), 0);
 }
 
 static void end(struct world *world) {
+  assert_int_equal(iotkit_time_free(world->time), 0);
   assert_int_equal(iotkit_config_free(world->config), 0);
   assert_int_equal(iotkit_ota_free(world->ota), 0);
   atomic_store(&world->over, true);
@@ -318,7 +355,7 @@ static void every_call_beside_every_other(void **state) {
       stop_loop,         use_descriptors,       report,    notify,
       sign_in,           open_channel,          drive,     drive,
       interrupt,         send_message,          set_waker, live_shortly,
-      break_connections, use_descriptors,       configure,
+      break_connections, use_descriptors,       configure, tell_the_time,
   };
   struct world world = {0};
   (void)state;

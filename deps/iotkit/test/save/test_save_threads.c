@@ -232,7 +232,10 @@ static void verify(struct caller *caller) {
 
 static void use_tls(struct caller *caller) {
   iotkit_tls_t *tls, *deferred = world_of(caller)->deferred;
-  if (deferred != NULL) assert_int_equal(iotkit_tls_set_ca(deferred, "a list", 0), 0);
+  if (deferred != NULL) {
+    assert_int_equal(iotkit_tls_set_ca(deferred, "a list", 0), 0);
+    assert_int_equal(iotkit_tls_set_time(deferred, 1, iotkit_now_ms()), 0);
+  }
   if (rng_below(&caller->rng, 10) != 0 || iotkit_tls_source() == NULL) return;
   assert_int_equal(iotkit_tls_new(NULL, &tls, NULL), 0);
   iotkit_tls_unref(iotkit_tls_ref(tls));

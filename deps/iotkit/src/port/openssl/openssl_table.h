@@ -9,6 +9,7 @@
 #define IK_OPENSSL_TABLE_H
 
 #include <stddef.h>
+#include <time.h>
 
 typedef struct ssl_st SSL;
 typedef struct ssl_ctx_st SSL_CTX;
@@ -95,7 +96,8 @@ typedef long ik_bio_ctrl_fn(BIO *bio, int command, long number, void *pointer);
   X(const char *, X509_verify_cert_error_string, (long error)) \
   X(int, X509_VERIFY_PARAM_set1_host, (X509_VERIFY_PARAM *param, const char *name, size_t len)) \
   X(int, X509_VERIFY_PARAM_set1_ip, (X509_VERIFY_PARAM *param, const unsigned char *ip, size_t len)) \
-  X(void, X509_VERIFY_PARAM_set_hostflags, (X509_VERIFY_PARAM *param, unsigned int flags))
+  X(void, X509_VERIFY_PARAM_set_hostflags, (X509_VERIFY_PARAM *param, unsigned int flags)) \
+  X(void, X509_VERIFY_PARAM_set_time, (X509_VERIFY_PARAM *param, time_t when))
 
 /* and of libssl */
 #define IK_LIBSSL_MAP(X) \

@@ -63,6 +63,14 @@ static int expect_name(struct ik_tls_conn *conn) {
   return 0;
 }
 
+/* Without a given time OpenSSL asks the system's clock itself. */
+static void set_time(struct ik_tls_conn *conn) {
+  bool given;
+  const time_t now = ik_tls_clock(conn->peer.tls, &given);
+  const struct ik_openssl *o = conn->openssl;
+  if (given) o->X509_VERIFY_PARAM_set_time(o->SSL_get0_param(conn->ssl), now);
+}
+
 static int set_up(struct ik_tls_conn *conn, const char *name, char *detail) {
   const struct ik_openssl *o = conn->openssl;
   int rc = set_name(conn, name);
@@ -72,6 +80,7 @@ static int set_up(struct ik_tls_conn *conn, const char *name, char *detail) {
   if (bio == NULL) return IK_ENO_MEMORY;
   o->SSL_set_bio(conn->ssl, bio, bio); /* takes it over, once for both ways */
   o->SSL_set_connect_state(conn->ssl);
+  set_time(conn);
   return expect_name(conn);
 }
 
@@ -126,12 +135,17 @@ static int certificate_code(long result) {
   }
 }
 
-/* What certificates are held against, as OpenSSL reads it. */
-static void write_clock(char *out, size_t cap) {
-  time_t now = time(NULL);
+/* What certificates are held against, and whose clock that is. */
+static void write_clock(const struct ik_tls_conn *conn, char *out, size_t cap) {
+  bool given;
+  const time_t now = ik_tls_clock(conn->peer.tls, &given);
+  const char *whose =
+      given ? "; the clock that was set for it says " : "; this device's clock says ";
+  char text[CLOCK_TEXT_MAX] = "no time";
   struct tm utc;
-  if (gmtime_r(&now, &utc) == NULL || strftime(out, cap, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
-    snprintf(out, cap, "%s", "no time");
+  if (gmtime_r(&now, &utc) == NULL || strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+    snprintf(text, sizeof text, "%s", "no time");
+  snprintf(out, cap, "%s%s", whose, text);
 }
 
 /* What would help, where an option does. */
@@ -145,9 +159,6 @@ static const char *advice(long result) {
   case IK_X509_V_ERR_HOSTNAME_MISMATCH:
   case IK_X509_V_ERR_IP_ADDRESS_MISMATCH:
     return "; another name to expect is set by tls.servername (cert_name)";
-  case IK_X509_V_ERR_CERT_NOT_YET_VALID:
-  case IK_X509_V_ERR_CERT_HAS_EXPIRED:
-    return "; this device's clock says ";
   default:
     return "";
   }
@@ -156,8 +167,8 @@ static const char *advice(long result) {
 static int certificate_error(struct ik_tls_conn *conn, long result, char *detail) {
   const char *reason = conn->openssl->X509_verify_cert_error_string(result);
   int rc = certificate_code(result);
-  char clock[CLOCK_TEXT_MAX] = "";
-  if (rc == IK_ETLS_NOT_YET_VALID || rc == IK_ETLS_EXPIRED) write_clock(clock, sizeof clock);
+  char clock[2 * CLOCK_TEXT_MAX] = "";
+  if (rc == IK_ETLS_NOT_YET_VALID || rc == IK_ETLS_EXPIRED) write_clock(conn, clock, sizeof clock);
   ik_detail(detail, "%.100s: %.60s%s%s", ik_endpoint(conn->peer.name, 0).text, reason,
             advice(result), clock);
   return rc;

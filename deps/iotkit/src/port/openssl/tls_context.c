@@ -29,6 +29,8 @@ struct iotkit_tls {
   char *ca;      /* under `lock`, owned: what is to be read; NULL: the system's store */
   size_t ca_len;
   struct ik_tls_places places; /* where the system's store is, for what is deferred */
+  uint64_t time_ms;            /* under `lock`; of iotkit_tls_set_time(), 0: the system's clock */
+  uint64_t at_ms;              /* likewise */
   SSL_SESSION *session;        /* under `lock`; the last one, NULL: none */
   char session_name[IK_HOST_MAX + 1];
 };
@@ -92,6 +94,29 @@ static int keep_session(SSL *ssl, SSL_SESSION *session) {
 
 void ik_tls_drop_session(iotkit_tls_t *tls) {
   replace_session(tls, "", NULL);
+}
+
+/* ---- time ---- */
+
+/* A session was verified by the clock before: the next connection is verified by this one. */
+int iotkit_tls_set_time(iotkit_tls_t *tls, uint64_t time_ms, uint64_t at_ms) {
+  if (tls == NULL) return IK_EINVALID_ARGUMENT;
+  ik_mutex_lock(tls->lock);
+  tls->time_ms = time_ms;
+  tls->at_ms = at_ms;
+  ik_mutex_unlock(tls->lock);
+  ik_tls_drop_session(tls);
+  return 0;
+}
+
+time_t ik_tls_clock(iotkit_tls_t *tls, bool *given) {
+  ik_mutex_lock(tls->lock);
+  const uint64_t time_ms = tls->time_ms;
+  const uint64_t at_ms = tls->at_ms;
+  ik_mutex_unlock(tls->lock);
+  *given = time_ms != 0;
+  const uint64_t now_ms = *given ? time_ms + (ik_port_now_ms() - at_ms) : ik_port_time_ms();
+  return (time_t)(now_ms / 1000);
 }
 
 /* ---- trust ---- */

@@ -5,6 +5,8 @@
 #ifndef IK_OPENSSL_TLS_CONTEXT_H
 #define IK_OPENSSL_TLS_CONTEXT_H
 
+#include <time.h>
+
 #include "base/limits.h"
 #include "port/openssl/openssl.h"
 #include "port/port.h"
@@ -23,6 +25,8 @@ struct ik_tls_peer {
 int ik_tls_new_ssl(struct ik_tls_peer *peer, SSL **out, char *detail);
 /* The name to verify instead of the host's, or NULL. */
 const char *ik_tls_cert_name(const iotkit_tls_t *tls);
+/* What certificates are held against now, seconds since 1970; *given: by iotkit_tls_set_time(). */
+time_t ik_tls_clock(iotkit_tls_t *tls, bool *given);
 /* The handshake failed: the next one begins from scratch. */
 void ik_tls_drop_session(iotkit_tls_t *tls);
 

@@ -163,6 +163,73 @@ static void expired_and_future_certificates_are_refused(void **state) {
   check_dates(TLS_DAY, 2 * TLS_DAY, IK_ETLS_NOT_YET_VALID);
 }
 
+/* A context whose clock is `from_now_s` from this machine's. */
+static iotkit_tls_t *by_another_clock(long from_now_s) {
+  iotkit_tls_t *tls = tls_trusting(tls_ca, NULL);
+  const int64_t time_ms = (int64_t)ik_port_time_ms() + from_now_s * 1000;
+  assert_int_equal(iotkit_tls_set_time(tls, (uint64_t)time_ms, iotkit_now_ms()), 0);
+  return tls;
+}
+
+/* Certificates of any time within that of the CA, each held against the clock that was set. */
+static void a_clock_that_was_set_judges(void **state) {
+  static const struct {
+    long from_s;
+    long until_s;
+    long clock_s;
+    int error; /* 0: taken */
+  } rows[] = {
+      {-3000, -1000, -2000, 0},
+      {40000, 80000, 60000, 0},
+      {-TLS_DAY, 40000, 60000, IK_ETLS_EXPIRED},
+      {-1800, TLS_DAY, -2700, IK_ETLS_NOT_YET_VALID},
+  };
+  (void)state;
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    struct test_cert cert = test_ca_issue(tls_ca, "IP:127.0.0.1", rows[i].from_s, rows[i].until_s);
+    struct tls_server_options options = tls_serve(TLS_SERVER_ECHO, 0);
+    options.cert = cert.cert;
+    options.key = cert.key;
+    iotkit_tls_t *tls = by_another_clock(rows[i].clock_s);
+    if (rows[i].error != 0) {
+      expect_refusal(&options, "127.0.0.1", tls, rows[i].error,
+                     "the clock that was set for it says ");
+    } else {
+      struct tls_server *server = tls_server_start(&options);
+      struct ik_transport *transport = tls_open_ok(tls_server_port(server), tls);
+      transport->ops->close(transport);
+      tls_server_stop(server);
+    }
+    test_cert_free(&cert);
+  }
+}
+
+/* A session that was resumed would not be verified again. */
+static void what_the_clock_before_let_pass_is_judged_again(void **state) {
+  (void)state;
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  char buf[5];
+  struct tls_server_options options = tls_serve(TLS_SERVER_ECHO, 0);
+  struct tls_server *server = tls_server_start(&options);
+  const uint16_t port = tls_server_port(server);
+  iotkit_tls_t *tls = tls_trusting(tls_ca, NULL);
+  struct ik_transport *transport;
+  assert_int_equal(tls_open_to("127.0.0.1", port, tls, &transport, detail), 0);
+  assert_int_equal(drive_write_all(transport, "hello", 5, NULL), 0);
+  assert_int_equal(drive_read_all(transport, buf, 5, NULL), 0); /* tickets come with it */
+  transport->ops->close(transport);
+  const uint64_t later_ms = ik_port_time_ms() + UINT64_C(100000) * (uint64_t)TLS_DAY;
+  assert_int_equal(iotkit_tls_set_time(tls, later_ms, iotkit_now_ms()), 0);
+  assert_int_equal(tls_open_to("127.0.0.1", port, tls, &transport, detail), IK_ETLS_EXPIRED);
+  transport->ops->close(transport);
+  assert_int_equal(iotkit_tls_set_time(tls, 0, 0), 0);
+  assert_int_equal(tls_open_to("127.0.0.1", port, tls, &transport, detail), 0);
+  transport->ops->close(transport);
+  assert_int_equal(iotkit_tls_set_time(NULL, 1, 1), IK_EINVALID_ARGUMENT);
+  iotkit_tls_unref(tls);
+  tls_server_stop(server);
+}
+
 static void the_systems_store_does_not_know_our_ca(void **state) {
   (void)state;
   struct tls_server_options options = tls_serve(TLS_SERVER_ECHO, 0);
@@ -399,6 +466,8 @@ int main(void) {
       cmocka_unit_test(another_name_is_refused),
       cmocka_unit_test(another_address_is_refused),
       cmocka_unit_test(expired_and_future_certificates_are_refused),
+      cmocka_unit_test(a_clock_that_was_set_judges),
+      cmocka_unit_test(what_the_clock_before_let_pass_is_judged_again),
       cmocka_unit_test(the_systems_store_does_not_know_our_ca),
       cmocka_unit_test(tls_1_1_is_refused),
       cmocka_unit_test(a_server_without_tls_is_an_error),
