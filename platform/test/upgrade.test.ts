@@ -214,7 +214,12 @@ describe('delivery', () => {
   test('a device pulls by firmware/get, and is answered when there is nothing', async () => {
     const platform = await startPlatform();
     const lamp = await readyDevice(platform);
-    expect(await get(lamp)).toEqual({ id: expect.any(String), code: 200, data: {} });
+    expect(await get(lamp)).toEqual({
+      id: expect.any(String),
+      code: 200,
+      data: {},
+      message: 'success',
+    });
     const firmware = await addFirmware(platform);
     const { id } = await platform.upgrades.start({
       firmwareId: firmware.id,

@@ -43,6 +43,102 @@ async function start(): Promise<string> {
   return upgrade.id;
 }
 
+// The parameters as programs with these SDKs were seen to send them.
+const dot = `${PRODUCT}.lamp`;
+const and = `${PRODUCT}&lamp`;
+const far = '2524608000000';
+
+test.each([
+  [
+    'C 4.2.0',
+    dot,
+    far,
+    `timestamp=${far},_ss=1,_v=sdk-c-4.2.0,securemode=2,signmethod=hmacsha256,ext=3,`,
+  ],
+  [
+    'C 4.2.0, plain',
+    dot,
+    far,
+    `timestamp=${far},_ss=1,_v=sdk-c-4.2.0,securemode=3,signmethod=hmacsha256,ext=3,`,
+  ],
+  [
+    'C 4.2.0, -2',
+    dot,
+    far,
+    `timestamp=${far},_ss=1,_v=sdk-c-4.2.0,securemode=-2,signmethod=hmacsha256,ext=3,`,
+  ],
+  [
+    'C 4.0.0, plain',
+    dot,
+    undefined,
+    '_ss=1,_v=sdk-c-4.0.0,securemode=3,signmethod=hmacsha256,ext=3,',
+  ],
+  [
+    'C 3.1.0',
+    dot,
+    far,
+    `timestamp=${far},_v=sdk-c-3.1.0,securemode=2,signmethod=hmacsha256,lan=C,_ss=1,gw=0,ext=0`,
+  ],
+  [
+    'C 2.3.0',
+    dot,
+    far,
+    `securemode=2,tokenType=0,token=,_v=sdk-c-2.3.0,timestamp=${far},signmethod=hmacsha1,lan=C,pid=,mid=,_ss=1`,
+  ],
+  ['JavaScript', and, '1700000000000', 'securemode=2,signmethod=hmacsha1,timestamp=1700000000000'],
+  ['Python', and, undefined, 'securemode=2,_v=1.5.3,lan=Python,signmethod=hmacsha1,ext=1'],
+  ['LuatOS, plain', 'lamp', '32472115200', 'securemode=3,signmethod=HmacMD5,timestamp=32472115200'],
+] as const)(
+  'the sign-in of %s is accepted; with _ss=1 the answer comes unsubscribed',
+  async (...row) => {
+    const [, id, stamp, parameters] = row;
+    const content =
+      `clientId${id}deviceNamelampproductKey${PRODUCT}` +
+      (stamp === undefined ? '' : `timestamp${stamp}`);
+    const hash = /signmethod=hmac(\w+)/i.exec(parameters)?.[1]?.toLowerCase() ?? '';
+    const lamp = await TestDevice.connect(platform, device, {
+      url: parameters.includes('securemode=3') ? platform.mqttUrl : platform.mqttsUrl,
+      clientId: `${id}|${parameters}|`,
+      username: `lamp&${PRODUCT}`,
+      password: createHmac(hash, device.deviceSecret).update(content).digest('hex'),
+      keepalive: 1200,
+    });
+    const topic = `/sys/${lamp.names}/thing/ota/firmware/get`;
+    const isSubscribed = parameters.includes('_ss=1');
+    if (!isSubscribed) await lamp.client.subscribeAsync(`${topic}_reply`);
+    await lamp.client.publishAsync(topic, '{"id":1,"params":{}}');
+    expect((await lamp.next()).topic).toBe(`${topic}_reply`);
+  },
+);
+
+test.each([
+  ['a number as id, neither version nor method', '{"id":5,"params":{}}', '5'],
+  [
+    'a string as id',
+    '{"id":"5","version":"1.0","params":{"module":"default"},"method":"thing.ota.firmware.get"}',
+    '"5"',
+  ],
+  ['params as a string', '{"id":5,"version":"1.0","params":"{}"}', '5'],
+  ['a comma after the last member', '{"id":5,"params":{"module":"default",},}', '5'],
+])('a request with %s is answered in compact JSON, with a message', async (_, request, id) => {
+  const lamp = await vendor();
+  await lamp.client.publishAsync(`/sys/${lamp.names}/thing/ota/firmware/get`, request);
+  const { payload } = await lamp.next();
+  expect(payload.toString()).toBe(`{"id":${id},"code":200,"data":{},"message":"success"}`);
+});
+
+test('the 3.x request for the configuration is answered with a message', async () => {
+  const lamp = await vendor();
+  await platform.configs.set({ productKey: PRODUCT, data: '{}' });
+  await lamp.client.publishAsync(
+    `/sys/${lamp.names}/thing/config/get`,
+    '{"id":123,"version":"1.0","params":{"configScope":"product","getType":"file",' +
+      '"attributeKeys":""},"method":"thing.config.get"}',
+  );
+  const reply = JSON.parse((await lamp.next()).payload.toString());
+  expect(reply).toMatchObject({ id: 123, code: 200, data: {}, message: 'success' });
+});
+
 test.each([
   ['a comma before the last bar', '_ss=1,_v=sdk-c-4.2.0,', ',|'],
   ['no parameters of its own', '', '|'],
@@ -120,6 +216,12 @@ test("the block request's trailing comma is read, and its answer arrives unsubsc
   const { topic, payload } = await lamp.next();
   expect(topic).toBe(`/sys/${lamp.names}/thing/file/download_reply`);
   const end = 2 + payload.readUInt16BE(0);
+  expect(JSON.parse(payload.toString('utf8', 2, end))).toMatchObject({
+    id: '1',
+    code: 200,
+    data: { bSize: 5120, bOffset: 0, fileLength: image.length, fileToken: 'default' },
+    message: 'success',
+  });
   expect(payload.subarray(end, end + 5120).equals(image.subarray(0, 5120))).toBe(true);
 });
 

@@ -9,7 +9,7 @@ import { deviceId } from '../devices/names';
 import type { Events } from '../events/events';
 import type { Faults } from '../faults/faults';
 import type { Broker, BrokerListener } from '../protocol/broker';
-import { ownerOf, parseUpstream } from '../protocol/topics';
+import { isSystemTopic, ownerOf, parseUpstream } from '../protocol/topics';
 import type { DeviceKey, Presence } from '../types/device';
 import { type ClientId, parseClientId, parseUsername, REFUSED, Refusal, verify } from './auth';
 import { filterMatches, isOwnTopic, MAX_MESSAGE_BYTES, topicFlaw } from './permissions';
@@ -112,7 +112,7 @@ export class EmbeddedBroker implements Broker {
   canReceive(key: DeviceKey, topic: string): boolean {
     const session = this.#readySession(key);
     if (session === undefined) return false;
-    return session.hasSystemTopics || this.#isSubscribed(key, topic);
+    return (session.hasSystemTopics && isSystemTopic(topic)) || this.#isSubscribed(key, topic);
   }
 
   publish(topic: string, payload: string | Buffer, qos: 0 | 1): Promise<void> {
@@ -121,8 +121,9 @@ export class EmbeddedBroker implements Broker {
       const done = (error?: Error | null): void => (error ? reject(error) : resolve());
       const key = ownerOf(topic);
       const session = key && this.#readySession(key);
-      const isUnsubscribed = key !== undefined && !this.#isSubscribed(key, topic);
-      if (session?.hasSystemTopics && isUnsubscribed) session.client.publish(packet, done);
+      const isSubscribed = key !== undefined && this.#isSubscribed(key, topic);
+      const isUnasked = session?.hasSystemTopics && isSystemTopic(topic) && !isSubscribed;
+      if (isUnasked) session.client.publish(packet, done);
       else this.#aedes.publish(packet, done);
     });
   }
@@ -312,8 +313,8 @@ function publishFlaw(key: DeviceKey, packet: PublishPacket): string | undefined 
 }
 
 function checkSecureMode({ parameters }: ClientId, isTls: boolean): void {
-  const wanted = isTls ? '2' : '3';
-  if (parameters.securemode === wanted) return;
-  const text = `securemode must be ${wanted} on this listener`;
+  const wanted = isTls ? ['2', '-2'] : ['3'];
+  if (wanted.includes(parameters.securemode ?? '')) return;
+  const text = `securemode must be ${wanted.join(' or ')} on this listener`;
   throw new Refusal(REFUSED.notAuthorized, text);
 }

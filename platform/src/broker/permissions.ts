@@ -23,6 +23,8 @@ export function isOwnTopic({ productKey, deviceName }: DeviceKey, topic: string)
       );
     case 'sys':
       return second === productKey && third === deviceName && fourth !== undefined;
+    case 'ext':
+      return second !== '#' && third === productKey && fourth === deviceName;
     default:
       return first === productKey && second === deviceName && third !== undefined;
   }

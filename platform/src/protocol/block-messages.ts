@@ -8,6 +8,8 @@ export interface BlockRequest {
   readonly fileId: number;
   readonly offset: number;
   readonly size: number;
+  /** The device's own; the answer repeats it. */
+  readonly fileToken: string;
 }
 
 export const CODE_OK = 200;
@@ -18,6 +20,8 @@ export const CODE_FAILED = 500;
 /** The platform's bounds of a block; the end of an image may be shorter. */
 const MIN_BLOCK_BYTES = 256;
 const MAX_BLOCK_BYTES = 128 * 1024;
+/** Characters of a token that are repeated: the vendor's SDK keeps as many. */
+const MAX_TOKEN = 128;
 
 const REASONS: Readonly<Record<number, string>> = {
   [CODE_BAD_REQUEST]: 'the block is not within the file or the limits',
@@ -41,6 +45,7 @@ export function parseBlockRequest(payload: Buffer): BlockRequest {
     fileId: wholeNumber('fileInfo.fileId', fileInfo.fileId),
     offset: wholeNumber('fileBlock.offset', fileBlock.offset),
     size: wholeNumber('fileBlock.size', fileBlock.size),
+    fileToken: typeof params.fileToken === 'string' ? params.fileToken.slice(0, MAX_TOKEN) : '',
   };
 }
 
@@ -52,8 +57,8 @@ export function isWithinBounds({ offset, size }: BlockRequest, imageSize: number
 }
 
 /** What the answer says about its block. */
-export function blockData({ offset, size }: BlockRequest, imageSize: number): object {
-  return { bSize: size, bOffset: offset, fileLength: imageSize, fileToken: '' };
+export function blockData({ offset, size, fileToken }: BlockRequest, imageSize: number): object {
+  return { bSize: size, bOffset: offset, fileLength: imageSize, fileToken };
 }
 
 /** The answer with a block. A fault gives another block than the one its CRC was computed of. */
@@ -63,7 +68,7 @@ export function blockPayload(
   block: Buffer,
   crc = crc16(block),
 ): Buffer {
-  return frame({ id: String(id), code: CODE_OK, data }, block, crc);
+  return frame({ id: String(id), code: CODE_OK, data, message: 'success' }, block, crc);
 }
 
 export function refusalPayload({ id }: BlockRequest, code: number): Buffer {

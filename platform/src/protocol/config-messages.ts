@@ -55,7 +55,7 @@ function body(config: RemoteConfig, url: string) {
 }
 
 export function configReplyPayload(id: Id, config: RemoteConfig, url: string): string {
-  return JSON.stringify({ id, code: 200, data: body(config, url) });
+  return JSON.stringify({ id, code: 200, data: body(config, url), message: 'success' });
 }
 
 export function configErrorPayload(id: Id | undefined, code: number, message: string): string {

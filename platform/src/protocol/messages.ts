@@ -111,9 +111,19 @@ export function parseEnvelope(payload: Buffer, defaultParams?: JsonObject): Enve
   if (!isObject(message)) throw new BadMessage('the payload is not an object');
   const { id } = message;
   if (!isMessageId(id)) throw new BadMessage('id must be a decimal number 0…4294967295');
-  const params = message.params ?? defaultParams;
+  const params = unquoted(message.params) ?? defaultParams;
   if (!isObject(params)) throw new BadMessage('params must be an object', id);
   return { id, params };
+}
+
+/** The vendor's SDK sends some params as a string of JSON. */
+function unquoted(params: unknown): unknown {
+  if (typeof params !== 'string') return params;
+  try {
+    return parseJson(Buffer.from(params));
+  } catch {
+    return params;
+  }
 }
 
 function parseModule(params: JsonObject, id: string | number): string | undefined {

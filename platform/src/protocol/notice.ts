@@ -103,7 +103,7 @@ export function replyPayload(
   id: string | number,
   data: NoticeData | Record<string, never>,
 ): string {
-  return JSON.stringify({ id, code: 200, data });
+  return JSON.stringify({ id, code: 200, data, message: 'success' });
 }
 
 /** Answer to a request that cannot be read; 460 is the platform's "request parameter error". */

@@ -53,12 +53,26 @@ export function parseUpstream(topic: string): Upstream | undefined {
   return { kind, key: { productKey, deviceName } };
 }
 
-/** The device that a topic of the platform is for. */
+/** Branches of the system, and the level at which they name a device. */
+const SYSTEM_BRANCHES: ReadonlyMap<string, number> = new Map([
+  ['ota', 4],
+  ['sys', 2],
+  ['ext', 3],
+]);
+
+/** Whether a topic is on a branch that a connection with `_ss=1` need not subscribe to. */
+export function isSystemTopic(topic: string): boolean {
+  const [empty, branch = ''] = topic.split('/', 2);
+  return empty === '' && SYSTEM_BRANCHES.has(branch);
+}
+
+/** The device whose topic it is, by the names in it. */
 export function ownerOf(topic: string): DeviceKey | undefined {
-  const [, first, second, third, fourth, fifth] = topic.split('/');
-  const [productKey, deviceName] = first === 'sys' ? [second, third] : [fourth, fifth];
-  if (first !== 'sys' && first !== 'ota') return undefined;
-  return productKey && deviceName ? { productKey, deviceName } : undefined;
+  const levels = topic.split('/');
+  const at = SYSTEM_BRANCHES.get(levels[1] ?? '') ?? 1;
+  const [productKey, deviceName] = levels.slice(at, at + 2);
+  const isNamed = levels[0] === '' && productKey && deviceName;
+  return isNamed ? { productKey, deviceName } : undefined;
 }
 
 export function upgradeTopic({ productKey, deviceName }: DeviceKey): string {

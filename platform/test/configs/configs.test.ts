@@ -63,6 +63,7 @@ test('a device gets what was set for its product', async () => {
       url: expect.any(String),
       getType: 'file',
     },
+    message: 'success',
   });
   const ended = platform.waitFor('config-download');
   const url = String(reply.data?.url);

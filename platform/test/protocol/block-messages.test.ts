@@ -7,7 +7,7 @@ import {
 } from '../../src/protocol/block-messages';
 import { crc16 } from '../../src/protocol/crc';
 
-const request = { id: '1', streamId: 7, fileId: 1, offset: 256, size: 512 };
+const request = { id: '1', streamId: 7, fileId: 1, offset: 256, size: 512, fileToken: '' };
 
 function parse(params: object): unknown {
   return parseBlockRequest(Buffer.from(JSON.stringify({ id: '1', params })));
@@ -16,6 +16,11 @@ function parse(params: object): unknown {
 test('a request names stream, file and block', () => {
   const fileInfo = { streamId: 7, fileId: 1 };
   expect(parse({ fileInfo, fileBlock: { offset: 256, size: 512 } })).toEqual(request);
+  const fileBlock = { offset: 256, size: 512 };
+  expect(parse({ fileInfo, fileBlock, fileToken: 'default' })).toEqual({
+    ...request,
+    fileToken: 'default',
+  });
   expect(() => parse({ fileInfo })).toThrow('params.fileBlock');
   for (const [fileBlock, name] of [
     [{ offset: -1, size: 512 }, 'fileBlock.offset'],
@@ -46,6 +51,7 @@ test('an answer is length, JSON, block and CRC', () => {
     id: '1',
     code: 200,
     data: { bSize: 512, bOffset: 256, fileLength: 1000, fileToken: '' },
+    message: 'success',
   });
   expect(payload.subarray(2 + length, -2)).toEqual(block);
   expect(payload.readUInt16LE(payload.length - 2)).toBe(crc16(block));

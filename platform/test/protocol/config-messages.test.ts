@@ -64,6 +64,7 @@ test('a configuration is announced alike in an answer and in a push', () => {
     id: '9',
     code: 200,
     data: body,
+    message: 'success',
   });
   expect(JSON.parse(configPushPayload('9', config, 'u'))).toEqual({
     id: '9',

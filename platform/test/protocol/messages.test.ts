@@ -29,6 +29,8 @@ test.each([
   [{ params: {} }, /id must be/, undefined],
   [{ id: '1' }, /params must be an object/, '1'],
   [{ id: '1', params: [] }, /params must be an object/, '1'],
+  [{ id: '1', params: '{' }, /params must be an object/, '1'],
+  [{ id: '1', params: '[]' }, /params must be an object/, '1'],
 ])('an envelope %j is refused, with the id if there is one', (message, reason, id) => {
   const error = errorOf(parseEnvelope, message);
   expect(error).toBeInstanceOf(BadMessage);
@@ -41,6 +43,13 @@ test.each([
   ['{"id":"1","params":{"a":",}\\",]",}}', { a: ',}",]' }],
 ])('a comma after the last member is passed over: %s', (text, params) => {
   expect(parseEnvelope(payload(text))).toEqual({ id: '1', params });
+});
+
+test.each([
+  ['{"id":1,"params":"{}"}', {}],
+  ['{"id":1,"params":"{\\"module\\":\\"mcu\\",}"}', { module: 'mcu' }],
+])('params may be a string of JSON: %s', (text, params) => {
+  expect(parseEnvelope(payload(text))).toEqual({ id: 1, params });
 });
 
 test.each(['{"id":"1","params":{,}}x', '{"id":"1",,"params":{}}', '[1,]', '{"id":"1"'])(

@@ -78,7 +78,12 @@ test('a push, an answer and an error differ in the form of code and id', () => {
     id: 7,
     message: 'success',
   });
-  expect(JSON.parse(replyPayload('7', {}))).toEqual({ id: '7', code: 200, data: {} });
+  expect(JSON.parse(replyPayload('7', {}))).toEqual({
+    id: '7',
+    code: 200,
+    data: {},
+    message: 'success',
+  });
   expect(JSON.parse(errorReplyPayload(undefined, 'why'))).toEqual({
     id: '',
     code: 460,

@@ -3,6 +3,8 @@ import {
   configGetReplyTopic,
   configPushTopic,
   getReplyTopic,
+  isSystemTopic,
+  ownerOf,
   parseUpstream,
   requestTopic,
   UPSTREAM_FILTERS,
@@ -35,6 +37,20 @@ test.each([
   '/pk/dn/user/x',
   '',
 ])('%j is not for the platform', (topic) => expect(parseUpstream(topic)).toBeUndefined());
+
+test.each([
+  ['/ota/device/upgrade/pk/dn', true],
+  ['/sys/pk/dn/thing/x', true],
+  ['/ext/ntp/pk/dn/response', true],
+  ['/pk/dn/user/x', false],
+])('%s is %p of the system, and of the device', (topic, isOfSystem) => {
+  expect([ownerOf(topic), isSystemTopic(topic)]).toEqual([key, isOfSystem]);
+});
+
+test.each(['', '/', '/sys/pk', '/ota/device/upgrade/pk', '/pk', 'sys/pk/dn'])(
+  '%j names no device',
+  (topic) => expect(ownerOf(topic)).toBeUndefined(),
+);
 
 test('what the platform sends has topics of its own', () => {
   expect([
