@@ -51,6 +51,15 @@ export {
 export type { FirmwareStore, FirmwareTraffic } from './firmware/store';
 export { localIdentity, type TlsIdentity } from './listen/ca';
 export type { ConnectionLimits } from './listen/limits';
+export type { Messages } from './messages/messages';
+export type {
+  CallAnswer,
+  CallOptions,
+  Publication,
+  PublicationState,
+  PublishOptions,
+} from './messages/options';
+export type { JsonPayload, PayloadEncoding } from './messages/payload';
 export { Platform } from './platform';
 export type { RemoteConfig } from './types/config';
 export type { Device, DeviceKey, Presence } from './types/device';

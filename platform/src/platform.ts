@@ -7,6 +7,7 @@ import type { Devices } from './devices/devices';
 import type { PlatformEvent, PlatformEventName, PlatformEvents } from './events/event-types';
 import type { Faults } from './faults/faults';
 import type { FirmwareStore } from './firmware/store';
+import type { Messages } from './messages/messages';
 import type { Upgrades } from './upgrades/upgrades';
 
 /**
@@ -24,6 +25,7 @@ export class Platform {
   readonly firmware: FirmwareStore;
   readonly upgrades: Upgrades;
   readonly configs: Configs;
+  readonly messages: Messages;
   readonly faults: Faults;
   /** The ports that listen. */
   readonly ports: Ports;
@@ -43,6 +45,7 @@ export class Platform {
     this.firmware = assembly.firmware;
     this.upgrades = assembly.upgrades;
     this.configs = assembly.configs;
+    this.messages = assembly.messages;
     this.faults = assembly.faults;
     this.ports = assembly.addresses.ports;
     this.ca = assembly.ca;
@@ -109,7 +112,7 @@ export class Platform {
     return this.#assembly.events.waitFor(name, predicate, options.signal);
   }
 
-  /** All events from this call on, until the platform closes or the signal is aborted. */
+  /** All events but `message` from this call on, until the platform closes or the signal is aborted. */
   events(
     options: { readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<PlatformEvent, void, undefined> {

@@ -1,5 +1,6 @@
 // api/: the operator's JSON API over HTTP. It gets the objects it serves (served.ts) and opens no
-// port. Imports base, faults, types, devices, events, firmware, configs, upgrades.
+// port. Imports base, faults, types, devices, events, protocol (topic filters), firmware, configs,
+// messages, upgrades.
 
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';

@@ -8,19 +8,23 @@ import { MAX_CONFIG_BYTES, readConfig } from '../configs/store';
 import type { DeviceOptions } from '../devices/devices';
 import type { Fault } from '../faults/fault-types';
 import type { FirmwareOptions } from '../firmware/options';
+import { fromJson, type JsonPayload, toJson } from '../messages/payload';
 import type { Device, DeviceKey } from '../types/device';
 import type { SignMethod } from '../types/firmware';
 import type { UpgradeOptions } from '../upgrades/options';
-import type { EventStreams } from './event-stream';
+import type { EventStreams, MessageSelection } from './event-stream';
 import {
+  callBody,
   configPushBody,
   configQuery,
   deviceBody,
   deviceParams,
+  eventsQuery,
   faultBody,
   firmwareQuery,
   idParams,
   productParams,
+  publishBody,
   selectionBody,
   upgradeBody,
 } from './schemas';
@@ -43,6 +47,10 @@ interface FirmwareQuery {
   readonly files?: string;
 }
 
+type EventsQuery = MessageSelection & { readonly type?: 'message' };
+type PublishBody = Partial<JsonPayload> & { readonly topic: string; readonly qos?: 0 | 1 };
+type CallBody = Partial<JsonPayload> & { readonly topic?: string; readonly timeoutMs?: number };
+
 /** How long the body of a route may be, and the code of the refusal. */
 export interface UploadLimit {
   readonly maxBytes: number;
@@ -55,6 +63,7 @@ type Selection = { readonly devices?: readonly string[] } | null;
 export function addRoutes(app: FastifyInstance, platform: Served, streams: EventStreams): void {
   addStatus(app, platform, streams);
   addDevices(app, platform);
+  addMessages(app, platform);
   addFirmware(app, platform);
   addUpgrades(app, platform);
   addConfigs(app, platform);
@@ -84,10 +93,46 @@ function addStatus(app: FastifyInstance, platform: Served, streams: EventStreams
       faults: platform.faults.list().length,
     };
   });
-  app.get('/api/events', (_request, reply) => {
-    reply.hijack();
-    streams.serve(reply.raw);
-  });
+  app.get<{ Querystring: EventsQuery }>(
+    '/api/events',
+    { schema: { querystring: eventsQuery } },
+    (request, reply) => {
+      const { type, ...selection } = request.query;
+      if (type === 'message') platform.messages.expectMessages();
+      else if (Object.keys(selection).length > 0) throw invalid('a selection needs type=message');
+      reply.hijack();
+      if (type === 'message') streams.serveMessages(reply.raw, selection);
+      else streams.serve(reply.raw);
+    },
+  );
+}
+
+function addMessages(app: FastifyInstance, platform: Served): void {
+  const path = '/api/devices/:productKey/:deviceName';
+  app.post<{ Params: DeviceKey; Body: PublishBody }>(
+    `${path}/publish`,
+    { schema: { params: deviceParams, body: publishBody } },
+    async (request) => {
+      const { topic, qos } = request.body;
+      const payload = fromJson(request.body);
+      const options = { ...request.params, topic, payload, ...(qos !== undefined && { qos }) };
+      return platform.messages.publish(options);
+    },
+  );
+  app.post<{ Params: DeviceKey; Body: CallBody }>(
+    `${path}/call`,
+    { schema: { params: deviceParams, body: callBody } },
+    async (request) => {
+      const { topic, timeoutMs } = request.body;
+      const { payload, ...answer } = await platform.messages.call({
+        ...request.params,
+        payload: fromJson(request.body),
+        ...(topic !== undefined && { topic }),
+        ...(timeoutMs !== undefined && { timeoutMs }),
+      });
+      return { ...answer, ...toJson(payload) };
+    },
+  );
 }
 
 function addDevices(app: FastifyInstance, platform: Served): void {

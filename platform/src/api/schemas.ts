@@ -21,6 +21,29 @@ export const deviceParams = object({ productKey: name, deviceName: name }, [
   'deviceName',
 ]);
 
+/** `message`: those of devices alone, of which the others select. */
+export const eventsQuery = object({
+  type: { enum: ['message'] },
+  productKey: name,
+  deviceName: name,
+  filter: { type: 'string', minLength: 1, maxLength: 256 },
+});
+
+const topic = { type: 'string', minLength: 1, maxLength: 256 } as const;
+/** As long as 256 KiB are in base64. */
+const payload = { type: 'string', maxLength: 349_528 } as const;
+const encoding = { enum: ['utf8', 'base64'] } as const;
+
+export const publishBody = object({ topic, payload, encoding, qos: { enum: [0, 1] } }, [
+  'topic',
+  'payload',
+]);
+
+export const callBody = object(
+  { payload, encoding, topic, timeoutMs: { type: 'integer', minimum: 1, maximum: 8000 } },
+  ['payload'],
+);
+
 export const idParams = object({ id: name }, ['id']);
 
 export const firmwareQuery = object(

@@ -4,6 +4,7 @@ import type { Configs } from '../configs/configs';
 import type { Devices } from '../devices/devices';
 import type { Faults } from '../faults/faults';
 import type { FirmwareStore } from '../firmware/store';
+import type { Messages } from '../messages/messages';
 import type { Upgrades } from '../upgrades/upgrades';
 
 /** The part of the platform that the operator API gives access to. */
@@ -12,6 +13,7 @@ export interface Served {
   readonly firmware: FirmwareStore;
   readonly upgrades: Upgrades;
   readonly configs: Configs;
+  readonly messages: Messages;
   readonly faults: Faults;
   /** How the platform is. */
   readonly health: () => {

@@ -14,7 +14,10 @@ import { openStateDirectory, type StateDirectory, stateError } from './state-dir
 
 /** A platform that runs. */
 export interface Assembly
-  extends Pick<Rooms, 'addresses' | 'devices' | 'firmware' | 'upgrades' | 'configs' | 'faults'> {
+  extends Pick<
+    Rooms,
+    'addresses' | 'devices' | 'firmware' | 'upgrades' | 'configs' | 'messages' | 'faults'
+  > {
   readonly events: Events;
   readonly ca: string;
   readonly operatorToken: string;

@@ -141,12 +141,13 @@ function served(
   health: () => Health,
   log: Log | undefined,
 ): Served {
-  const { devices, firmware, upgrades, configs, faults, addresses } = rooms;
+  const { devices, firmware, upgrades, configs, messages, faults, addresses } = rooms;
   return {
     devices,
     firmware,
     upgrades,
     configs,
+    messages,
     faults,
     operatorToken,
     health,

@@ -14,6 +14,7 @@ import { Faults } from '../faults/faults';
 import { type FileSource, FirmwareServer } from '../firmware/server';
 import { UrlSigner } from '../firmware/signed-url';
 import { FirmwareStore } from '../firmware/store';
+import { Messages } from '../messages/messages';
 import { Connections } from '../protocol/connections';
 import { Upgrades } from '../upgrades/upgrades';
 import { Addresses } from './addresses';
@@ -33,6 +34,7 @@ export interface Rooms {
   readonly firmware: FirmwareStore;
   readonly server: FirmwareServer;
   readonly configs: Configs;
+  readonly messages: Messages;
   readonly notices: Notices;
   readonly engine: Engine;
   readonly upgrades: Upgrades;
@@ -72,13 +74,14 @@ export async function makeRooms(
     url,
     closing,
   });
+  const messages = new Messages({ clock, events, devices, connections, closing });
   const firmwareUrl = firmwareUrls(settings, server);
   const common = { clock, events, connections, devices, firmware, jobs, faults };
   const visits = new Visits(clock, settings.versionGraceMs);
   shutdown.add(() => visits.close());
   const notices = new Notices({ ...common, visits, firmwareUrl, signingKey });
   const blocks = new Blocks(common);
-  const engine = new Engine({ events, connections, devices, jobs, notices, blocks, configs });
+  const engine = new Engine({ ...common, notices, blocks, configs, messages });
   const upgrades = new Upgrades({ events, devices, firmware, jobs, notices, closing });
   for (const each of [firmware, devices, configStore, jobs]) await each.load();
   return {
@@ -89,6 +92,7 @@ export async function makeRooms(
     firmware,
     server,
     configs,
+    messages,
     notices,
     engine,
     upgrades,

@@ -9,10 +9,11 @@ import { deviceId } from '../devices/names';
 import type { Events } from '../events/events';
 import type { Faults } from '../faults/faults';
 import type { Broker, BrokerListener } from '../protocol/broker';
-import { isSystemTopic, ownerOf, parseUpstream } from '../protocol/topics';
+import { filterMatches, MAX_MESSAGE_BYTES, topicFlaw } from '../protocol/topic-rules';
+import { isCustomCall, isSystemTopic, ownerOf, parseUpstream } from '../protocol/topics';
 import type { DeviceKey, Presence } from '../types/device';
 import { type ClientId, parseClientId, parseUsername, REFUSED, Refusal, verify } from './auth';
-import { filterMatches, isOwnTopic, MAX_MESSAGE_BYTES, topicFlaw } from './permissions';
+import { isOwnTopic } from './permissions';
 
 interface Dependencies {
   readonly events: Events;
@@ -34,6 +35,8 @@ interface Session {
   key?: DeviceKey;
   /** Signed in with `_ss=1`: what the platform sends arrives without a subscription. */
   hasSystemTopics: boolean;
+  /** Signed in with bit 0 of `ext` set: it may be called on topics of its own. */
+  takesCustomCalls: boolean;
   /** The CONNACK was sent: messages may follow it. */
   isReady: boolean;
 }
@@ -54,6 +57,7 @@ interface Parsing {
  */
 export class EmbeddedBroker implements Broker {
   readonly health = { connected: true };
+  readonly seesMessages = true;
   readonly #deps: Dependencies;
   #aedes!: Aedes;
   readonly #sessions = new WeakMap<Client, Session>();
@@ -95,6 +99,7 @@ export class EmbeddedBroker implements Broker {
       clientId: '',
       keepAliveSeconds: 0,
       hasSystemTopics: false,
+      takesCustomCalls: false,
       isReady: false,
     });
     const { _parser: parser } = client as Parsing;
@@ -115,17 +120,26 @@ export class EmbeddedBroker implements Broker {
     return (session.hasSystemTopics && isSystemTopic(topic)) || this.#isSubscribed(key, topic);
   }
 
-  publish(topic: string, payload: string | Buffer, qos: 0 | 1): Promise<void> {
+  takesCustomCalls(key: DeviceKey): boolean {
+    return this.#readySession(key)?.takesCustomCalls ?? false;
+  }
+
+  publish(topic: string, payload: string | Buffer, qos: 0 | 1, to = ownerOf(topic)): Promise<void> {
     return new Promise((resolve, reject) => {
       const packet = { cmd: 'publish', topic, payload, qos, retain: false, dup: false } as const;
       const done = (error?: Error | null): void => (error ? reject(error) : resolve());
-      const key = ownerOf(topic);
-      const session = key && this.#readySession(key);
-      const isSubscribed = key !== undefined && this.#isSubscribed(key, topic);
-      const isUnasked = session?.hasSystemTopics && isSystemTopic(topic) && !isSubscribed;
-      if (isUnasked) session.client.publish(packet, done);
+      const session = to && this.#readySession(to);
+      if (to !== undefined && session !== undefined && this.#isForOne(session, to, topic)) {
+        session.client.publish(packet, done);
+      } else if (isCustomCall(topic)) done(new Error('the device is not connected'));
       else this.#aedes.publish(packet, done);
     });
+  }
+
+  /** Whether a message goes to one connection, whoever has subscribed to what. */
+  #isForOne({ hasSystemTopics }: Session, key: DeviceKey, topic: string): boolean {
+    if (isCustomCall(topic)) return true;
+    return hasSystemTopics && isSystemTopic(topic) && !this.#isSubscribed(key, topic);
   }
 
   disconnect(key: DeviceKey): void {
@@ -160,8 +174,11 @@ export class EmbeddedBroker implements Broker {
       for (const filter of filters) this.#filters.get(client.id)?.delete(filter);
     });
     aedes.on('publish', ({ topic, payload }, client) => {
-      if (client === null || !topic.startsWith(PLATFORM_BRANCH)) return;
-      listener.message(topic.slice(PLATFORM_BRANCH.length), Buffer.from(payload as Buffer));
+      const from = client === null ? undefined : this.#sessions.get(client)?.key;
+      if (from === undefined) return;
+      const isForPlatform = topic.startsWith(PLATFORM_BRANCH);
+      const own = isForPlatform ? topic.slice(PLATFORM_BRANCH.length) : topic;
+      listener.message(own, payload as Buffer, from);
     });
     for (const event of ['clientError', 'connectionError'] as const) {
       aedes.on(event, (client, error) => {
@@ -219,6 +236,7 @@ export class EmbeddedBroker implements Broker {
     if (fault !== undefined) throw new Refusal(fault.returnCode, 'refused on request (fault)');
     verify(key, secretOf(key), clientId, password);
     session.hasSystemTopics = clientId.parameters._ss === '1';
+    session.takesCustomCalls = (Number(clientId.parameters.ext) & 1) === 1;
     checkSecureMode(clientId, session.isTls);
     const { min, max } = keepAliveSeconds;
     if (session.keepAliveSeconds < min || session.keepAliveSeconds > max) {
@@ -246,7 +264,8 @@ export class EmbeddedBroker implements Broker {
       packet.qos = 0;
     }
     packet.retain = false;
-    if (parseUpstream(packet.topic) !== undefined) packet.topic = PLATFORM_BRANCH + packet.topic;
+    if (parseUpstream(packet.topic, key) !== undefined)
+      packet.topic = PLATFORM_BRANCH + packet.topic;
     return null;
   }
 

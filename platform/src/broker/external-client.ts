@@ -3,7 +3,7 @@ import { connect, type MqttClient } from 'mqtt';
 import { messageOf, PlatformError } from '../base/errors';
 import type { Events } from '../events/events';
 import type { Broker, BrokerHealth, BrokerListener } from '../protocol/broker';
-import { UPSTREAM_FILTERS } from '../protocol/topics';
+import { MESSAGE_FILTERS, UPSTREAM_FILTERS } from '../protocol/topics';
 import type { DeviceKey, Presence } from '../types/device';
 
 /** An MQTT broker to join instead of embedding one. */
@@ -37,6 +37,7 @@ const RECONNECT_PERIOD_MS = 1_000;
  * publish where. While it is away nothing is sent; it is joined again as soon as it is back.
  */
 export class ExternalBrokerClient implements Broker {
+  readonly seesMessages = false;
   readonly #client: MqttClient;
   readonly #deps: Dependencies;
   #health: BrokerHealth = { connected: false, reason: 'not joined yet' };
@@ -78,6 +79,10 @@ export class ExternalBrokerClient implements Broker {
 
   canReceive(_key: DeviceKey, _topic: string): boolean {
     return this.#health.connected;
+  }
+
+  takesCustomCalls(_key: DeviceKey): boolean {
+    return false;
   }
 
   async publish(topic: string, payload: string | Buffer, qos: 0 | 1): Promise<void> {
@@ -131,6 +136,17 @@ export class ExternalBrokerClient implements Broker {
     }
     this.#become({ connected: true });
     this.#deps.joined();
+    await this.#subscribeToMessages();
+  }
+
+  /** A broker that was set up for upgrades alone still serves for these. */
+  async #subscribeToMessages(): Promise<void> {
+    const filters = [...MESSAGE_FILTERS];
+    await this.#client.subscribeAsync(filters, { qos: 1 }).catch((error: unknown) => {
+      if (!this.#health.connected) return;
+      const reason = `it refuses to let the platform subscribe: ${messageOf(error)}`;
+      this.#deps.events.emit('bad-message', { topic: filters.join(', '), reason });
+    });
   }
 
   #become(health: BrokerHealth): void {

@@ -1,12 +1,13 @@
 // engine/: the device's side of upgrades. Messages arrive here; jobs.ts keeps jobs and tasks,
 // task-states.ts says which state follows which, visits.ts what each device did on its connection;
 // notices.ts sends notices, blocks.ts answers requests for blocks. Knows no broker. Imports base,
-// store, faults, types, devices, events, protocol, firmware, configs.
+// store, faults, types, devices, events, protocol, firmware, configs, messages.
 
 import { messageOf } from '../base/errors';
 import type { Configs } from '../configs/configs';
 import type { Devices } from '../devices/devices';
 import type { Events } from '../events/events';
+import type { Messages } from '../messages/messages';
 import type { BrokerListener } from '../protocol/broker';
 import type { Connections } from '../protocol/connections';
 import {
@@ -33,6 +34,7 @@ interface Dependencies {
   readonly notices: Notices;
   readonly blocks: Blocks;
   readonly configs: Configs;
+  readonly messages: Messages;
 }
 
 /**
@@ -60,21 +62,22 @@ export class Engine implements BrokerListener {
     this.#deps.notices.deliverAll(key);
   }
 
-  message(topic: string, payload: Buffer): void {
-    const upstream = parseUpstream(topic);
+  message(topic: string, payload: Buffer, from?: DeviceKey): void {
+    this.#deps.messages.heard(topic, payload, from);
+    const upstream = parseUpstream(topic, from);
     if (upstream === undefined) return;
     try {
       if (this.#deps.devices.get(upstream.key) === undefined) {
         throw new BadMessage('the device is not registered');
       }
-      this.#dispatch(upstream, payload);
+      this.#dispatch(upstream, topic, payload);
     } catch (error) {
       this.#refuse(upstream, topic, error);
     }
   }
 
-  #dispatch({ kind, key }: Upstream, payload: Buffer): void {
-    const { notices, blocks, configs } = this.#deps;
+  #dispatch({ kind, key }: Upstream, topic: string, payload: Buffer): void {
+    const { notices, blocks, configs, messages } = this.#deps;
     switch (kind) {
       case 'inform':
         this.#inform(key, parseInform(payload));
@@ -102,6 +105,12 @@ export class Engine implements BrokerListener {
         break;
       case 'config-push-reply':
         configs.answered(key, payload);
+        break;
+      case 'time':
+        messages.timeRequested(key, payload);
+        break;
+      case 'call-answer':
+        messages.answered(key, topic, payload);
     }
   }
 

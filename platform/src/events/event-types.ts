@@ -27,6 +27,11 @@ export interface PlatformEvents {
     readonly returnCode: number;
     readonly reason: string;
   };
+  /**
+   * A device has published something, whatever the topic. Only given to who names it (`on`,
+   * `waitFor`), not among all events.
+   */
+  message: EventBase & DeviceKey & { readonly topic: string; readonly payload: Buffer };
   'version-reported': EventBase &
     DeviceKey & { readonly module?: string; readonly version: string };
   /** The task moved to another state; the last entry of its history says why. */
@@ -75,7 +80,7 @@ export interface PlatformEvents {
 /** Name of an event. */
 export type PlatformEventName = keyof PlatformEvents;
 
-/** Any event with its name in `type`: what `platform.events()` and the event stream give. */
+/** Any event but `message`, its name in `type`: what `platform.events()` and the event stream give. */
 export type PlatformEvent = {
-  [Name in PlatformEventName]: { readonly type: Name } & PlatformEvents[Name];
-}[PlatformEventName];
+  [Name in Exclude<PlatformEventName, 'message'>]: { readonly type: Name } & PlatformEvents[Name];
+}[Exclude<PlatformEventName, 'message'>];

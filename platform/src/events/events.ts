@@ -23,7 +23,7 @@ export class Events {
     const stamped = { type: name, time: this.#clock.now(), ...event };
     try {
       this.#emitter.emit(name, stamped);
-      this.#emitter.emit('any', stamped);
+      if (name !== 'message') this.#emitter.emit('any', stamped);
     } catch (error) {
       // A listener's error must not interrupt the room that reports: it is thrown one turn later.
       queueMicrotask(() => {
@@ -44,6 +44,11 @@ export class Events {
     listener: (event: PlatformEvents[Name]) => void,
   ): void {
     this.#emitter.off(name, listener);
+  }
+
+  /** Whether anybody listens to events of a name: what nobody hears need not be made. */
+  hears(name: PlatformEventName): boolean {
+    return this.#emitter.listenerCount(name) > 0;
   }
 
   onAny(listener: (event: PlatformEvent) => void): () => void {

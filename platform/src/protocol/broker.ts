@@ -6,7 +6,11 @@ export interface BrokerListener {
   disconnected(key: DeviceKey): void;
   /** The device (or its restored session) may now receive what is published to its topics. */
   subscribed(key: DeviceKey): void;
-  message(topic: string, payload: Buffer): void;
+  /**
+   * A device has published something; `from` says whose connection it came on, where that is seen. The
+   * payload is only valid during the call.
+   */
+  message(topic: string, payload: Buffer, from?: DeviceKey): void;
 }
 
 /** Whether a broker can be used. */
@@ -19,12 +23,19 @@ export interface BrokerHealth {
 /** The transport under the engine: the embedded broker, or a client of an external one. */
 export interface Broker {
   readonly health: BrokerHealth;
+  /** Whether all that devices publish is seen, and who they are. */
+  readonly seesMessages: boolean;
   /** Whether the device is connected, if this broker can know. */
   presence(key: DeviceKey): Presence;
   /** Whether a message to this topic may reach the device now. */
   canReceive(key: DeviceKey, topic: string): boolean;
-  /** Resolves when the broker has accepted the message. */
-  publish(topic: string, payload: string | Buffer, qos: 0 | 1): Promise<void>;
+  /** Whether the device takes calls on topics of its own, if this broker can know. */
+  takesCustomCalls(key: DeviceKey): boolean;
+  /**
+   * Resolves when the broker has accepted the message. It is for the device `to`; by default for the
+   * one that the topic names.
+   */
+  publish(topic: string, payload: string | Buffer, qos: 0 | 1, to?: DeviceKey): Promise<void>;
   /** Ends the device's connection, if this broker has it. */
   disconnect(key: DeviceKey): void;
   close(): Promise<void>;

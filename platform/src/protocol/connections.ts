@@ -33,6 +33,20 @@ export class Connections {
     return this.#broker?.canReceive(key, topic) ?? false;
   }
 
+  get seesMessages(): boolean {
+    return this.#broker?.seesMessages ?? false;
+  }
+
+  takesCustomCalls(key: DeviceKey): boolean {
+    return this.#broker?.takesCustomCalls(key) ?? false;
+  }
+
+  /** Resolves when the broker has accepted the message for a device. */
+  async publish(topic: string, payload: Buffer, qos: 0 | 1, to: DeviceKey): Promise<void> {
+    if (this.#broker === undefined) throw new Error('the broker is not open yet');
+    await this.#broker.publish(topic, payload, qos, to);
+  }
+
   /** Sends a message. A failure is a `bad-message` event, after `onFailure`. */
   send(topic: string, payload: string | Buffer, qos: 0 | 1, onFailure?: () => void): void {
     this.#broker?.publish(topic, payload, qos).catch((error: unknown) => {

@@ -8,7 +8,9 @@ export type UpstreamKind =
   | 'get'
   | 'block'
   | 'config-get'
-  | 'config-push-reply';
+  | 'config-push-reply'
+  | 'time'
+  | 'call-answer';
 
 export interface Upstream {
   readonly kind: UpstreamKind;
@@ -24,7 +26,12 @@ const THING_KINDS: ReadonlyMap<string, UpstreamKind> = new Map([
   ['config/push_reply', 'config-push-reply'],
 ]);
 
-/** Filters that match everything this platform listens to. */
+const TIME = /^\/ext\/ntp\/([^/+#]+)\/([^/+#]+)\/request$/;
+const ANSWER = /^\/sys\/([^/+#]+)\/([^/+#]+)\/rrpc\/response\/[^/+#]+$/;
+/** A call on a topic of its own: the topic follows, and names nobody. */
+const CUSTOM_CALL = /^\/ext\/rrpc\/[^/+#]+\/[^+#]+$/;
+
+/** Filters that match everything this platform listens to and cannot do without. */
 export const UPSTREAM_FILTERS = [
   '/ota/device/inform/+/+',
   '/ota/device/progress/+/+',
@@ -35,8 +42,15 @@ export const UPSTREAM_FILTERS = [
   '/sys/+/+/thing/config/push_reply',
 ] as const;
 
-/** Undefined for a topic that is not the platform's business. */
-export function parseUpstream(topic: string): Upstream | undefined {
+/** Filters of what devices ask besides upgrades and configurations. */
+export const MESSAGE_FILTERS = ['/ext/ntp/+/+/request', '/sys/+/+/rrpc/response/+'] as const;
+
+/**
+ * Undefined for a topic that is not the platform's business. `from` is the device on whose connection
+ * it came, where that is known.
+ */
+export function parseUpstream(topic: string, from?: DeviceKey): Upstream | undefined {
+  if (isCustomCall(topic)) return from && { kind: 'call-answer', key: from };
   const ota = OTA.exec(topic);
   if (ota !== null) {
     const [, kind, productKey, deviceName] = ota as unknown as [
@@ -47,10 +61,27 @@ export function parseUpstream(topic: string): Upstream | undefined {
     ];
     return { kind, key: { productKey, deviceName } };
   }
-  const [, productKey, deviceName, tail] = THING.exec(topic) ?? [];
-  const kind = THING_KINDS.get(tail ?? '');
+  return (
+    match(topic, THING, (tail) => THING_KINDS.get(tail)) ??
+    match(topic, TIME, () => 'time') ??
+    match(topic, ANSWER, () => 'call-answer')
+  );
+}
+
+function match(
+  topic: string,
+  pattern: RegExp,
+  kindOf: (tail: string) => UpstreamKind | undefined,
+): Upstream | undefined {
+  const [, productKey, deviceName, tail = ''] = pattern.exec(topic) ?? [];
+  const kind = kindOf(tail);
   if (productKey === undefined || deviceName === undefined || kind === undefined) return undefined;
   return { kind, key: { productKey, deviceName } };
+}
+
+/** Whether a topic is of a call on a topic of its own, which names no device. */
+export function isCustomCall(topic: string): boolean {
+  return CUSTOM_CALL.test(topic);
 }
 
 /** Branches of the system, and the level at which they name a device. */
@@ -97,4 +128,20 @@ export function configGetReplyTopic({ productKey, deviceName }: DeviceKey): stri
 
 export function configPushTopic({ productKey, deviceName }: DeviceKey): string {
   return `/sys/${productKey}/${deviceName}/thing/config/push`;
+}
+
+export function timeReplyTopic({ productKey, deviceName }: DeviceKey): string {
+  return `/ext/ntp/${productKey}/${deviceName}/response`;
+}
+
+/** Where a device is called, and where it answers: on `own`, or on a topic of the system. */
+export function callTopics(
+  { productKey, deviceName }: DeviceKey,
+  id: string,
+  own?: string,
+): { readonly request: string; readonly answer: string } {
+  if (own !== undefined)
+    return { request: `/ext/rrpc/${id}${own}`, answer: `/ext/rrpc/${id}${own}` };
+  const front = `/sys/${productKey}/${deviceName}/rrpc`;
+  return { request: `${front}/request/${id}`, answer: `${front}/response/${id}` };
 }

@@ -164,6 +164,57 @@ test('a configuration is set, pushed and removed', async () => {
   expect((await call('PUT', path, bytes(65_537))).body.error?.code).toBe('ERR_CONFIG_TOO_LARGE');
 });
 
+test('a device is sent messages, and called', async () => {
+  const path = `/devices/${PRODUCT}/lamp`;
+  const lamp = await readyDevice(platform);
+  const topic = `/${lamp.names}/user/get`;
+  await lamp.client.subscribeAsync([topic, `/sys/${lamp.names}/rrpc/request/+`], { qos: 1 });
+  const message = { topic, payload: '/wA=', encoding: 'base64', qos: 1 };
+  expect(await call('POST', `${path}/publish`, message)).toEqual({
+    status: 200,
+    body: { productKey: PRODUCT, deviceName: 'lamp', topic, state: 'sent' },
+  });
+  expect((await lamp.next()).payload).toEqual(Buffer.from([0xff, 0]));
+  for (const [payload, expected] of [
+    [Buffer.from('é'), { payload: 'é', encoding: 'utf8' }],
+    [Buffer.from([0xff]), { payload: '/w==', encoding: 'base64' }],
+  ] as const) {
+    const calling = call('POST', `${path}/call`, { payload: 'x', timeoutMs: 8000 });
+    const request = await lamp.next();
+    expect(request.payload.toString()).toBe('x');
+    await lamp.client.publishAsync(request.topic.replace('request', 'response'), payload);
+    expect(await calling).toMatchObject({
+      status: 200,
+      body: { id: expect.any(String), ...expected },
+    });
+  }
+});
+
+test('messages of devices are streamed to who asks for them', async () => {
+  const lamp = await readyDevice(platform);
+  const fan = await readyDevice(platform, 'fan');
+  const query = `type=message&productKey=${PRODUCT}&deviceName=lamp&filter=/%2B/%2B/user/%23`;
+  const request = get(`${platform.apiUrl}/events?${query}`, {
+    headers: { authorization: `Bearer ${platform.operatorToken}` },
+  });
+  atEnd(() => request.destroy());
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  response.setEncoding('utf8');
+  const [first] = (await once(response, 'data')) as [string];
+  expect(first).toBe(': connected\n\n');
+  await fan.client.publishAsync(`/${fan.names}/user/x`, 'of another', { qos: 1 });
+  await lamp.client.publishAsync(`/sys/${lamp.names}/thing/x`, 'on another topic', { qos: 1 });
+  const topic = `/${lamp.names}/user/x`;
+  await lamp.client.publishAsync(topic, Buffer.from([0xff]), { qos: 1 });
+  const [text] = (await once(response, 'data')) as [string];
+  const [, data = ''] = text.split('data: ');
+  expect(text).toMatch(/^event: message\n/);
+  expect(JSON.parse(data)).toEqual({
+    ...{ type: 'message', time: expect.any(Number), productKey: PRODUCT, deviceName: 'lamp' },
+    ...{ topic, payload: '/w==', encoding: 'base64' },
+  });
+});
+
 test('faults are set and removed', async () => {
   const { status, body } = await call('POST', '/faults', { kind: 'http-drop', afterBytes: 5 });
   expect(status).toBe(201);
@@ -205,6 +256,27 @@ test.each([
   ['POST', '/configs/x/push', {}, 404, 'ERR_CONFIG_UNKNOWN'],
   ['POST', '/configs/x/push', { timeoutSeconds: 0 }, 400, 'ERR_INVALID_ARGUMENT'],
   ['POST', '/faults', { kind: 'none' }, 400, 'ERR_INVALID_ARGUMENT'],
+  ['GET', '/events?type=x', undefined, 400, 'ERR_INVALID_ARGUMENT'],
+  ['GET', '/events?deviceName=x', undefined, 400, 'ERR_INVALID_ARGUMENT'],
+  ['POST', '/devices/a/b/publish', { payload: 'x' }, 400, 'ERR_INVALID_ARGUMENT'],
+  [
+    'POST',
+    '/devices/a/b/publish',
+    { topic: '/a/b/user/x', payload: 'x', qos: 2 },
+    400,
+    'ERR_INVALID_ARGUMENT',
+  ],
+  ['POST', '/devices/a/b/publish', { topic: '/a/c/x', payload: 'x' }, 400, 'ERR_INVALID_ARGUMENT'],
+  [
+    'POST',
+    '/devices/a/b/publish',
+    { topic: '/a/b/user/x', payload: 'x' },
+    404,
+    'ERR_DEVICE_UNKNOWN',
+  ],
+  ['POST', '/devices/a/b/call', { payload: '*', encoding: 'base64' }, 400, 'ERR_INVALID_ARGUMENT'],
+  ['POST', '/devices/a/b/call', { payload: 'x', timeoutMs: 8001 }, 400, 'ERR_INVALID_ARGUMENT'],
+  ['POST', '/devices/a/b/call', { payload: 'x' }, 404, 'ERR_DEVICE_UNKNOWN'],
 ])('%s %s %j is answered with %d %s', async (method, path, request, status, code) => {
   const answer = await call(method, path, request);
   expect(answer).toEqual({ status, body: { error: { code, message: expect.any(String) } } });

@@ -21,12 +21,15 @@ async function startBroker(login?: { username: string; password: string }): Prom
 async function runBroker(
   port = 0,
   login?: { username: string; password: string },
+  refuses = (_filter: string) => false,
 ): Promise<RunningBroker> {
   const broker = await Aedes.createBroker({
     authenticate: (_client, username, password, done) => {
       const good = username === login?.username && password?.toString() === login?.password;
       done(null, login === undefined || username !== 'platform' || good);
     },
+    authorizeSubscribe: (_client, subscription, done) =>
+      done(null, refuses(subscription.topic) ? null : subscription),
   });
   const server = createServer(broker.handle);
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
@@ -73,6 +76,72 @@ test('a configuration is pushed and asked for through it', async () => {
   await lamp.send(`${topics}/get`, { configScope: 'product', getType: 'file' });
   const { data } = await lamp.notice();
   expect((await download(platform, data.url)).body.equals(image)).toBe(true);
+});
+
+test('messages, calls and the time go through it; what needs its connections does not', async () => {
+  const url = await startBroker();
+  const clock = new ManualClock(5);
+  const platform = await startPlatform({ broker: { url }, clock });
+  const device = await platform.devices.add({ productKey: PRODUCT, deviceName: 'lamp' });
+  const lamp = await ready(platform, device, url);
+  const { names } = lamp;
+  const user = `/${names}/user/get`;
+  await lamp.client.subscribeAsync([
+    user,
+    `/ext/ntp/${names}/response`,
+    `/sys/${names}/rrpc/request/+`,
+  ]);
+
+  await lamp.client.publishAsync(`/ext/ntp/${names}/request`, '{"deviceSendTime":1}');
+  expect((await lamp.next()).payload.toString()).toBe(
+    '{"deviceSendTime":1,"serverRecvTime":5,"serverSendTime":5}',
+  );
+  const message = { ...device, topic: user, payload: 'x' };
+  expect(await platform.messages.publish(message)).toMatchObject({ state: 'unknown' });
+  expect((await lamp.next()).topic).toBe(user);
+
+  const call = platform.messages.call({ ...device, payload: 'x' });
+  const { topic } = await lamp.next();
+  await lamp.client.publishAsync(topic.replace('request', 'response'), 'y');
+  expect((await call).payload.toString()).toBe('y');
+  const custom = platform.messages.call({ ...device, payload: 'x', topic: '/a' });
+  await expect(custom).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' });
+  expect(() => platform.messages.expectMessages()).toThrow(
+    expect.objectContaining({ code: 'ERR_UNSUPPORTED' }),
+  );
+});
+
+test('a broker set up for upgrades alone serves for those, and the rest is reported', async () => {
+  const { url, stop } = await runBroker(0, undefined, (filter) => /ntp|rrpc/.test(filter));
+  const platform = await startPlatform({ broker: { url, reconnectMs: 20 } });
+  expect(platform.health.broker).toEqual({ connected: true });
+  const lost = platform.waitFor('broker-health');
+  await stop();
+  await lost;
+  const complaint = platform.waitFor('bad-message');
+  await runBroker(Number(new URL(url).port), undefined, (filter) => /ntp|rrpc/.test(filter));
+  expect(await complaint).toMatchObject({
+    topic: '/ext/ntp/+/+/request, /sys/+/+/rrpc/response/+',
+    reason: expect.stringContaining('refuses to let the platform subscribe'),
+  });
+  expect(platform.health.broker).toEqual({ connected: true });
+});
+
+test('a message that the broker cannot take is an error', async () => {
+  const { url, stop } = await runBroker();
+  const platform = await startPlatform({ broker: { url } });
+  const device = await platform.devices.add({ productKey: PRODUCT, deviceName: 'lamp' });
+  const lost = platform.waitFor('broker-health');
+  await stop();
+  await lost;
+  const message = { ...device, topic: `/${PRODUCT}/lamp/user/x`, payload: 'x' };
+  const code = { code: 'ERR_BROKER' };
+  await expect(platform.messages.publish(message)).rejects.toMatchObject(code);
+  await expect(platform.messages.call(message)).rejects.toMatchObject({
+    code: 'ERR_UNSUPPORTED',
+  });
+  const { topic: _, ...call } = message;
+  await expect(platform.messages.call(call)).rejects.toMatchObject(code);
 });
 
 test('the whole job goes through a broker of somebody else', async () => {

@@ -42,6 +42,18 @@ test("a listener's mistake is thrown a turn later, not into what emits", () => {
   }
 });
 
+test('a message is given to who names it alone', () => {
+  const heard: unknown[] = [];
+  const all: unknown[] = [];
+  events.onAny((event) => all.push(event));
+  expect(events.hears('message')).toBe(false);
+  events.on('message', (event) => heard.push(event));
+  expect(events.hears('message')).toBe(true);
+  const message = { ...key, topic: '/t', payload: Buffer.from('x') };
+  events.emit('message', message);
+  expect([heard, all]).toEqual([[{ type: 'message', time: 5, ...message }], []]);
+});
+
 test('waiting ends with the event that is meant', async () => {
   const waiting = events.waitFor('version-reported', ({ version }) => version === '2');
   events.emit('version-reported', { ...key, version: '1' });

@@ -11,6 +11,8 @@ function broker(over: Partial<Broker> = {}): Broker {
   return {
     health: { connected: true },
     presence: () => 'yes',
+    seesMessages: true,
+    takesCustomCalls: () => true,
     canReceive: () => true,
     publish: async () => undefined,
     disconnect: () => undefined,
@@ -26,6 +28,7 @@ beforeEach(() => {
 
 test('without a broker nobody is online and nothing is sent', () => {
   expect([connections.presence(key), connections.canReceive(key, 't')]).toEqual(['no', false]);
+  expect([connections.seesMessages, connections.takesCustomCalls(key)]).toEqual([false, false]);
   expect(connections.health.connected).toBe(false);
   connections.disconnect(key);
   connections.send('t', 'x', 1, () => {
@@ -49,6 +52,15 @@ test('with a broker it is asked', () => {
   connections.send('t', 'x', 1);
   connections.disconnect(key);
   expect(calls).toEqual([[key, 't'], ['t', 'x', 1], [key]]);
+});
+
+test('a message of an operator fails as its broker does', async () => {
+  const payload = Buffer.from('x');
+  await expect(connections.publish('t', payload, 1, key)).rejects.toThrow('not open yet');
+  const calls: unknown[] = [];
+  connections.attach(broker({ publish: async (...call) => void calls.push(call) }));
+  await connections.publish('t', payload, 1, key);
+  expect(calls).toEqual([['t', payload, 1, key]]);
 });
 
 test('a failure is an event, after who sent was notified', async () => {

@@ -1,12 +1,15 @@
 import {
   blockReplyTopic,
+  callTopics,
   configGetReplyTopic,
   configPushTopic,
   getReplyTopic,
   isSystemTopic,
+  MESSAGE_FILTERS,
   ownerOf,
   parseUpstream,
   requestTopic,
+  timeReplyTopic,
   UPSTREAM_FILTERS,
   upgradeTopic,
 } from '../../src/protocol/topics';
@@ -21,10 +24,28 @@ test.each([
   ['/sys/pk/dn/thing/file/download', 'block'],
   ['/sys/pk/dn/thing/config/get', 'config-get'],
   ['/sys/pk/dn/thing/config/push_reply', 'config-push-reply'],
+  ['/ext/ntp/pk/dn/request', 'time'],
+  ['/sys/pk/dn/rrpc/response/7', 'call-answer'],
 ])('%s is %s', (topic, kind) => {
   expect(parseUpstream(topic)).toEqual({ kind, key });
-  const filter = topic.replace('pk', '+').replace('dn', '+');
-  expect(UPSTREAM_FILTERS).toContain(filter);
+  const filter = topic.replace('pk', '+').replace('dn', '+').replace('7', '+');
+  expect([...UPSTREAM_FILTERS, ...MESSAGE_FILTERS]).toContain(filter);
+});
+
+test('the answer to a call on a topic of its own is of whoever sent it', () => {
+  const topic = '/ext/rrpc/7/any/topic';
+  expect(parseUpstream(topic, key)).toEqual({ kind: 'call-answer', key });
+  expect(parseUpstream(topic)).toBeUndefined();
+  expect(parseUpstream('/ext/rrpc/7', key)).toBeUndefined();
+});
+
+test('a call has a topic for the request and one for the answer', () => {
+  expect(callTopics(key, '7')).toEqual({
+    request: '/sys/pk/dn/rrpc/request/7',
+    answer: '/sys/pk/dn/rrpc/response/7',
+  });
+  const both = '/ext/rrpc/7/pk/dn/user/x';
+  expect(callTopics(key, '7', '/pk/dn/user/x')).toEqual({ request: both, answer: both });
 });
 
 test.each([
@@ -34,6 +55,9 @@ test.each([
   '/ota/device/inform/pk/+',
   '/sys/pk/dn/thing/ota/firmware/get_reply',
   '/sys/pk/dn/thing/event/property/post',
+  '/ext/ntp/pk/dn/response',
+  '/sys/pk/dn/rrpc/request/7',
+  '/sys/pk/dn/rrpc/response',
   '/pk/dn/user/x',
   '',
 ])('%j is not for the platform', (topic) => expect(parseUpstream(topic)).toBeUndefined());
@@ -60,6 +84,7 @@ test('what the platform sends has topics of its own', () => {
     blockReplyTopic(key),
     configGetReplyTopic(key),
     configPushTopic(key),
+    timeReplyTopic(key),
   ]).toEqual([
     '/ota/device/upgrade/pk/dn',
     '/ota/device/request/pk/dn',
@@ -67,5 +92,6 @@ test('what the platform sends has topics of its own', () => {
     '/sys/pk/dn/thing/file/download_reply',
     '/sys/pk/dn/thing/config/get_reply',
     '/sys/pk/dn/thing/config/push',
+    '/ext/ntp/pk/dn/response',
   ]);
 });

@@ -63,7 +63,14 @@ export class TestDevice {
   static async connect(
     platform: Platform,
     device: Device,
-    options: IClientOptions & { readonly url?: string } = {},
+    {
+      parameters = '',
+      ...options
+    }: IClientOptions & {
+      readonly url?: string;
+      /** More of them for the client id, as `_ss=1,ext=3`. */
+      readonly parameters?: string;
+    } = {},
   ): Promise<TestDevice> {
     const url = options.url ?? platform.mqttsUrl;
     const { clientId, username, password } = signIn(device, {
@@ -71,7 +78,11 @@ export class TestDevice {
     });
     const client = await connectAsync(
       url,
-      { clientId, username, password, ca: platform.ca, reconnectPeriod: 0, ...options },
+      {
+        clientId: clientId.replace(/\|$/, `,${parameters}|`),
+        ...{ username, password, ca: platform.ca, reconnectPeriod: 0 },
+        ...options,
+      },
       false,
     );
     const connected = new TestDevice(client, device);

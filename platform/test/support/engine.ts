@@ -11,6 +11,7 @@ import { Events } from '../../src/events/events';
 import { Faults } from '../../src/faults/faults';
 import type { FirmwareStore } from '../../src/firmware/store';
 import type { DeviceKey, Firmware, Presence, UpgradeOptions, UpgradeTask } from '../../src/index';
+import { Messages } from '../../src/messages/messages';
 import type { Broker } from '../../src/protocol/broker';
 import { Connections } from '../../src/protocol/connections';
 import type { NoticeData } from '../../src/protocol/notice';
@@ -30,6 +31,7 @@ interface Sent {
 /** A broker that keeps what it is given; devices are there as the test says. */
 class PaperBroker implements Broker {
   readonly health = { connected: true };
+  readonly seesMessages = true;
   readonly sent: Sent[] = [];
   readonly online = new Set<string>();
   subscribed = true;
@@ -42,6 +44,10 @@ class PaperBroker implements Broker {
 
   canReceive(key: DeviceKey): boolean {
     return this.presence(key) !== 'no' && this.subscribed;
+  }
+
+  takesCustomCalls(): boolean {
+    return false;
   }
 
   async publish(topic: string, payload: string | Buffer): Promise<void> {
@@ -88,8 +94,9 @@ export class EngineRig {
     const rooms = { ...common, jobs: this.jobs, visits: new Visits(clock, GRACE_MS) };
     this.notices = new Notices({ ...rooms, firmwareUrl: (id) => id, signingKey: undefined });
     const [notices, blocks, configs] = [this.notices, new Blocks(rooms), {} as Configs];
-    this.#engine = new Engine({ ...rooms, notices, blocks, configs });
     const closing = new AbortController().signal;
+    const messages = new Messages({ ...common, closing });
+    this.#engine = new Engine({ ...rooms, notices, blocks, configs, messages });
     this.upgrades = new Upgrades({ ...rooms, notices, closing });
   }
 
