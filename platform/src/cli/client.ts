@@ -69,9 +69,9 @@ export class ApiClient {
     return parse<T>(answer, await read(answer));
   }
 
-  /** The events of the platform, from when this resolves on. */
-  async events(signal: AbortSignal): Promise<AsyncIterable<{ readonly type: string }>> {
-    const { request, response } = this.#open('GET', '/events');
+  /** The events of the platform, from when this resolves on; `query` selects. */
+  async events(signal: AbortSignal, query = ''): Promise<AsyncIterable<{ readonly type: string }>> {
+    const { request, response } = this.#open('GET', `/events${query}`);
     request.end();
     const answer = await response;
     if (answer.statusCode !== 200) parse(answer, await read(answer));

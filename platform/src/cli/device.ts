@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import type { Device } from '../index';
+import { addDeviceMessages } from './device-messages';
 import { connect } from './find-server';
 import { type CommonOptions, withServer } from './flags';
 import { print, table } from './output';
@@ -10,7 +11,7 @@ type Listed = Omit<Device, 'deviceSecret'>;
 
 /** `device …` */
 export function addDevice(program: Command): void {
-  const command = program.command('device').description('registered devices');
+  const command = program.command('device').description('registered devices, and what they say');
   withServer(command.command('add <productKey> <deviceName>').description('register a device'))
     .option('--secret <secret>', 'device secret (default: a random one)')
     .action(deviceAdd);
@@ -18,6 +19,7 @@ export function addDevice(program: Command): void {
   withServer(
     command.command('remove <productKey> <deviceName>').description('forget a device'),
   ).action(deviceRemove);
+  addDeviceMessages(command);
 }
 
 async function deviceAdd(

@@ -33,3 +33,10 @@ export function wholeNumber(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('it must be a whole number.');
 }
+
+/** A time with its unit, `500ms` or `8s`; without one, seconds. */
+export function milliseconds(text: string): number {
+  const [, digits, unit] = /^(\d{1,6})(ms|s)?$/.exec(text) ?? [];
+  if (digits !== undefined) return Number(digits) * (unit === 'ms' ? 1 : 1000);
+  throw new InvalidArgumentError('it must be a time, as 500ms or 8s.');
+}

@@ -20,8 +20,8 @@ Environment:
   IOTKIT_PLATFORM_TOKEN            operator token, instead of the one in the state directory
   IOTKIT_PLATFORM_BROKER_PASSWORD  password at the external broker (serve)
 
-Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no platform reached, 4 upgrade not succeeded
-  or configuration not accepted, 5 the platform is degraded (status)`;
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no platform reached, 4 upgrade not succeeded,
+  configuration not accepted or message received by nobody, 5 the platform is degraded (status)`;
 
 /** Runs the command of the process's arguments; its end is the exit code. */
 export async function main(): Promise<void> {

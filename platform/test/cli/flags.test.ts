@@ -1,10 +1,17 @@
 import { Command } from 'commander';
-import { port, wholeNumber, withServer } from '../../src/cli/flags';
+import { milliseconds, port, wholeNumber, withServer } from '../../src/cli/flags';
 
 test('a whole number is digits alone', () => {
   expect([wholeNumber('0'), wholeNumber('1440')]).toEqual([0, 1440]);
   for (const text of ['', '-1', '1.5', '1e3', 'x', '1234567890']) {
     expect(() => wholeNumber(text)).toThrow('whole number');
+  }
+});
+
+test('a time has a unit, or is in seconds', () => {
+  expect([milliseconds('500ms'), milliseconds('8s'), milliseconds('8')]).toEqual([500, 8000, 8000]);
+  for (const text of ['', 's', '8m', '1.5s', '-1s', '8 s']) {
+    expect(() => milliseconds(text)).toThrow('a time');
   }
 });
 
