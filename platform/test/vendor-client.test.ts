@@ -1,7 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { connect, type Socket } from 'node:net';
 import { type Device, ManualClock, type Platform } from '../src/index';
-import { atEnd } from './support/clean-up';
 import { PRODUCT, readyDevice, TestDevice } from './support/device';
 import { bytes, download, md5 } from './support/download';
 import { startPlatform } from './support/start';
@@ -266,43 +264,3 @@ test('its download: a range from 0, headers compared to the letter', async () =>
   expect(got.rawHeaders).toContain('Content-Length');
   expect(got.headers['transfer-encoding']).toBeUndefined();
 });
-
-test('the old connection of an identity is cut without a packet', async () => {
-  const plain = connectRaw();
-  plain.write(connectPacket());
-  const seen: Buffer[] = [];
-  const acknowledged = new Promise<void>((resolve) => plain.once('data', () => resolve()));
-  plain.on('data', (chunk) => seen.push(chunk));
-  await acknowledged;
-  const cut = new Promise((resolve) => plain.once('close', resolve));
-  const second = await vendor();
-  await cut;
-  expect(second.client.connected).toBe(true);
-  // The CONNACK, and nothing after it.
-  expect(Buffer.concat(seen)).toEqual(Buffer.from([0x20, 2, 0, 0]));
-});
-
-function connectRaw(): Socket {
-  const socket = connect(platform.ports.mqtt ?? 0, '127.0.0.1');
-  atEnd(() => socket.destroy());
-  socket.on('error', () => undefined);
-  return socket;
-}
-
-/** CONNECT of MQTT 3.1.1, clean session, 1200 s, over plain TCP. */
-function connectPacket(): Buffer {
-  const { clientId, username, password } = vendorSignIn();
-  const field = (text: string): Buffer => {
-    const length = Buffer.alloc(2);
-    length.writeUInt16BE(Buffer.byteLength(text));
-    return Buffer.concat([length, Buffer.from(text)]);
-  };
-  const plain = clientId.replace('securemode=2', 'securemode=3');
-  const body = Buffer.concat([
-    field('MQTT'),
-    Buffer.from([4, 0xc2, 1200 >> 8, 1200 & 0xff]),
-    ...[plain, username, password].map(field),
-  ]);
-  const length = [(body.length & 0x7f) | 0x80, body.length >> 7];
-  return Buffer.concat([Buffer.from([0x10, ...length]), body]);
-}
