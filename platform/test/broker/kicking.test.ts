@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { type Device, type Platform, signIn } from '../../src/index';
 import { PRODUCT, TestDevice } from '../support/device';
 import { rawDevice } from '../support/raw';
@@ -14,6 +13,10 @@ beforeEach(async () => {
   platform = await startPlatform();
   device = await platform.devices.add({ productKey: PRODUCT, deviceName: 'lamp' });
 });
+
+function closeOf({ client }: TestDevice): Promise<void> {
+  return new Promise((resolve) => client.once('close', () => resolve()));
+}
 
 test.each([
   ['another connection of the device', () => TestDevice.connect(platform, device)],
@@ -48,7 +51,7 @@ test.each([true, false])(
     platform.on('device-disconnected', () => order.push('goes'));
     const first = await TestDevice.connect(platform, device, { clean });
     await first.subscribe();
-    const closed = new Promise<void>((resolve) => first.client.once('close', () => resolve()));
+    const closed = closeOf(first);
     const second = await TestDevice.connect(platform, device, { clean });
     await closed;
     await second.subscribe();
@@ -73,7 +76,7 @@ test('of many that come at once, one stays', async () => {
   );
   const last = await TestDevice.connect(platform, device);
   for (const each of clients) {
-    if (each?.client.connected) await once(each.client, 'close');
+    if (each?.client.connected) await closeOf(each);
   }
   await last.settle();
   expect(last.client.connected).toBe(true);
