@@ -1,4 +1,4 @@
-import type { Fault, Firmware, Platform } from '../src/index';
+import { type Fault, type Firmware, ManualClock, type Platform } from '../src/index';
 import { PRODUCT, readyDevice, TestDevice } from './support/device';
 import { bytes, type Download, download, md5 } from './support/download';
 import { startPlatform } from './support/start';
@@ -252,6 +252,34 @@ describe('of the broker', () => {
     platform.faults.set({ kind: 'mqtt-refuse', returnCode: 3, times: 1 });
     await expect(TestDevice.connect(platform, lamp.device)).rejects.toMatchObject({ code: 3 });
     await TestDevice.connect(platform, lamp.device);
+  });
+
+  test('mqtt-rate-limit: what is over the rate vanishes, until the second is over', async () => {
+    const clock = new ManualClock();
+    const own = await startPlatform({ clock });
+    const fan = await readyDevice(own, 'fan');
+    clock.advance(1000);
+    own.faults.set({ kind: 'mqtt-rate-limit', deviceName: 'fan' });
+    const heard = [0, 0];
+    let acknowledged = 0;
+    own.on('message', ({ payload }) => {
+      const qos = Number(payload);
+      heard[qos] = (heard[qos] ?? 0) + 1;
+    });
+    const say = (qos: 0 | 1): Promise<unknown> =>
+      fan.client.publishAsync(`/${fan.names}/user/x`, String(qos), { qos });
+    for (let i = 0; i < 31; i++) await say(0);
+    for (let i = 0; i < 12; i++)
+      void say(1).then(
+        () => acknowledged++,
+        () => undefined,
+      );
+    // Answered after all of that.
+    await fan.client.subscribeAsync(`/${fan.names}/user/y`);
+    clock.advance(1000);
+    await say(1);
+    expect([...heard, acknowledged]).toEqual([30, 11, 10]);
+    expect(own.faults.list()).toMatchObject([{ kind: 'mqtt-rate-limit', hits: 3 }]);
   });
 
   test('mqtt-no-puback: the message counts, the acknowledgement is missing', async () => {

@@ -82,7 +82,7 @@ export class Entrances {
   }
 
   async #openBroker(identity: TlsIdentity): Promise<void> {
-    const { ports, keepAliveSeconds, times } = this.#settings;
+    const { ports, keepAliveSeconds, times, clock, mqttRules } = this.#settings;
     const { faults, engine, devices, connections } = this.#rooms;
     const broker = await EmbeddedBroker.open({
       events: this.#events,
@@ -91,6 +91,8 @@ export class Entrances {
       secretOf: (key) => devices.get(key)?.deviceSecret,
       keepAliveSeconds,
       signInMs: times.headMs,
+      clock,
+      isStrict: mqttRules === 'strict',
     });
     this.#shutdown.add(() => broker.close());
     connections.attach(broker);

@@ -18,8 +18,17 @@ export interface PlatformOptions {
   readonly publicHost?: string;
   /** Default: a fresh temporary directory, removed on close. */
   readonly stateDir?: string;
-  /** Port 0 (the default) takes any free one; `false` leaves the listener out. */
-  readonly mqtt?: { readonly port?: number | false; readonly tlsPort?: number | false };
+  /**
+   * Port 0 (the default) takes any free one; `false` leaves the listener out. `rules` are for wills and
+   * retained messages, which the real platform has not on MQTT 3.1.1: `'lenient'` (default) ignores a
+   * will and takes a retained message as any other, `'strict'` refuses the connection (code 5) or ends
+   * it. QoS 2 is refused by both.
+   */
+  readonly mqtt?: {
+    readonly port?: number | false;
+    readonly tlsPort?: number | false;
+    readonly rules?: 'strict' | 'lenient';
+  };
   /** Firmware, for devices. Port 0 (the default) takes any free one; `false` leaves it out. */
   readonly http?: { readonly port?: number | false; readonly tlsPort?: number | false };
   /**
@@ -109,6 +118,7 @@ export interface Settings {
     readonly operators: ConnectionLimits;
   };
   readonly keepAliveSeconds: { readonly min: number; readonly max: number };
+  readonly mqttRules: 'strict' | 'lenient';
   readonly versionGraceMs: number;
   readonly firmwareScheme: 'http' | 'https';
   readonly firmwareBaseUrl: string | undefined;
@@ -152,6 +162,7 @@ export function settingsOf(options: PlatformOptions): Settings {
       min: wholeNumber('keepAliveSeconds.min', options.keepAliveSeconds?.min ?? 30, 0, 65_535),
       max: wholeNumber('keepAliveSeconds.max', options.keepAliveSeconds?.max ?? 1200, 1, 65_535),
     },
+    mqttRules: oneOf('mqtt.rules', options.mqtt?.rules ?? 'lenient', ['strict', 'lenient']),
     versionGraceMs: wholeNumber('versionGraceMs', options.versionGraceMs ?? 2000, 0, 60_000),
     firmwareScheme: scheme(options, ports),
     firmwareBaseUrl: baseUrl(options.firmwareBaseUrl),

@@ -4,6 +4,7 @@
 
 import type { Socket } from 'node:net';
 import type { Aedes, Client, ConnectPacket, PublishPacket, Subscription } from 'aedes';
+import type { Clock } from '../base/clock';
 import { messageOf } from '../base/errors';
 import { deviceId } from '../devices/names';
 import type { Events } from '../events/events';
@@ -14,6 +15,7 @@ import { isCustomCall, isSystemTopic, ownerOf, parseUpstream } from '../protocol
 import type { DeviceKey, Presence } from '../types/device';
 import { type ClientId, parseClientId, parseUsername, REFUSED, Refusal, verify } from './auth';
 import { isOwnTopic } from './permissions';
+import { PublishRate } from './publish-rate';
 
 interface Dependencies {
   readonly events: Events;
@@ -23,6 +25,9 @@ interface Dependencies {
   readonly keepAliveSeconds: { readonly min: number; readonly max: number };
   /** A connection that has not sent its CONNECT by then is ended. */
   readonly signInMs: number;
+  readonly clock: Clock;
+  /** Whether a will is refused, and a retained message; otherwise a will and the flag are ignored. */
+  readonly isStrict: boolean;
 }
 
 /** A connection; it has a `key` from its sign-in on. */
@@ -30,6 +35,8 @@ interface Session {
   readonly client: Client;
   readonly isTls: boolean;
   readonly signedIn: () => void;
+  readonly rate: PublishRate;
+  hasWill: boolean;
   clientId: string;
   keepAliveSeconds: number;
   key?: DeviceKey;
@@ -43,6 +50,8 @@ interface Session {
 
 /** Messages to the platform are published here: no device can subscribe to this branch. */
 const PLATFORM_BRANCH = '$platform';
+/** What is to vanish goes here: nobody can subscribe to it, and nobody is told. */
+const NOWHERE = '$nowhere';
 /** Room for the topic and the fixed part of a packet over its payload. */
 const MAX_PACKET_BYTES = MAX_MESSAGE_BYTES + 1024;
 
@@ -96,6 +105,8 @@ export class EmbeddedBroker implements Broker {
       client,
       isTls,
       signedIn,
+      rate: new PublishRate(this.#deps.clock.now),
+      hasWill: false,
       clientId: '',
       keepAliveSeconds: 0,
       hasSystemTopics: false,
@@ -175,7 +186,7 @@ export class EmbeddedBroker implements Broker {
     });
     aedes.on('publish', ({ topic, payload }, client) => {
       const from = client === null ? undefined : this.#sessions.get(client)?.key;
-      if (from === undefined) return;
+      if (from === undefined || topic === NOWHERE) return;
       const isForPlatform = topic.startsWith(PLATFORM_BRANCH);
       const own = isForPlatform ? topic.slice(PLATFORM_BRANCH.length) : topic;
       listener.message(own, payload as Buffer, from);
@@ -200,6 +211,8 @@ export class EmbeddedBroker implements Broker {
     if (session === undefined) return false;
     session.clientId = packet.clientId;
     session.keepAliveSeconds = packet.keepalive ?? 0;
+    session.hasWill = packet.will !== undefined;
+    delete packet.will;
     packet.clientId = packet.username || packet.clientId || '-';
     return true;
   }
@@ -238,6 +251,9 @@ export class EmbeddedBroker implements Broker {
     session.hasSystemTopics = clientId.parameters._ss === '1';
     session.takesCustomCalls = (Number(clientId.parameters.ext) & 1) === 1;
     checkSecureMode(clientId, session.isTls);
+    if (session.hasWill && this.#deps.isStrict) {
+      throw new Refusal(REFUSED.notAuthorized, 'a will is not supported');
+    }
     const { min, max } = keepAliveSeconds;
     if (session.keepAliveSeconds < min || session.keepAliveSeconds > max) {
       const text = `keep-alive must be ${min}-${max} s, not ${session.keepAliveSeconds}`;
@@ -248,9 +264,10 @@ export class EmbeddedBroker implements Broker {
 
   #authorizePublish(client: Client | null, packet: PublishPacket): Error | null {
     if (client === null) return null;
-    const key = this.#sessions.get(client)?.key;
-    const flaw = key === undefined ? 'not signed in' : publishFlaw(key, packet);
-    if (key === undefined || flaw !== undefined) {
+    const session = this.#sessions.get(client);
+    const key = session?.key;
+    const flaw = key === undefined ? 'not signed in' : this.#publishFlaw(key, packet);
+    if (session === undefined || key === undefined || flaw !== undefined) {
       this.#complain(client, packet.topic, flaw ?? '');
       return new Refusal(REFUSED.notAuthorized, flaw ?? '');
     }
@@ -259,14 +276,28 @@ export class EmbeddedBroker implements Broker {
     if (faults.strike(['mqtt-drop'], { deviceName, on: 'publish' }).length > 0) {
       return new Refusal(REFUSED.unavailable, 'dropped on request (fault)');
     }
+    packet.retain = false;
+    const message = { qos: packet.qos, count: session.rate.count(packet.qos === 0 ? 0 : 1) };
+    if (faults.strike(['mqtt-rate-limit'], { deviceName, message }).length > 0) {
+      packet.topic = NOWHERE;
+      packet.qos = 0;
+      return null;
+    }
     // At QoS 0 the broker does the same as at QoS 1, except that it does not acknowledge.
     if (packet.qos === 1 && faults.strike(['mqtt-no-puback'], { deviceName }).length > 0) {
       packet.qos = 0;
     }
-    packet.retain = false;
     if (parseUpstream(packet.topic, key) !== undefined)
       packet.topic = PLATFORM_BRANCH + packet.topic;
     return null;
+  }
+
+  /** What is wrong with a message of a device; undefined when nothing is. */
+  #publishFlaw(key: DeviceKey, { topic, qos, retain, payload }: PublishPacket): string | undefined {
+    if (qos > 1) return 'QoS 2 is not supported';
+    if (retain && this.#deps.isStrict) return 'retained messages are not supported';
+    if (payload.length > MAX_MESSAGE_BYTES) return 'the message is over 256 KiB';
+    return topicFlaw(topic) ?? (isOwnTopic(key, topic) ? undefined : 'not a topic of this device');
   }
 
   #maySubscribe(client: Client, { topic, qos }: Subscription): boolean {
@@ -319,16 +350,6 @@ export class EmbeddedBroker implements Broker {
     const clientId = this.#sessions.get(client)?.clientId ?? '';
     this.#deps.events.emit('bad-message', { topic, reason, clientId });
   }
-}
-
-/** What is wrong with a message of a device; undefined when nothing is. */
-function publishFlaw(key: DeviceKey, packet: PublishPacket): string | undefined {
-  if (packet.qos > 1) return 'QoS 2 is not supported';
-  if (packet.payload.length > MAX_MESSAGE_BYTES) return 'the message is over 256 KiB';
-  return (
-    topicFlaw(packet.topic) ??
-    (isOwnTopic(key, packet.topic) ? undefined : 'not a topic of this device')
-  );
 }
 
 function checkSecureMode({ parameters }: ClientId, isTls: boolean): void {

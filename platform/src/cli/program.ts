@@ -56,6 +56,10 @@ function addServe(program: Command): void {
     .option('--public-host <name>', 'host name in the addresses given out (default: --host)')
     .option('--mqtt-port <port>', 'plain MQTT; 0 = any, off = none', port, 1883)
     .option('--mqtts-port <port>', 'MQTT over TLS', port, 8883)
+    .option(
+      '--mqtt-rules <rules>',
+      'strict refuses wills and retained messages, lenient (default) ignores what they ask for',
+    )
     .option('--http-port <port>', 'firmware over HTTP', port, 8080)
     .option('--https-port <port>', 'firmware over HTTPS', port, 8443)
     .option('--api-host <address>', 'where the operator API listens', '127.0.0.1')

@@ -15,6 +15,7 @@ export interface ServeOptions {
   readonly publicHost?: string;
   readonly mqttPort: number | false;
   readonly mqttsPort: number | false;
+  readonly mqttRules?: 'strict' | 'lenient';
   readonly httpPort: number | false;
   readonly httpsPort: number | false;
   readonly apiHost: string;
@@ -91,7 +92,11 @@ async function platformOptions(options: ServeOptions, stateDir: string): Promise
   return {
     stateDir,
     host: options.host,
-    mqtt: { port: options.mqttPort, tlsPort: options.mqttsPort },
+    mqtt: {
+      port: options.mqttPort,
+      tlsPort: options.mqttsPort,
+      ...(options.mqttRules !== undefined && { rules: options.mqttRules }),
+    },
     http: { port: options.httpPort, tlsPort: options.httpsPort },
     api: { host: options.apiHost, port: options.apiPort, tlsPort: options.apiTlsPort },
     keepAliveSeconds: {

@@ -84,6 +84,11 @@ export type MqttFault = FaultScope &
     | { readonly kind: 'mqtt-refuse'; readonly returnCode: 2 | 3 | 4 | 5 }
     /** Takes a QoS 1 message in and does not acknowledge it. */
     | { readonly kind: 'mqtt-no-puback' }
+    /**
+     * What a connection publishes over so many messages in a second vanishes, unacknowledged. The
+     * platform's own rates are the defaults: 30 at QoS 0, 10 at QoS 1.
+     */
+    | { readonly kind: 'mqtt-rate-limit'; readonly qos0?: number; readonly qos1?: number }
   );
 
 /** Faults of the answers to `thing/file/download`. */

@@ -11,6 +11,8 @@ export interface Occasion {
   readonly deviceName?: string;
   /** What the device's connection has just done; compared with that of `mqtt-drop`. */
   readonly on?: 'connect' | 'publish' | 'notice';
+  /** Which message of its QoS it is in the present second; compared with `mqtt-rate-limit`. */
+  readonly message?: { readonly qos: number; readonly count: number };
 }
 
 /** A fault that strikes, narrowed to the kinds that were asked for. */
@@ -31,6 +33,8 @@ const POSITIVE = new Set([
   'count',
   'bytes',
   'blocks',
+  'qos0',
+  'qos1',
 ]);
 const NOT_NEGATIVE = new Set([
   'skip',
@@ -69,6 +73,7 @@ const REQUIRED: Readonly<Record<FaultKind, readonly string[]>> = {
   'mqtt-drop': ['on'],
   'mqtt-refuse': ['returnCode'],
   'mqtt-no-puback': [],
+  'mqtt-rate-limit': [],
   'mqtt-block-lost': [],
   'mqtt-block-duplicate': [],
   'mqtt-block-corrupt': [],
@@ -151,7 +156,15 @@ function toRecord({ id, fault, hits }: Entry): FaultRecord {
 function matches(fault: Fault, occasion: Occasion): boolean {
   if (fault.firmwareId !== undefined && fault.firmwareId !== occasion.firmwareId) return false;
   if (fault.kind === 'mqtt-drop' && fault.on !== occasion.on) return false;
+  if (fault.kind === 'mqtt-rate-limit' && !isOverRate(fault, occasion)) return false;
   return fault.deviceName === undefined || fault.deviceName === occasion.deviceName;
+}
+
+function isOverRate(
+  { qos0 = 30, qos1 = 10 }: Extract<Fault, { kind: 'mqtt-rate-limit' }>,
+  { message }: Occasion,
+): boolean {
+  return message !== undefined && message.count > (message.qos === 0 ? qos0 : qos1);
 }
 
 function check(fault: Fault): void {

@@ -23,6 +23,7 @@ test('everything has a default', () => {
       operators: { total: 1024, perAddress: 512 },
     },
     keepAliveSeconds: { min: 30, max: 1200 },
+    mqttRules: 'lenient',
     versionGraceMs: 2000,
     firmwareScheme: 'https',
     firmwareBaseUrl: undefined,
@@ -81,6 +82,7 @@ test('a signing key is an RSA key of 2048 bits', () => {
 
 test.each<PlatformOptions>([
   { mqtt: { port: 70_000 } },
+  { mqtt: { rules: 'loose' as 'strict' } },
   { http: { tlsPort: -1 } },
   { urlLifetimeSeconds: 0 },
   { urlMinLength: 5000 },

@@ -166,6 +166,49 @@ describe('a connection', () => {
     await closed;
   });
 
+  test.each(['lenient', 'strict'] as const)('with a will, by %s rules', async (rules) => {
+    const own = await startPlatform({ mqtt: { rules } });
+    const same = await own.devices.add(device);
+    const topic = `/${PRODUCT}/lamp/user/will`;
+    const options = { clean: false, will: { topic, payload: Buffer.from('x'), qos: 1 as const } };
+    const connecting = TestDevice.connect(own, same, options);
+    if (rules === 'strict') {
+      const refused = own.waitFor('device-refused');
+      await expect(connecting).rejects.toMatchObject({ code: 5 });
+      expect(await refused).toMatchObject({ reason: 'a will is not supported' });
+      return;
+    }
+    const lamp = await connecting;
+    await lamp.client.subscribeAsync(topic, { qos: 1 });
+    const gone = own.waitFor('device-disconnected');
+    lamp.drop();
+    await gone;
+    const again = await TestDevice.connect(own, same, { clean: false });
+    await again.settle();
+    expect(again.unread).toBe(0);
+  });
+
+  test.each(['lenient', 'strict'] as const)('that retains, by %s rules', async (rules) => {
+    const own = await startPlatform({ mqtt: { rules } });
+    const lamp = await TestDevice.connect(own, await own.devices.add(device));
+    const topic = `/${PRODUCT}/lamp/user/x`;
+    if (rules === 'strict') {
+      const complaint = own.waitFor('bad-message');
+      const closed = closeOf(lamp);
+      lamp.client.publish(topic, 'x', { retain: true });
+      expect(await complaint).toMatchObject({
+        topic,
+        reason: 'retained messages are not supported',
+      });
+      await closed;
+      return;
+    }
+    await lamp.client.publishAsync(topic, 'x', { retain: true, qos: 1 });
+    await lamp.client.subscribeAsync(topic);
+    await lamp.settle();
+    expect(lamp.unread).toBe(0);
+  });
+
   test('that is not MQTT is ended, and the platform goes on', async () => {
     const socket = connectTcp(platform.ports.mqtt ?? 0, '127.0.0.1');
     atEnd(() => socket.destroy());

@@ -21,6 +21,20 @@ test('mqtt-drop strikes at the moment that it names', () => {
   expect(faults.strike(['mqtt-drop'], { on: 'publish' })).toHaveLength(1);
 });
 
+test.each([
+  [{}, 0, 30],
+  [{}, 1, 10],
+  [{ qos0: 2 }, 0, 2],
+  [{ qos1: 1 }, 1, 1],
+])('mqtt-rate-limit %j strikes at QoS %d over %d', (rates, qos, most) => {
+  const faults = new Faults();
+  faults.set({ kind: 'mqtt-rate-limit', ...rates });
+  const strike = (count: number) =>
+    faults.strike(['mqtt-rate-limit'], { message: { qos, count } }).length;
+  expect([strike(most), strike(most + 1)]).toEqual([0, 1]);
+  expect(faults.strike(['mqtt-rate-limit'], {})).toEqual([]);
+});
+
 test('a fault passes what it skips, strikes as often as it may, and stays listed', () => {
   const faults = new Faults();
   faults.set({ kind: 'notice-lost', skip: 1, times: 2 });
@@ -76,6 +90,7 @@ test.each<object>([
   { kind: 'mqtt-drop', on: 'tuesday' },
   { kind: 'http-slow', bytesPerSecond: 0 },
   { kind: 'notice-lost', times: 0 },
+  { kind: 'mqtt-rate-limit', qos0: 0 },
   { kind: 'notice-lost', skip: -1 },
 ])('%j is refused', (fault) => {
   expect(FAULT_KINDS).not.toContain('unknown');
