@@ -50,6 +50,7 @@ export const MESSAGE_FILTERS = ['/ext/ntp/+/+/request', '/sys/+/+/rrpc/response/
  * it came, where that is known.
  */
 export function parseUpstream(topic: string, from?: DeviceKey): Upstream | undefined {
+  if (!isSystemTopic(topic)) return undefined;
   if (isCustomCall(topic)) return from && { kind: 'call-answer', key: from };
   const ota = OTA.exec(topic);
   if (ota !== null) {
@@ -84,6 +85,7 @@ export function isCustomCall(topic: string): boolean {
   return CUSTOM_CALL.test(topic);
 }
 
+const SYSTEM = /^\/(?:ota|sys|ext)\//;
 /** Branches of the system, and the level at which they name a device. */
 const SYSTEM_BRANCHES: ReadonlyMap<string, number> = new Map([
   ['ota', 4],
@@ -93,8 +95,7 @@ const SYSTEM_BRANCHES: ReadonlyMap<string, number> = new Map([
 
 /** Whether a topic is on a branch that a connection with `_ss=1` need not subscribe to. */
 export function isSystemTopic(topic: string): boolean {
-  const [empty, branch = ''] = topic.split('/', 2);
-  return empty === '' && SYSTEM_BRANCHES.has(branch);
+  return SYSTEM.test(topic);
 }
 
 /** The device whose topic it is, by the names in it. */
