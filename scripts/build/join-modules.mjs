@@ -22,7 +22,11 @@ export function joinModules({ from, to, entries }) {
     names.map((name) => [name, fs.readFileSync(path.join(from, `${name}.js`), 'utf8')]),
   );
   const first = neededBy(entries[0], sources);
-  const part = (wanted) => functionsOf(names.filter((name) => first.has(name) === wanted), sources);
+  const part = (wanted) =>
+    functionsOf(
+      names.filter((name) => first.has(name) === wanted),
+      sources,
+    );
   const files = new Map([
     [FIRST, `${loader}${part(true)}`],
     [MORE, `${beside}${part(false)}`],
@@ -91,8 +95,7 @@ exports.load = $load;
 
 function functionsOf(names, sources) {
   const texts = names.map(
-    (name) =>
-      `${JSON.stringify(name)}(exports, module, __dirname) {\n${bodyOf(name, sources)}},\n`,
+    (name) => `${JSON.stringify(name)}(exports, module, __dirname) {\n${bodyOf(name, sources)}},\n`,
   );
   return `Object.assign(modules, {\n${texts.join('\n')}});\n`;
 }

@@ -1,7 +1,7 @@
 // What no commit carries: paths of somebody's machine, registry hosts, big or generated files, unfinished marks.
 import fs from 'node:fs';
 import { at } from '../lib/paths.mjs';
-import { read, report, repositoryFiles } from '../lib/tree.mjs';
+import { ignoredFiles, read, report, repositoryFiles } from '../lib/tree.mjs';
 
 const MAX_BYTES = 1_000_000;
 const MAX_LINES = 500;
@@ -39,6 +39,8 @@ for (const file of files) {
   }
   if (file !== self && size <= MAX_BYTES) checkText(file, read(file));
 }
+for (const file of ignoredFiles())
+  problems.push(`${file}: tracked, but .gitignore names it, so that other checks pass it over`);
 report('hygiene', problems, files.length);
 
 function checkText(file, text) {

@@ -5,13 +5,20 @@ import { at, root } from './paths.mjs';
 
 /** Paths relative to the repository, sorted; only regular files that exist. */
 export function repositoryFiles(pattern = /./) {
-  const list = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '-z'], {
+  return listed('-co')
+    .filter((file) => pattern.test(file) && isFile(file))
+    .sort();
+}
+
+/** Files that are tracked although .gitignore names them. */
+export const ignoredFiles = () => listed('-ci');
+
+function listed(which) {
+  const list = execFileSync('git', ['ls-files', which, '--exclude-standard', '-z'], {
     cwd: root,
     encoding: 'utf8',
   });
-  return [...new Set(list.split('\0'))]
-    .filter((file) => file && pattern.test(file) && isFile(file))
-    .sort();
+  return [...new Set(list.split('\0'))].filter(Boolean);
 }
 
 const isFile = (file) => fs.lstatSync(at(file), { throwIfNoEntry: false })?.isFile() ?? false;

@@ -1,4 +1,5 @@
 // Each rule of `npm run check` bites: a checkout with one offence is refused, naming the file.
+import { execFileSync } from 'node:child_process';
 import { Checkout } from './checkout';
 import { sound, sources } from './sound';
 
@@ -45,6 +46,16 @@ test.each(offences)('%s refuses %s', async (check, _what, file, text) => {
   });
   const { code, output } = await checkout.run(`check/${check}.mjs`);
   expect(output).toContain(file === 'sources.json' ? 'gone.c' : file);
+  expect(code).toBe(1);
+});
+
+test('hygiene refuses a tracked file that is ignored', async () => {
+  using checkout = new Checkout({ ...sound, 'lib/a.ts': '' });
+  execFileSync('git', ['add', 'lib/a.ts'], { cwd: checkout.root });
+  expect((await checkout.run('check/hygiene.mjs')).code).toBe(0);
+  checkout.write('.gitignore', 'lib/\n');
+  const { code, output } = await checkout.run('check/hygiene.mjs');
+  expect(output).toContain('lib/a.ts: tracked, but .gitignore names it');
   expect(code).toBe(1);
 });
 
