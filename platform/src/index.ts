@@ -23,6 +23,7 @@ export type {
   ConfigPushState,
 } from './configs/options';
 export type { DeviceOptions, Devices } from './devices/devices';
+export type { ProductOptions, Products } from './devices/products';
 export type {
   DownloadOutcome,
   PlatformEvent,
@@ -49,12 +50,14 @@ export {
   statementText,
 } from './firmware/statement';
 export type { FirmwareStore, FirmwareTraffic } from './firmware/store';
+export type { DeviceToken, Registrations } from './identities/registration';
 export { localIdentity, type TlsIdentity } from './listen/ca';
 export type { ConnectionLimits } from './listen/limits';
 export { Platform } from './platform';
 export type { RemoteConfig } from './types/config';
 export type { Device, DeviceKey, Presence } from './types/device';
 export type { Firmware, FirmwareFile, SignMethod } from './types/firmware';
+export type { Product, ProductAuthentication } from './types/product';
 export type {
   RetryPolicy,
   TaskReason,

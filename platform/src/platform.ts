@@ -4,9 +4,11 @@ import type { Health } from './assembly/health';
 import { type PlatformOptions, settingsOf } from './assembly/options';
 import type { Configs } from './configs/configs';
 import type { Devices } from './devices/devices';
+import type { Products } from './devices/products';
 import type { PlatformEvent, PlatformEventName, PlatformEvents } from './events/event-types';
 import type { Faults } from './faults/faults';
 import type { FirmwareStore } from './firmware/store';
+import type { Registrations } from './identities/registration';
 import type { Upgrades } from './upgrades/upgrades';
 
 /**
@@ -20,7 +22,9 @@ import type { Upgrades } from './upgrades/upgrades';
  * const upgrade = await platform.upgrades.settled(id);
  */
 export class Platform {
+  readonly products: Products;
   readonly devices: Devices;
+  readonly registrations: Registrations;
   readonly firmware: FirmwareStore;
   readonly upgrades: Upgrades;
   readonly configs: Configs;
@@ -39,7 +43,9 @@ export class Platform {
 
   private constructor(assembly: Assembly) {
     this.#assembly = assembly;
+    this.products = assembly.products;
     this.devices = assembly.devices;
+    this.registrations = assembly.registrations;
     this.firmware = assembly.firmware;
     this.upgrades = assembly.upgrades;
     this.configs = assembly.configs;

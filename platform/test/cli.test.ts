@@ -394,3 +394,23 @@ test('serve says why it cannot', async () => {
   expect(await cli('serve', '--log', 'xml')).toMatchObject({ code: 1 });
   expect(await cli('serve', '--tls-cert', '/nowhere')).toMatchObject({ code: 1 });
 });
+
+test('products are made and switched, and their secret is printed on request alone', async () => {
+  await serve();
+  const made = await cli('product', 'create', 'pk', '--dynamic-registration');
+  expect([made.code, made.out]).toEqual([0, expect.not.stringContaining('Secret')]);
+  type Shown = { readonly productSecret?: string; readonly dynamicRegistration: boolean };
+  const { productSecret = '' } = await json<Shown>('product', 'show', 'pk', '--show-secret');
+  expect(productSecret).toMatch(/^[0-9a-f]{16}$/);
+  expect(await json<Shown>('product', 'show', 'pk')).not.toHaveProperty('productSecret');
+  const off = await json<Shown>('product', 'dynamic-registration', 'pk', 'off');
+  expect(off.dynamicRegistration).toBe(false);
+  expect((await cli('product', 'list')).out).toMatch(/pk +secret +off/);
+  const wrong = await cli('product', 'dynamic-registration', 'pk', 'maybe');
+  expect([wrong.code, wrong.err]).toEqual([1, expect.stringContaining('ERR_INVALID_ARGUMENT')]);
+
+  await json<Device>('device', 'add', 'pk', 'lamp');
+  expect((await cli('device', 'disable', 'pk', 'lamp')).code).toBe(0);
+  const [lamp] = await json<Device[]>('device', 'list');
+  expect(lamp).toMatchObject({ disabled: true });
+});

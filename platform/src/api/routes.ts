@@ -12,6 +12,7 @@ import type { Device, DeviceKey } from '../types/device';
 import type { SignMethod } from '../types/firmware';
 import type { UpgradeOptions } from '../upgrades/options';
 import type { EventStreams } from './event-stream';
+import { addProducts } from './products';
 import {
   configPushBody,
   configQuery,
@@ -54,6 +55,7 @@ type Selection = { readonly devices?: readonly string[] } | null;
 
 export function addRoutes(app: FastifyInstance, platform: Served, streams: EventStreams): void {
   addStatus(app, platform, streams);
+  addProducts(app, platform);
   addDevices(app, platform);
   addFirmware(app, platform);
   addUpgrades(app, platform);
@@ -123,6 +125,16 @@ function addDevices(app: FastifyInstance, platform: Served): void {
       return reply.code(204).send();
     },
   );
+  for (const action of ['disable', 'enable', 'reset'] as const) {
+    app.post<{ Params: DeviceKey }>(
+      `/api/devices/:productKey/:deviceName/${action}`,
+      options,
+      async (request, reply) => {
+        await platform.devices[action](request.params);
+        return reply.code(204).send();
+      },
+    );
+  }
   app.delete<{ Params: DeviceKey }>(
     '/api/devices/:productKey/:deviceName',
     options,

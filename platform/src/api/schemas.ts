@@ -21,6 +21,26 @@ export const deviceParams = object({ productKey: name, deviceName: name }, [
   'deviceName',
 ]);
 
+export const productBody = object(
+  {
+    productKey: name,
+    productSecret: name,
+    authentication: { enum: ['secret', 'x509'] },
+    dynamicRegistration: { type: 'boolean' },
+  },
+  ['productKey'],
+);
+
+export const switchBody = object({ dynamicRegistration: { type: 'boolean' } }, [
+  'dynamicRegistration',
+]);
+
+export const tokenParams = object({ productKey: name, deviceName: name, clientId: name }, [
+  'productKey',
+  'deviceName',
+  'clientId',
+]);
+
 export const idParams = object({ id: name }, ['id']);
 
 export const firmwareQuery = object(

@@ -14,7 +14,17 @@ import { openStateDirectory, type StateDirectory, stateError } from './state-dir
 
 /** A platform that runs. */
 export interface Assembly
-  extends Pick<Rooms, 'addresses' | 'devices' | 'firmware' | 'upgrades' | 'configs' | 'faults'> {
+  extends Pick<
+    Rooms,
+    | 'addresses'
+    | 'devices'
+    | 'products'
+    | 'registrations'
+    | 'firmware'
+    | 'upgrades'
+    | 'configs'
+    | 'faults'
+  > {
   readonly events: Events;
   readonly ca: string;
   readonly operatorToken: string;

@@ -82,13 +82,15 @@ export class Entrances {
   }
 
   async #openBroker(identity: TlsIdentity): Promise<void> {
-    const { ports, keepAliveSeconds, times } = this.#settings;
-    const { faults, engine, devices, connections } = this.#rooms;
+    const { ports, keepAliveSeconds, times, clock } = this.#settings;
+    const { faults, engine, devices, registrations, connections } = this.#rooms;
     const broker = await EmbeddedBroker.open({
+      clock,
       events: this.#events,
       faults,
       listener: engine,
-      secretOf: (key) => devices.get(key)?.deviceSecret,
+      deviceOf: (key) => devices.get(key),
+      registrations,
       keepAliveSeconds,
       signInMs: times.headMs,
     });
@@ -141,9 +143,12 @@ function served(
   health: () => Health,
   log: Log | undefined,
 ): Served {
-  const { devices, firmware, upgrades, configs, faults, addresses } = rooms;
+  const { devices, products, registrations, firmware, upgrades, configs, faults } = rooms;
+  const { addresses } = rooms;
   return {
     devices,
+    products,
+    registrations,
     firmware,
     upgrades,
     configs,

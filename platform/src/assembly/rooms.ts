@@ -4,6 +4,7 @@ import { PlatformError } from '../base/errors';
 import { Configs } from '../configs/configs';
 import { ConfigStore } from '../configs/store';
 import { type DeviceHooks, Devices } from '../devices/devices';
+import { Products } from '../devices/products';
 import { Blocks } from '../engine/blocks';
 import { Engine } from '../engine/engine';
 import { Jobs } from '../engine/jobs';
@@ -14,7 +15,9 @@ import { Faults } from '../faults/faults';
 import { type FileSource, FirmwareServer } from '../firmware/server';
 import { UrlSigner } from '../firmware/signed-url';
 import { FirmwareStore } from '../firmware/store';
+import { Registrations } from '../identities/registration';
 import { Connections } from '../protocol/connections';
+import type { DeviceKey } from '../types/device';
 import { Upgrades } from '../upgrades/upgrades';
 import { Addresses } from './addresses';
 import { type Settings, unsupportedFault } from './options';
@@ -29,7 +32,9 @@ export interface Rooms {
   readonly addresses: Addresses;
   readonly faults: Faults;
   readonly connections: Connections;
+  readonly products: Products;
   readonly devices: Devices;
+  readonly registrations: Registrations;
   readonly firmware: FirmwareStore;
   readonly server: FirmwareServer;
   readonly configs: Configs;
@@ -56,7 +61,10 @@ export async function makeRooms(
   const connections = new Connections(events);
   const jobs = new Jobs(store, clock, events);
   shutdown.add(() => jobs.close());
-  const devices = new Devices(store, clock, deviceHooks(settings, connections, jobs));
+  const products = new Products(store, clock);
+  const hooks = deviceHooks(settings, connections, jobs, () => registrations);
+  const devices = new Devices(store, clock, hooks);
+  const registrations = new Registrations({ store, clock, products, devices });
   const { firmware, configStore, server } = makeFiles(settings, events, state, {
     faults,
     jobs,
@@ -80,12 +88,15 @@ export async function makeRooms(
   const blocks = new Blocks(common);
   const engine = new Engine({ events, connections, devices, jobs, notices, blocks, configs });
   const upgrades = new Upgrades({ events, devices, firmware, jobs, notices, closing });
-  for (const each of [firmware, devices, configStore, jobs]) await each.load();
+  const loaded = [firmware, products, devices, registrations, configStore, jobs];
+  for (const each of loaded) await each.load();
   return {
     addresses,
     faults,
     connections,
+    products,
     devices,
+    registrations,
     firmware,
     server,
     configs,
@@ -126,7 +137,16 @@ function makeFiles(
   return { firmware, configStore, server };
 }
 
-function deviceHooks(settings: Settings, connections: Connections, jobs: Jobs): DeviceHooks {
+function deviceHooks(
+  settings: Settings,
+  connections: Connections,
+  jobs: Jobs,
+  registrations: () => Registrations,
+): DeviceHooks {
+  const reset = (key: DeviceKey): void => {
+    registrations().forget(key);
+    connections.disconnect(key);
+  };
   return {
     presence: (key) => connections.presence(key),
     disconnect: (key) => {
@@ -136,8 +156,12 @@ function deviceHooks(settings: Settings, connections: Connections, jobs: Jobs): 
     },
     removed: (key) => {
       for (const task of jobs.activeOf(key)) jobs.move(task, 'cancelled', 'device-removed');
-      connections.disconnect(key);
+      reset(key);
     },
+    switched: (key, isDisabled) => {
+      if (isDisabled) connections.disconnect(key);
+    },
+    reset,
   };
 }
 

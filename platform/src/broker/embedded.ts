@@ -1,25 +1,24 @@
-// broker/: the two transports: a broker in this process, with sign-in (auth.ts) and topic rules
-// (permissions.ts), and a client of somebody else's (external-client.ts). Imports base, faults,
-// types, devices (names), events, protocol.
+// broker/: the two transports: a broker in this process, with sign-in (sign-in.ts, auth.ts) and topic
+// rules (permissions.ts), and a client of somebody else's (external-client.ts). Imports base, faults,
+// types, devices (names), events, protocol, identities.
 
 import type { Socket } from 'node:net';
 import type { Aedes, Client, ConnectPacket, PublishPacket, Subscription } from 'aedes';
+import type { Clock, Timer } from '../base/clock';
 import { messageOf } from '../base/errors';
 import { deviceId } from '../devices/names';
 import type { Events } from '../events/events';
-import type { Faults } from '../faults/faults';
 import type { Broker, BrokerListener } from '../protocol/broker';
 import { ownerOf, parseUpstream } from '../protocol/topics';
 import type { DeviceKey, Presence } from '../types/device';
-import { type ClientId, parseClientId, parseUsername, REFUSED, Refusal, verify } from './auth';
+import { REFUSED, Refusal } from './auth';
 import { filterMatches, isOwnTopic, MAX_MESSAGE_BYTES, topicFlaw } from './permissions';
+import { admit, type Greeting, isRegistration, type SignInParts } from './sign-in';
 
-interface Dependencies {
+interface Dependencies extends SignInParts {
+  readonly clock: Clock;
   readonly events: Events;
-  readonly faults: Faults;
   readonly listener: BrokerListener;
-  readonly secretOf: (key: DeviceKey) => string | undefined;
-  readonly keepAliveSeconds: { readonly min: number; readonly max: number };
   /** A connection that has not sent its CONNECT by then is ended. */
   readonly signInMs: number;
 }
@@ -36,10 +35,16 @@ interface Session {
   hasSystemTopics: boolean;
   /** The CONNACK was sent: messages may follow it. */
   isReady: boolean;
+  /** What it is sent first. */
+  greeting?: Greeting;
+  /** Ends the connection of one that is here to register. */
+  end?: Timer;
 }
 
 /** Messages to the platform are published here: no device can subscribe to this branch. */
 const PLATFORM_BRANCH = '$platform';
+/** How long one that has registered may stay. */
+const REGISTRANT_MS = 15_000;
 /** Room for the topic and the fixed part of a packet over its payload. */
 const MAX_PACKET_BYTES = MAX_MESSAGE_BYTES + 1024;
 
@@ -60,6 +65,7 @@ export class EmbeddedBroker implements Broker {
   readonly #online = new Map<string, Session>();
   /** Topic filters of each device; those of a persistent session outlive its connection. */
   readonly #filters = new Map<string, Set<string>>();
+  #registrants = 0;
 
   private constructor(deps: Dependencies) {
     this.#deps = deps;
@@ -73,8 +79,9 @@ export class EmbeddedBroker implements Broker {
       connectTimeout: deps.signInMs,
       preConnect: (client, packet, done) => done(null, broker.#preConnect(client, packet)),
       authenticate: (client, username, password, done) => {
-        const refusal = broker.#authenticate(client, username, password);
-        done(refusal ?? null, refusal === undefined);
+        broker.#authenticate(client, username, password).then((refusal) => {
+          done(refusal ?? null, refusal === undefined);
+        });
       },
       authorizePublish: (client, packet, done) => done(broker.#authorizePublish(client, packet)),
       authorizeSubscribe: (client, subscription, done) =>
@@ -182,19 +189,28 @@ export class EmbeddedBroker implements Broker {
     if (session === undefined) return false;
     session.clientId = packet.clientId;
     session.keepAliveSeconds = packet.keepalive ?? 0;
-    packet.clientId = packet.username || packet.clientId || '-';
+    // Nobody is ended by one that is here to register, which is no connection of its device yet.
+    packet.clientId = isRegistration(session.clientId)
+      ? `registrant ${this.#registrants++}`
+      : packet.username || packet.clientId || '-';
     return true;
   }
 
-  #authenticate(
+  async #authenticate(
     client: Client,
     username: string | undefined,
     password: Buffer | undefined,
-  ): Refusal | undefined {
+  ): Promise<Refusal | undefined> {
     const session = this.#sessions.get(client) as Session;
     try {
-      session.key = this.#identify(session, username, password);
+      const admission = await admit({ ...session, username, password }, this.#deps);
       session.signedIn();
+      if (admission.as === 'registrant') {
+        session.greeting = admission.greeting;
+        return undefined;
+      }
+      session.key = admission.key;
+      session.hasSystemTopics = admission.hasSystemTopics;
       if (client.clean) this.#filters.delete(deviceId(session.key));
       return undefined;
     } catch (error) {
@@ -204,27 +220,6 @@ export class EmbeddedBroker implements Broker {
       this.#deps.events.emit('device-refused', { clientId: session.clientId, returnCode, reason });
       return refusal;
     }
-  }
-
-  #identify(
-    session: Session,
-    username: string | undefined,
-    password: Buffer | undefined,
-  ): DeviceKey {
-    const { faults, keepAliveSeconds, secretOf } = this.#deps;
-    const clientId = parseClientId(session.clientId);
-    const key = parseUsername(username);
-    const [fault] = faults.strike(['mqtt-refuse'], { deviceName: key.deviceName }, 1);
-    if (fault !== undefined) throw new Refusal(fault.returnCode, 'refused on request (fault)');
-    verify(key, secretOf(key), clientId, password);
-    session.hasSystemTopics = clientId.parameters._ss === '1';
-    checkSecureMode(clientId, session.isTls);
-    const { min, max } = keepAliveSeconds;
-    if (session.keepAliveSeconds < min || session.keepAliveSeconds > max) {
-      const text = `keep-alive must be ${min}-${max} s, not ${session.keepAliveSeconds}`;
-      throw new Refusal(REFUSED.notAuthorized, text);
-    }
-    return key;
   }
 
   #authorizePublish(client: Client | null, packet: PublishPacket): Error | null {
@@ -261,19 +256,24 @@ export class EmbeddedBroker implements Broker {
 
   #connected(client: Client): void {
     const session = this.#sessions.get(client);
-    if (session?.key === undefined) return;
+    if (session?.key === undefined) {
+      if (session?.greeting !== undefined) this.#dismiss(session, session.greeting);
+      return;
+    }
     const { key } = session;
     session.isReady = true;
     this.#deps.listener.connected(key);
     const occasion = { deviceName: key.deviceName, on: 'connect' } as const;
     const isDropped = this.#deps.faults.strike(['mqtt-drop'], occasion).length > 0;
     // The device may have been removed since it signed in.
-    if (isDropped || this.#deps.secretOf(key) === undefined) client.close();
+    const device = this.#deps.deviceOf(key);
+    if (isDropped || device === undefined || device.disabled) client.close();
     else if (!client.clean) this.#deps.listener.subscribed(key);
   }
 
   #disconnected(client: Client): void {
     const session = this.#sessions.get(client);
+    session?.end?.cancel();
     if (session?.key === undefined) return;
     const id = deviceId(session.key);
     if (this.#online.get(id) !== session) return;
@@ -295,6 +295,15 @@ export class EmbeddedBroker implements Broker {
     if (covers && this.presence(key) === 'yes') this.#deps.listener.subscribed(key);
   }
 
+  /** Gives one that has registered what it came for, and ends its connection if it does not. */
+  #dismiss(session: Session, { topic, payload }: Greeting): void {
+    const { client } = session;
+    const { clock } = this.#deps;
+    session.end = clock.at(clock.now() + REGISTRANT_MS, () => client.close());
+    const packet = { cmd: 'publish', topic, payload, qos: 0, retain: false, dup: false } as const;
+    client.publish(packet, () => undefined);
+  }
+
   #complain(client: Client, topic: string, reason: string): void {
     const clientId = this.#sessions.get(client)?.clientId ?? '';
     this.#deps.events.emit('bad-message', { topic, reason, clientId });
@@ -309,11 +318,4 @@ function publishFlaw(key: DeviceKey, packet: PublishPacket): string | undefined 
     topicFlaw(packet.topic) ??
     (isOwnTopic(key, packet.topic) ? undefined : 'not a topic of this device')
   );
-}
-
-function checkSecureMode({ parameters }: ClientId, isTls: boolean): void {
-  const wanted = isTls ? '2' : '3';
-  if (parameters.securemode === wanted) return;
-  const text = `securemode must be ${wanted} on this listener`;
-  throw new Refusal(REFUSED.notAuthorized, text);
 }

@@ -8,6 +8,12 @@ import { print, table } from './output';
 
 type Listed = Omit<Device, 'deviceSecret'>;
 
+const ACTIONS = [
+  ['disable', 'let a device no longer connect'],
+  ['enable', 'let a disabled device connect again'],
+  ['reset', 'let a device register dynamically again'],
+] as const;
+
 /** `device …` */
 export function addDevice(program: Command): void {
   const command = program.command('device').description('registered devices');
@@ -15,6 +21,12 @@ export function addDevice(program: Command): void {
     .option('--secret <secret>', 'device secret (default: a random one)')
     .action(deviceAdd);
   withServer(command.command('list').description('list the devices')).action(deviceList);
+  for (const [action, does] of ACTIONS) {
+    withServer(command.command(`${action} <productKey> <deviceName>`).description(does)).action(
+      (productKey: string, deviceName: string, options: CommonOptions) =>
+        deviceAction(action, productKey, deviceName, options),
+    );
+  }
   withServer(
     command.command('remove <productKey> <deviceName>').description('forget a device'),
   ).action(deviceRemove);
@@ -58,13 +70,24 @@ async function deviceList(options: CommonOptions): Promise<void> {
   );
 }
 
-async function deviceRemove(
+async function deviceAction(
+  action: string,
   productKey: string,
   deviceName: string,
   options: CommonOptions,
 ): Promise<void> {
   const client = await connect(options);
-  await client.delete(
-    `/devices/${encodeURIComponent(productKey)}/${encodeURIComponent(deviceName)}`,
-  );
+  await client.post(`${pathOf(productKey, deviceName)}/${action}`, {});
+}
+
+async function deviceRemove(
+  productKey: string,
+  deviceName: string,
+  options: CommonOptions,
+): Promise<void> {
+  await (await connect(options)).delete(pathOf(productKey, deviceName));
+}
+
+function pathOf(productKey: string, deviceName: string): string {
+  return `/devices/${encodeURIComponent(productKey)}/${encodeURIComponent(deviceName)}`;
 }

@@ -11,6 +11,7 @@ import { CliError, codeOf, EXIT, messageOf } from './errors';
 import { addFirmware } from './firmware';
 import { port, wholeNumber, withStateDir } from './flags';
 import { addFsck } from './fsck';
+import { addProduct } from './product';
 import { addStatus } from './status';
 import { addUpgrade } from './upgrade';
 
@@ -41,6 +42,7 @@ function build(): Command {
     .addHelpText('after', EXIT_TEXT)
     .exitOverride();
   addServe(program);
+  addProduct(program);
   addDevice(program);
   addFirmware(program);
   addUpgrade(program);

@@ -47,6 +47,7 @@ export class Engine implements BrokerListener {
   }
 
   connected(key: DeviceKey): void {
+    this.#deps.devices.activated(key);
     this.#deps.notices.connected(key);
     this.#deps.events.emit('device-connected', key);
   }
@@ -107,6 +108,7 @@ export class Engine implements BrokerListener {
 
   #inform(key: DeviceKey, { version, module }: Inform): void {
     const { jobs, devices, events, notices } = this.#deps;
+    devices.activated(key);
     devices.setVersion(key, module, version);
     events.emit('version-reported', { ...key, ...(module !== undefined && { module }), version });
     const task = jobs.active(key, module);

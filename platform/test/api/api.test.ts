@@ -261,3 +261,55 @@ test('events are streamed until the platform closes', async () => {
   ]);
   expect(text).toContain('"version":"1.0.0"');
 });
+
+test('products show their secret on request alone', async () => {
+  const made = await call('POST', '/products', { productKey: 'pk', dynamicRegistration: true });
+  expect(made).toEqual({
+    status: 201,
+    body: {
+      productKey: 'pk',
+      authentication: 'secret',
+      dynamicRegistration: true,
+      createdAt: expect.any(Number),
+    },
+  });
+  const { productSecret } = platform.products.get('pk') ?? {};
+  expect((await call('GET', '/products')).body).toEqual({ products: [made.body] });
+  expect((await call('GET', '/products/pk')).body).toEqual(made.body);
+  expect((await call('GET', '/products/pk/secret')).body).toEqual({
+    productKey: 'pk',
+    productSecret,
+  });
+  const off = await call('PATCH', '/products/pk', { dynamicRegistration: false });
+  expect([off.status, off.body.dynamicRegistration]).toEqual([200, false]);
+  const codes = [
+    await call('POST', '/products', { productKey: 'pk' }),
+    await call('POST', '/products', { productKey: 'x', authentication: 'none' }),
+    await call('PATCH', '/products/pk', {}),
+    await call('GET', '/products/x/secret'),
+  ].map(({ status, body }) => [status, body.error?.code]);
+  expect(codes).toEqual([
+    [409, 'ERR_PRODUCT_EXISTS'],
+    [400, 'ERR_INVALID_ARGUMENT'],
+    [400, 'ERR_INVALID_ARGUMENT'],
+    [404, 'ERR_PRODUCT_UNKNOWN'],
+  ]);
+});
+
+test('devices are disabled, enabled and reset; their tokens are listed and kept', async () => {
+  await platform.devices.add({ productKey: PRODUCT, deviceName: 'lamp' });
+  const path = `/devices/${PRODUCT}/lamp`;
+  for (const [action, disabled] of [
+    ['disable', true],
+    ['enable', false],
+    ['reset', false],
+  ] as const) {
+    expect((await call('POST', `${path}/${action}`, {})).status).toBe(204);
+    expect((await call('GET', path)).body.disabled).toBe(disabled);
+  }
+  expect((await call('POST', `/devices/${PRODUCT}/x/disable`, {})).status).toBe(404);
+  expect((await call('GET', `${path}/tokens`)).body).toEqual({ tokens: [] });
+  expect((await call('POST', `${path}/tokens/x/keep`, {})).body.error?.code).toBe(
+    'ERR_TOKEN_UNKNOWN',
+  );
+});

@@ -78,6 +78,8 @@ export class EngineRig {
       presence: (key) => connections.presence(key),
       disconnect: () => undefined,
       removed: () => undefined,
+      switched: () => undefined,
+      reset: () => undefined,
     });
     const firmware = {
       available: (id: string) => this.#firmware.get(id),
