@@ -36,6 +36,7 @@ export type {
   FaultKind,
   FaultRecord,
   FaultScope,
+  GatewayFault,
   HttpFault,
   MqttFault,
   NoticeFault,
@@ -50,6 +51,8 @@ export {
   statementText,
 } from './firmware/statement';
 export type { FirmwareStore, FirmwareTraffic } from './firmware/store';
+export type { Gateways } from './gateways/gateways';
+export type { GatewayProposal } from './gateways/proposals';
 export type { DeviceToken, Registrations } from './identities/registration';
 export { localIdentity, type TlsIdentity } from './listen/ca';
 export type { ConnectionLimits } from './listen/limits';
@@ -57,6 +60,7 @@ export { Platform } from './platform';
 export type { RemoteConfig } from './types/config';
 export type { Device, DeviceKey, Presence } from './types/device';
 export type { Firmware, FirmwareFile, SignMethod } from './types/firmware';
+export type { SubDevice } from './types/gateway';
 export type { Product, ProductAuthentication } from './types/product';
 export type {
   RetryPolicy,

@@ -8,6 +8,7 @@ import type { Products } from './devices/products';
 import type { PlatformEvent, PlatformEventName, PlatformEvents } from './events/event-types';
 import type { Faults } from './faults/faults';
 import type { FirmwareStore } from './firmware/store';
+import type { Gateways } from './gateways/gateways';
 import type { Registrations } from './identities/registration';
 import type { Upgrades } from './upgrades/upgrades';
 
@@ -25,6 +26,7 @@ export class Platform {
   readonly products: Products;
   readonly devices: Devices;
   readonly registrations: Registrations;
+  readonly gateways: Gateways;
   readonly firmware: FirmwareStore;
   readonly upgrades: Upgrades;
   readonly configs: Configs;
@@ -46,6 +48,7 @@ export class Platform {
     this.products = assembly.products;
     this.devices = assembly.devices;
     this.registrations = assembly.registrations;
+    this.gateways = assembly.gateways;
     this.firmware = assembly.firmware;
     this.upgrades = assembly.upgrades;
     this.configs = assembly.configs;

@@ -414,3 +414,16 @@ test('products are made and switched, and their secret is printed on request alo
   const [lamp] = await json<Device[]>('device', 'list');
   expect(lamp).toMatchObject({ disabled: true });
 });
+
+test("a gateway's sub-devices are listed, added, proposed and removed", async () => {
+  await serve();
+  for (const name of ['hub', 'sensor', 'valve']) await json<Device>('device', 'add', PRODUCT, name);
+  const on = [PRODUCT, 'hub', PRODUCT];
+  const added = await json<object[]>('gateway', 'add', ...on, 'sensor', 'valve');
+  expect(added).toMatchObject([{ deviceName: 'sensor' }, { deviceName: 'valve' }]);
+  expect(await json<object[]>('gateway', 'remove', ...on, 'valve')).toHaveLength(1);
+  const { code, out } = await cli('gateway', 'topology', PRODUCT, 'hub');
+  expect([code, out]).toEqual([0, expect.stringMatching(/a1Product +sensor +no/)]);
+  const asked = await cli('gateway', 'add', ...on, 'valve', '--ask');
+  expect([asked.code, asked.out]).toEqual([4, 'offline\n']);
+});

@@ -12,6 +12,7 @@ import type { Device, DeviceKey } from '../types/device';
 import type { SignMethod } from '../types/firmware';
 import type { UpgradeOptions } from '../upgrades/options';
 import type { EventStreams } from './event-stream';
+import { addGateways } from './gateways';
 import { addProducts } from './products';
 import {
   configPushBody,
@@ -57,6 +58,7 @@ export function addRoutes(app: FastifyInstance, platform: Served, streams: Event
   addStatus(app, platform, streams);
   addProducts(app, platform);
   addDevices(app, platform);
+  addGateways(app, platform);
   addFirmware(app, platform);
   addUpgrades(app, platform);
   addConfigs(app, platform);

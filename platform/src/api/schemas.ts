@@ -41,6 +41,20 @@ export const tokenParams = object({ productKey: name, deviceName: name, clientId
   'clientId',
 ]);
 
+const subDevices = {
+  type: 'array',
+  items: object({ productKey: name, deviceName: name }, ['productKey', 'deviceName']),
+  minItems: 1,
+  maxItems: 2000,
+} as const;
+
+export const topologyBody = object({ devices: subDevices }, ['devices']);
+
+export const proposalBody = object(
+  { devices: subDevices, timeoutSeconds: { type: 'integer', minimum: 1, maximum: 3600 } },
+  ['devices'],
+);
+
 export const idParams = object({ id: name }, ['id']);
 
 export const firmwareQuery = object(

@@ -5,6 +5,7 @@ import type { Devices } from '../devices/devices';
 import type { Products } from '../devices/products';
 import type { Faults } from '../faults/faults';
 import type { FirmwareStore } from '../firmware/store';
+import type { Gateways } from '../gateways/gateways';
 import type { Registrations } from '../identities/registration';
 import type { Upgrades } from '../upgrades/upgrades';
 
@@ -13,6 +14,7 @@ export interface Served {
   readonly products: Products;
   readonly devices: Devices;
   readonly registrations: Registrations;
+  readonly gateways: Gateways;
   readonly firmware: FirmwareStore;
   readonly upgrades: Upgrades;
   readonly configs: Configs;

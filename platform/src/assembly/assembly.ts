@@ -20,6 +20,7 @@ export interface Assembly
     | 'devices'
     | 'products'
     | 'registrations'
+    | 'gateways'
     | 'firmware'
     | 'upgrades'
     | 'configs'

@@ -83,12 +83,13 @@ export class Entrances {
 
   async #openBroker(identity: TlsIdentity): Promise<void> {
     const { ports, keepAliveSeconds, times, clock } = this.#settings;
-    const { faults, engine, devices, registrations, connections } = this.#rooms;
+    const { faults, engine, devices, registrations, gateways, connections } = this.#rooms;
     const broker = await EmbeddedBroker.open({
       clock,
       events: this.#events,
       faults,
       listener: engine,
+      carriage: gateways,
       deviceOf: (key) => devices.get(key),
       registrations,
       keepAliveSeconds,
@@ -143,12 +144,13 @@ function served(
   health: () => Health,
   log: Log | undefined,
 ): Served {
-  const { devices, products, registrations, firmware, upgrades, configs, faults } = rooms;
-  const { addresses } = rooms;
+  const { devices, products, registrations, gateways } = rooms;
+  const { firmware, upgrades, configs, faults, addresses } = rooms;
   return {
     devices,
     products,
     registrations,
+    gateways,
     firmware,
     upgrades,
     configs,

@@ -15,6 +15,7 @@ import { Faults } from '../faults/faults';
 import { type FileSource, FirmwareServer } from '../firmware/server';
 import { UrlSigner } from '../firmware/signed-url';
 import { FirmwareStore } from '../firmware/store';
+import { Gateways } from '../gateways/gateways';
 import { Registrations } from '../identities/registration';
 import { Connections } from '../protocol/connections';
 import type { DeviceKey } from '../types/device';
@@ -35,6 +36,7 @@ export interface Rooms {
   readonly products: Products;
   readonly devices: Devices;
   readonly registrations: Registrations;
+  readonly gateways: Gateways;
   readonly firmware: FirmwareStore;
   readonly server: FirmwareServer;
   readonly configs: Configs;
@@ -62,9 +64,21 @@ export async function makeRooms(
   const jobs = new Jobs(store, clock, events);
   shutdown.add(() => jobs.close());
   const products = new Products(store, clock);
-  const hooks = deviceHooks(settings, connections, jobs, () => registrations);
+  const hooks = deviceHooks(settings, connections, jobs, () => ({ registrations, gateways }));
   const devices = new Devices(store, clock, hooks);
   const registrations = new Registrations({ store, clock, products, devices });
+  const gateways = new Gateways({
+    store,
+    clock,
+    events,
+    faults,
+    devices,
+    products,
+    registrations,
+    connections,
+    maxSubDevices: settings.maxSubDevices,
+    closing,
+  });
   const { firmware, configStore, server } = makeFiles(settings, events, state, {
     faults,
     jobs,
@@ -85,10 +99,20 @@ export async function makeRooms(
   const visits = new Visits(clock, settings.versionGraceMs);
   shutdown.add(() => visits.close());
   const notices = new Notices({ ...common, visits, firmwareUrl, signingKey });
-  const blocks = new Blocks(common);
-  const engine = new Engine({ events, connections, devices, jobs, notices, blocks, configs });
+  const carriedBy = (gateway: DeviceKey): DeviceKey[] => gateways.carriedBy(gateway);
+  const blocks = new Blocks({ ...common, carriedBy });
+  const engine = new Engine({
+    events,
+    connections,
+    devices,
+    jobs,
+    notices,
+    blocks,
+    configs,
+    gateways,
+  });
   const upgrades = new Upgrades({ events, devices, firmware, jobs, notices, closing });
-  const loaded = [firmware, products, devices, registrations, configStore, jobs];
+  const loaded = [firmware, products, devices, registrations, gateways, configStore, jobs];
   for (const each of loaded) await each.load();
   return {
     addresses,
@@ -97,6 +121,7 @@ export async function makeRooms(
     products,
     devices,
     registrations,
+    gateways,
     firmware,
     server,
     configs,
@@ -141,12 +166,8 @@ function deviceHooks(
   settings: Settings,
   connections: Connections,
   jobs: Jobs,
-  registrations: () => Registrations,
+  rooms: () => Pick<Rooms, 'registrations' | 'gateways'>,
 ): DeviceHooks {
-  const reset = (key: DeviceKey): void => {
-    registrations().forget(key);
-    connections.disconnect(key);
-  };
   return {
     presence: (key) => connections.presence(key),
     disconnect: (key) => {
@@ -156,12 +177,20 @@ function deviceHooks(
     },
     removed: (key) => {
       for (const task of jobs.activeOf(key)) jobs.move(task, 'cancelled', 'device-removed');
-      reset(key);
+      // First what a gateway carries: the gateway's own connection goes on.
+      rooms().gateways.removed(key);
+      rooms().registrations.forget(key);
+      connections.disconnect(key);
     },
     switched: (key, isDisabled) => {
+      rooms().gateways.switched(key, isDisabled);
       if (isDisabled) connections.disconnect(key);
     },
-    reset,
+    reset: (key) => {
+      rooms().gateways.reset(key);
+      rooms().registrations.forget(key);
+      connections.disconnect(key);
+    },
   };
 }
 

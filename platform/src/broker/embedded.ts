@@ -8,17 +8,18 @@ import type { Clock, Timer } from '../base/clock';
 import { messageOf } from '../base/errors';
 import { deviceId } from '../devices/names';
 import type { Events } from '../events/events';
-import type { Broker, BrokerListener } from '../protocol/broker';
-import { ownerOf, parseUpstream } from '../protocol/topics';
+import type { Broker, BrokerListener, Carriage } from '../protocol/broker';
+import { ownerOf, parseUpstream, upgradeTopic } from '../protocol/topics';
 import type { DeviceKey, Presence } from '../types/device';
 import { REFUSED, Refusal } from './auth';
-import { filterMatches, isOwnTopic, MAX_MESSAGE_BYTES, topicFlaw } from './permissions';
+import { branchOf, filterMatches, isOwnTopic, MAX_MESSAGE_BYTES, topicFlaw } from './permissions';
 import { admit, type Greeting, isRegistration, type SignInParts } from './sign-in';
 
 interface Dependencies extends SignInParts {
   readonly clock: Clock;
   readonly events: Events;
   readonly listener: BrokerListener;
+  readonly carriage: Carriage;
   /** A connection that has not sent its CONNECT by then is ended. */
   readonly signInMs: number;
 }
@@ -43,6 +44,8 @@ interface Session {
 
 /** Messages to the platform are published here: no device can subscribe to this branch. */
 const PLATFORM_BRANCH = '$platform';
+/** Where a message goes that nobody is to get. */
+const NOWHERE = `${PLATFORM_BRANCH}/nowhere`;
 /** How long one that has registered may stay. */
 const REGISTRANT_MS = 15_000;
 /** Room for the topic and the fixed part of a packet over its payload. */
@@ -83,6 +86,8 @@ export class EmbeddedBroker implements Broker {
           done(refusal ?? null, refusal === undefined);
         });
       },
+      authorizeForward: (client, packet) =>
+        broker.#mayReceive(client, packet.topic) ? packet : undefined,
       authorizePublish: (client, packet, done) => done(broker.#authorizePublish(client, packet)),
       authorizeSubscribe: (client, subscription, done) =>
         done(null, broker.#maySubscribe(client, subscription) ? subscription : null),
@@ -119,7 +124,7 @@ export class EmbeddedBroker implements Broker {
   canReceive(key: DeviceKey, topic: string): boolean {
     const session = this.#readySession(key);
     if (session === undefined) return false;
-    return session.hasSystemTopics || this.#isSubscribed(key, topic);
+    return session.hasSystemTopics || this.#isSubscribed(session, topic);
   }
 
   publish(topic: string, payload: string | Buffer, qos: 0 | 1): Promise<void> {
@@ -128,14 +133,21 @@ export class EmbeddedBroker implements Broker {
       const done = (error?: Error | null): void => (error ? reject(error) : resolve());
       const key = ownerOf(topic);
       const session = key && this.#readySession(key);
-      const isUnsubscribed = key !== undefined && !this.#isSubscribed(key, topic);
+      const isUnsubscribed = session !== undefined && !this.#isSubscribed(session, topic);
       if (session?.hasSystemTopics && isUnsubscribed) session.client.publish(packet, done);
       else this.#aedes.publish(packet, done);
     });
   }
 
   disconnect(key: DeviceKey): void {
-    this.#online.get(deviceId(key))?.client.close();
+    this.#sessionOf(key)?.client.close();
+  }
+
+  evict(key: DeviceKey): void {
+    const session = this.#online.get(deviceId(key));
+    if (session === undefined) return;
+    this.#gone(session);
+    session.client.close();
   }
 
   close(): Promise<void> {
@@ -143,12 +155,42 @@ export class EmbeddedBroker implements Broker {
   }
 
   #readySession(key: DeviceKey): Session | undefined {
-    const session = this.#online.get(deviceId(key));
+    const session = this.#sessionOf(key);
     return session?.isReady ? session : undefined;
   }
 
-  #isSubscribed(key: DeviceKey, topic: string): boolean {
-    const filters = this.#filters.get(deviceId(key)) ?? [];
+  /** The connection of a device, or the one that carries it. */
+  #sessionOf(key: DeviceKey): Session | undefined {
+    const own = this.#online.get(deviceId(key));
+    if (own !== undefined) return own;
+    const carrier = this.#deps.carriage.carrierOf(key);
+    return carrier && this.#online.get(deviceId(carrier));
+  }
+
+  /** Whether a connection is for what is in this device's branch: its own, or one it carries. */
+  #serves(key: DeviceKey, owner: DeviceKey): boolean {
+    if (deviceId(owner) === deviceId(key)) return true;
+    const carrier = this.#deps.carriage.carrierOf(owner);
+    return carrier !== undefined && deviceId(carrier) === deviceId(key);
+  }
+
+  /** What a device may publish to, or subscribe to. */
+  #mayUse(key: DeviceKey, topic: string): boolean {
+    if (isOwnTopic(key, topic)) return true;
+    const owner = branchOf(topic);
+    return owner !== undefined && isOwnTopic(owner, topic) && this.#serves(key, owner);
+  }
+
+  /** A subscription for a sub-device outlives its session, and delivers nothing meanwhile. */
+  #mayReceive(client: Client, topic: string): boolean {
+    const key = this.#sessions.get(client)?.key;
+    const owner = branchOf(topic);
+    if (key === undefined || owner === undefined || this.#serves(key, owner)) return true;
+    return this.#deps.deviceOf(owner) === undefined;
+  }
+
+  #isSubscribed({ key }: Session, topic: string): boolean {
+    const filters = (key && this.#filters.get(deviceId(key))) ?? [];
     return [...filters].some((filter) => filterMatches(filter, topic));
   }
 
@@ -225,10 +267,16 @@ export class EmbeddedBroker implements Broker {
   #authorizePublish(client: Client | null, packet: PublishPacket): Error | null {
     if (client === null) return null;
     const key = this.#sessions.get(client)?.key;
-    const flaw = key === undefined ? 'not signed in' : publishFlaw(key, packet);
-    if (key === undefined || flaw !== undefined) {
-      this.#complain(client, packet.topic, flaw ?? '');
-      return new Refusal(REFUSED.notAuthorized, flaw ?? '');
+    const flaw = key === undefined ? 'not signed in' : publishFlaw(packet);
+    if (key === undefined || flaw !== undefined) return this.#refuse(client, packet, flaw ?? '');
+    if (!this.#mayUse(key, packet.topic)) {
+      const owner = branchOf(packet.topic);
+      const mayStay = owner !== undefined && this.#deps.carriage.strayed(key, owner);
+      const reason = mayStay ? 'its device is not logged in' : 'not a topic of this device';
+      const refusal = this.#refuse(client, packet, reason);
+      if (!mayStay) return refusal;
+      packet.topic = NOWHERE;
+      return null;
     }
     const { faults } = this.#deps;
     const { deviceName } = key;
@@ -249,7 +297,7 @@ export class EmbeddedBroker implements Broker {
     const flaw =
       topicFlaw(topic) ??
       (qos > 1 ? 'QoS 2 is not supported' : undefined) ??
-      (key !== undefined && isOwnTopic(key, topic) ? undefined : 'not a topic of this device');
+      (key !== undefined && this.#mayUse(key, topic) ? undefined : 'not a topic of this device');
     if (flaw !== undefined) this.#complain(client, topic, flaw);
     return flaw === undefined;
   }
@@ -274,12 +322,16 @@ export class EmbeddedBroker implements Broker {
   #disconnected(client: Client): void {
     const session = this.#sessions.get(client);
     session?.end?.cancel();
-    if (session?.key === undefined) return;
-    const id = deviceId(session.key);
-    if (this.#online.get(id) !== session) return;
+    if (session !== undefined) this.#gone(session);
+  }
+
+  #gone({ key, client, isReady }: Session): void {
+    if (key === undefined) return;
+    const id = deviceId(key);
+    if (this.#online.get(id)?.client !== client) return;
     this.#online.delete(id);
     if (client.clean) this.#filters.delete(id);
-    if (session.isReady) this.#deps.listener.disconnected(session.key);
+    if (isReady) this.#deps.listener.disconnected(key);
   }
 
   #subscribed(client: Client, subscriptions: readonly Subscription[]): void {
@@ -290,9 +342,19 @@ export class EmbeddedBroker implements Broker {
     this.#filters.set(id, filters);
     const granted = subscriptions.filter(({ qos }) => (qos as number) <= 1);
     for (const { topic } of granted) filters.add(topic);
-    const upgrade = `/ota/device/upgrade/${key.productKey}/${key.deviceName}`;
-    const covers = granted.some(({ topic }) => filterMatches(topic, upgrade));
-    if (covers && this.presence(key) === 'yes') this.#deps.listener.subscribed(key);
+    // A filter for notices names its device, whose own connection this need not be.
+    const owners = granted.flatMap(({ topic }) => {
+      const owner = branchOf(topic);
+      return owner !== undefined && filterMatches(topic, upgradeTopic(owner)) ? [owner] : [];
+    });
+    for (const owner of owners) {
+      if (this.presence(owner) === 'yes') this.#deps.listener.subscribed(owner);
+    }
+  }
+
+  #refuse(client: Client, { topic }: PublishPacket, reason: string): Refusal {
+    this.#complain(client, topic, reason);
+    return new Refusal(REFUSED.notAuthorized, reason);
   }
 
   /** Gives one that has registered what it came for, and ends its connection if it does not. */
@@ -311,11 +373,8 @@ export class EmbeddedBroker implements Broker {
 }
 
 /** What is wrong with a message of a device; undefined when nothing is. */
-function publishFlaw(key: DeviceKey, packet: PublishPacket): string | undefined {
+function publishFlaw(packet: PublishPacket): string | undefined {
   if (packet.qos > 1) return 'QoS 2 is not supported';
   if (packet.payload.length > MAX_MESSAGE_BYTES) return 'the message is over 256 KiB';
-  return (
-    topicFlaw(packet.topic) ??
-    (isOwnTopic(key, packet.topic) ? undefined : 'not a topic of this device')
-  );
+  return topicFlaw(packet.topic);
 }

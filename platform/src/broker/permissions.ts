@@ -21,11 +21,31 @@ export function isOwnTopic({ productKey, deviceName }: DeviceKey, topic: string)
         rest[0] === deviceName &&
         rest.length === 1
       );
+    case 'ext':
+      return (
+        third === productKey &&
+        fourth === deviceName &&
+        (second === 'error' ? rest.length === 0 : second === 'session' && rest.length > 0)
+      );
     case 'sys':
       return second === productKey && third === deviceName && fourth !== undefined;
     default:
       return first === productKey && second === deviceName && third !== undefined;
   }
+}
+
+/** The device whose branch a topic or filter is in, going by where the names stand. */
+export function branchOf(topic: string): DeviceKey | undefined {
+  const [, first, second, third, fourth, fifth] = topic.split('/');
+  const [productKey, deviceName] =
+    first === 'ota'
+      ? [fourth, fifth]
+      : first === 'ext'
+        ? [third, fourth]
+        : first === 'sys'
+          ? [second, third]
+          : [first, second];
+  return productKey && deviceName ? { productKey, deviceName } : undefined;
 }
 
 /** Why a topic or filter is not within the limits; undefined when it is. */

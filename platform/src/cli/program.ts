@@ -11,6 +11,7 @@ import { CliError, codeOf, EXIT, messageOf } from './errors';
 import { addFirmware } from './firmware';
 import { port, wholeNumber, withStateDir } from './flags';
 import { addFsck } from './fsck';
+import { addGateway } from './gateway';
 import { addProduct } from './product';
 import { addStatus } from './status';
 import { addUpgrade } from './upgrade';
@@ -44,6 +45,7 @@ function build(): Command {
   addServe(program);
   addProduct(program);
   addDevice(program);
+  addGateway(program);
   addFirmware(program);
   addUpgrade(program);
   addConfig(program);

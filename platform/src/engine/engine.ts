@@ -1,12 +1,13 @@
 // engine/: the device's side of upgrades. Messages arrive here; jobs.ts keeps jobs and tasks,
 // task-states.ts says which state follows which, visits.ts what each device did on its connection;
 // notices.ts sends notices, blocks.ts answers requests for blocks. Knows no broker. Imports base,
-// store, faults, types, devices, events, protocol, firmware, configs.
+// store, faults, types, devices, events, protocol, firmware, configs, gateways.
 
 import { messageOf } from '../base/errors';
 import type { Configs } from '../configs/configs';
 import type { Devices } from '../devices/devices';
 import type { Events } from '../events/events';
+import type { Gateways } from '../gateways/gateways';
 import type { BrokerListener } from '../protocol/broker';
 import type { Connections } from '../protocol/connections';
 import {
@@ -33,6 +34,7 @@ interface Dependencies {
   readonly notices: Notices;
   readonly blocks: Blocks;
   readonly configs: Configs;
+  readonly gateways: Gateways;
 }
 
 /**
@@ -44,17 +46,20 @@ export class Engine implements BrokerListener {
 
   constructor(deps: Dependencies) {
     this.#deps = deps;
+    deps.gateways.listen({
+      opened: (sub) => this.#came(sub),
+      closed: (sub) => this.#left(sub),
+    });
   }
 
   connected(key: DeviceKey): void {
-    this.#deps.devices.activated(key);
-    this.#deps.notices.connected(key);
-    this.#deps.events.emit('device-connected', key);
+    this.#deps.gateways.arrived(key);
+    this.#came(key);
   }
 
   disconnected(key: DeviceKey): void {
-    this.#deps.notices.disconnected(key);
-    this.#deps.events.emit('device-disconnected', key);
+    this.#deps.gateways.departed(key);
+    this.#left(key);
   }
 
   subscribed(key: DeviceKey): void {
@@ -68,14 +73,26 @@ export class Engine implements BrokerListener {
       if (this.#deps.devices.get(upstream.key) === undefined) {
         throw new BadMessage('the device is not registered');
       }
-      this.#dispatch(upstream, payload);
+      this.#dispatch(upstream, topic, payload);
     } catch (error) {
       this.#refuse(upstream, topic, error);
     }
   }
 
-  #dispatch({ kind, key }: Upstream, payload: Buffer): void {
-    const { notices, blocks, configs } = this.#deps;
+  /** A device is there, on a connection of its own or through its gateway. */
+  #came(key: DeviceKey): void {
+    this.#deps.devices.activated(key);
+    this.#deps.notices.connected(key);
+    this.#deps.events.emit('device-connected', key);
+  }
+
+  #left(key: DeviceKey): void {
+    this.#deps.notices.disconnected(key);
+    this.#deps.events.emit('device-disconnected', key);
+  }
+
+  #dispatch({ kind, key }: Upstream, topic: string, payload: Buffer): void {
+    const { notices, blocks, configs, gateways } = this.#deps;
     switch (kind) {
       case 'inform':
         this.#inform(key, parseInform(payload));
@@ -103,6 +120,9 @@ export class Engine implements BrokerListener {
         break;
       case 'config-push-reply':
         configs.answered(key, payload);
+        break;
+      default:
+        gateways.requested(kind, key, topic, payload);
     }
   }
 

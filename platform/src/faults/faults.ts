@@ -11,6 +11,8 @@ export interface Occasion {
   readonly deviceName?: string;
   /** What the device's connection has just done; compared with that of `mqtt-drop`. */
   readonly on?: 'connect' | 'publish' | 'notice';
+  /** What a gateway asks for; compared with that of the gateway's faults. */
+  readonly request?: string;
 }
 
 /** A fault that strikes, narrowed to the kinds that were asked for. */
@@ -75,6 +77,9 @@ const REQUIRED: Readonly<Record<FaultKind, readonly string[]>> = {
   'mqtt-block-error': [],
   'mqtt-block-late': [],
   'mqtt-block-patch': ['data'],
+  'gateway-error': ['code'],
+  'gateway-lost': [],
+  'gateway-rate': [],
 };
 
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
@@ -151,6 +156,7 @@ function toRecord({ id, fault, hits }: Entry): FaultRecord {
 function matches(fault: Fault, occasion: Occasion): boolean {
   if (fault.firmwareId !== undefined && fault.firmwareId !== occasion.firmwareId) return false;
   if (fault.kind === 'mqtt-drop' && fault.on !== occasion.on) return false;
+  if ('request' in fault && fault.request !== occasion.request) return false;
   return fault.deviceName === undefined || fault.deviceName === occasion.deviceName;
 }
 

@@ -1,4 +1,10 @@
 import type { DeviceKey } from '../types/device';
+import {
+  GATEWAY_FILTERS,
+  GATEWAY_THINGS,
+  type GatewayKind,
+  parseSessionTopic,
+} from './gateway-topics';
 
 /** What a device may send the platform. */
 export type UpstreamKind =
@@ -8,7 +14,8 @@ export type UpstreamKind =
   | 'get'
   | 'block'
   | 'config-get'
-  | 'config-push-reply';
+  | 'config-push-reply'
+  | GatewayKind;
 
 export interface Upstream {
   readonly kind: UpstreamKind;
@@ -22,6 +29,7 @@ const THING_KINDS: ReadonlyMap<string, UpstreamKind> = new Map([
   ['file/download', 'block'],
   ['config/get', 'config-get'],
   ['config/push_reply', 'config-push-reply'],
+  ...GATEWAY_THINGS,
 ]);
 
 /** Filters that match everything this platform listens to. */
@@ -33,6 +41,7 @@ export const UPSTREAM_FILTERS = [
   '/sys/+/+/thing/file/download',
   '/sys/+/+/thing/config/get',
   '/sys/+/+/thing/config/push_reply',
+  ...GATEWAY_FILTERS,
 ] as const;
 
 /** Undefined for a topic that is not the platform's business. */
@@ -49,15 +58,18 @@ export function parseUpstream(topic: string): Upstream | undefined {
   }
   const [, productKey, deviceName, tail] = THING.exec(topic) ?? [];
   const kind = THING_KINDS.get(tail ?? '');
-  if (productKey === undefined || deviceName === undefined || kind === undefined) return undefined;
+  if (productKey === undefined || deviceName === undefined || kind === undefined) {
+    return parseSessionTopic(topic);
+  }
   return { kind, key: { productKey, deviceName } };
 }
 
 /** The device that a topic of the platform is for. */
 export function ownerOf(topic: string): DeviceKey | undefined {
   const [, first, second, third, fourth, fifth] = topic.split('/');
-  const [productKey, deviceName] = first === 'sys' ? [second, third] : [fourth, fifth];
-  if (first !== 'sys' && first !== 'ota') return undefined;
+  const [productKey, deviceName] =
+    first === 'sys' ? [second, third] : first === 'ext' ? [third, fourth] : [fourth, fifth];
+  if (first !== 'sys' && first !== 'ota' && first !== 'ext') return undefined;
   return productKey && deviceName ? { productKey, deviceName } : undefined;
 }
 

@@ -22,6 +22,7 @@ const SHAPES: Readonly<Record<RecordKind, readonly Member[]>> = {
     ['productSecret', 'string'],
   ],
   token: [...KEY, ['clientId', 'string'], ['deviceToken', 'string']],
+  relation: [...KEY, ['gateway', 'object']],
   firmware: [...DIGESTS, ['version', 'string']],
   config: DIGESTS,
   upgrade: [

@@ -11,6 +11,7 @@
  * | device   | devices  | `{deviceName}&{productKey}`              |
  * | product  | devices  | product key                              |
  * | token    | identities | `{deviceName}&{productKey}/{clientId}`  |
+ * | relation | gateways | `{deviceName}&{productKey}` of the sub-device |
  * | firmware | firmware | id of the firmware                       |
  * | config   | configs  | product key                              |
  * | upgrade  | engine   | id of the upgrade, without its tasks     |
@@ -21,6 +22,7 @@ export type RecordKind =
   | 'device'
   | 'product'
   | 'token'
+  | 'relation'
   | 'firmware'
   | 'config'
   | 'upgrade'

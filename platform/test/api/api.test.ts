@@ -313,3 +313,26 @@ test('devices are disabled, enabled and reset; their tokens are listed and kept'
     'ERR_TOKEN_UNKNOWN',
   );
 });
+
+test('the topology of a gateway is shown and changed', async () => {
+  for (const deviceName of ['hub', 'sensor']) {
+    await platform.devices.add({ productKey: PRODUCT, deviceName });
+  }
+  const path = `/gateways/${PRODUCT}/hub/topology`;
+  const sensor = { productKey: PRODUCT, deviceName: 'sensor' };
+  const shown = { ...sensor, addedAt: expect.any(Number), loggedIn: false };
+  const added = await call('POST', path, { devices: [sensor] });
+  expect([added.status, added.body]).toEqual([200, { devices: [shown] }]);
+  expect((await call('GET', path)).body).toEqual({ devices: [shown] });
+  const asked = await call('POST', `${path}/propose`, { devices: [sensor], timeoutSeconds: 1 });
+  expect(asked.body).toEqual({ state: 'offline' });
+  expect((await call('POST', `${path}/remove`, { devices: [sensor] })).body).toEqual({
+    devices: [],
+  });
+  const again = await call('POST', `${path}/remove`, { devices: [sensor] });
+  expect([again.status, again.body.error?.code]).toEqual([404, 'ERR_RELATION_UNKNOWN']);
+  expect((await call('POST', path, { devices: [] })).status).toBe(400);
+  expect((await call('POST', path, { devices: [{ ...sensor, deviceName: 'x' }] })).status).toBe(
+    404,
+  );
+});

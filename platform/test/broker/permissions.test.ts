@@ -1,4 +1,4 @@
-import { filterMatches, isOwnTopic, topicFlaw } from '../../src/broker/permissions';
+import { branchOf, filterMatches, isOwnTopic, topicFlaw } from '../../src/broker/permissions';
 
 describe('topics', () => {
   const key = { productKey: 'pk', deviceName: 'dn' };
@@ -9,6 +9,12 @@ describe('topics', () => {
     ['/sys/pk/dn/thing/ota/firmware/get_reply', true],
     ['/sys/pk/dn/#', true],
     ['/pk/dn/user/x', true],
+    ['/ext/session/pk/dn/combine/+', true],
+    ['/ext/error/pk/dn', true],
+    ['/ext/error/pk/dn/x', false],
+    ['/ext/session/pk/dn', false],
+    ['/ext/session/pk/other/combine/login', false],
+    ['/ext/register/pk/dn', false],
     ['/ota/device/inform/pk/other', false],
     ['/ota/device/inform/other/dn', false],
     ['/ota/device/inform/pk/dn/more', false],
@@ -35,6 +41,20 @@ describe('topics', () => {
     ['/a/+/c', '/a/b/c', true],
   ])('%s for %s: %p', (filter, topic, expected) => {
     expect(filterMatches(filter, topic)).toBe(expected);
+  });
+
+  test.each([
+    ['/ota/device/upgrade/pk/dn', 'dn&pk'],
+    ['/sys/pk/dn/thing/#', 'dn&pk'],
+    ['/ext/session/pk/dn/combine/login', 'dn&pk'],
+    ['/pk/dn/user/x', 'dn&pk'],
+    ['/ota/device/upgrade/+/+', '+&+'],
+    ['/ota/#', undefined],
+    ['#', undefined],
+    ['', undefined],
+  ])('%j is in the branch of %p', (topic, id) => {
+    const key = branchOf(topic);
+    expect(key && `${key.deviceName}&${key.productKey}`).toBe(id);
   });
 
   test('have limits', () => {
