@@ -53,6 +53,11 @@ export {
 export type { FirmwareStore, FirmwareTraffic } from './firmware/store';
 export type { Gateways } from './gateways/gateways';
 export type { GatewayProposal } from './gateways/proposals';
+export type {
+  Certificates,
+  DeviceCertificate,
+  IssuedCertificate,
+} from './identities/certificates';
 export type { DeviceToken, Registrations } from './identities/registration';
 export { localIdentity, type TlsIdentity } from './listen/ca';
 export type { ConnectionLimits } from './listen/limits';

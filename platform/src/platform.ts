@@ -9,6 +9,7 @@ import type { PlatformEvent, PlatformEventName, PlatformEvents } from './events/
 import type { Faults } from './faults/faults';
 import type { FirmwareStore } from './firmware/store';
 import type { Gateways } from './gateways/gateways';
+import type { Certificates } from './identities/certificates';
 import type { Registrations } from './identities/registration';
 import type { Upgrades } from './upgrades/upgrades';
 
@@ -26,6 +27,7 @@ export class Platform {
   readonly products: Products;
   readonly devices: Devices;
   readonly registrations: Registrations;
+  readonly certificates: Certificates;
   readonly gateways: Gateways;
   readonly firmware: FirmwareStore;
   readonly upgrades: Upgrades;
@@ -48,6 +50,7 @@ export class Platform {
     this.products = assembly.products;
     this.devices = assembly.devices;
     this.registrations = assembly.registrations;
+    this.certificates = assembly.certificates;
     this.gateways = assembly.gateways;
     this.firmware = assembly.firmware;
     this.upgrades = assembly.upgrades;

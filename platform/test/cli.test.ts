@@ -1,11 +1,11 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { generateKeyPairSync, verify } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, verify, X509Certificate } from 'node:crypto';
 import { on, once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, rmSync, watch } from 'node:fs';
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Device, Firmware, Platform, Upgrade } from '../src/index';
+import type { Device, DeviceCertificate, Firmware, Platform, Upgrade } from '../src/index';
 import { atEnd } from './support/clean-up';
 import { PRODUCT, TestDevice } from './support/device';
 import { bytes, download, sha256 } from './support/download';
@@ -426,4 +426,22 @@ test("a gateway's sub-devices are listed, added, proposed and removed", async ()
   expect([code, out]).toEqual([0, expect.stringMatching(/a1Product +sensor +no/)]);
   const asked = await cli('gateway', 'add', ...on, 'valve', '--ask');
   expect([asked.code, asked.out]).toEqual([4, 'offline\n']);
+});
+
+test('a certificate is issued into files, listed and revoked', async () => {
+  await serve();
+  await json<object>('product', 'create', 'pk', '--authentication', 'x509');
+  await json<Device>('device', 'add', 'pk', 'lamp');
+  const out = join(stateDir, 'lamp');
+  expect((await cli('device', 'certificate', 'pk', 'lamp', '--out', out)).code).toBe(0);
+  expect((await stat(`${out}-key.pem`)).mode & 0o777).toBe(0o600);
+  const certificate = new X509Certificate(await readFile(`${out}.pem`));
+  const key = createPrivateKey(await readFile(`${out}-key.pem`));
+  expect(certificate.checkPrivateKey(key)).toBe(true);
+  const printed = await cli('device', 'certificate', 'pk', 'lamp', '--days', '1');
+  expect(printed.out).toMatch(/^-----BEGIN CERTIFICATE[\s\S]*-----BEGIN PRIVATE KEY/);
+  const serial = certificate.serialNumber.toLowerCase();
+  expect((await cli('device', 'revoke', serial)).code).toBe(0);
+  const list = await json<DeviceCertificate[]>('device', 'certificates', 'pk', 'lamp');
+  expect(list.map(({ revokedAt }) => revokedAt !== undefined)).toEqual([true, false]);
 });

@@ -11,6 +11,7 @@ import type { FirmwareOptions } from '../firmware/options';
 import type { Device, DeviceKey } from '../types/device';
 import type { SignMethod } from '../types/firmware';
 import type { UpgradeOptions } from '../upgrades/options';
+import { addCertificates } from './certificates';
 import type { EventStreams } from './event-stream';
 import { addGateways } from './gateways';
 import { addProducts } from './products';
@@ -58,6 +59,7 @@ export function addRoutes(app: FastifyInstance, platform: Served, streams: Event
   addStatus(app, platform, streams);
   addProducts(app, platform);
   addDevices(app, platform);
+  addCertificates(app, platform);
   addGateways(app, platform);
   addFirmware(app, platform);
   addUpgrades(app, platform);

@@ -55,6 +55,12 @@ export const proposalBody = object(
   ['devices'],
 );
 
+export const certificateBody = {
+  anyOf: [object({ days: { type: 'integer', minimum: 1, maximum: 36_500 } }), { type: 'null' }],
+} as const;
+
+export const serialParams = object({ serial: name }, ['serial']);
+
 export const idParams = object({ id: name }, ['id']);
 
 export const firmwareQuery = object(

@@ -6,6 +6,7 @@ import type { Products } from '../devices/products';
 import type { Faults } from '../faults/faults';
 import type { FirmwareStore } from '../firmware/store';
 import type { Gateways } from '../gateways/gateways';
+import type { Certificates } from '../identities/certificates';
 import type { Registrations } from '../identities/registration';
 import type { Upgrades } from '../upgrades/upgrades';
 
@@ -14,6 +15,7 @@ export interface Served {
   readonly products: Products;
   readonly devices: Devices;
   readonly registrations: Registrations;
+  readonly certificates: Certificates;
   readonly gateways: Gateways;
   readonly firmware: FirmwareStore;
   readonly upgrades: Upgrades;

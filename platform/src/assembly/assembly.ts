@@ -20,6 +20,7 @@ export interface Assembly
     | 'devices'
     | 'products'
     | 'registrations'
+    | 'certificates'
     | 'gateways'
     | 'firmware'
     | 'upgrades'

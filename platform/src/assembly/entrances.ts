@@ -8,6 +8,7 @@ import { EmbeddedBroker } from '../broker/embedded';
 import { ExternalBrokerClient } from '../broker/external-client';
 import type { Events } from '../events/events';
 import type { TlsIdentity } from '../listen/ca';
+import type { DeviceCa } from '../listen/device-ca';
 import {
   type Accept,
   type Listener,
@@ -46,10 +47,10 @@ export class Entrances {
     this.#health = health;
   }
 
-  async open({ identity, operatorToken }: StateDirectory): Promise<void> {
+  async open({ identity, deviceCa, operatorToken }: StateDirectory): Promise<void> {
     await this.#openApi(identity, operatorToken);
     await this.#openHttp(identity);
-    if (this.#settings.broker === undefined) await this.#openBroker(identity);
+    if (this.#settings.broker === undefined) await this.#openBroker(identity, deviceCa);
     else await this.#joinBroker(this.#settings.broker);
   }
 
@@ -81,9 +82,10 @@ export class Entrances {
     }
   }
 
-  async #openBroker(identity: TlsIdentity): Promise<void> {
+  async #openBroker(identity: TlsIdentity, deviceCa: DeviceCa): Promise<void> {
     const { ports, keepAliveSeconds, times, clock } = this.#settings;
-    const { faults, engine, devices, registrations, gateways, connections } = this.#rooms;
+    const { faults, engine, devices, products, connections } = this.#rooms;
+    const { registrations, certificates, gateways } = this.#rooms;
     const broker = await EmbeddedBroker.open({
       clock,
       events: this.#events,
@@ -91,7 +93,9 @@ export class Entrances {
       listener: engine,
       carriage: gateways,
       deviceOf: (key) => devices.get(key),
+      productOf: (productKey) => products.get(productKey),
       registrations,
+      certificates,
       keepAliveSeconds,
       signInMs: times.headMs,
     });
@@ -104,7 +108,10 @@ export class Entrances {
       this.#add('mqtt', await listenTcp(this.#place(ports.mqtt), accept(false)));
     }
     if (ports.mqtts !== undefined) {
-      this.#add('mqtts', await listenTls(this.#place(ports.mqtts), identity, accept(true)));
+      this.#add(
+        'mqtts',
+        await listenTls(this.#place(ports.mqtts), identity, deviceCa.certificate, accept(true)),
+      );
     }
   }
 
@@ -144,12 +151,13 @@ function served(
   health: () => Health,
   log: Log | undefined,
 ): Served {
-  const { devices, products, registrations, gateways } = rooms;
+  const { devices, products, registrations, certificates, gateways } = rooms;
   const { firmware, upgrades, configs, faults, addresses } = rooms;
   return {
     devices,
     products,
     registrations,
+    certificates,
     gateways,
     firmware,
     upgrades,

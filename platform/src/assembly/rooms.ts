@@ -16,6 +16,7 @@ import { type FileSource, FirmwareServer } from '../firmware/server';
 import { UrlSigner } from '../firmware/signed-url';
 import { FirmwareStore } from '../firmware/store';
 import { Gateways } from '../gateways/gateways';
+import { Certificates } from '../identities/certificates';
 import { Registrations } from '../identities/registration';
 import { Connections } from '../protocol/connections';
 import type { DeviceKey } from '../types/device';
@@ -36,6 +37,7 @@ export interface Rooms {
   readonly products: Products;
   readonly devices: Devices;
   readonly registrations: Registrations;
+  readonly certificates: Certificates;
   readonly gateways: Gateways;
   readonly firmware: FirmwareStore;
   readonly server: FirmwareServer;
@@ -64,9 +66,21 @@ export async function makeRooms(
   const jobs = new Jobs(store, clock, events);
   shutdown.add(() => jobs.close());
   const products = new Products(store, clock);
-  const hooks = deviceHooks(settings, connections, jobs, () => ({ registrations, gateways }));
+  const hooks = deviceHooks(settings, connections, jobs, () => ({
+    registrations,
+    certificates,
+    gateways,
+  }));
   const devices = new Devices(store, clock, hooks);
   const registrations = new Registrations({ store, clock, products, devices });
+  const certificates = new Certificates({
+    store,
+    clock,
+    ca: state.deviceCa,
+    products,
+    devices,
+    disconnect: (key) => connections.disconnect(key),
+  });
   const gateways = new Gateways({
     store,
     clock,
@@ -112,7 +126,16 @@ export async function makeRooms(
     gateways,
   });
   const upgrades = new Upgrades({ events, devices, firmware, jobs, notices, closing });
-  const loaded = [firmware, products, devices, registrations, gateways, configStore, jobs];
+  const loaded = [
+    firmware,
+    products,
+    devices,
+    registrations,
+    certificates,
+    gateways,
+    configStore,
+    jobs,
+  ];
   for (const each of loaded) await each.load();
   return {
     addresses,
@@ -121,6 +144,7 @@ export async function makeRooms(
     products,
     devices,
     registrations,
+    certificates,
     gateways,
     firmware,
     server,
@@ -166,7 +190,7 @@ function deviceHooks(
   settings: Settings,
   connections: Connections,
   jobs: Jobs,
-  rooms: () => Pick<Rooms, 'registrations' | 'gateways'>,
+  rooms: () => Pick<Rooms, 'registrations' | 'certificates' | 'gateways'>,
 ): DeviceHooks {
   return {
     presence: (key) => connections.presence(key),
@@ -180,6 +204,7 @@ function deviceHooks(
       // First what a gateway carries: the gateway's own connection goes on.
       rooms().gateways.removed(key);
       rooms().registrations.forget(key);
+      rooms().certificates.forget(key);
       connections.disconnect(key);
     },
     switched: (key, isDisabled) => {

@@ -3,6 +3,7 @@
 // types, devices (names), events, protocol, identities.
 
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { Aedes, Client, ConnectPacket, PublishPacket, Subscription } from 'aedes';
 import type { Clock, Timer } from '../base/clock';
 import { messageOf } from '../base/errors';
@@ -13,7 +14,7 @@ import { ownerOf, parseUpstream, upgradeTopic } from '../protocol/topics';
 import type { DeviceKey, Presence } from '../types/device';
 import { REFUSED, Refusal } from './auth';
 import { branchOf, filterMatches, isOwnTopic, MAX_MESSAGE_BYTES, topicFlaw } from './permissions';
-import { admit, type Greeting, isRegistration, type SignInParts } from './sign-in';
+import { admit, type Greeting, isNameless, isRegistration, type SignInParts } from './sign-in';
 
 interface Dependencies extends SignInParts {
   readonly clock: Clock;
@@ -29,6 +30,7 @@ interface Session {
   readonly client: Client;
   readonly isTls: boolean;
   readonly signedIn: () => void;
+  readonly fingerprint: string | undefined;
   clientId: string;
   keepAliveSeconds: number;
   key?: DeviceKey;
@@ -104,6 +106,7 @@ export class EmbeddedBroker implements Broker {
       client,
       isTls,
       signedIn,
+      fingerprint: fingerprintOf(socket),
       clientId: '',
       keepAliveSeconds: 0,
       hasSystemTopics: false,
@@ -231,11 +234,17 @@ export class EmbeddedBroker implements Broker {
     if (session === undefined) return false;
     session.clientId = packet.clientId;
     session.keepAliveSeconds = packet.keepalive ?? 0;
-    // Nobody is ended by one that is here to register, which is no connection of its device yet.
-    packet.clientId = isRegistration(session.clientId)
-      ? `registrant ${this.#registrants++}`
-      : packet.username || packet.clientId || '-';
+    packet.clientId = this.#nameOf(session, packet.username);
     return true;
+  }
+
+  #nameOf(session: Session, username: string | undefined): string {
+    // Nobody is ended by one that is here to register, which is no connection of its device yet.
+    if (isRegistration(session.clientId)) return `registrant ${this.#registrants++}`;
+    const { fingerprint } = session;
+    if (!isNameless({ username, fingerprint })) return username || session.clientId || '-';
+    const certificate = this.#deps.certificates.find(fingerprint ?? '');
+    return certificate === undefined ? '-' : deviceId(certificate);
   }
 
   async #authenticate(
@@ -247,10 +256,8 @@ export class EmbeddedBroker implements Broker {
     try {
       const admission = await admit({ ...session, username, password }, this.#deps);
       session.signedIn();
-      if (admission.as === 'registrant') {
-        session.greeting = admission.greeting;
-        return undefined;
-      }
+      if (admission.greeting !== undefined) session.greeting = admission.greeting;
+      if (admission.as === 'registrant') return undefined;
       session.key = admission.key;
       session.hasSystemTopics = admission.hasSystemTopics;
       if (client.clean) this.#filters.delete(deviceId(session.key));
@@ -304,10 +311,8 @@ export class EmbeddedBroker implements Broker {
 
   #connected(client: Client): void {
     const session = this.#sessions.get(client);
-    if (session?.key === undefined) {
-      if (session?.greeting !== undefined) this.#dismiss(session, session.greeting);
-      return;
-    }
+    if (session?.greeting !== undefined) this.#greet(session, session.greeting);
+    if (session?.key === undefined) return;
     const { key } = session;
     session.isReady = true;
     this.#deps.listener.connected(key);
@@ -357,11 +362,13 @@ export class EmbeddedBroker implements Broker {
     return new Refusal(REFUSED.notAuthorized, reason);
   }
 
-  /** Gives one that has registered what it came for, and ends its connection if it does not. */
-  #dismiss(session: Session, { topic, payload }: Greeting): void {
-    const { client } = session;
+  /** Says what a connection is there to hear; one that has registered is ended if it does not go. */
+  #greet(session: Session, { topic, payload }: Greeting): void {
+    const { client, key } = session;
     const { clock } = this.#deps;
-    session.end = clock.at(clock.now() + REGISTRANT_MS, () => client.close());
+    if (key === undefined) {
+      session.end = clock.at(clock.now() + REGISTRANT_MS, () => client.close());
+    }
     const packet = { cmd: 'publish', topic, payload, qos: 0, retain: false, dup: false } as const;
     client.publish(packet, () => undefined);
   }
@@ -370,6 +377,11 @@ export class EmbeddedBroker implements Broker {
     const clientId = this.#sessions.get(client)?.clientId ?? '';
     this.#deps.events.emit('bad-message', { topic, reason, clientId });
   }
+}
+
+function fingerprintOf(socket: Socket): string | undefined {
+  const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+  return certificate?.fingerprint256.replaceAll(':', '').toLowerCase();
 }
 
 /** What is wrong with a message of a device; undefined when nothing is. */

@@ -1,7 +1,10 @@
-// Tested by platform/test/broker/embedded.test.ts, platform/test/identities/registration.test.ts
+// Tested by platform/test/broker/embedded.test.ts, platform/test/identities/registration.test.ts,
+// platform/test/identities/certificates.test.ts
 
 import { messageOf } from '../base/errors';
+import { deviceId } from '../devices/names';
 import type { Faults } from '../faults/faults';
+import type { Certificates } from '../identities/certificates';
 import {
   REGISTRATION,
   RegistrationRefusal,
@@ -9,6 +12,7 @@ import {
   type Registrations,
 } from '../identities/registration';
 import type { Device, DeviceKey } from '../types/device';
+import type { Product } from '../types/product';
 import { type ClientId, parseClientId, parseUsername, REFUSED, Refusal, verify } from './auth';
 
 /** A CONNECT, and what is known of the connection it came over. */
@@ -18,6 +22,8 @@ export interface Attempt {
   readonly password: Buffer | undefined;
   readonly keepAliveSeconds: number;
   readonly isTls: boolean;
+  /** SHA-256 of the certificate that the client has shown, and has the key of; hex digits. */
+  readonly fingerprint: string | undefined;
 }
 
 /** What the platform says right after the CONNACK, to whoever has not subscribed to anything. */
@@ -33,6 +39,7 @@ export type Admission =
       readonly key: DeviceKey;
       /** Signed in with `_ss=1`: what the platform sends arrives without a subscription. */
       readonly hasSystemTopics: boolean;
+      readonly greeting?: Greeting;
     }
   | { readonly as: 'registrant'; readonly greeting: Greeting };
 
@@ -40,7 +47,9 @@ export type Admission =
 export interface SignInParts {
   readonly faults: Faults;
   readonly deviceOf: (key: DeviceKey) => Device | undefined;
+  readonly productOf: (productKey: string) => Product | undefined;
   readonly registrations: Registrations;
+  readonly certificates: Certificates;
   readonly keepAliveSeconds: { readonly min: number; readonly max: number };
 }
 
@@ -53,10 +62,19 @@ export function isRegistration(clientId: string): boolean {
   return /[|,]authType=(?:register|regnwl)[|,]/.test(clientId);
 }
 
+/** Whether a connection says no names: its certificate says who it is. */
+export function isNameless({
+  username,
+  fingerprint,
+}: Pick<Attempt, 'username' | 'fingerprint'>): boolean {
+  return fingerprint !== undefined && /^&?$/.test(username ?? '');
+}
+
 /** Lets a connection in. Rejects with a Refusal, or with what kept the platform from deciding. */
 export async function admit(attempt: Attempt, parts: SignInParts): Promise<Admission> {
   const clientId = parseClientId(attempt.clientId);
-  const key = parseUsername(attempt.username);
+  const named = isNameless(attempt) ? undefined : parseUsername(attempt.username);
+  const key = named ?? ownerOfCertificate(attempt, parts);
   const [fault] = parts.faults.strike(['mqtt-refuse'], { deviceName: key.deviceName }, 1);
   if (fault !== undefined) throw new Refusal(fault.returnCode, 'refused on request (fault)');
   const { authType } = clientId.parameters;
@@ -64,9 +82,54 @@ export async function admit(attempt: Attempt, parts: SignInParts): Promise<Admis
     return { as: 'registrant', greeting: await register(key, clientId, attempt, parts) };
   }
   if (authType === BY_TOKEN) checkToken(key, clientId, attempt, parts);
-  else checkSecret(key, clientId, attempt, parts);
+  else if (parts.productOf(key.productKey)?.authentication === 'x509') {
+    checkCertificate(key, clientId, attempt, parts);
+  } else checkSecret(key, clientId, attempt, parts);
   checkKeepAlive(attempt, parts);
-  return { as: 'device', key, hasSystemTopics: clientId.parameters._ss === '1' };
+  const hasSystemTopics = clientId.parameters._ss === '1';
+  if (named !== undefined) return { as: 'device', key, hasSystemTopics };
+  return { as: 'device', key, hasSystemTopics, greeting: identityGreeting(key) };
+}
+
+/** Tells a device its names, which it had none of. */
+function identityGreeting({ productKey, deviceName }: DeviceKey): Greeting {
+  const payload = JSON.stringify({ productKey, deviceName });
+  return { topic: '/ext/auth/identity/response', payload };
+}
+
+/** Throws a Refusal for a certificate that this platform has not issued. */
+function ownerOfCertificate({ fingerprint }: Attempt, { certificates }: SignInParts): DeviceKey {
+  const { productKey, deviceName } = certificates.find(fingerprint ?? '') ?? {};
+  if (productKey === undefined || deviceName === undefined) throw foreign();
+  return { productKey, deviceName };
+}
+
+/** That the client has the key of its certificate was proven by the handshake. */
+function checkCertificate(
+  key: DeviceKey,
+  clientId: ClientId,
+  { fingerprint, isTls }: Attempt,
+  { certificates, deviceOf }: SignInParts,
+): void {
+  if (fingerprint === undefined) {
+    const reason =
+      'the product authenticates by X.509: the connection needs a certificate, over TLS';
+    throw new Refusal(REFUSED.notAuthorized, reason);
+  }
+  const certificate = certificates.find(fingerprint);
+  if (certificate === undefined) throw foreign();
+  const isOther = deviceId(certificate) !== deviceId(key);
+  const flaw = isOther ? "the certificate is another device's" : certificates.flawOf(certificate);
+  if (flaw !== undefined) throw new Refusal(REFUSED.notAuthorized, flaw);
+  const device = deviceOf(key);
+  if (device === undefined) throw new Refusal(REFUSED.credentials, 'unknown device');
+  checkEnabled(device);
+  checkMode(clientId, isTls);
+}
+
+function foreign(): Refusal {
+  const reason = 'the certificate was not issued by this platform, or its device was removed';
+  return new Refusal(REFUSED.notAuthorized, reason);
 }
 
 function checkSecret(
@@ -78,8 +141,12 @@ function checkSecret(
   const device = deviceOf(key);
   verify(key, device?.deviceSecret, clientId, password);
   checkEnabled(device);
+  checkMode(clientId, isTls);
+}
+
+function checkMode({ parameters }: ClientId, isTls: boolean): void {
   const wanted = isTls ? '2' : '3';
-  if (clientId.parameters.securemode === wanted) return;
+  if (parameters.securemode === wanted) return;
   const text = `securemode must be ${wanted} on this listener`;
   throw new Refusal(REFUSED.notAuthorized, text);
 }

@@ -22,6 +22,7 @@ const SHAPES: Readonly<Record<RecordKind, readonly Member[]>> = {
     ['productSecret', 'string'],
   ],
   token: [...KEY, ['clientId', 'string'], ['deviceToken', 'string']],
+  certificate: [...KEY, ['serial', 'string'], ['fingerprint', 'string'], ['notAfter', 'number']],
   relation: [...KEY, ['gateway', 'object']],
   firmware: [...DIGESTS, ['version', 'string']],
   config: DIGESTS,

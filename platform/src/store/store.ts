@@ -11,6 +11,7 @@
  * | device   | devices  | `{deviceName}&{productKey}`              |
  * | product  | devices  | product key                              |
  * | token    | identities | `{deviceName}&{productKey}/{clientId}`  |
+ * | certificate | identities | serial number                        |
  * | relation | gateways | `{deviceName}&{productKey}` of the sub-device |
  * | firmware | firmware | id of the firmware                       |
  * | config   | configs  | product key                              |
@@ -22,6 +23,7 @@ export type RecordKind =
   | 'device'
   | 'product'
   | 'token'
+  | 'certificate'
   | 'relation'
   | 'firmware'
   | 'config'

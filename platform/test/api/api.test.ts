@@ -336,3 +336,21 @@ test('the topology of a gateway is shown and changed', async () => {
     404,
   );
 });
+
+test('certificates are issued, listed without their keys, and revoked', async () => {
+  await platform.products.add({ productKey: PRODUCT, authentication: 'x509' });
+  await platform.devices.add({ productKey: PRODUCT, deviceName: 'lamp' });
+  const path = `/devices/${PRODUCT}/lamp/certificates`;
+  const { status, body } = await call('POST', path, { days: 1 });
+  expect([status, body.key]).toEqual([201, expect.stringMatching(/^-----BEGIN PRIVATE KEY/)]);
+  const { certificate: _, key: __, ...shown } = body;
+  expect((await call('GET', path)).body).toEqual({ certificates: [shown] });
+  expect((await call('GET', '/certificates')).body).toEqual({ certificates: [shown] });
+  expect((await call('DELETE', `/certificates/${body.serial}`)).status).toBe(204);
+  const [revoked] = platform.certificates.list();
+  expect(revoked?.revokedAt).toBeDefined();
+  expect((await call('DELETE', '/certificates/x')).body.error?.code).toBe(
+    'ERR_CERTIFICATE_UNKNOWN',
+  );
+  expect((await call('POST', path, { days: 0 })).status).toBe(400);
+});
