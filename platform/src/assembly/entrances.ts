@@ -7,6 +7,7 @@ import type { Log } from '../base/log';
 import { EmbeddedBroker } from '../broker/embedded';
 import { ExternalBrokerClient } from '../broker/external-client';
 import type { Events } from '../events/events';
+import { RegistrationEndpoint } from '../identities/endpoint';
 import type { TlsIdentity } from '../listen/ca';
 import type { DeviceCa } from '../listen/device-ca';
 import {
@@ -72,13 +73,19 @@ export class Entrances {
 
   async #openHttp(identity: TlsIdentity): Promise<void> {
     const { ports } = this.#settings;
-    const { server } = this.#rooms;
+    const { server, registrations } = this.#rooms;
     const handle: RequestListener = (request, response) => server.handle(request, response);
+    const endpoint = new RegistrationEndpoint(registrations, this.#events);
+    // Secrets go over TLS alone.
+    const handleSecure: RequestListener = (request, response) => {
+      if (RegistrationEndpoint.isFor(request)) endpoint.handle(request, response);
+      else handle(request, response);
+    };
     if (ports.http !== undefined) {
       this.#add('http', await listenHttp(this.#place(ports.http), handle));
     }
     if (ports.https !== undefined) {
-      this.#add('https', await listenHttps(this.#place(ports.https), identity, handle));
+      this.#add('https', await listenHttps(this.#place(ports.https), identity, handleSecure));
     }
   }
 

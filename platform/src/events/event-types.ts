@@ -21,7 +21,10 @@ interface EventBase {
 export interface PlatformEvents {
   'device-connected': EventBase & DeviceKey;
   'device-disconnected': EventBase & DeviceKey;
-  /** A connection was refused; `returnCode` is that of the CONNACK. */
+  /**
+   * A connection was refused; `returnCode` is that of the CONNACK. Or a registration over HTTPS: then it
+   * is the platform's code, and `clientId` what the user name would be.
+   */
   'device-refused': EventBase & {
     readonly clientId: string;
     readonly returnCode: number;

@@ -1,6 +1,6 @@
 // identities/: how devices come by what they prove themselves with: secrets and tokens by dynamic
-// registration (here), certificates (certificates.ts). Knows neither MQTT nor HTTP. Imports base,
-// store, types, devices, listen (the CA).
+// registration (here, over HTTPS endpoint.ts), certificates (certificates.ts). Knows no MQTT. Imports
+// base, store, types, devices, events, listen (the CA).
 
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock';
