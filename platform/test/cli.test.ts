@@ -1,11 +1,11 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { generateKeyPairSync, verify } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, verify, X509Certificate } from 'node:crypto';
 import { on, once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, rmSync, watch } from 'node:fs';
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Device, Firmware, Platform, Upgrade } from '../src/index';
+import type { Device, DeviceCertificate, Firmware, Platform, Upgrade } from '../src/index';
 import { atEnd } from './support/clean-up';
 import { PRODUCT, TestDevice } from './support/device';
 import { bytes, download, sha256 } from './support/download';
@@ -488,4 +488,55 @@ test('serve says why it cannot', async () => {
   environment.IOTKIT_PLATFORM_STATE_DIR = await temporaryFolder();
   expect(await cli('serve', '--log', 'xml')).toMatchObject({ code: 1 });
   expect(await cli('serve', '--tls-cert', '/nowhere')).toMatchObject({ code: 1 });
+});
+
+test('products are made and switched, and their secret is printed on request alone', async () => {
+  await serve();
+  const made = await cli('product', 'create', 'pk', '--dynamic-registration');
+  expect([made.code, made.out]).toEqual([0, expect.not.stringContaining('Secret')]);
+  type Shown = { readonly productSecret?: string; readonly dynamicRegistration: boolean };
+  const { productSecret = '' } = await json<Shown>('product', 'show', 'pk', '--show-secret');
+  expect(productSecret).toMatch(/^[0-9a-f]{16}$/);
+  expect(await json<Shown>('product', 'show', 'pk')).not.toHaveProperty('productSecret');
+  const off = await json<Shown>('product', 'dynamic-registration', 'pk', 'off');
+  expect(off.dynamicRegistration).toBe(false);
+  expect((await cli('product', 'list')).out).toMatch(/pk +secret +off/);
+  const wrong = await cli('product', 'dynamic-registration', 'pk', 'maybe');
+  expect([wrong.code, wrong.err]).toEqual([1, expect.stringContaining('ERR_INVALID_ARGUMENT')]);
+
+  await json<Device>('device', 'add', 'pk', 'lamp');
+  expect((await cli('device', 'disable', 'pk', 'lamp')).code).toBe(0);
+  const [lamp] = await json<Device[]>('device', 'list');
+  expect(lamp).toMatchObject({ disabled: true });
+});
+
+test("a gateway's sub-devices are listed, added, proposed and removed", async () => {
+  await serve();
+  for (const name of ['hub', 'sensor', 'valve']) await json<Device>('device', 'add', PRODUCT, name);
+  const on = [PRODUCT, 'hub', PRODUCT];
+  const added = await json<object[]>('gateway', 'add', ...on, 'sensor', 'valve');
+  expect(added).toMatchObject([{ deviceName: 'sensor' }, { deviceName: 'valve' }]);
+  expect(await json<object[]>('gateway', 'remove', ...on, 'valve')).toHaveLength(1);
+  const { code, out } = await cli('gateway', 'topology', PRODUCT, 'hub');
+  expect([code, out]).toEqual([0, expect.stringMatching(/a1Product +sensor +no/)]);
+  const asked = await cli('gateway', 'add', ...on, 'valve', '--ask');
+  expect([asked.code, asked.out]).toEqual([4, 'offline\n']);
+});
+
+test('a certificate is issued into files, listed and revoked', async () => {
+  await serve();
+  await json<object>('product', 'create', 'pk', '--authentication', 'x509');
+  await json<Device>('device', 'add', 'pk', 'lamp');
+  const out = join(stateDir, 'lamp');
+  expect((await cli('device', 'certificate', 'pk', 'lamp', '--out', out)).code).toBe(0);
+  expect((await stat(`${out}-key.pem`)).mode & 0o777).toBe(0o600);
+  const certificate = new X509Certificate(await readFile(`${out}.pem`));
+  const key = createPrivateKey(await readFile(`${out}-key.pem`));
+  expect(certificate.checkPrivateKey(key)).toBe(true);
+  const printed = await cli('device', 'certificate', 'pk', 'lamp', '--days', '1');
+  expect(printed.out).toMatch(/^-----BEGIN CERTIFICATE[\s\S]*-----BEGIN PRIVATE KEY/);
+  const serial = certificate.serialNumber.toLowerCase();
+  expect((await cli('device', 'revoke', serial)).code).toBe(0);
+  const list = await json<DeviceCertificate[]>('device', 'certificates', 'pk', 'lamp');
+  expect(list.map(({ revokedAt }) => revokedAt !== undefined)).toEqual([true, false]);
 });
