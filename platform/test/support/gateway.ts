@@ -33,7 +33,7 @@ export class TestGateway {
   static async connect(
     platform: Platform,
     device: Device,
-    options: IClientOptions = {},
+    options: IClientOptions & { readonly parameters?: string } = {},
   ): Promise<TestGateway> {
     const connected = platform.waitFor('device-connected');
     const link = await TestDevice.connect(platform, device, options);
