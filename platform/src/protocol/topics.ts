@@ -48,11 +48,14 @@ export const UPSTREAM_FILTERS = [
   '/sys/+/+/thing/file/download',
   '/sys/+/+/thing/config/get',
   '/sys/+/+/thing/config/push_reply',
-  ...GATEWAY_FILTERS,
 ] as const;
 
 /** Filters of what devices ask besides upgrades and configurations. */
-export const MESSAGE_FILTERS = ['/ext/ntp/+/+/request', '/sys/+/+/rrpc/response/+'] as const;
+export const MESSAGE_FILTERS = [
+  '/ext/ntp/+/+/request',
+  '/sys/+/+/rrpc/response/+',
+  ...GATEWAY_FILTERS,
+];
 
 /**
  * Undefined for a topic that is not the platform's business. `from` is the device on whose connection

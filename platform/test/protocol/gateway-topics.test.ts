@@ -1,5 +1,5 @@
 import { filterMatches } from '../../src/protocol/topic-rules';
-import { parseUpstream, UPSTREAM_FILTERS } from '../../src/protocol/topics';
+import { MESSAGE_FILTERS, parseUpstream } from '../../src/protocol/topics';
 
 const key = { productKey: 'pk', deviceName: 'dn' };
 
@@ -18,7 +18,7 @@ test.each([
   ['/ext/session/pk/dn/combine/batch_logout', 'batch-logout'],
 ])('%s is %s, and subscribed to on other brokers', (topic, kind) => {
   expect(parseUpstream(topic)).toEqual({ kind, key });
-  expect(UPSTREAM_FILTERS.filter((filter) => filterMatches(filter, topic))).toHaveLength(1);
+  expect(MESSAGE_FILTERS.filter((filter) => filterMatches(filter, topic))).toHaveLength(1);
 });
 
 test.each([
