@@ -23,6 +23,7 @@ export type {
   ConfigPushState,
 } from './configs/options';
 export type { DeviceOptions, Devices } from './devices/devices';
+export type { ProductOptions, Products } from './devices/products';
 export type {
   DownloadOutcome,
   PlatformEvent,
@@ -35,6 +36,7 @@ export type {
   FaultKind,
   FaultRecord,
   FaultScope,
+  GatewayFault,
   HttpFault,
   MqttFault,
   NoticeFault,
@@ -49,6 +51,14 @@ export {
   statementText,
 } from './firmware/statement';
 export type { FirmwareStore, FirmwareTraffic } from './firmware/store';
+export type { Gateways } from './gateways/gateways';
+export type { GatewayProposal } from './gateways/proposals';
+export type {
+  Certificates,
+  DeviceCertificate,
+  IssuedCertificate,
+} from './identities/certificates';
+export type { DeviceToken, Registrations } from './identities/registration';
 export { localIdentity, type TlsIdentity } from './listen/ca';
 export type { ConnectionLimits } from './listen/limits';
 export type { Messages } from './messages/messages';
@@ -64,6 +74,8 @@ export { Platform } from './platform';
 export type { RemoteConfig } from './types/config';
 export type { Device, DeviceKey, Presence } from './types/device';
 export type { Firmware, FirmwareFile, SignMethod } from './types/firmware';
+export type { SubDevice } from './types/gateway';
+export type { Product, ProductAuthentication } from './types/product';
 export type {
   RetryPolicy,
   TaskReason,

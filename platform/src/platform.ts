@@ -4,9 +4,13 @@ import type { Health } from './assembly/health';
 import { type PlatformOptions, settingsOf } from './assembly/options';
 import type { Configs } from './configs/configs';
 import type { Devices } from './devices/devices';
+import type { Products } from './devices/products';
 import type { PlatformEvent, PlatformEventName, PlatformEvents } from './events/event-types';
 import type { Faults } from './faults/faults';
 import type { FirmwareStore } from './firmware/store';
+import type { Gateways } from './gateways/gateways';
+import type { Certificates } from './identities/certificates';
+import type { Registrations } from './identities/registration';
 import type { Messages } from './messages/messages';
 import type { Upgrades } from './upgrades/upgrades';
 
@@ -21,7 +25,11 @@ import type { Upgrades } from './upgrades/upgrades';
  * const upgrade = await platform.upgrades.settled(id);
  */
 export class Platform {
+  readonly products: Products;
   readonly devices: Devices;
+  readonly registrations: Registrations;
+  readonly certificates: Certificates;
+  readonly gateways: Gateways;
   readonly firmware: FirmwareStore;
   readonly upgrades: Upgrades;
   readonly configs: Configs;
@@ -41,7 +49,11 @@ export class Platform {
 
   private constructor(assembly: Assembly) {
     this.#assembly = assembly;
+    this.products = assembly.products;
     this.devices = assembly.devices;
+    this.registrations = assembly.registrations;
+    this.certificates = assembly.certificates;
+    this.gateways = assembly.gateways;
     this.firmware = assembly.firmware;
     this.upgrades = assembly.upgrades;
     this.configs = assembly.configs;

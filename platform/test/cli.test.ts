@@ -1,95 +1,16 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { generateKeyPairSync, verify } from 'node:crypto';
+import { spawn } from 'node:child_process';
+import { createPrivateKey, generateKeyPairSync, verify, X509Certificate } from 'node:crypto';
 import { on, once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, rmSync, watch } from 'node:fs';
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { closeSync, openSync, watch } from 'node:fs';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Device, Firmware, Platform, Upgrade } from '../src/index';
+import type { Device, DeviceCertificate, Firmware, Platform, Upgrade } from '../src/index';
 import { atEnd } from './support/clean-up';
 import { PRODUCT, TestDevice } from './support/device';
 import { bytes, download, sha256 } from './support/download';
+import { cli, compiled, environment, json, runProgram, serve, stateDir } from './support/shell';
 import { temporaryFolder } from './support/start';
-
-const root = join(__dirname, '..', '..');
-/** Compiled beside the sources, so that it finds its packages. */
-let compiled: string;
-let stateDir: string;
-let environment: NodeJS.ProcessEnv;
-
-interface Ended {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-function runProgram(program: string, args: readonly string[]): Promise<Ended> {
-  return new Promise((resolve) => {
-    execFile(program, args, { env: environment }, (error, out, err) => {
-      resolve({ code: error === null ? 0 : Number(error.code), out, err });
-    });
-  });
-}
-
-function cli(...args: string[]): Promise<Ended> {
-  return runProgram(process.execPath, [join(compiled, 'cli.js'), ...args]);
-}
-
-/** Runs a command that must succeed and gives its JSON. */
-async function json<T>(...args: string[]): Promise<T> {
-  const { code, out, err } = await cli(...args, '--json');
-  expect([code, err]).toEqual([0, '']);
-  return JSON.parse(out) as T;
-}
-
-/** Starts `serve` and resolves with what it printed when it is ready. */
-async function serve(...args: string[]): Promise<{ child: ChildProcess; printed: string[] }> {
-  const ports = ['mqtt', 'mqtts', 'http', 'https', 'api'].flatMap((name) => [
-    `--${name}-port`,
-    '0',
-  ]);
-  const child = spawn(process.execPath, [join(compiled, 'cli.js'), 'serve', ...ports, ...args], {
-    env: environment,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  atEnd(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exited;
-  });
-  const printed: string[] = [];
-  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
-  await new Promise<void>((resolve, reject) => {
-    lines.on('line', (line) => {
-      printed.push(line);
-      if (line === 'ready') resolve();
-    });
-    child.once('exit', (code) => reject(new Error(`serve ended with ${code}`)));
-  });
-  return { child, printed };
-}
-
-beforeAll(async () => {
-  const cache = join(root, 'platform', '.cache');
-  await mkdir(cache, { recursive: true });
-  compiled = mkdtempSync(join(cache, 'cli-'));
-  environment = { ...process.env };
-  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  const { code, out } = await runProgram(process.execPath, [
-    tsc,
-    ...['-p', join(root, 'platform'), '--outDir', compiled],
-    ...['--tsBuildInfoFile', join(compiled, 'tsbuildinfo')],
-  ]);
-  if (code !== 0) throw new Error(out);
-});
-
-afterAll(() => rmSync(compiled, { recursive: true, force: true }));
-
-beforeEach(async () => {
-  stateDir = await temporaryFolder();
-  environment = { ...process.env, IOTKIT_PLATFORM_STATE_DIR: stateDir };
-});
 
 test('an operator with a shell upgrades a device', async () => {
   const { child, printed } = await serve();
@@ -268,101 +189,6 @@ test('an operator with a shell signs what is announced', async () => {
   }
 });
 
-test('an operator with a shell talks to a device', async () => {
-  const { printed } = await serve();
-  const place = (name: string) =>
-    printed
-      .find((line) => line.startsWith(name))
-      ?.split(/ +/)
-      .at(-1) ?? '';
-  const device = await json<Device>('device', 'add', PRODUCT, 'lamp');
-  const user = ['device', 'publish', PRODUCT, 'lamp', 'user/get'];
-  expect(await cli(...user, 'on')).toMatchObject({
-    code: 4,
-    out: expect.stringMatching(/user\/get +offline/),
-  });
-  const called = ['device', 'call', PRODUCT, 'lamp'];
-  expect(await cli(...called, 'x')).toMatchObject({
-    code: 1,
-    err: expect.stringContaining('ERR_DEVICE_OFFLINE'),
-  });
-
-  const ca = await readFile(place('CA '), 'utf8');
-  const url = place('mqtt, TLS');
-  const lamp = await TestDevice.connect({ ca } as Platform, device, { url, parameters: 'ext=1' });
-  const { names } = lamp;
-  await lamp.client.subscribeAsync([`/${names}/user/get`, '/ext/rrpc/#', `/sys/${names}/#`]);
-  expect(await json(...user, 'on', '--qos', '1')).toMatchObject({ state: 'sent' });
-  expect((await lamp.next()).payload.toString()).toBe('on');
-  const file = join(stateDir, 'payload.bin');
-  await writeFile(file, Buffer.from([0, 0xff]));
-  expect((await cli(...user, '--file', file)).code).toBe(0);
-  expect((await lamp.next()).payload).toEqual(Buffer.from([0, 0xff]));
-
-  for (const [args, front] of [
-    [[], `/sys/${names}/rrpc/request/`],
-    [['--topic', 'user/x', '--timeout', '8s'], '/ext/rrpc/'],
-  ] as const) {
-    const calling = cli(...called, 'x', ...args);
-    const { topic } = await lamp.next();
-    expect(topic.startsWith(front)).toBe(true);
-    await lamp.client.publishAsync(topic.replace('request', 'response'), 'yes, x');
-    expect(await calling).toEqual({ code: 0, out: 'yes, x', err: '' });
-  }
-  for (const wrong of [
-    [],
-    ['x', '--file', file],
-    ['x', '--timeout', '9s'],
-    ['--file', '/nowhere'],
-  ]) {
-    expect(await cli(...called, ...wrong)).toMatchObject({
-      code: 1,
-      err: expect.stringContaining('ERR_INVALID_ARGUMENT'),
-    });
-  }
-  expect((await cli(...called, 'x', '--timeout', 'soon')).code).toBe(2);
-});
-
-test.each([
-  [
-    ['--json'],
-    /^\{"type":"message",.*"payload":"\\u001b\[2J","encoding":"utf8"\}\n.*"payload":"\/w==".*\n$/,
-  ],
-  [[], /^\S+Z \S+\/user\/a "\\u001b\[2J"\n\S+Z \S+\/user\/b base64 \/w==\n$/],
-])('an operator with a shell watches a device: %j', async (flags, expected) => {
-  const { printed } = await serve();
-  const place = (name: string) =>
-    printed
-      .find((line) => line.startsWith(name))
-      ?.split(/ +/)
-      .at(-1) ?? '';
-  const device = await json<Device>('device', 'add', PRODUCT, 'lamp');
-  const ca = await readFile(place('CA '), 'utf8');
-  const lamp = await TestDevice.connect({ ca } as Platform, device, { url: place('mqtt, TLS') });
-  const args = ['device', 'watch', PRODUCT, 'lamp', 'user/#', '--count', '2', ...flags];
-  const watching = spawn(process.execPath, [join(compiled, 'cli.js'), ...args], {
-    env: environment,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const exited = once(watching, 'exit');
-  atEnd(async () => {
-    watching.kill('SIGKILL');
-    await exited;
-  });
-  let out = '';
-  watching.stdout.on('data', (chunk) => {
-    out += chunk;
-  });
-  const printedAll = once(watching.stdout, 'end');
-  await once(watching.stderr, 'data');
-  await lamp.client.publishAsync(`/sys/${lamp.names}/thing/x`, 'not it', { qos: 1 });
-  await lamp.client.publishAsync(`/${lamp.names}/user/a`, '\u001b[2J', { qos: 1 });
-  await lamp.client.publishAsync(`/${lamp.names}/user/b`, Buffer.from([0xff]), { qos: 1 });
-  expect(await exited).toEqual([0, null]);
-  await printedAll;
-  expect(out).toMatch(expected);
-});
-
 test('an operator with a shell configures devices', async () => {
   const { printed } = await serve();
   const place = (name: string) =>
@@ -488,4 +314,55 @@ test('serve says why it cannot', async () => {
   environment.IOTKIT_PLATFORM_STATE_DIR = await temporaryFolder();
   expect(await cli('serve', '--log', 'xml')).toMatchObject({ code: 1 });
   expect(await cli('serve', '--tls-cert', '/nowhere')).toMatchObject({ code: 1 });
+});
+
+test('products are made and switched, and their secret is printed on request alone', async () => {
+  await serve();
+  const made = await cli('product', 'create', 'pk', '--dynamic-registration');
+  expect([made.code, made.out]).toEqual([0, expect.not.stringContaining('Secret')]);
+  type Shown = { readonly productSecret?: string; readonly dynamicRegistration: boolean };
+  const { productSecret = '' } = await json<Shown>('product', 'show', 'pk', '--show-secret');
+  expect(productSecret).toMatch(/^[0-9a-f]{16}$/);
+  expect(await json<Shown>('product', 'show', 'pk')).not.toHaveProperty('productSecret');
+  const off = await json<Shown>('product', 'dynamic-registration', 'pk', 'off');
+  expect(off.dynamicRegistration).toBe(false);
+  expect((await cli('product', 'list')).out).toMatch(/pk +secret +off/);
+  const wrong = await cli('product', 'dynamic-registration', 'pk', 'maybe');
+  expect([wrong.code, wrong.err]).toEqual([1, expect.stringContaining('ERR_INVALID_ARGUMENT')]);
+
+  await json<Device>('device', 'add', 'pk', 'lamp');
+  expect((await cli('device', 'disable', 'pk', 'lamp')).code).toBe(0);
+  const [lamp] = await json<Device[]>('device', 'list');
+  expect(lamp).toMatchObject({ disabled: true });
+});
+
+test("a gateway's sub-devices are listed, added, proposed and removed", async () => {
+  await serve();
+  for (const name of ['hub', 'sensor', 'valve']) await json<Device>('device', 'add', PRODUCT, name);
+  const on = [PRODUCT, 'hub', PRODUCT];
+  const added = await json<object[]>('gateway', 'add', ...on, 'sensor', 'valve');
+  expect(added).toMatchObject([{ deviceName: 'sensor' }, { deviceName: 'valve' }]);
+  expect(await json<object[]>('gateway', 'remove', ...on, 'valve')).toHaveLength(1);
+  const { code, out } = await cli('gateway', 'topology', PRODUCT, 'hub');
+  expect([code, out]).toEqual([0, expect.stringMatching(/a1Product +sensor +no/)]);
+  const asked = await cli('gateway', 'add', ...on, 'valve', '--ask');
+  expect([asked.code, asked.out]).toEqual([4, 'offline\n']);
+});
+
+test('a certificate is issued into files, listed and revoked', async () => {
+  await serve();
+  await json<object>('product', 'create', 'pk', '--authentication', 'x509');
+  await json<Device>('device', 'add', 'pk', 'lamp');
+  const out = join(stateDir, 'lamp');
+  expect((await cli('device', 'certificate', 'pk', 'lamp', '--out', out)).code).toBe(0);
+  expect((await stat(`${out}-key.pem`)).mode & 0o777).toBe(0o600);
+  const certificate = new X509Certificate(await readFile(`${out}.pem`));
+  const key = createPrivateKey(await readFile(`${out}-key.pem`));
+  expect(certificate.checkPrivateKey(key)).toBe(true);
+  const printed = await cli('device', 'certificate', 'pk', 'lamp', '--days', '1');
+  expect(printed.out).toMatch(/^-----BEGIN CERTIFICATE[\s\S]*-----BEGIN PRIVATE KEY/);
+  const serial = certificate.serialNumber.toLowerCase();
+  expect((await cli('device', 'revoke', serial)).code).toBe(0);
+  const list = await json<DeviceCertificate[]>('device', 'certificates', 'pk', 'lamp');
+  expect(list.map(({ revokedAt }) => revokedAt !== undefined)).toEqual([true, false]);
 });

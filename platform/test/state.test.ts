@@ -72,6 +72,25 @@ describe('files of others in the state directory', () => {
   });
 });
 
+test('a directory of a version that knew neither products nor gateways is continued', async () => {
+  await used();
+  const key = { productKey: PRODUCT, deviceName: 'fan' };
+  const record = { ...key, deviceSecret: 'secret', createdAt: 1, versions: { default: '1' } };
+  await writeRecord(`device/fan&${PRODUCT}`, JSON.stringify(record));
+  for (const name of ['device-ca.pem', 'device-ca-key.pem']) await rm(join(stateDir, name));
+  const platform = await startPlatform({ stateDir });
+  expect([platform.products.list(), platform.certificates.list()]).toEqual([[], []]);
+  const fan = platform.devices.get(key);
+  expect(fan).toMatchObject({ ...record, disabled: false });
+  const lamp = platform.devices.get({ productKey: PRODUCT, deviceName: 'lamp' });
+  if (fan === undefined || lamp === undefined) throw new Error('a device is lost');
+  await TestDevice.connect(platform, fan);
+  await platform.gateways.add(fan, [lamp]);
+  await platform.products.add({ productKey: PRODUCT, dynamicRegistration: true });
+  await platform.close();
+  expect((await checkState(stateDir)).problems).toEqual([]);
+});
+
 test('a directory that cannot be made is an error of the state that names it', async () => {
   const file = join(stateDir, 'file');
   await writeFile(file, '');

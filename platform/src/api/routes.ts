@@ -12,7 +12,10 @@ import { fromJson, type JsonPayload, toJson } from '../messages/payload';
 import type { Device, DeviceKey } from '../types/device';
 import type { SignMethod } from '../types/firmware';
 import type { UpgradeOptions } from '../upgrades/options';
+import { addCertificates } from './certificates';
 import type { EventStreams, MessageSelection } from './event-stream';
+import { addGateways } from './gateways';
+import { addProducts } from './products';
 import {
   callBody,
   configPushBody,
@@ -62,8 +65,11 @@ type Selection = { readonly devices?: readonly string[] } | null;
 
 export function addRoutes(app: FastifyInstance, platform: Served, streams: EventStreams): void {
   addStatus(app, platform, streams);
+  addProducts(app, platform);
   addDevices(app, platform);
   addMessages(app, platform);
+  addCertificates(app, platform);
+  addGateways(app, platform);
   addFirmware(app, platform);
   addUpgrades(app, platform);
   addConfigs(app, platform);
@@ -168,6 +174,16 @@ function addDevices(app: FastifyInstance, platform: Served): void {
       return reply.code(204).send();
     },
   );
+  for (const action of ['disable', 'enable', 'reset'] as const) {
+    app.post<{ Params: DeviceKey }>(
+      `/api/devices/:productKey/:deviceName/${action}`,
+      options,
+      async (request, reply) => {
+        await platform.devices[action](request.params);
+        return reply.code(204).send();
+      },
+    );
+  }
   app.delete<{ Params: DeviceKey }>(
     '/api/devices/:productKey/:deviceName',
     options,

@@ -44,6 +44,46 @@ export const callBody = object(
   ['payload'],
 );
 
+export const productBody = object(
+  {
+    productKey: name,
+    productSecret: name,
+    authentication: { enum: ['secret', 'x509'] },
+    dynamicRegistration: { type: 'boolean' },
+  },
+  ['productKey'],
+);
+
+export const switchBody = object({ dynamicRegistration: { type: 'boolean' } }, [
+  'dynamicRegistration',
+]);
+
+export const tokenParams = object({ productKey: name, deviceName: name, clientId: name }, [
+  'productKey',
+  'deviceName',
+  'clientId',
+]);
+
+const subDevices = {
+  type: 'array',
+  items: object({ productKey: name, deviceName: name }, ['productKey', 'deviceName']),
+  minItems: 1,
+  maxItems: 2000,
+} as const;
+
+export const topologyBody = object({ devices: subDevices }, ['devices']);
+
+export const proposalBody = object(
+  { devices: subDevices, timeoutSeconds: { type: 'integer', minimum: 1, maximum: 3600 } },
+  ['devices'],
+);
+
+export const certificateBody = {
+  anyOf: [object({ days: { type: 'integer', minimum: 1, maximum: 36_500 } }), { type: 'null' }],
+} as const;
+
+export const serialParams = object({ serial: name }, ['serial']);
+
 export const idParams = object({ id: name }, ['id']);
 
 export const firmwareQuery = object(

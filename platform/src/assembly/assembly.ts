@@ -16,7 +16,17 @@ import { openStateDirectory, type StateDirectory, stateError } from './state-dir
 export interface Assembly
   extends Pick<
     Rooms,
-    'addresses' | 'devices' | 'firmware' | 'upgrades' | 'configs' | 'messages' | 'faults'
+    | 'addresses'
+    | 'devices'
+    | 'products'
+    | 'registrations'
+    | 'certificates'
+    | 'gateways'
+    | 'firmware'
+    | 'upgrades'
+    | 'configs'
+    | 'messages'
+    | 'faults'
   > {
   readonly events: Events;
   readonly ca: string;

@@ -7,7 +7,9 @@ import type { Log } from '../base/log';
 import { EmbeddedBroker } from '../broker/embedded';
 import { ExternalBrokerClient } from '../broker/external-client';
 import type { Events } from '../events/events';
+import { RegistrationEndpoint } from '../identities/endpoint';
 import type { TlsIdentity } from '../listen/ca';
+import type { DeviceCa } from '../listen/device-ca';
 import {
   type Accept,
   type Listener,
@@ -46,10 +48,10 @@ export class Entrances {
     this.#health = health;
   }
 
-  async open({ identity, operatorToken }: StateDirectory): Promise<void> {
+  async open({ identity, deviceCa, operatorToken }: StateDirectory): Promise<void> {
     await this.#openApi(identity, operatorToken);
     await this.#openHttp(identity);
-    if (this.#settings.broker === undefined) await this.#openBroker(identity);
+    if (this.#settings.broker === undefined) await this.#openBroker(identity, deviceCa);
     else await this.#joinBroker(this.#settings.broker);
   }
 
@@ -71,27 +73,38 @@ export class Entrances {
 
   async #openHttp(identity: TlsIdentity): Promise<void> {
     const { ports } = this.#settings;
-    const { server } = this.#rooms;
+    const { server, registrations } = this.#rooms;
     const handle: RequestListener = (request, response) => server.handle(request, response);
+    const endpoint = new RegistrationEndpoint(registrations, this.#events);
+    // Secrets go over TLS alone.
+    const handleSecure: RequestListener = (request, response) => {
+      if (RegistrationEndpoint.isFor(request)) endpoint.handle(request, response);
+      else handle(request, response);
+    };
     if (ports.http !== undefined) {
       this.#add('http', await listenHttp(this.#place(ports.http), handle));
     }
     if (ports.https !== undefined) {
-      this.#add('https', await listenHttps(this.#place(ports.https), identity, handle));
+      this.#add('https', await listenHttps(this.#place(ports.https), identity, handleSecure));
     }
   }
 
-  async #openBroker(identity: TlsIdentity): Promise<void> {
+  async #openBroker(identity: TlsIdentity, deviceCa: DeviceCa): Promise<void> {
     const { ports, keepAliveSeconds, times, clock, mqttRules } = this.#settings;
-    const { faults, engine, devices, connections } = this.#rooms;
+    const { faults, engine, devices, products, connections } = this.#rooms;
+    const { registrations, certificates, gateways } = this.#rooms;
     const broker = await EmbeddedBroker.open({
+      clock,
       events: this.#events,
       faults,
       listener: engine,
-      secretOf: (key) => devices.get(key)?.deviceSecret,
+      carriage: gateways,
+      deviceOf: (key) => devices.get(key),
+      productOf: (productKey) => products.get(productKey),
+      registrations,
+      certificates,
       keepAliveSeconds,
       signInMs: times.headMs,
-      clock,
       isStrict: mqttRules === 'strict',
     });
     this.#shutdown.add(() => broker.close());
@@ -103,7 +116,10 @@ export class Entrances {
       this.#add('mqtt', await listenTcp(this.#place(ports.mqtt), accept(false)));
     }
     if (ports.mqtts !== undefined) {
-      this.#add('mqtts', await listenTls(this.#place(ports.mqtts), identity, accept(true)));
+      this.#add(
+        'mqtts',
+        await listenTls(this.#place(ports.mqtts), identity, deviceCa.certificate, accept(true)),
+      );
     }
   }
 
@@ -143,9 +159,14 @@ function served(
   health: () => Health,
   log: Log | undefined,
 ): Served {
-  const { devices, firmware, upgrades, configs, messages, faults, addresses } = rooms;
+  const { devices, products, registrations, certificates, gateways } = rooms;
+  const { firmware, upgrades, configs, messages, faults, addresses } = rooms;
   return {
     devices,
+    products,
+    registrations,
+    certificates,
+    gateways,
     firmware,
     upgrades,
     configs,

@@ -50,6 +50,10 @@ export async function checkState(stateDir: string): Promise<StateReport> {
 
 async function look(store: Store, stateDir: string, problems: StateProblems): Promise<StateReport> {
   const devices = await store.load('device');
+  const products = await store.load('product');
+  const tokens = await store.load('token');
+  const certificates = await store.load('certificate');
+  const relations = await store.load('relation');
   const firmware = await store.load<Firmware>('firmware');
   const configs = await store.load<RemoteConfig>('config');
   const upgrades = await store.load<Upgrade>('upgrade');
@@ -67,7 +71,17 @@ async function look(store: Store, stateDir: string, problems: StateProblems): Pr
     else problems.report({ what: 'image', name: `${file.folder}/${file.id}.bin`, reason });
   }
   await listStrangers(stateDir, [...named, ...notes], problems);
-  const all = [devices, firmware, configs, upgrades, tasks];
+  const all = [
+    devices,
+    products,
+    tokens,
+    certificates,
+    relations,
+    firmware,
+    configs,
+    upgrades,
+    tasks,
+  ];
   const records = all.reduce((sum, { length }) => sum + length, 0);
   return { records, files, problems: problems.list };
 }

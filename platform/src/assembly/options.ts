@@ -90,6 +90,8 @@ export interface LimitOptions {
   readonly devices?: Partial<ConnectionLimits>;
   /** Connections of each listener of the operator. Default `{ total: 1024, perAddress: 512 }`. */
   readonly operators?: Partial<ConnectionLimits>;
+  /** Sub-devices of a gateway. Default 2000. */
+  readonly subDevices?: number;
 }
 
 /** The options with their defaults, checked. Ports that are undefined are left out. */
@@ -117,6 +119,7 @@ export interface Settings {
     readonly devices: ConnectionLimits;
     readonly operators: ConnectionLimits;
   };
+  readonly maxSubDevices: number;
   readonly keepAliveSeconds: { readonly min: number; readonly max: number };
   readonly mqttRules: 'strict' | 'lenient';
   readonly versionGraceMs: number;
@@ -212,7 +215,8 @@ function limits({
   minUploadBytesPerSecond,
   devices,
   operators,
-}: LimitOptions = {}): Pick<Settings, 'times' | 'connections'> {
+  subDevices,
+}: LimitOptions = {}): Pick<Settings, 'times' | 'connections' | 'maxSubDevices'> {
   const ms = (name: string, value: number): number => wholeNumber(name, value, 1, 3_600_000);
   return {
     times: {
@@ -225,6 +229,7 @@ function limits({
         Number.MAX_SAFE_INTEGER,
       ),
     },
+    maxSubDevices: wholeNumber('limits.subDevices', subDevices ?? 2000, 1, 100_000),
     connections: {
       devices: caps('limits.devices', { total: 20_000, perAddress: 5000, ...devices }),
       operators: caps('limits.operators', { total: 1024, perAddress: 512, ...operators }),

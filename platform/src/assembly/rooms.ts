@@ -4,6 +4,7 @@ import { PlatformError } from '../base/errors';
 import { Configs } from '../configs/configs';
 import { ConfigStore } from '../configs/store';
 import { type DeviceHooks, Devices } from '../devices/devices';
+import { Products } from '../devices/products';
 import { Blocks } from '../engine/blocks';
 import { Engine } from '../engine/engine';
 import { Jobs } from '../engine/jobs';
@@ -14,8 +15,12 @@ import { Faults } from '../faults/faults';
 import { type FileSource, FirmwareServer } from '../firmware/server';
 import { UrlSigner } from '../firmware/signed-url';
 import { FirmwareStore } from '../firmware/store';
+import { Gateways } from '../gateways/gateways';
+import { Certificates } from '../identities/certificates';
+import { Registrations } from '../identities/registration';
 import { Messages } from '../messages/messages';
 import { Connections } from '../protocol/connections';
+import type { DeviceKey } from '../types/device';
 import { Upgrades } from '../upgrades/upgrades';
 import { Addresses } from './addresses';
 import { type Settings, unsupportedFault } from './options';
@@ -30,7 +35,11 @@ export interface Rooms {
   readonly addresses: Addresses;
   readonly faults: Faults;
   readonly connections: Connections;
+  readonly products: Products;
   readonly devices: Devices;
+  readonly registrations: Registrations;
+  readonly certificates: Certificates;
+  readonly gateways: Gateways;
   readonly firmware: FirmwareStore;
   readonly server: FirmwareServer;
   readonly configs: Configs;
@@ -58,7 +67,34 @@ export async function makeRooms(
   const connections = new Connections(events);
   const jobs = new Jobs(store, clock, events);
   shutdown.add(() => jobs.close());
-  const devices = new Devices(store, clock, deviceHooks(settings, connections, jobs));
+  const products = new Products(store, clock);
+  const hooks = deviceHooks(settings, connections, jobs, () => ({
+    registrations,
+    certificates,
+    gateways,
+  }));
+  const devices = new Devices(store, clock, hooks);
+  const registrations = new Registrations({ store, clock, products, devices });
+  const certificates = new Certificates({
+    store,
+    clock,
+    ca: state.deviceCa,
+    products,
+    devices,
+    disconnect: (key) => connections.disconnect(key),
+  });
+  const gateways = new Gateways({
+    store,
+    clock,
+    events,
+    faults,
+    devices,
+    products,
+    registrations,
+    connections,
+    maxSubDevices: settings.maxSubDevices,
+    closing,
+  });
   const { firmware, configStore, server } = makeFiles(settings, events, state, {
     faults,
     jobs,
@@ -74,21 +110,43 @@ export async function makeRooms(
     url,
     closing,
   });
-  const messages = new Messages({ clock, events, devices, connections, closing });
+  const messages = new Messages({
+    clock,
+    events,
+    devices,
+    connections,
+    carrierOf: (key) => gateways.carrierOf(key),
+    closing,
+  });
   const firmwareUrl = firmwareUrls(settings, server);
   const common = { clock, events, connections, devices, firmware, jobs, faults };
   const visits = new Visits(clock, settings.versionGraceMs);
   shutdown.add(() => visits.close());
   const notices = new Notices({ ...common, visits, firmwareUrl, signingKey });
-  const blocks = new Blocks(common);
-  const engine = new Engine({ ...common, notices, blocks, configs, messages });
+  const carriedBy = (gateway: DeviceKey): DeviceKey[] => gateways.carriedBy(gateway);
+  const blocks = new Blocks({ ...common, carriedBy });
+  const engine = new Engine({ ...common, notices, blocks, configs, messages, gateways });
   const upgrades = new Upgrades({ events, devices, firmware, jobs, notices, closing });
-  for (const each of [firmware, devices, configStore, jobs]) await each.load();
+  const loaded = [
+    firmware,
+    products,
+    devices,
+    registrations,
+    certificates,
+    gateways,
+    configStore,
+    jobs,
+  ];
+  for (const each of loaded) await each.load();
   return {
     addresses,
     faults,
     connections,
+    products,
     devices,
+    registrations,
+    certificates,
+    gateways,
     firmware,
     server,
     configs,
@@ -130,7 +188,12 @@ function makeFiles(
   return { firmware, configStore, server };
 }
 
-function deviceHooks(settings: Settings, connections: Connections, jobs: Jobs): DeviceHooks {
+function deviceHooks(
+  settings: Settings,
+  connections: Connections,
+  jobs: Jobs,
+  rooms: () => Pick<Rooms, 'registrations' | 'certificates' | 'gateways'>,
+): DeviceHooks {
   return {
     presence: (key) => connections.presence(key),
     disconnect: (key) => {
@@ -140,6 +203,19 @@ function deviceHooks(settings: Settings, connections: Connections, jobs: Jobs): 
     },
     removed: (key) => {
       for (const task of jobs.activeOf(key)) jobs.move(task, 'cancelled', 'device-removed');
+      // First what a gateway carries: the gateway's own connection goes on.
+      rooms().gateways.removed(key);
+      rooms().registrations.forget(key);
+      rooms().certificates.forget(key);
+      connections.disconnect(key);
+    },
+    switched: (key, isDisabled) => {
+      rooms().gateways.switched(key, isDisabled);
+      if (isDisabled) connections.disconnect(key);
+    },
+    reset: (key) => {
+      rooms().gateways.reset(key);
+      rooms().registrations.forget(key);
       connections.disconnect(key);
     },
   };

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { isFull, messageOf, PlatformError } from '../base/errors';
 import { StateProblems } from '../base/problems';
 import { localIdentity, type TlsIdentity } from '../listen/ca';
+import { DeviceCa } from '../listen/device-ca';
 import { LevelStore } from '../store/level';
 import { keptSecret, writePrivate } from '../store/private-files';
 import type { Store } from '../store/store';
@@ -26,6 +27,8 @@ export interface StateDirectory {
   readonly store: Store;
   readonly problems: StateProblems;
   readonly identity: TlsIdentity;
+  /** Issues the certificates of devices. */
+  readonly deviceCa: DeviceCa;
   /** Signs the addresses of firmware and configurations. */
   readonly urlKey: Buffer;
   readonly operatorToken: string;
@@ -46,11 +49,20 @@ export async function openStateDirectory(
   shutdown.add(() => store.close());
   if (await store.isEmpty()) await checkNoImages(path);
   const identity = settings.tls ?? (await localIdentity(path, certificateNames(settings)));
+  const deviceCa = await DeviceCa.open(path);
   const urlKey = await keptSecret(join(path, 'url-key'), () => randomBytes(32).toString('hex'));
   const operatorToken =
     settings.operatorToken ??
     (await keptSecret(join(path, 'operator-token'), () => randomBytes(24).toString('base64url')));
-  return { path, store, problems, identity, urlKey: Buffer.from(urlKey, 'hex'), operatorToken };
+  return {
+    path,
+    store,
+    problems,
+    identity,
+    deviceCa,
+    urlKey: Buffer.from(urlKey, 'hex'),
+    operatorToken,
+  };
 }
 
 /** What the system says of files while a platform starts, as an error of the state directory. */

@@ -1,33 +1,36 @@
-// broker/: the two transports: a broker in this process, with sign-in (auth.ts) and topic rules
-// (permissions.ts), and a client of somebody else's (external-client.ts). Imports base, faults,
-// types, devices (names), events, protocol.
+// broker/: the two transports: a broker in this process, with sign-in (sign-in.ts, auth.ts) and topic
+// rules (permissions.ts), and a client of somebody else's (external-client.ts). Imports base, faults,
+// types, devices (names), events, protocol, identities.
 
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { Aedes, Client, ConnectPacket, PublishPacket, Subscription } from 'aedes';
-import type { Clock } from '../base/clock';
+import type { Clock, Timer } from '../base/clock';
 import { messageOf } from '../base/errors';
 import { deviceId } from '../devices/names';
 import type { Events } from '../events/events';
-import type { Faults } from '../faults/faults';
-import type { Broker, BrokerListener } from '../protocol/broker';
+import type { Broker, BrokerListener, Carriage } from '../protocol/broker';
 import { filterMatches, MAX_MESSAGE_BYTES, topicFlaw } from '../protocol/topic-rules';
-import { isCustomCall, isSystemTopic, ownerOf, parseUpstream } from '../protocol/topics';
+import {
+  isCustomCall,
+  isSystemTopic,
+  ownerOf,
+  parseUpstream,
+  upgradeTopic,
+} from '../protocol/topics';
 import type { DeviceKey, Presence } from '../types/device';
-import { type ClientId, parseClientId, parseUsername, REFUSED, Refusal, verify } from './auth';
+import { REFUSED, Refusal } from './auth';
 import { isOwnTopic } from './permissions';
 import { PublishRate } from './publish-rate';
+import { admit, type Greeting, isNameless, isRegistration, type SignInParts } from './sign-in';
 
-interface Dependencies {
+interface Dependencies extends SignInParts {
+  readonly clock: Clock;
   readonly events: Events;
-  readonly faults: Faults;
   readonly listener: BrokerListener;
-  readonly secretOf: (key: DeviceKey) => string | undefined;
-  readonly keepAliveSeconds: { readonly min: number; readonly max: number };
+  readonly carriage: Carriage;
   /** A connection that has not sent its CONNECT by then is ended. */
   readonly signInMs: number;
-  readonly clock: Clock;
-  /** Whether a will is refused, and a retained message; otherwise a will and the flag are ignored. */
-  readonly isStrict: boolean;
 }
 
 /** A connection; it has a `key` from its sign-in on. */
@@ -35,6 +38,7 @@ interface Session {
   readonly client: Client;
   readonly isTls: boolean;
   readonly signedIn: () => void;
+  readonly fingerprint: string | undefined;
   readonly rate: PublishRate;
   hasWill: boolean;
   clientId: string;
@@ -46,12 +50,18 @@ interface Session {
   takesCustomCalls: boolean;
   /** The CONNACK was sent: messages may follow it. */
   isReady: boolean;
+  /** What it is sent first. */
+  greeting?: Greeting;
+  /** Ends the connection of one that is here to register. */
+  end?: Timer;
 }
 
 /** Messages to the platform are published here: no device can subscribe to this branch. */
 const PLATFORM_BRANCH = '$platform';
 /** What is to vanish goes here: nobody can subscribe to it, and nobody is told. */
 const NOWHERE = '$nowhere';
+/** How long one that has registered may stay. */
+const REGISTRANT_MS = 15_000;
 /** Room for the topic and the fixed part of a packet over its payload. */
 const MAX_PACKET_BYTES = MAX_MESSAGE_BYTES + 1024;
 
@@ -73,6 +83,7 @@ export class EmbeddedBroker implements Broker {
   readonly #online = new Map<string, Session>();
   /** Topic filters of each device; those of a persistent session outlive its connection. */
   readonly #filters = new Map<string, Set<string>>();
+  #registrants = 0;
 
   private constructor(deps: Dependencies) {
     this.#deps = deps;
@@ -86,9 +97,12 @@ export class EmbeddedBroker implements Broker {
       connectTimeout: deps.signInMs,
       preConnect: (client, packet, done) => done(null, broker.#preConnect(client, packet)),
       authenticate: (client, username, password, done) => {
-        const refusal = broker.#authenticate(client, username, password);
-        done(refusal ?? null, refusal === undefined);
+        broker.#authenticate(client, username, password).then((refusal) => {
+          done(refusal ?? null, refusal === undefined);
+        });
       },
+      authorizeForward: (client, packet) =>
+        broker.#mayReceive(client, packet.topic) ? packet : undefined,
       authorizePublish: (client, packet, done) => done(broker.#authorizePublish(client, packet)),
       authorizeSubscribe: (client, subscription, done) =>
         done(null, broker.#maySubscribe(client, subscription) ? subscription : null),
@@ -105,6 +119,7 @@ export class EmbeddedBroker implements Broker {
       client,
       isTls,
       signedIn,
+      fingerprint: fingerprintOf(socket),
       rate: new PublishRate(this.#deps.clock.now),
       hasWill: false,
       clientId: '',
@@ -128,7 +143,7 @@ export class EmbeddedBroker implements Broker {
   canReceive(key: DeviceKey, topic: string): boolean {
     const session = this.#readySession(key);
     if (session === undefined) return false;
-    return (session.hasSystemTopics && isSystemTopic(topic)) || this.#isSubscribed(key, topic);
+    return (session.hasSystemTopics && isSystemTopic(topic)) || this.#isSubscribed(session, topic);
   }
 
   takesCustomCalls(key: DeviceKey): boolean {
@@ -140,7 +155,7 @@ export class EmbeddedBroker implements Broker {
       const packet = { cmd: 'publish', topic, payload, qos, retain: false, dup: false } as const;
       const done = (error?: Error | null): void => (error ? reject(error) : resolve());
       const session = to && this.#readySession(to);
-      if (to !== undefined && session !== undefined && this.#isForOne(session, to, topic)) {
+      if (session !== undefined && this.#isForOne(session, topic)) {
         session.client.publish(packet, done);
       } else if (isCustomCall(topic)) done(new Error('the device is not connected'));
       else this.#aedes.publish(packet, done);
@@ -148,13 +163,20 @@ export class EmbeddedBroker implements Broker {
   }
 
   /** Whether a message goes to one connection, whoever has subscribed to what. */
-  #isForOne({ hasSystemTopics }: Session, key: DeviceKey, topic: string): boolean {
+  #isForOne(session: Session, topic: string): boolean {
     if (isCustomCall(topic)) return true;
-    return hasSystemTopics && isSystemTopic(topic) && !this.#isSubscribed(key, topic);
+    return session.hasSystemTopics && isSystemTopic(topic) && !this.#isSubscribed(session, topic);
   }
 
   disconnect(key: DeviceKey): void {
-    this.#online.get(deviceId(key))?.client.close();
+    this.#sessionOf(key)?.client.close();
+  }
+
+  evict(key: DeviceKey): void {
+    const session = this.#online.get(deviceId(key));
+    if (session === undefined) return;
+    this.#gone(session);
+    session.client.close();
   }
 
   close(): Promise<void> {
@@ -162,12 +184,42 @@ export class EmbeddedBroker implements Broker {
   }
 
   #readySession(key: DeviceKey): Session | undefined {
-    const session = this.#online.get(deviceId(key));
+    const session = this.#sessionOf(key);
     return session?.isReady ? session : undefined;
   }
 
-  #isSubscribed(key: DeviceKey, topic: string): boolean {
-    const filters = this.#filters.get(deviceId(key)) ?? [];
+  /** The connection of a device, or the one that carries it. */
+  #sessionOf(key: DeviceKey): Session | undefined {
+    const own = this.#online.get(deviceId(key));
+    if (own !== undefined) return own;
+    const carrier = this.#deps.carriage.carrierOf(key);
+    return carrier && this.#online.get(deviceId(carrier));
+  }
+
+  /** Whether a connection is for what is in this device's branch: its own, or one it carries. */
+  #serves(key: DeviceKey, owner: DeviceKey): boolean {
+    if (deviceId(owner) === deviceId(key)) return true;
+    const carrier = this.#deps.carriage.carrierOf(owner);
+    return carrier !== undefined && deviceId(carrier) === deviceId(key);
+  }
+
+  /** What a device may publish to, or subscribe to. */
+  #mayUse(key: DeviceKey, topic: string): boolean {
+    if (isOwnTopic(key, topic)) return true;
+    const owner = ownerOf(topic);
+    return owner !== undefined && isOwnTopic(owner, topic) && this.#serves(key, owner);
+  }
+
+  /** A subscription for a sub-device outlives its session, and delivers nothing meanwhile. */
+  #mayReceive(client: Client, topic: string): boolean {
+    const key = this.#sessions.get(client)?.key;
+    const owner = ownerOf(topic);
+    if (key === undefined || owner === undefined || this.#serves(key, owner)) return true;
+    return this.#deps.deviceOf(owner) === undefined;
+  }
+
+  #isSubscribed({ key }: Session, topic: string): boolean {
+    const filters = (key && this.#filters.get(deviceId(key))) ?? [];
     return [...filters].some((filter) => filterMatches(filter, topic));
   }
 
@@ -213,19 +265,33 @@ export class EmbeddedBroker implements Broker {
     session.keepAliveSeconds = packet.keepalive ?? 0;
     session.hasWill = packet.will !== undefined;
     delete packet.will;
-    packet.clientId = packet.username || packet.clientId || '-';
+    packet.clientId = this.#nameOf(session, packet.username);
     return true;
   }
 
-  #authenticate(
+  #nameOf(session: Session, username: string | undefined): string {
+    // Nobody is ended by one that is here to register, which is no connection of its device yet.
+    if (isRegistration(session.clientId)) return `registrant ${this.#registrants++}`;
+    const { fingerprint } = session;
+    if (!isNameless({ username, fingerprint })) return username || session.clientId || '-';
+    const certificate = this.#deps.certificates.find(fingerprint ?? '');
+    return certificate === undefined ? '-' : deviceId(certificate);
+  }
+
+  async #authenticate(
     client: Client,
     username: string | undefined,
     password: Buffer | undefined,
-  ): Refusal | undefined {
+  ): Promise<Refusal | undefined> {
     const session = this.#sessions.get(client) as Session;
     try {
-      session.key = this.#identify(session, username, password);
+      const admission = await admit({ ...session, username, password }, this.#deps);
       session.signedIn();
+      if (admission.greeting !== undefined) session.greeting = admission.greeting;
+      if (admission.as === 'registrant') return undefined;
+      session.key = admission.key;
+      session.hasSystemTopics = admission.hasSystemTopics;
+      session.takesCustomCalls = admission.takesCustomCalls;
       if (client.clean) this.#filters.delete(deviceId(session.key));
       return undefined;
     } catch (error) {
@@ -237,46 +303,29 @@ export class EmbeddedBroker implements Broker {
     }
   }
 
-  #identify(
-    session: Session,
-    username: string | undefined,
-    password: Buffer | undefined,
-  ): DeviceKey {
-    const { faults, keepAliveSeconds, secretOf } = this.#deps;
-    const clientId = parseClientId(session.clientId);
-    const key = parseUsername(username);
-    const [fault] = faults.strike(['mqtt-refuse'], { deviceName: key.deviceName }, 1);
-    if (fault !== undefined) throw new Refusal(fault.returnCode, 'refused on request (fault)');
-    verify(key, secretOf(key), clientId, password);
-    session.hasSystemTopics = clientId.parameters._ss === '1';
-    session.takesCustomCalls = (Number(clientId.parameters.ext) & 1) === 1;
-    checkSecureMode(clientId, session.isTls);
-    if (session.hasWill && this.#deps.isStrict) {
-      throw new Refusal(REFUSED.notAuthorized, 'a will is not supported');
-    }
-    const { min, max } = keepAliveSeconds;
-    if (session.keepAliveSeconds < min || session.keepAliveSeconds > max) {
-      const text = `keep-alive must be ${min}-${max} s, not ${session.keepAliveSeconds}`;
-      throw new Refusal(REFUSED.notAuthorized, text);
-    }
-    return key;
-  }
-
   #authorizePublish(client: Client | null, packet: PublishPacket): Error | null {
     if (client === null) return null;
     const session = this.#sessions.get(client);
     const key = session?.key;
-    const flaw = key === undefined ? 'not signed in' : this.#publishFlaw(key, packet);
+    const flaw = key === undefined ? 'not signed in' : this.#publishFlaw(packet);
     if (session === undefined || key === undefined || flaw !== undefined) {
-      this.#complain(client, packet.topic, flaw ?? '');
-      return new Refusal(REFUSED.notAuthorized, flaw ?? '');
+      return this.#refuse(client, packet, flaw ?? '');
+    }
+    packet.retain = false;
+    if (!this.#mayUse(key, packet.topic)) {
+      const owner = ownerOf(packet.topic);
+      const mayStay = owner !== undefined && this.#deps.carriage.strayed(key, owner);
+      const reason = mayStay ? 'its device is not logged in' : 'not a topic of this device';
+      const refusal = this.#refuse(client, packet, reason);
+      if (!mayStay) return refusal;
+      packet.topic = NOWHERE;
+      return null;
     }
     const { faults } = this.#deps;
     const { deviceName } = key;
     if (faults.strike(['mqtt-drop'], { deviceName, on: 'publish' }).length > 0) {
       return new Refusal(REFUSED.unavailable, 'dropped on request (fault)');
     }
-    packet.retain = false;
     const message = { qos: packet.qos, count: session.rate.count(packet.qos === 0 ? 0 : 1) };
     if (faults.strike(['mqtt-rate-limit'], { deviceName, message }).length > 0) {
       packet.topic = NOWHERE;
@@ -293,11 +342,11 @@ export class EmbeddedBroker implements Broker {
   }
 
   /** What is wrong with a message of a device; undefined when nothing is. */
-  #publishFlaw(key: DeviceKey, { topic, qos, retain, payload }: PublishPacket): string | undefined {
+  #publishFlaw({ topic, qos, retain, payload }: PublishPacket): string | undefined {
     if (qos > 1) return 'QoS 2 is not supported';
     if (retain && this.#deps.isStrict) return 'retained messages are not supported';
     if (payload.length > MAX_MESSAGE_BYTES) return 'the message is over 256 KiB';
-    return topicFlaw(topic) ?? (isOwnTopic(key, topic) ? undefined : 'not a topic of this device');
+    return topicFlaw(topic);
   }
 
   #maySubscribe(client: Client, { topic, qos }: Subscription): boolean {
@@ -305,13 +354,14 @@ export class EmbeddedBroker implements Broker {
     const flaw =
       topicFlaw(topic) ??
       (qos > 1 ? 'QoS 2 is not supported' : undefined) ??
-      (key !== undefined && isOwnTopic(key, topic) ? undefined : 'not a topic of this device');
+      (key !== undefined && this.#mayUse(key, topic) ? undefined : 'not a topic of this device');
     if (flaw !== undefined) this.#complain(client, topic, flaw);
     return flaw === undefined;
   }
 
   #connected(client: Client): void {
     const session = this.#sessions.get(client);
+    if (session?.greeting !== undefined) this.#greet(session, session.greeting);
     if (session?.key === undefined) return;
     const { key } = session;
     session.isReady = true;
@@ -319,18 +369,24 @@ export class EmbeddedBroker implements Broker {
     const occasion = { deviceName: key.deviceName, on: 'connect' } as const;
     const isDropped = this.#deps.faults.strike(['mqtt-drop'], occasion).length > 0;
     // The device may have been removed since it signed in.
-    if (isDropped || this.#deps.secretOf(key) === undefined) client.close();
+    const device = this.#deps.deviceOf(key);
+    if (isDropped || device === undefined || device.disabled) client.close();
     else if (!client.clean) this.#deps.listener.subscribed(key);
   }
 
   #disconnected(client: Client): void {
     const session = this.#sessions.get(client);
-    if (session?.key === undefined) return;
-    const id = deviceId(session.key);
-    if (this.#online.get(id) !== session) return;
+    session?.end?.cancel();
+    if (session !== undefined) this.#gone(session);
+  }
+
+  #gone({ key, client, isReady }: Session): void {
+    if (key === undefined) return;
+    const id = deviceId(key);
+    if (this.#online.get(id)?.client !== client) return;
     this.#online.delete(id);
     if (client.clean) this.#filters.delete(id);
-    if (session.isReady) this.#deps.listener.disconnected(session.key);
+    if (isReady) this.#deps.listener.disconnected(key);
   }
 
   #subscribed(client: Client, subscriptions: readonly Subscription[]): void {
@@ -341,9 +397,30 @@ export class EmbeddedBroker implements Broker {
     this.#filters.set(id, filters);
     const granted = subscriptions.filter(({ qos }) => (qos as number) <= 1);
     for (const { topic } of granted) filters.add(topic);
-    const upgrade = `/ota/device/upgrade/${key.productKey}/${key.deviceName}`;
-    const covers = granted.some(({ topic }) => filterMatches(topic, upgrade));
-    if (covers && this.presence(key) === 'yes') this.#deps.listener.subscribed(key);
+    // A filter for notices names its device, whose own connection this need not be.
+    const owners = granted.flatMap(({ topic }) => {
+      const owner = ownerOf(topic);
+      return owner !== undefined && filterMatches(topic, upgradeTopic(owner)) ? [owner] : [];
+    });
+    for (const owner of owners) {
+      if (this.presence(owner) === 'yes') this.#deps.listener.subscribed(owner);
+    }
+  }
+
+  #refuse(client: Client, { topic }: PublishPacket, reason: string): Refusal {
+    this.#complain(client, topic, reason);
+    return new Refusal(REFUSED.notAuthorized, reason);
+  }
+
+  /** Says what a connection is there to hear; one that has registered is ended if it does not go. */
+  #greet(session: Session, { topic, payload }: Greeting): void {
+    const { client, key } = session;
+    const { clock } = this.#deps;
+    if (key === undefined) {
+      session.end = clock.at(clock.now() + REGISTRANT_MS, () => client.close());
+    }
+    const packet = { cmd: 'publish', topic, payload, qos: 0, retain: false, dup: false } as const;
+    client.publish(packet, () => undefined);
   }
 
   #complain(client: Client, topic: string, reason: string): void {
@@ -352,9 +429,7 @@ export class EmbeddedBroker implements Broker {
   }
 }
 
-function checkSecureMode({ parameters }: ClientId, isTls: boolean): void {
-  const wanted = isTls ? ['2', '-2'] : ['3'];
-  if (wanted.includes(parameters.securemode ?? '')) return;
-  const text = `securemode must be ${wanted.join(' or ')} on this listener`;
-  throw new Refusal(REFUSED.notAuthorized, text);
+function fingerprintOf(socket: Socket): string | undefined {
+  const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+  return certificate?.fingerprint256.replaceAll(':', '').toLowerCase();
 }

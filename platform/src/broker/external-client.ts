@@ -95,6 +95,10 @@ export class ExternalBrokerClient implements Broker {
     // The connection is that broker's.
   }
 
+  evict(_key: DeviceKey): void {
+    // As are all others.
+  }
+
   async close(): Promise<void> {
     this.#isClosing = true;
     await this.#client.endAsync(true);

@@ -21,7 +21,9 @@ export function isOwnTopic({ productKey, deviceName }: DeviceKey, topic: string)
     case 'ext':
       // Calls are delivered to the device that is called alone, and answers to the platform alone.
       if (second === 'rrpc') return third === '#' || Boolean(third && fourth);
-      return second !== '#' && third === productKey && fourth === deviceName;
+      if (third !== productKey || fourth !== deviceName) return false;
+      if (second === 'error') return rest.length === 0;
+      return ['session', 'ntp', '+'].includes(second ?? '') && rest.length > 0;
     default:
       return first === productKey && second === deviceName && third !== undefined;
   }

@@ -36,6 +36,10 @@ export class ApiClient {
     return this.#exchange<T>('POST', path, JSON.stringify(body));
   }
 
+  patch<T>(path: string, body: object): Promise<T> {
+    return this.#exchange<T>('PATCH', path, JSON.stringify(body));
+  }
+
   async delete(path: string): Promise<void> {
     await this.#exchange('DELETE', path);
   }

@@ -1,4 +1,4 @@
-// Tested by platform/test/cli.test.ts
+// Tested by platform/test/cli/device-messages.test.ts
 
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';

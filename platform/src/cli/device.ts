@@ -1,13 +1,25 @@
 // Tested by platform/test/cli.test.ts
 
+import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import type { Device } from '../index';
+import type { Device, DeviceCertificate, IssuedCertificate } from '../index';
 import { addDeviceMessages } from './device-messages';
 import { connect } from './find-server';
-import { type CommonOptions, withServer } from './flags';
+import { type CommonOptions, wholeNumber, withServer } from './flags';
 import { print, table } from './output';
 
 type Listed = Omit<Device, 'deviceSecret'>;
+
+interface CertificateOptions extends CommonOptions {
+  readonly days?: number;
+  readonly out?: string;
+}
+
+const ACTIONS = [
+  ['disable', 'let a device no longer connect'],
+  ['enable', 'let a disabled device connect again'],
+  ['reset', 'let a device register dynamically again'],
+] as const;
 
 /** `device …` */
 export function addDevice(program: Command): void {
@@ -16,6 +28,23 @@ export function addDevice(program: Command): void {
     .option('--secret <secret>', 'device secret (default: a random one)')
     .action(deviceAdd);
   withServer(command.command('list').description('list the devices')).action(deviceList);
+  const certificate = 'issue a certificate: prints it and its key, once';
+  withServer(command.command('certificate <productKey> <deviceName>').description(certificate))
+    .option('--days <days>', 'how long it is valid (default: 3650)', wholeNumber)
+    .option('--out <name>', 'write <name>.pem and <name>-key.pem instead')
+    .action(deviceCertificate);
+  withServer(
+    command.command('certificates <productKey> <deviceName>').description('list its certificates'),
+  ).action(deviceCertificates);
+  withServer(command.command('revoke <serial>').description('revoke a certificate')).action(
+    deviceRevoke,
+  );
+  for (const [action, does] of ACTIONS) {
+    withServer(command.command(`${action} <productKey> <deviceName>`).description(does)).action(
+      (productKey: string, deviceName: string, options: CommonOptions) =>
+        deviceAction(action, productKey, deviceName, options),
+    );
+  }
   withServer(
     command.command('remove <productKey> <deviceName>').description('forget a device'),
   ).action(deviceRemove);
@@ -60,13 +89,71 @@ async function deviceList(options: CommonOptions): Promise<void> {
   );
 }
 
-async function deviceRemove(
+async function deviceCertificate(
+  productKey: string,
+  deviceName: string,
+  options: CertificateOptions,
+): Promise<void> {
+  const client = await connect(options);
+  const { days, out } = options;
+  const path = `${pathOf(productKey, deviceName)}/certificates`;
+  const body = { ...(days !== undefined && { days }) };
+  const issued = await client.post<IssuedCertificate>(path, body);
+  if (out === undefined) {
+    print(options, issued, () => `${issued.certificate.trimEnd()}\n${issued.key.trimEnd()}\n`);
+    return;
+  }
+  await writeFile(`${out}-key.pem`, issued.key, { mode: 0o600 });
+  await writeFile(`${out}.pem`, issued.certificate);
+  const { key: _, certificate: __, ...shown } = issued;
+  print(options, shown, () => certificateTable([shown]));
+}
+
+async function deviceCertificates(
   productKey: string,
   deviceName: string,
   options: CommonOptions,
 ): Promise<void> {
   const client = await connect(options);
-  await client.delete(
-    `/devices/${encodeURIComponent(productKey)}/${encodeURIComponent(deviceName)}`,
-  );
+  const path = `${pathOf(productKey, deviceName)}/certificates`;
+  const { certificates } = await client.get<{ certificates: DeviceCertificate[] }>(path);
+  print(options, certificates, () => certificateTable(certificates));
+}
+
+async function deviceRevoke(serial: string, options: CommonOptions): Promise<void> {
+  await (await connect(options)).delete(`/certificates/${encodeURIComponent(serial)}`);
+}
+
+function certificateTable(certificates: readonly DeviceCertificate[]): string {
+  return table([
+    ['SERIAL', 'DEVICE', 'UNTIL', 'REVOKED'],
+    ...certificates.map(({ serial, deviceName, notAfter, revokedAt }) => [
+      serial,
+      deviceName,
+      new Date(notAfter).toISOString().slice(0, 10),
+      revokedAt === undefined ? 'no' : new Date(revokedAt).toISOString().slice(0, 10),
+    ]),
+  ]);
+}
+
+async function deviceAction(
+  action: string,
+  productKey: string,
+  deviceName: string,
+  options: CommonOptions,
+): Promise<void> {
+  const client = await connect(options);
+  await client.post(`${pathOf(productKey, deviceName)}/${action}`, {});
+}
+
+async function deviceRemove(
+  productKey: string,
+  deviceName: string,
+  options: CommonOptions,
+): Promise<void> {
+  await (await connect(options)).delete(pathOf(productKey, deviceName));
+}
+
+function pathOf(productKey: string, deviceName: string): string {
+  return `/devices/${encodeURIComponent(productKey)}/${encodeURIComponent(deviceName)}`;
 }

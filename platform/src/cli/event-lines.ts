@@ -25,6 +25,14 @@ export function describe(event: PlatformEvent): string | undefined {
       return event.connected ? 'joined the broker' : `the broker is away: ${event.reason}`;
     case 'config-answered':
       return `${event.deviceName} answers configuration ${event.configId} with ${event.code}`;
+    case 'gateway-request':
+      return event.code === 200
+        ? undefined
+        : `${event.deviceName} is refused ${event.request}: ${event.reason} (${event.code})`;
+    case 'topology-changed':
+      return `${event.deviceName} is ${event.isRelated ? 'now' : 'no longer'} a sub-device of ${event.gateway.deviceName}`;
+    case 'sub-devices-found':
+      return `${event.deviceName} has found ${event.devices.length} devices`;
     case 'bad-message':
       return `ignored a message on ${printable(event.topic)}: ${printable(event.reason)}`;
     default:

@@ -11,6 +11,8 @@ import { CliError, codeOf, EXIT, messageOf } from './errors';
 import { addFirmware } from './firmware';
 import { port, wholeNumber, withStateDir } from './flags';
 import { addFsck } from './fsck';
+import { addGateway } from './gateway';
+import { addProduct } from './product';
 import { addStatus } from './status';
 import { addUpgrade } from './upgrade';
 
@@ -41,7 +43,9 @@ function build(): Command {
     .addHelpText('after', EXIT_TEXT)
     .exitOverride();
   addServe(program);
+  addProduct(program);
   addDevice(program);
+  addGateway(program);
   addFirmware(program);
   addUpgrade(program);
   addConfig(program);

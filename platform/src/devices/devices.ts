@@ -1,12 +1,13 @@
-// devices/: the registered devices, and what keys, modules and versions may look like (names.ts).
+// devices/: the registered devices, their products (products.ts), and what keys, modules and versions
+// may look like (names.ts).
 // Imports base, store, types.
 
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock';
-import { invalid, PlatformError } from '../base/errors';
+import { PlatformError } from '../base/errors';
 import type { Store } from '../store/store';
 import type { Device, DeviceKey, Presence } from '../types/device';
-import { checkDeviceKey, deviceId, moduleKey, reportedVersion } from './names';
+import { checkDeviceKey, checkSecret, deviceId, moduleKey, reportedVersion } from './names';
 
 /** What `devices.add` takes. */
 export interface DeviceOptions extends DeviceKey {
@@ -14,7 +15,8 @@ export interface DeviceOptions extends DeviceKey {
   readonly deviceSecret?: string;
 }
 
-type StoredDevice = Omit<Device, 'online' | 'presence'>;
+/** Records of earlier versions lack what is optional here. */
+type StoredDevice = Omit<Device, 'online' | 'presence' | 'disabled'> & { readonly disabled?: true };
 
 /** What the registry asks of the rest of the platform. */
 export interface DeviceHooks {
@@ -23,6 +25,10 @@ export interface DeviceHooks {
   readonly disconnect: (key: DeviceKey) => void;
   /** Called when a device is about to be forgotten; ends its upgrades and its connection. */
   readonly removed: (key: DeviceKey) => void;
+  /** Called when a device has been disabled or enabled again; ends its connection when disabled. */
+  readonly switched: (key: DeviceKey, isDisabled: boolean) => void;
+  /** Called when a device is about to be as if it had never signed in. */
+  readonly reset: (key: DeviceKey) => void;
 }
 
 /** The registered devices. */
@@ -54,10 +60,8 @@ export class Devices {
   async add(options: DeviceOptions): Promise<Device> {
     const key = checkDeviceKey(options);
     const id = deviceId(key);
-    const deviceSecret = options.deviceSecret ?? randomBytes(16).toString('hex');
-    if (typeof deviceSecret !== 'string' || !/^[\x21-\x7e]{1,64}$/.test(deviceSecret)) {
-      throw invalid('deviceSecret must be 1-64 printable characters');
-    }
+    const deviceSecret = options.deviceSecret ?? newSecret();
+    checkSecret('deviceSecret', deviceSecret);
     if (this.#devices.has(id) || this.#adding.has(id)) {
       throw new PlatformError('ERR_DEVICE_EXISTS', `${id} is registered already`);
     }
@@ -104,28 +108,90 @@ export class Devices {
     this.#hooks.disconnect(this.#expect(key));
   }
 
+  /**
+   * Lets a device no longer connect; it is disconnected. Rejects with ERR_DEVICE_UNKNOWN,
+   * ERR_STATE_FULL, ERR_STATE.
+   */
+  disable(key: DeviceKey): Promise<void> {
+    return this.#switch(key, true);
+  }
+
+  /** Lets a disabled device connect again. Rejects as `disable` does. */
+  enable(key: DeviceKey): Promise<void> {
+    return this.#switch(key, false);
+  }
+
+  /**
+   * Makes a device as it was before its first sign-in: it is disconnected, and may register
+   * dynamically again. Its secret and its versions stay. Rejects as `disable` does.
+   */
+  async reset(key: DeviceKey): Promise<void> {
+    await this.#change(key, ({ activatedAt: _, ...device }) => device);
+    this.#hooks.reset(key);
+  }
+
+  /** @internal A device has signed in. */
+  activated(key: DeviceKey): void {
+    const device = this.#devices.get(deviceId(key));
+    if (device === undefined || device.activatedAt !== undefined) return;
+    this.#save({ ...device, activatedAt: this.#clock.now() });
+  }
+
+  /** @internal Gives a device another secret. Rejects as `disable` does. */
+  async renewSecret(key: DeviceKey): Promise<Device> {
+    const deviceSecret = newSecret();
+    await this.#change(key, (device) => ({ ...device, deviceSecret }));
+    return this.#expect(key);
+  }
+
   /** @internal Stores the version that a device reported. */
   setVersion(key: DeviceKey, module: string | undefined, version: string): void {
-    const { online: _online, presence: _presence, ...device } = this.#expect(key);
+    const device = this.#stored(key);
     if (reportedVersion(device, module) === version) return;
     this.#save({ ...device, versions: { ...device.versions, [moduleKey(module)]: version } });
   }
 
+  async #switch(key: DeviceKey, isDisabled: boolean): Promise<void> {
+    if ((this.#stored(key).disabled ?? false) === isDisabled) return;
+    await this.#change(key, ({ disabled: _, ...device }) =>
+      isDisabled ? { ...device, disabled: true } : device,
+    );
+    this.#hooks.switched(key, isDisabled);
+  }
+
   #expect(key: DeviceKey): Device {
-    const device = this.get(key);
-    if (device === undefined) {
-      throw new PlatformError('ERR_DEVICE_UNKNOWN', `there is no device ${deviceId(key)}`);
-    }
-    return device;
+    return this.#present(this.#stored(key));
+  }
+
+  #stored(key: DeviceKey): StoredDevice {
+    const device = this.#devices.get(deviceId(key));
+    if (device !== undefined) return device;
+    throw new PlatformError('ERR_DEVICE_UNKNOWN', `there is no device ${deviceId(key)}`);
   }
 
   #present(device: StoredDevice): Device {
     const presence = this.#hooks.presence(device);
-    return { ...device, presence, online: presence === 'yes' };
+    const disabled = device.disabled ?? false;
+    return { ...device, disabled, presence, online: presence === 'yes' };
+  }
+
+  /** Commits a change before it shows; what the device reported meanwhile stays. */
+  async #change(key: DeviceKey, change: (device: StoredDevice) => StoredDevice): Promise<void> {
+    const before = this.#stored(key);
+    const id = deviceId(before);
+    await this.#store.commit([{ kind: 'device', key: id, record: change(before) }]);
+    const now = this.#devices.get(id);
+    if (now === before) this.#devices.set(id, change(before));
+    else if (now === undefined) this.#store.remove('device', id);
+    else this.#save(change(now));
   }
 
   #save(device: StoredDevice): void {
     this.#devices.set(deviceId(device), device);
     this.#store.put('device', deviceId(device), device);
   }
+}
+
+function newSecret(): string {
+  return randomBytes(16).toString('hex');
 }

@@ -25,6 +25,12 @@ export function checkDeviceKey(key: DeviceKey): DeviceKey {
   return { productKey: key.productKey, deviceName: key.deviceName };
 }
 
+/** Throws for a secret that cannot be signed with. */
+export function checkSecret(name: string, secret: unknown): void {
+  if (typeof secret === 'string' && /^[\x21-\x7e]{1,64}$/.test(secret)) return;
+  throw invalid(`${name} must be 1-64 printable characters`);
+}
+
 /** One string for a device, usable as a key: neither part may contain "&". */
 export function deviceId(key: DeviceKey): string {
   return `${key.deviceName}&${key.productKey}`;

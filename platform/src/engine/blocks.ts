@@ -31,6 +31,8 @@ interface Dependencies {
   readonly faults: Faults;
   readonly events: Events;
   readonly connections: Connections;
+  /** The devices that are logged in through a gateway. */
+  readonly carriedBy: (gateway: DeviceKey) => DeviceKey[];
 }
 
 type BlockFault = Strike<(typeof BLOCK_FAULTS)[number]>;
@@ -102,11 +104,17 @@ export class Blocks {
 
   /** The image of the stream, if an upgrade of the device is under way with it. */
   #imageOf(key: DeviceKey, { streamId, fileId }: BlockRequest): Firmware | undefined {
-    const { jobs, firmware } = this.#deps;
+    const { jobs, firmware, carriedBy } = this.#deps;
     const isRequested = (task: Task): boolean => {
       return task.state !== 'to-be-confirmed' && jobs.job(task.upgradeId).streamId === streamId;
     };
-    const task = fileId === STREAM_FILE_ID ? jobs.activeOf(key).find(isRequested) : undefined;
+    if (fileId !== STREAM_FILE_ID) return undefined;
+    // The vendor's gateways ask by their own names for what is a sub-device's.
+    const task =
+      jobs.activeOf(key).find(isRequested) ??
+      carriedBy(key)
+        .flatMap((sub) => jobs.activeOf(sub))
+        .find(isRequested);
     return task && firmware.get(jobs.job(task.upgradeId).firmwareId);
   }
 

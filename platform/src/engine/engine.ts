@@ -1,12 +1,13 @@
 // engine/: the device's side of upgrades. Messages arrive here; jobs.ts keeps jobs and tasks,
 // task-states.ts says which state follows which, visits.ts what each device did on its connection;
 // notices.ts sends notices, blocks.ts answers requests for blocks. Knows no broker. Imports base,
-// store, faults, types, devices, events, protocol, firmware, configs, messages.
+// store, faults, types, devices, events, protocol, firmware, configs, messages, gateways.
 
 import { messageOf } from '../base/errors';
 import type { Configs } from '../configs/configs';
 import type { Devices } from '../devices/devices';
 import type { Events } from '../events/events';
+import type { Gateways } from '../gateways/gateways';
 import type { Messages } from '../messages/messages';
 import type { BrokerListener } from '../protocol/broker';
 import type { Connections } from '../protocol/connections';
@@ -35,6 +36,7 @@ interface Dependencies {
   readonly blocks: Blocks;
   readonly configs: Configs;
   readonly messages: Messages;
+  readonly gateways: Gateways;
 }
 
 /**
@@ -46,16 +48,20 @@ export class Engine implements BrokerListener {
 
   constructor(deps: Dependencies) {
     this.#deps = deps;
+    deps.gateways.listen({
+      opened: (sub) => this.#came(sub),
+      closed: (sub) => this.#left(sub),
+    });
   }
 
   connected(key: DeviceKey): void {
-    this.#deps.notices.connected(key);
-    this.#deps.events.emit('device-connected', key);
+    this.#deps.gateways.arrived(key);
+    this.#came(key);
   }
 
   disconnected(key: DeviceKey): void {
-    this.#deps.notices.disconnected(key);
-    this.#deps.events.emit('device-disconnected', key);
+    this.#deps.gateways.departed(key);
+    this.#left(key);
   }
 
   subscribed(key: DeviceKey): void {
@@ -76,8 +82,20 @@ export class Engine implements BrokerListener {
     }
   }
 
+  /** A device is there, on a connection of its own or through its gateway. */
+  #came(key: DeviceKey): void {
+    this.#deps.devices.activated(key);
+    this.#deps.notices.connected(key);
+    this.#deps.events.emit('device-connected', key);
+  }
+
+  #left(key: DeviceKey): void {
+    this.#deps.notices.disconnected(key);
+    this.#deps.events.emit('device-disconnected', key);
+  }
+
   #dispatch({ kind, key }: Upstream, topic: string, payload: Buffer): void {
-    const { notices, blocks, configs, messages } = this.#deps;
+    const { notices, blocks, configs, messages, gateways } = this.#deps;
     switch (kind) {
       case 'inform':
         this.#inform(key, parseInform(payload));
@@ -111,11 +129,15 @@ export class Engine implements BrokerListener {
         break;
       case 'call-answer':
         messages.answered(key, topic, payload);
+        break;
+      default:
+        gateways.requested(kind, key, topic, payload);
     }
   }
 
   #inform(key: DeviceKey, { version, module }: Inform): void {
     const { jobs, devices, events, notices } = this.#deps;
+    devices.activated(key);
     devices.setVersion(key, module, version);
     events.emit('version-reported', { ...key, ...(module !== undefined && { module }), version });
     const task = jobs.active(key, module);

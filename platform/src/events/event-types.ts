@@ -21,7 +21,10 @@ interface EventBase {
 export interface PlatformEvents {
   'device-connected': EventBase & DeviceKey;
   'device-disconnected': EventBase & DeviceKey;
-  /** A connection was refused; `returnCode` is that of the CONNACK. */
+  /**
+   * A connection was refused; `returnCode` is that of the CONNACK. Or a registration over HTTPS: then it
+   * is the platform's code, and `clientId` what the user name would be.
+   */
   'device-refused': EventBase & {
     readonly clientId: string;
     readonly returnCode: number;
@@ -56,6 +59,14 @@ export interface PlatformEvents {
   /** A device answered a push; code 200 is a success. */
   'config-answered': EventBase &
     DeviceKey & { readonly configId: string; readonly code: number; readonly message?: string };
+  /** A request of a gateway was decided; code 200 is a success. */
+  'gateway-request': EventBase &
+    DeviceKey & { readonly request: string; readonly code: number; readonly reason: string };
+  /** A device became a sub-device of a gateway, or is none any longer. */
+  'topology-changed': EventBase &
+    DeviceKey & { readonly gateway: DeviceKey; readonly isRelated: boolean };
+  /** A gateway has found devices that may be its sub-devices. */
+  'sub-devices-found': EventBase & DeviceKey & { readonly devices: readonly DeviceKey[] };
   /** Records can no longer be written, or can again: what devices report waits in memory meanwhile. */
   'state-health': EventBase & { readonly degraded: boolean; readonly reason?: string };
   /** A record that cannot be read, or an image that is not there; see `platform.health`. */

@@ -111,8 +111,19 @@ export type BlockFault = FaultScope &
       }
   );
 
+/** Faults of the answers to gateways; `deviceName` is the gateway's. */
+export type GatewayFault = FaultScope &
+  /** The request is refused with this code. */
+  (
+    | { readonly kind: 'gateway-error'; readonly code: number; readonly request?: string }
+    /** Neither done nor answered. */
+    | { readonly kind: 'gateway-lost'; readonly request?: string }
+    /** Holds gateways to 200 logins a second: a request beyond them is refused with 429. */
+    | { readonly kind: 'gateway-rate' }
+  );
+
 /** Something that goes wrong on request. */
-export type Fault = HttpFault | NoticeFault | MqttFault | BlockFault;
+export type Fault = HttpFault | NoticeFault | MqttFault | BlockFault | GatewayFault;
 
 /** The discriminant of {@link Fault}. */
 export type FaultKind = Fault['kind'];

@@ -13,6 +13,8 @@ export interface Occasion {
   readonly on?: 'connect' | 'publish' | 'notice';
   /** Which message of its QoS it is in the present second; compared with `mqtt-rate-limit`. */
   readonly message?: { readonly qos: number; readonly count: number };
+  /** What a gateway asks for; compared with that of the gateway's faults. */
+  readonly request?: string;
 }
 
 /** A fault that strikes, narrowed to the kinds that were asked for. */
@@ -80,6 +82,9 @@ const REQUIRED: Readonly<Record<FaultKind, readonly string[]>> = {
   'mqtt-block-error': [],
   'mqtt-block-late': [],
   'mqtt-block-patch': ['data'],
+  'gateway-error': ['code'],
+  'gateway-lost': [],
+  'gateway-rate': [],
 };
 
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
@@ -157,6 +162,7 @@ function matches(fault: Fault, occasion: Occasion): boolean {
   if (fault.firmwareId !== undefined && fault.firmwareId !== occasion.firmwareId) return false;
   if (fault.kind === 'mqtt-drop' && fault.on !== occasion.on) return false;
   if (fault.kind === 'mqtt-rate-limit' && !isOverRate(fault, occasion)) return false;
+  if ('request' in fault && fault.request !== occasion.request) return false;
   return fault.deviceName === undefined || fault.deviceName === occasion.deviceName;
 }
 

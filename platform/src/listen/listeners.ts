@@ -1,5 +1,5 @@
 // listen/: ports that listen, what their connections may cost (limits.ts, http-guard.ts), and the
-// identity they show (ca.ts). Knows no protocol over TCP, TLS and HTTP. Imports base, store (private
+// identities that both sides show (ca.ts, device-ca.ts, authority.ts). Knows no protocol over TCP, TLS and HTTP. Imports base, store (private
 // files).
 
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
@@ -44,9 +44,17 @@ export function listenTcp(place: Place, accept: Accept): Promise<Listener> {
   return listen(server, place, connections);
 }
 
-export function listenTls(place: Place, identity: TlsIdentity, accept: Accept): Promise<Listener> {
+/** `clientCa`: what clients may show certificates of, in PEM; none has to, and none is refused. */
+export function listenTls(
+  place: Place,
+  identity: TlsIdentity,
+  clientCa: string,
+  accept: Accept,
+): Promise<Listener> {
   const connections = new Connections(place.connections);
-  const server = createTlsServer(tlsOptions(identity, place), acceptor(connections, accept));
+  const wanted = { requestCert: true, rejectUnauthorized: false, ca: clientCa };
+  const options = { ...tlsOptions(identity, place), ...wanted };
+  const server = createTlsServer(options, acceptor(connections, accept));
   server.on('tlsClientError', endHandshake);
   return listen(server, place, connections);
 }

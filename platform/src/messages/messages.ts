@@ -26,13 +26,15 @@ interface Dependencies {
   readonly events: Events;
   readonly devices: Devices;
   readonly connections: Connections;
+  /** The gateway through which a device is connected, if it is. */
+  readonly carrierOf: (key: DeviceKey) => DeviceKey | undefined;
   /** Aborted when the platform closes. */
   readonly closing: AbortSignal;
 }
 
 /** A call whose answer is awaited. */
 interface Awaited {
-  readonly device: string;
+  readonly device: DeviceKey;
   readonly answer: (payload: Buffer) => void;
 }
 
@@ -124,10 +126,17 @@ export class Messages {
   /** @internal A device answers a call. */
   answered(key: DeviceKey, topic: string, payload: Buffer): void {
     const awaited = this.#awaited.get(topic);
-    if (awaited === undefined || awaited.device !== deviceId(key)) {
+    if (awaited === undefined || !this.#speaksFor(key, awaited.device)) {
       throw new BadMessage('there is no call with this id that awaits an answer');
     }
     awaited.answer(Buffer.from(payload));
+  }
+
+  /** On topics that name no device, a gateway answers for the devices that it carries. */
+  #speaksFor(key: DeviceKey, called: DeviceKey): boolean {
+    if (deviceId(key) === deviceId(called)) return true;
+    const carrier = this.#deps.carrierOf(called);
+    return carrier !== undefined && deviceId(carrier) === deviceId(key);
   }
 
   #expectDevice(key: DeviceKey): void {
@@ -180,7 +189,7 @@ export class Messages {
       );
       signal.addEventListener('abort', abort);
       this.#awaited.set(topic, {
-        device: deviceId(key),
+        device: key,
         answer: (payload) => end(() => resolve(payload)),
       });
     });

@@ -13,6 +13,17 @@ export interface BrokerListener {
   message(topic: string, payload: Buffer, from?: DeviceKey): void;
 }
 
+/** What a broker asks about gateways, whose connections carry other devices' messages. */
+export interface Carriage {
+  /** The gateway through which a device is logged in. */
+  carrierOf(key: DeviceKey): DeviceKey | undefined;
+  /**
+   * A gateway has published to a topic of a device that it does not carry. Whether it may stay
+   * connected: the message is dropped in any case.
+   */
+  strayed(gateway: DeviceKey, owner: DeviceKey): boolean;
+}
+
 /** Whether a broker can be used. */
 export interface BrokerHealth {
   readonly connected: boolean;
@@ -36,7 +47,9 @@ export interface Broker {
    * one that the topic names.
    */
   publish(topic: string, payload: string | Buffer, qos: 0 | 1, to?: DeviceKey): Promise<void>;
-  /** Ends the device's connection, if this broker has it. */
+  /** Ends the device's connection, or the one that carries it, if this broker has it. */
   disconnect(key: DeviceKey): void;
+  /** Ends the device's own connection; when this returns, everyone has heard of its end. */
+  evict(key: DeviceKey): void;
   close(): Promise<void>;
 }

@@ -55,8 +55,13 @@ export class Connections {
     });
   }
 
-  /** Ends the device's connection, if the broker has it. */
+  /** Ends the device's connection, or the one that carries it, if the broker has it. */
   disconnect(key: DeviceKey): void {
     this.#broker?.disconnect(key);
+  }
+
+  /** Ends the device's own connection; when this returns, everyone has heard of its end. */
+  evict(key: DeviceKey): void {
+    this.#broker?.evict(key);
   }
 }

@@ -1,4 +1,10 @@
 import type { DeviceKey } from '../types/device';
+import {
+  GATEWAY_FILTERS,
+  GATEWAY_THINGS,
+  type GatewayKind,
+  parseSessionTopic,
+} from './gateway-topics';
 
 /** What a device may send the platform. */
 export type UpstreamKind =
@@ -10,7 +16,8 @@ export type UpstreamKind =
   | 'config-get'
   | 'config-push-reply'
   | 'time'
-  | 'call-answer';
+  | 'call-answer'
+  | GatewayKind;
 
 export interface Upstream {
   readonly kind: UpstreamKind;
@@ -24,6 +31,7 @@ const THING_KINDS: ReadonlyMap<string, UpstreamKind> = new Map([
   ['file/download', 'block'],
   ['config/get', 'config-get'],
   ['config/push_reply', 'config-push-reply'],
+  ...GATEWAY_THINGS,
 ]);
 
 const TIME = /^\/ext\/ntp\/([^/+#]+)\/([^/+#]+)\/request$/;
@@ -43,7 +51,11 @@ export const UPSTREAM_FILTERS = [
 ] as const;
 
 /** Filters of what devices ask besides upgrades and configurations. */
-export const MESSAGE_FILTERS = ['/ext/ntp/+/+/request', '/sys/+/+/rrpc/response/+'] as const;
+export const MESSAGE_FILTERS = [
+  '/ext/ntp/+/+/request',
+  '/sys/+/+/rrpc/response/+',
+  ...GATEWAY_FILTERS,
+];
 
 /**
  * Undefined for a topic that is not the platform's business. `from` is the device on whose connection
@@ -65,7 +77,8 @@ export function parseUpstream(topic: string, from?: DeviceKey): Upstream | undef
   return (
     match(topic, THING, (tail) => THING_KINDS.get(tail)) ??
     match(topic, TIME, () => 'time') ??
-    match(topic, ANSWER, () => 'call-answer')
+    match(topic, ANSWER, () => 'call-answer') ??
+    parseSessionTopic(topic)
   );
 }
 
@@ -98,8 +111,9 @@ export function isSystemTopic(topic: string): boolean {
   return SYSTEM.test(topic);
 }
 
-/** The device whose topic it is, by the names in it. */
+/** The device whose topic or filter it is, going by where the names stand. */
 export function ownerOf(topic: string): DeviceKey | undefined {
+  if (topic.startsWith('/ext/rrpc/')) return undefined;
   const levels = topic.split('/');
   const at = SYSTEM_BRANCHES.get(levels[1] ?? '') ?? 1;
   const [productKey, deviceName] = levels.slice(at, at + 2);

@@ -17,6 +17,13 @@ const DIGESTS: readonly Member[] = [
 /** What a record of each kind has at least. */
 const SHAPES: Readonly<Record<RecordKind, readonly Member[]>> = {
   device: [...KEY, ['deviceSecret', 'string'], ['versions', 'object']],
+  product: [
+    ['productKey', 'string'],
+    ['productSecret', 'string'],
+  ],
+  token: [...KEY, ['clientId', 'string'], ['deviceToken', 'string']],
+  certificate: [...KEY, ['serial', 'string'], ['fingerprint', 'string'], ['notAfter', 'number']],
+  relation: [...KEY, ['gateway', 'object']],
   firmware: [...DIGESTS, ['version', 'string']],
   config: DIGESTS,
   upgrade: [

@@ -9,13 +9,27 @@
  * | kind     | room     | key                                      |
  * |----------|----------|------------------------------------------|
  * | device   | devices  | `{deviceName}&{productKey}`              |
+ * | product  | devices  | product key                              |
+ * | token    | identities | `{deviceName}&{productKey}/{clientId}`  |
+ * | certificate | identities | serial number                        |
+ * | relation | gateways | `{deviceName}&{productKey}` of the sub-device |
  * | firmware | firmware | id of the firmware                       |
  * | config   | configs  | product key                              |
  * | upgrade  | engine   | id of the upgrade, without its tasks     |
  * | task     | engine   | `{upgradeId}/{deviceName}&{productKey}`  |
  * | file     | store    | `{folder}/{id}`: to be removed at a start |
  */
-export type RecordKind = 'device' | 'firmware' | 'config' | 'upgrade' | 'task' | 'file';
+export type RecordKind =
+  | 'device'
+  | 'product'
+  | 'token'
+  | 'certificate'
+  | 'relation'
+  | 'firmware'
+  | 'config'
+  | 'upgrade'
+  | 'task'
+  | 'file';
 
 /** One record to write, or to remove where there is none. */
 export interface Change {

@@ -17,6 +17,10 @@ export interface Device extends DeviceKey {
   readonly createdAt: number;
   /** Last version reported by each module; the default module has the key `default`. */
   readonly versions: Readonly<Record<string, string>>;
+  /** When it first signed in, milliseconds since the epoch; absent until then. */
+  readonly activatedAt?: number;
+  /** A disabled device may not connect, neither itself nor through a gateway. */
+  readonly disabled: boolean;
   /** Always `unknown` on an external broker, which shows messages and no connections. */
   readonly presence: Presence;
   /** Whether `presence` is `yes`. */

@@ -333,3 +333,96 @@ test('events are streamed until the platform closes', async () => {
   ]);
   expect(text).toContain('"version":"1.0.0"');
 });
+
+test('products show their secret on request alone', async () => {
+  const made = await call('POST', '/products', { productKey: 'pk', dynamicRegistration: true });
+  expect(made).toEqual({
+    status: 201,
+    body: {
+      productKey: 'pk',
+      authentication: 'secret',
+      dynamicRegistration: true,
+      createdAt: expect.any(Number),
+    },
+  });
+  const { productSecret } = platform.products.get('pk') ?? {};
+  expect((await call('GET', '/products')).body).toEqual({ products: [made.body] });
+  expect((await call('GET', '/products/pk')).body).toEqual(made.body);
+  expect((await call('GET', '/products/pk/secret')).body).toEqual({
+    productKey: 'pk',
+    productSecret,
+  });
+  const off = await call('PATCH', '/products/pk', { dynamicRegistration: false });
+  expect([off.status, off.body.dynamicRegistration]).toEqual([200, false]);
+  const codes = [
+    await call('POST', '/products', { productKey: 'pk' }),
+    await call('POST', '/products', { productKey: 'x', authentication: 'none' }),
+    await call('PATCH', '/products/pk', {}),
+    await call('GET', '/products/x/secret'),
+  ].map(({ status, body }) => [status, body.error?.code]);
+  expect(codes).toEqual([
+    [409, 'ERR_PRODUCT_EXISTS'],
+    [400, 'ERR_INVALID_ARGUMENT'],
+    [400, 'ERR_INVALID_ARGUMENT'],
+    [404, 'ERR_PRODUCT_UNKNOWN'],
+  ]);
+});
+
+test('devices are disabled, enabled and reset; their tokens are listed and kept', async () => {
+  await platform.devices.add({ productKey: PRODUCT, deviceName: 'lamp' });
+  const path = `/devices/${PRODUCT}/lamp`;
+  for (const [action, disabled] of [
+    ['disable', true],
+    ['enable', false],
+    ['reset', false],
+  ] as const) {
+    expect((await call('POST', `${path}/${action}`, {})).status).toBe(204);
+    expect((await call('GET', path)).body.disabled).toBe(disabled);
+  }
+  expect((await call('POST', `/devices/${PRODUCT}/x/disable`, {})).status).toBe(404);
+  expect((await call('GET', `${path}/tokens`)).body).toEqual({ tokens: [] });
+  expect((await call('POST', `${path}/tokens/x/keep`, {})).body.error?.code).toBe(
+    'ERR_TOKEN_UNKNOWN',
+  );
+});
+
+test('the topology of a gateway is shown and changed', async () => {
+  for (const deviceName of ['hub', 'sensor']) {
+    await platform.devices.add({ productKey: PRODUCT, deviceName });
+  }
+  const path = `/gateways/${PRODUCT}/hub/topology`;
+  const sensor = { productKey: PRODUCT, deviceName: 'sensor' };
+  const shown = { ...sensor, addedAt: expect.any(Number), loggedIn: false };
+  const added = await call('POST', path, { devices: [sensor] });
+  expect([added.status, added.body]).toEqual([200, { devices: [shown] }]);
+  expect((await call('GET', path)).body).toEqual({ devices: [shown] });
+  const asked = await call('POST', `${path}/propose`, { devices: [sensor], timeoutSeconds: 1 });
+  expect(asked.body).toEqual({ state: 'offline' });
+  expect((await call('POST', `${path}/remove`, { devices: [sensor] })).body).toEqual({
+    devices: [],
+  });
+  const again = await call('POST', `${path}/remove`, { devices: [sensor] });
+  expect([again.status, again.body.error?.code]).toEqual([404, 'ERR_RELATION_UNKNOWN']);
+  expect((await call('POST', path, { devices: [] })).status).toBe(400);
+  expect((await call('POST', path, { devices: [{ ...sensor, deviceName: 'x' }] })).status).toBe(
+    404,
+  );
+});
+
+test('certificates are issued, listed without their keys, and revoked', async () => {
+  await platform.products.add({ productKey: PRODUCT, authentication: 'x509' });
+  await platform.devices.add({ productKey: PRODUCT, deviceName: 'lamp' });
+  const path = `/devices/${PRODUCT}/lamp/certificates`;
+  const { status, body } = await call('POST', path, { days: 1 });
+  expect([status, body.key]).toEqual([201, expect.stringMatching(/^-----BEGIN PRIVATE KEY/)]);
+  const { certificate: _, key: __, ...shown } = body;
+  expect((await call('GET', path)).body).toEqual({ certificates: [shown] });
+  expect((await call('GET', '/certificates')).body).toEqual({ certificates: [shown] });
+  expect((await call('DELETE', `/certificates/${body.serial}`)).status).toBe(204);
+  const [revoked] = platform.certificates.list();
+  expect(revoked?.revokedAt).toBeDefined();
+  expect((await call('DELETE', '/certificates/x')).body.error?.code).toBe(
+    'ERR_CERTIFICATE_UNKNOWN',
+  );
+  expect((await call('POST', path, { days: 0 })).status).toBe(400);
+});

@@ -30,6 +30,7 @@ test('everything has a default', () => {
     objectStore: { badRange: 'whole', signedRequests: 'strict' },
     urlLifetimeSeconds: 86_400,
     urlMinLength: 0,
+    maxSubDevices: 2000,
     maxFirmwareBytes: 1000 * 1024 * 1024,
     signingKey: undefined,
     log: undefined,

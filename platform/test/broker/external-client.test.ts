@@ -4,6 +4,7 @@ import { type Device, ManualClock, Platform } from '../../src/index';
 import { atEnd } from '../support/clean-up';
 import { PRODUCT, TestDevice } from '../support/device';
 import { bytes, download } from '../support/download';
+import { claim } from '../support/gateway';
 import { startPlatform, temporaryFolder } from '../support/start';
 
 const image = bytes(50_000);
@@ -112,16 +113,16 @@ test('messages, calls and the time go through it; what needs its connections doe
 });
 
 test('a broker set up for upgrades alone serves for those, and the rest is reported', async () => {
-  const { url, stop } = await runBroker(0, undefined, (filter) => /ntp|rrpc/.test(filter));
+  const { url, stop } = await runBroker(0, undefined, (filter) => /ext|rrpc|topo/.test(filter));
   const platform = await startPlatform({ broker: { url, reconnectMs: 20 } });
   expect(platform.health.broker).toEqual({ connected: true });
   const lost = platform.waitFor('broker-health');
   await stop();
   await lost;
   const complaint = platform.waitFor('bad-message');
-  await runBroker(Number(new URL(url).port), undefined, (filter) => /ntp|rrpc/.test(filter));
+  await runBroker(Number(new URL(url).port), undefined, (filter) => /ext|rrpc|topo/.test(filter));
   expect(await complaint).toMatchObject({
-    topic: '/ext/ntp/+/+/request, /sys/+/+/rrpc/response/+',
+    topic: expect.stringContaining('/ext/ntp/+/+/request, /sys/+/+/rrpc/response/+'),
     reason: expect.stringContaining('refuses to let the platform subscribe'),
   });
   expect(platform.health.broker).toEqual({ connected: true });
@@ -142,6 +143,32 @@ test('a message that the broker cannot take is an error', async () => {
   });
   const { topic: _, ...call } = message;
   await expect(platform.messages.call(call)).rejects.toMatchObject(code);
+});
+
+test('a gateway logs its sub-device in, and has a notice for it', async () => {
+  const url = await startBroker();
+  const platform = await startPlatform({ broker: { url } });
+  const hub = await platform.devices.add({ productKey: PRODUCT, deviceName: 'hub' });
+  const sensor = await platform.devices.add({ productKey: PRODUCT, deviceName: 'sensor' });
+  const link = await TestDevice.connect(platform, hub, { url });
+  const topics = {
+    add: `/sys/${link.names}/thing/topo/add`,
+    login: `/ext/session/${link.names}/combine/login`,
+  };
+  await link.client.subscribeAsync([`${topics.add}_reply`, `${topics.login}_reply`]);
+  for (const topic of [topics.add, topics.login]) {
+    await link.client.publishAsync(topic, JSON.stringify({ id: '1', params: claim(sensor) }));
+    const { topic: replied, payload } = await link.next();
+    expect([replied, JSON.parse(payload.toString()).code]).toEqual([`${topic}_reply`, 200]);
+  }
+  expect(platform.gateways.topology(hub)).toMatchObject([{ loggedIn: true }]);
+  expect(platform.devices.get(sensor)?.presence).toBe('unknown');
+  await link.client.subscribeAsync(`/ota/device/upgrade/${PRODUCT}/sensor`);
+  const firmware = await platform.firmware.add({ productKey: PRODUCT, version: '2', data: image });
+  await platform.upgrades.start({ firmwareId: firmware.id, devices: ['sensor'] });
+  const inform = JSON.stringify({ id: '1', params: { version: '1' } });
+  await link.client.publishAsync(`/ota/device/inform/${PRODUCT}/sensor`, inform);
+  expect((await link.notice()).data.version).toBe('2');
 });
 
 test('the whole job goes through a broker of somebody else', async () => {

@@ -25,6 +25,7 @@ test.each([
     () => TestDevice.connect(platform, device, signIn(device, { clientId: 'b', timestamp: '1' })),
   ],
   ['its removal', () => platform.devices.remove(device)],
+  ['its being disabled', () => platform.devices.disable(device)],
   ['the operator', async () => platform.devices.disconnect(device)],
 ])('a connection is cut without a packet by %s', async (_, cut) => {
   const came = platform.waitFor('device-connected');

@@ -41,7 +41,7 @@ test('a port in use is an error that names it', async () => {
 
 test('a failed handshake leaves the listener well', async () => {
   const identity = await localIdentity(await temporaryFolder(), ['localhost', HOST]);
-  const listener = await listenTls(place(), identity, (socket) => socket.end('hello'));
+  const listener = await listenTls(place(), identity, identity.ca, (socket) => socket.end('hello'));
   atEnd(() => listener.close());
   const stranger = connect(listener.port, HOST);
   stranger.on('error', () => undefined);

@@ -16,6 +16,7 @@ function broker(over: Partial<Broker> = {}): Broker {
     canReceive: () => true,
     publish: async () => undefined,
     disconnect: () => undefined,
+    evict: () => undefined,
     close: async () => undefined,
     ...over,
   };

@@ -71,6 +71,18 @@ test.each([
   expect([ownerOf(topic), isSystemTopic(topic)]).toEqual([key, isOfSystem]);
 });
 
+test.each([
+  ['/sys/pk/dn/thing/#', 'pk/dn'],
+  ['/ext/session/pk/dn/combine/login', 'pk/dn'],
+  ['/ota/device/upgrade/+/+', '+/+'],
+  ['/ota/#', undefined],
+  ['#', undefined],
+  ['/ext/rrpc/7/pk/dn', undefined],
+])('the filter %s is in the branch of %p', (filter, names) => {
+  const owner = ownerOf(filter);
+  expect(owner && `${owner.productKey}/${owner.deviceName}`).toBe(names);
+});
+
 test.each(['', '/', '/sys/pk', '/ota/device/upgrade/pk', '/pk', 'sys/pk/dn'])(
   '%j names no device',
   (topic) => expect(ownerOf(topic)).toBeUndefined(),

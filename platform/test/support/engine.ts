@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { ManualClock } from '../../src/base/clock';
 import type { Configs } from '../../src/configs/configs';
 import { Devices } from '../../src/devices/devices';
+import { Products } from '../../src/devices/products';
 import { Blocks } from '../../src/engine/blocks';
 import { Engine } from '../../src/engine/engine';
 import { Jobs } from '../../src/engine/jobs';
@@ -10,6 +11,8 @@ import { Visits } from '../../src/engine/visits';
 import { Events } from '../../src/events/events';
 import { Faults } from '../../src/faults/faults';
 import type { FirmwareStore } from '../../src/firmware/store';
+import { Gateways } from '../../src/gateways/gateways';
+import { Registrations } from '../../src/identities/registration';
 import type { DeviceKey, Firmware, Presence, UpgradeOptions, UpgradeTask } from '../../src/index';
 import { Messages } from '../../src/messages/messages';
 import type { Broker } from '../../src/protocol/broker';
@@ -56,6 +59,8 @@ class PaperBroker implements Broker {
 
   disconnect(): void {}
 
+  evict(): void {}
+
   async close(): Promise<void> {}
 }
 
@@ -84,6 +89,8 @@ export class EngineRig {
       presence: (key) => connections.presence(key),
       disconnect: () => undefined,
       removed: () => undefined,
+      switched: () => undefined,
+      reset: () => undefined,
     });
     const firmware = {
       available: (id: string) => this.#firmware.get(id),
@@ -93,10 +100,16 @@ export class EngineRig {
     const common = { clock, events, connections, devices: this.devices, firmware, faults };
     const rooms = { ...common, jobs: this.jobs, visits: new Visits(clock, GRACE_MS) };
     this.notices = new Notices({ ...rooms, firmwareUrl: (id) => id, signingKey: undefined });
-    const [notices, blocks, configs] = [this.notices, new Blocks(rooms), {} as Configs];
     const closing = new AbortController().signal;
-    const messages = new Messages({ ...common, closing });
-    this.#engine = new Engine({ ...rooms, notices, blocks, configs, messages });
+    const products = new Products(store, clock);
+    const registrations = new Registrations({ ...rooms, store, products });
+    const all = { ...rooms, store, products, registrations };
+    const gateways = new Gateways({ ...all, maxSubDevices: 10, closing });
+    const blocks = new Blocks({ ...rooms, carriedBy: (key) => gateways.carriedBy(key) });
+    const carrierOf = (key: DeviceKey) => gateways.carrierOf(key);
+    const messages = new Messages({ ...common, carrierOf, closing });
+    const [notices, configs] = [this.notices, {} as Configs];
+    this.#engine = new Engine({ ...rooms, notices, blocks, configs, messages, gateways });
     this.upgrades = new Upgrades({ ...rooms, notices, closing });
   }
 
