@@ -40,6 +40,9 @@ function connectionOf(more: Partial<CheckedTransport> = {}) {
     onUpgrade: note('upgrade'),
     onRefused: note('refused'),
     onNothing: note('nothing'),
+    onConfig: note('config'),
+    onConfigRefused: note('configRefused'),
+    onConfigNothing: note('configNothing'),
     onClosed: note('closed'),
   };
   let receive: AttachReceive = () => false;

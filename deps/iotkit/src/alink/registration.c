@@ -83,8 +83,7 @@ static int write_password(const struct iotkit_register_options *options, uint32_
   ik_buf_init(&content, CONTENT_MAX);
   int rc = ik_buf_printf(&content, "deviceName%sproductKey%srandom%" PRIu32, options->device_name,
                          options->product_key, random);
-  if (rc == 0)
-    rc = ik_sign_mac(options->method, options->product_secret, &content, out->password);
+  if (rc == 0) rc = ik_sign_mac(options->method, options->product_secret, &content, out->password);
   ik_buf_free(&content);
   return rc;
 }
