@@ -38,6 +38,11 @@ static void check_channel(const struct fault *fault, int rc, const char *detail)
   online_check_again(online_channel);
 }
 
+static void check_over(const struct fault *fault, int rc, const char *detail) {
+  judge(fault, rc, detail);
+  online_check_again(online_over);
+}
+
 /* Its codes are those of the vendor's API; a failure of one call is the program's to make good. */
 static void check_published(const struct fault *fault, int rc, const char *detail) {
   if (fault == NULL) judge(fault, rc, detail);
@@ -49,6 +54,7 @@ static const struct scenario online_scenarios[] = {
     {"client", online_prepare_broker, online_client, check_client, false},
     {"loop", online_prepare_broker, online_loop, check_loop, false},
     {"channel", online_prepare_broker, online_channel, check_channel, false},
+    {"over", online_prepare_broker, online_over, check_over, false},
     {"published", online_prepare_broker, online_published, check_published, true},
 };
 

@@ -11,7 +11,7 @@
 #include "iot_export.h"
 #include "iotkit_loop.h"
 #include "iotkit_mqtt.h"
-#include "iotkit_ota.h"
+#include "iotkit_over.h"
 #include "port/port.h"
 #include "support/job_run.h"
 #include "support/mini_broker.h"
@@ -336,6 +336,59 @@ int online_channel(char *detail) {
   (void)iotkit_ota_free(channel.ota);
   iotkit_job_unref(channel.job);
   (void)iotkit_mqtt_free(channel.device.client);
+  return rc;
+}
+
+/* ---- a channel over functions of the program's ---- */
+
+static int over_publish(void *ctx, const char *topic, const void *payload, size_t len,
+                        uint8_t qos) {
+  const struct channel *channel = ctx;
+  (void)topic, (void)payload, (void)len, (void)qos;
+  return channel->device.connected ? 1 : IK_ENOT_CONNECTED;
+}
+
+static int over_subscribe(void *ctx, const char *topic, uint8_t qos) {
+  (void)ctx, (void)topic, (void)qos;
+  return 0;
+}
+
+static int over_unsubscribe(void *ctx, const char *topic) {
+  return over_subscribe(ctx, topic, 0);
+}
+
+/* Feeds until the upgrade is there; what was refused for want of memory is pushed again. */
+static int feed_upgrade(struct channel *channel) {
+  for (unsigned i = 0; channel->job == NULL; i++) {
+    int rc = iotkit_ota_feed(channel->ota, UPGRADE_TOPIC, strlen(UPGRADE_TOPIC), notice,
+                             strlen(notice), false);
+    if (rc != 1) return rc < 0 ? rc : IK_EINTERNAL;
+    if (channel->job == NULL && i == TRIES_MAX) return channel->device.error;
+  }
+  return 0;
+}
+
+int online_over(char *detail) {
+  struct channel channel = {0};
+  const struct iotkit_transport transport = {.publish = over_publish,
+                                             .subscribe = over_subscribe,
+                                             .unsubscribe = over_unsubscribe,
+                                             .ctx = &channel};
+  const struct iotkit_ota_options options = {
+      .product_key = "pk",
+      .device_name = "dn",
+      .fetch = {.retry_min_ms = 1, .retry_max_ms = 1, .max_retries = 3, .proxy = ""},
+      .on_upgrade = take_upgrade,
+      .on_refused = take_refusal,
+      .ctx = &channel};
+  int rc = iotkit_ota_new_over(&transport, &options, &channel.ota, detail);
+  if (rc == 0) rc = iotkit_ota_report_version(channel.ota, "1.0.0", NULL); /* is kept */
+  channel.device.connected = true;
+  if (rc >= 0) rc = iotkit_ota_connected(channel.ota);
+  if (rc == 0) rc = feed_upgrade(&channel);
+  if (rc == 0) rc = fetch_all(channel.job, detail);
+  (void)iotkit_ota_free(channel.ota);
+  iotkit_job_unref(channel.job);
   return rc;
 }
 

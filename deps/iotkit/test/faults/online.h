@@ -1,6 +1,7 @@
 /*
  * online.h - what a device does over sockets, as scenarios: a fetch, a client that subscribes and
- * publishes, the same on a loop, a channel with its upgrade, a program of the published API. Servers
+ * publishes, the same on a loop, a channel with its upgrade, one
+ * over functions of the program's, a program of the published API. Servers
  * and brokers are the test's.
  */
 #ifndef TEST_FAULTS_ONLINE_H
@@ -24,6 +25,7 @@ void online_prepare_broker(void);
 int online_client(char *detail);
 int online_loop(char *detail);
 int online_channel(char *detail);
+int online_over(char *detail);
 int online_published(char *detail);
 /* Ends what prepare began. */
 void online_tidy(void);
