@@ -30,7 +30,8 @@ test('updates itself over the connection it has, and ends in order', async () =>
   await program.says(/runs 2\.0\.0\n/);
   expect(image.equals(await readFile(world.path('firmware.bin')))).toBe(true);
   expect(await program.stop('SIGTERM')).toEqual({ code: 0, signal: null });
-  expect(program.output).toMatch(/connected\n.*closing\nclosed\n$/s);
+  // What MQTT.js says of the end of its connection may come after it.
+  expect(program.output).toMatch(/connected\n.*closing\nclosed\n/s);
 
   const heard = world.platform.waitFor('version-reported', ({ version }) => version === '2.0.0');
   const again = start();
