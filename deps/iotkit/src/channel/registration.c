@@ -132,6 +132,14 @@ static void on_event(void *ctx, iotkit_mqtt_t *client, const struct iotkit_mqtt_
   if (event->state == IOTKIT_MQTT_CLOSED) take_closed(registration, event);
 }
 
+static int start_client(struct iotkit_registration *registration, char *detail) {
+  const int rc = iotkit_mqtt_start(registration->client);
+  if (rc == IK_EMQTT_IN_USE)
+    ik_detail(detail, "%s of %s", registration->asked.device_name, registration->asked.product_key);
+  registration->started = rc == 0;
+  return rc;
+}
+
 /* Before the client is started: what is kept already, or the right to register. */
 static void look_at_file(struct iotkit_registration *registration, uint64_t now_ms) {
   char detail[IOTKIT_DETAIL_MAX] = "";
@@ -146,11 +154,8 @@ static void look_at_file(struct iotkit_registration *registration, uint64_t now_
     registration->look_ms = now_ms + LOOK_AGAIN_MS;
     return;
   }
-  if (rc == 0) {
-    rc = iotkit_mqtt_start(registration->client);
-    registration->started = rc == 0;
-    if (rc == 0) return;
-  }
+  if (rc == 0) rc = start_client(registration, detail);
+  if (registration->started) return;
   end(registration, rc < 0 ? rc : 0, detail);
 }
 
@@ -233,15 +238,15 @@ int ik_registration_new_over(const struct iotkit_register_options *given, ik_dia
       options.connect_timeout_ms ? options.connect_timeout_ms : CONNECT_TIMEOUT_DEFAULT_MS;
   registration->answer_end_ms = UINT64_MAX;
   registration->result = IK_EAGAIN;
-  registration->started = !options.credentials_file;
   rc = make_client(registration, &options, dial, dial_ctx, detail);
-  if (rc == 0 && options.credentials_file) rc = use_file(registration, &options, detail);
-  if (rc == 0 && registration->started) rc = iotkit_mqtt_start(registration->client);
+  if (rc == 0) keep_names(registration, &options);
+  if (rc == 0)
+    rc = options.credentials_file ? use_file(registration, &options, detail)
+                                  : start_client(registration, detail);
   if (rc < 0) {
     iotkit_registration_free(registration);
     return rc;
   }
-  keep_names(registration, &options);
   *out = registration;
   return 0;
 }

@@ -446,6 +446,7 @@ static void bad_options(void **state) {
 
 static void a_connected_device_does_not_register(void **state) {
   struct rig rig, second;
+  char detail[IOTKIT_DETAIL_MAX] = "";
   const struct iotkit_register_options none = {0};
   struct iotkit_register_options options = {.host = "broker",
                                             .port = 1883,
@@ -457,7 +458,7 @@ static void a_connected_device_does_not_register(void **state) {
   options.tls = rig.tls;
   fake_wire_init(&second.wire);
   assert_int_equal(
-      ik_registration_new_over(&options, fake_dial, &second.wire, &second.registration, NULL),
+      ik_registration_new_over(&options, fake_dial, &second.wire, &second.registration, detail),
       IK_EMQTT_IN_USE);
   assert_null(second.registration);
   fake_wire_free(&second.wire);
