@@ -186,9 +186,8 @@ export class Gateways implements Carriage {
     return true;
   }
 
-  /** @internal A device has a connection of its own, which carries nobody yet. */
+  /** @internal A device has a connection of its own. */
   arrived(key: DeviceKey): void {
-    this.#sessions.closeAll(key);
     this.#end(key, CODE.elsewhere);
   }
 

@@ -148,14 +148,6 @@ describe('a registered device', () => {
     await waiting.closed;
   });
 
-  test('does not end a connection of the same name', async () => {
-    const connected = platform.waitFor('device-connected');
-    const lamp = await TestDevice.connect(platform, device);
-    await connected;
-    expect(await refusal()).toBe(4);
-    await lamp.settle();
-  });
-
   test('is refused on request, as any device', async () => {
     platform.faults.set({ kind: 'mqtt-refuse', returnCode: 3, times: 1 });
     expect(await refusal()).toBe(3);
@@ -212,6 +204,15 @@ describe('a device that nobody registered', () => {
     await expect(platform.registrations.keepToken(key, 'x')).rejects.toMatchObject({
       code: 'ERR_TOKEN_UNKNOWN',
     });
+  });
+
+  test('does not end a connection of the same name by registering', async () => {
+    const { client } = await connectEarly(platform, byToken(await register(UNKNOWN)));
+    const went: string[] = [];
+    platform.on('device-disconnected', ({ deviceName }) => went.push(deviceName));
+    await register(UNKNOWN);
+    await client.publishAsync(`/${PRODUCT}/lamp/user/update`, 'x', { qos: 1 });
+    expect(went).toEqual([]);
   });
 
   test('cannot take the name of one that has signed in by its own secret', async () => {
