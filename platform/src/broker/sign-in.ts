@@ -64,7 +64,15 @@ const BY_TOKEN = 'connwl';
 
 /** Whether a client id is of a connection that is here to register. */
 export function isRegistration(clientId: string): boolean {
-  return /[|,]authType=(?:register|regnwl)[|,]/.test(clientId);
+  try {
+    return registers(parseClientId(clientId));
+  } catch {
+    return false;
+  }
+}
+
+function registers({ parameters: { authType } }: ClientId): boolean {
+  return authType === REGISTER || authType === REGISTER_UNKNOWN;
 }
 
 /** Whether a connection says no names: its certificate says who it is. */
@@ -82,11 +90,10 @@ export async function admit(attempt: Attempt, parts: SignInParts): Promise<Admis
   const key = named ?? ownerOfCertificate(attempt, parts);
   const [fault] = parts.faults.strike(['mqtt-refuse'], { deviceName: key.deviceName }, 1);
   if (fault !== undefined) throw new Refusal(fault.returnCode, 'refused on request (fault)');
-  const { authType } = clientId.parameters;
-  if (authType === REGISTER || authType === REGISTER_UNKNOWN) {
+  if (registers(clientId)) {
     return { as: 'registrant', greeting: await register(key, clientId, attempt, parts) };
   }
-  if (authType === BY_TOKEN) checkToken(key, clientId, attempt, parts);
+  if (clientId.parameters.authType === BY_TOKEN) checkToken(key, clientId, attempt, parts);
   else if (parts.productOf(key.productKey)?.authentication === 'x509') {
     checkCertificate(key, clientId, attempt, parts);
   } else checkSecret(key, clientId, attempt, parts);

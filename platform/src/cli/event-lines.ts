@@ -29,8 +29,10 @@ export function describe(event: PlatformEvent): string | undefined {
       return event.code === 200
         ? undefined
         : `${event.deviceName} is refused ${event.request}: ${event.reason} (${event.code})`;
-    case 'topology-changed':
-      return `${event.deviceName} is ${event.isRelated ? 'now' : 'no longer'} a sub-device of ${event.gateway.deviceName}`;
+    case 'topology-changed': {
+      const { deviceName, gateway, isRelated } = event;
+      return `${deviceName} is ${isRelated ? 'now' : 'no longer'} a sub-device of ${gateway.deviceName}`;
+    }
     case 'sub-devices-found':
       return `${event.deviceName} has found ${event.devices.length} devices`;
     case 'bad-message':

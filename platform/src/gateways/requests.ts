@@ -1,5 +1,3 @@
-// Tested by platform/test/gateways/gateways.test.ts
-
 import { createHash } from 'node:crypto';
 import type { Devices } from '../devices/devices';
 import { checkDeviceKey, deviceId } from '../devices/names';

@@ -1,5 +1,3 @@
-// Tested by platform/test/gateways/gateways.test.ts
-
 import type { Clock } from '../base/clock';
 import { deviceId } from '../devices/names';
 import type { DeviceKey } from '../types/device';

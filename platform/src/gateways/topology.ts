@@ -22,7 +22,8 @@ export class Topology {
   }
 
   async load(): Promise<void> {
-    for (const relation of await this.#store.load<Relation>('relation')) this.#set(relation);
+    const relations = await this.#store.load<Relation>('relation');
+    for (const relation of relations.sort((a, b) => a.addedAt - b.addedAt)) this.#set(relation);
   }
 
   gatewayOf(sub: DeviceKey): DeviceKey | undefined {

@@ -17,6 +17,7 @@ interface Answer {
 
 const PATH = '/auth/register/device';
 const MAX_BODY_BYTES = 4096;
+const MAX_READ_BYTES = 64 * 1024;
 const CODE_SUCCESS = 200;
 const CODE_FAILED = 500;
 const FIELDS = ['productKey', 'deviceName', 'random', 'sign', 'signMethod'] as const;
@@ -45,7 +46,7 @@ export class RegistrationEndpoint {
     if (request.headers.expect !== undefined) response.writeContinue();
     this.#answer(request).then(
       (answer) => send(response, answer),
-      // The request has ended before its time: nobody is there to be answered.
+      // It has ended before its time, or does not end: nobody is there to be answered.
       () => response.destroy(),
     );
   }
@@ -75,7 +76,8 @@ async function readForm(request: IncomingMessage): Promise<URLSearchParams | und
   let size = 0;
   for await (const chunk of request) {
     size += (chunk as Buffer).length;
-    // The rest is read and dropped: the answer is to arrive.
+    // A little more is read and dropped, so that the answer arrives.
+    if (size > MAX_READ_BYTES) throw new Error('the body has no end');
     if (size <= MAX_BODY_BYTES) chunks.push(chunk as Buffer);
   }
   if (size > MAX_BODY_BYTES) return undefined;

@@ -1,6 +1,6 @@
 // listen/: ports that listen, what their connections may cost (limits.ts, http-guard.ts), and the
-// identities that both sides show (ca.ts, device-ca.ts, authority.ts). Knows no protocol over TCP, TLS and HTTP. Imports base, store (private
-// files).
+// identities that both sides show (ca.ts, device-ca.ts, authority.ts). Knows no protocol over TCP, TLS
+// and HTTP. Imports base, store (private files).
 
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';

@@ -24,3 +24,18 @@ test('trouble of the platform is told, and its end', () => {
   expect(lineOf(event('broker-health', { connected: true }))).toBe('joined the broker');
   expect(lineOf(event('notice-sent', {}))).toBeUndefined();
 });
+
+test('what gateways are refused is told, and how their topology changes', () => {
+  const refused = { deviceName: 'hub', request: 'login', code: 6287, reason: 'wrong signature' };
+  expect(lineOf(event('gateway-request', refused))).toBe(
+    'hub is refused login: wrong signature (6287)',
+  );
+  expect(lineOf(event('gateway-request', { ...refused, code: 200 }))).toBeUndefined();
+  const change = { deviceName: 'sensor', gateway: { deviceName: 'hub' } };
+  expect(lineOf(event('topology-changed', { ...change, isRelated: true }))).toBe(
+    'sensor is now a sub-device of hub',
+  );
+  expect(lineOf(event('topology-changed', { ...change, isRelated: false }))).toContain('no longer');
+  const found = { deviceName: 'hub', devices: [change, change] };
+  expect(lineOf(event('sub-devices-found', found))).toBe('hub has found 2 devices');
+});

@@ -3,7 +3,7 @@ import { Topology } from '../../src/gateways/topology';
 import { MemoryStore } from '../support/memory-store';
 
 const key = (deviceName: string) => ({ productKey: 'pk', deviceName });
-const clock = new ManualClock(5);
+let clock: ManualClock;
 let store: MemoryStore;
 let topology: Topology;
 
@@ -14,6 +14,7 @@ async function reopened(): Promise<Topology> {
 }
 
 beforeEach(async () => {
+  clock = new ManualClock(5);
   store = new MemoryStore();
   topology = await reopened();
 });
@@ -29,6 +30,16 @@ test('a sub-device belongs to one gateway at a time', async () => {
       false,
       true,
     ]);
+  }
+});
+
+test('sub-devices are listed in the order in which they were added, after a restart too', async () => {
+  for (const name of ['b', 'a', 'c']) {
+    topology.add(key(name), key('hub'));
+    clock.advance(1);
+  }
+  for (const each of [topology, await reopened()]) {
+    expect(each.of(key('hub')).map(({ deviceName }) => deviceName)).toEqual(['b', 'a', 'c']);
   }
 });
 

@@ -120,6 +120,8 @@ test.each(['TLSv1.2', 'TLSv1.3'] as const)(
 );
 
 test('certificates outlive a restart, and so does their end', async () => {
+  const issuedAt = clock.now();
+  clock.advance(1);
   const other = await platform.certificates.issue(key);
   await platform.certificates.revoke(other.serial);
   await platform.close();
@@ -131,8 +133,8 @@ test('certificates outlive a restart, and so does their end', async () => {
       ...key,
       serial: issued.serial,
       fingerprint: issued.fingerprint,
-      createdAt: clock.now(),
-      notAfter: clock.now() + 30 * DAY_MS,
+      createdAt: issuedAt,
+      notAfter: issuedAt + 30 * DAY_MS,
     },
     expect.objectContaining({ serial: other.serial, revokedAt: clock.now() }),
   ]);

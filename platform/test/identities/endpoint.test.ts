@@ -135,6 +135,11 @@ test('a client that waits to be let send its body is let', async () => {
   expect(JSON.parse(text).code).toBe(200);
 });
 
+test('a body without an end is not read to it', async () => {
+  const endless = send('x'.repeat(1024 * 1024));
+  await expect(endless).rejects.toMatchObject({ code: expect.stringMatching(/EPIPE|ECONNRESET/) });
+});
+
 test('nothing else is answered there, and nothing over plain HTTP', async () => {
   expect((await send('', { method: 'GET' })).status).toBe(405);
   expect((await send(form(), { port: platform.ports.http })).status).toBe(405);
