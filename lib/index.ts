@@ -108,3 +108,5 @@ export type {
 } from './ota/ota';
 export type { DeferOptions, ProgressOptions, Upgrade, UpgradeFile } from './ota/upgrade';
 export { compareVersions } from './ota/versions';
+export type { WrongClock } from './time/clock-watch';
+export type { PlatformTime, TimeOptions } from './time/platform-time';

@@ -18,11 +18,23 @@ export interface Failure {
 
 declare const tlsBrand: unique symbol;
 
+/** The platform's time, milliseconds. */
+export interface NativeReading {
+  /** Since 1970 UTC, at the moment `at`. */
+  readonly time: number;
+  /** Of the monotonic clock of the C SDK. */
+  readonly at: number;
+  readonly offset: number;
+  readonly uncertainty: number;
+}
+
 /** A TLS context. */
 export interface NativeTls {
   readonly [tlsBrand]: never;
   /** Of a deferred one: whom to trust, before the first connection asks for it. */
   setCa(pem: string): void;
+  /** Holds certificates against this clock, and no longer against the system's. */
+  setTime(reading: Pick<NativeReading, 'time' | 'at'>): void;
 }
 
 /**
@@ -230,6 +242,8 @@ export interface NativeDevice {
   requestConfig(): string | number;
   /** 0, or a negative error. */
   answerConfig(pushId: string, code: number, message: string): number;
+  /** The request's id, or a negative error. */
+  requestTime(): string | number;
   /** 0: no limit. */
   setBandwidthLimit(bytesPerSecond: number): void;
   close(): void;
@@ -259,6 +273,7 @@ export interface NativeAttachment
     | 'request'
     | 'requestConfig'
     | 'answerConfig'
+    | 'requestTime'
     | 'setBandwidthLimit'
     | 'close'
     | 'ref'
@@ -297,6 +312,8 @@ export interface DeviceListener {
   onConfig(job: NativeJob, config: NativeConfigInfo): void;
   onConfigRefused(errno: number, detail: string, requestId: string): void;
   onConfigNothing(requestId: string): void;
+  onTime(reading: NativeReading, requestId: string): void;
+  onTimeRefused(errno: number, detail: string, requestId: string): void;
   /** The last call. */
   onClosed(): void;
 }

@@ -41,29 +41,34 @@ export async function prepareTrust(): Promise<void> {
 /**
  * @param optional for callers that may do without TLS: undefined instead of an error if no OpenSSL
  *   is found, and whom to trust is looked up by {@link provideTrust}
+ * @param isShared false: for one user alone, who sets its clock
  * @throws IotkitError ERR_TLS_UNAVAILABLE, ERR_TLS_CA, ERR_TLS_IDENTITY
  */
 export function tlsContext(
   options: CheckedTls,
-  { optional = false }: { readonly optional?: boolean } = {},
+  { optional = false, isShared = true }: { readonly optional?: boolean; isShared?: boolean } = {},
 ): NativeTls | undefined {
   const key = keyOf(options);
-  const known = contexts.get(key)?.deref();
+  const known = isShared ? contexts.get(key)?.deref() : undefined;
   if (known === undefined && optional && native.tlsSource() === null) return undefined;
-  const context = known ?? create(options, key);
+  const context = known ?? create(options);
+  if (isShared && known === undefined) remember(context, key);
   if (!optional && withoutList.has(context)) provideTrust();
   return context;
 }
 
 // Reading the runtime's list takes some 50 ms, which the thread of a connection has and the caller
 // has not. What the user gave is read at once, because it may be wrong.
-function create({ also, ...options }: CheckedTls, key: string): NativeTls {
+function create({ also, ...options }: CheckedTls): NativeTls {
   const deferred = options.ca === '';
   const made = unwrap(native.createTls({ ...options, deferred }));
   if (deferred) withoutList.set(made, also);
-  contexts.set(key, new WeakRef(made));
-  forget.register(made, key);
   return made;
+}
+
+function remember(context: NativeTls, key: string): void {
+  contexts.set(key, new WeakRef(context));
+  forget.register(context, key);
 }
 
 function keyOf(options: CheckedTls): string {

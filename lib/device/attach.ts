@@ -1,21 +1,24 @@
 // Tested by test/integration/attach.test.ts
 /** attach(): a device over a connection that the program has already. */
+import type { DeviceListener, NativeDevice } from '../addon/binding';
 import { native, unwrap } from '../addon/load';
 import { type AttachOptions, checkAttachOptions } from './attach-options';
 import { AttachedConnection } from './attached-connection';
 import { Device } from './device';
-import { nativeFetch } from './fetch';
+import { clockOf, nativeFetch } from './fetch';
 import { logDevice } from './logger';
 
 /**
- * A device over a connection of the program's: see {@link attach}. Its `ota` is that of a
- * {@link Device}. Its state is `connected` while the program says that there is a connection, else
+ * A device over a connection of the program's: see {@link attach}. Its `ota`, `config` and `time()` are
+ * those of a {@link Device}. Its state is `connected` while the program says that there is a connection, else
  * `waiting`. By itself it does not keep the process alive, which the program's connection does;
  * running operations do.
  */
 export type AttachedDevice = Pick<
   Device,
   | 'ota'
+  | 'config'
+  | 'time'
   | 'productKey'
   | 'deviceName'
   | 'state'
@@ -55,12 +58,13 @@ export function attach(options: AttachOptions): AttachedDevice {
   const [{ fetch, verify, logger, ...names }, transport] = checkAttachOptions(options, process.env);
   const nativeOptions = { ...names, ...nativeFetch(fetch, verify, true) };
   let connection: AttachedConnection | undefined;
-  const device = new Device(names, verify, (listener) => {
+  const open = (listener: DeviceListener): NativeDevice => {
     connection = new AttachedConnection(transport, listener, (calls) =>
       unwrap(native.attachDevice(nativeOptions, listener, calls)),
     );
     return connection;
-  });
+  };
+  const device = new Device(names, verify, open, clockOf(fetch, nativeOptions.fetch));
   device.unref();
   if (logger !== undefined) logDevice(device, device.listeners, logger);
   try {

@@ -67,6 +67,10 @@ export class AttachedConnection implements NativeDevice {
     return this.#native.answerConfig(pushId, code, message);
   }
 
+  requestTime(): string | number {
+    return this.#native.requestTime();
+  }
+
   setBandwidthLimit(bytesPerSecond: number): void {
     this.#native.setBandwidthLimit(bytesPerSecond);
   }

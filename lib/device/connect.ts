@@ -17,7 +17,7 @@ import {
 } from './connect-options';
 import { Device } from './device';
 import type { ConnectTrace } from './events';
-import { nativeFetch } from './fetch';
+import { clockOf, nativeFetch } from './fetch';
 import { logDevice } from './logger';
 
 /**
@@ -97,8 +97,11 @@ async function identified(
 
 function openDevice(checked: CheckedOpen): Device {
   const options = nativeOptions(checked);
-  const device = new Device(checked, checked.verify, (listener) =>
-    unwrap(native.openDevice(options, listener)),
+  const device = new Device(
+    checked,
+    checked.verify,
+    (listener) => unwrap(native.openDevice(options, listener)),
+    clockOf(checked.fetch, options.fetch),
   );
   if (checked.logger !== undefined) logDevice(device, device.listeners, checked.logger);
   return device;

@@ -5,7 +5,7 @@
  * process.ts holds what concerns the whole process. It may import every room but sdk.
  */
 import { inspect } from 'node:util';
-import type { DeviceListener, NativeDevice } from '../addon/binding';
+import type { DeviceListener, NativeDevice, NativeReading } from '../addon/binding';
 import { abortSignal, callback, options as checkOptions, oneOf } from '../base/arguments';
 import { inThisContext } from '../base/context';
 import { publish } from '../base/diagnostics';
@@ -16,6 +16,13 @@ import { RemoteConfig } from '../config/remote-config';
 import type { VersionRules } from '../options/verify';
 import type { RunEventMap, UpgradeEventMap } from '../ota/events';
 import { Ota } from '../ota/ota';
+import { ClockWatch, type WrongClock } from '../time/clock-watch';
+import {
+  checkTimeOptions,
+  type PlatformTime,
+  type TimeOptions,
+  TimeRequests,
+} from '../time/platform-time';
 
 /**
  * - `connecting`: name resolution, TCP, TLS or sign-in is under way
@@ -49,6 +56,8 @@ export interface StateChange {
 export interface DeviceEventMap extends UpgradeEventMap {
   /** The state of the connection has changed. */
   readonly state: StateChange;
+  /** This machine's clock is wrong by more than a minute, or a certificate suggests it. */
+  readonly clock: WrongClock;
 }
 
 /** What {@link Device.states} takes. */
@@ -57,7 +66,7 @@ export interface StatesOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const eventNames = ['upgrade', 'state', 'refused'] as const satisfies ReadonlyArray<
+const eventNames = ['upgrade', 'state', 'refused', 'clock'] as const satisfies ReadonlyArray<
   keyof DeviceEventMap
 >;
 /** Of the answer to a subscription. */
@@ -103,6 +112,10 @@ export class Device {
   readonly listeners = new Listeners<DeviceEventMap & RunEventMap>();
 
   readonly #native: NativeDevice;
+  readonly #time: TimeRequests;
+  readonly #clock = new ClockWatch((wrong) => this.listeners.emit('clock', wrong));
+  readonly #setCertificateTime: ((reading: NativeReading) => void) | undefined;
+  #connects = 0;
   readonly #views = new Set<StateView>();
   readonly #gone: Promise<void>;
   #resolveGone: () => void = () => {};
@@ -113,11 +126,15 @@ export class Device {
   #referenced = true;
   #operations = 0;
 
-  /** @internal `openNative` opens the connection; it throws what its options cause. */
+  /**
+   * @internal `openNative` opens the connection; it throws what its options cause.
+   * `setCertificateTime`: the platform's time is asked for after each connect, and goes there.
+   */
   constructor(
     { productKey, deviceName }: Pick<Device, 'productKey' | 'deviceName'>,
     rules: VersionRules,
     openNative: (listener: DeviceListener) => NativeDevice,
+    setCertificateTime?: (reading: NativeReading) => void,
   ) {
     this.productKey = productKey;
     this.deviceName = deviceName;
@@ -128,6 +145,12 @@ export class Device {
     this.#native = openNative(inThisContext(this.#listener()));
     this.ota = new Ota(this, this.#native, rules);
     this.config = new RemoteConfig(this, this.#native);
+    this.#setCertificateTime = setCertificateTime;
+    this.#time = new TimeRequests(this, this.#native, (reading) => {
+      setCertificateTime?.(reading);
+      this.#clock.measured(reading);
+    });
+    this.listeners.add('runEnd', ({ failure }) => this.#clock.failed(failure?.reason));
   }
 
   /** The present state of the connection. */
@@ -166,6 +189,24 @@ export class Device {
   }
 
   /**
+   * Asks the platform what time it is, as NTP does, by several messages over this connection, of
+   * which the one with the shortest way counts. Nothing is set: what to do with it is the program's.
+   * Without a connection it waits for one. If this machine's clock is wrong by more than a minute,
+   * the event `clock` says so.
+   *
+   * @throws {@link InvalidArgument}; {@link IotkitError} `ERR_TIMEOUT` (no answer, or no connection),
+   *   `ERR_NOTICE_JSON` and `ERR_NOTICE_FIELD` (no answer that could be read), `ERR_CLOSED`; the
+   *   signal's reason.
+   *
+   * @example
+   * const { time, offset, uncertainty } = await device.time();
+   * console.log(new Date(time).toISOString(), `${offset} ms ahead, ±${uncertainty}`);
+   */
+  async time(options?: TimeOptions): Promise<PlatformTime> {
+    return this.#time.ask(checkTimeOptions(options));
+  }
+
+  /**
    * Calls `listener` for each event until the subscription is ended: by its `off()`, by `using`, or
    * by closing the device.
    *
@@ -174,6 +215,8 @@ export class Device {
    *   consumes.
    * - `state`: each change of the connection
    * - `refused`: an error that nobody awaits, see {@link DeviceEventMap}
+   * - `clock`: this machine's clock is wrong by more than a minute, as {@link Device.time} has found,
+   *   or a certificate is not valid yet; once for each connection
    *
    * What a listener throws is an uncaught exception; it disturbs nothing else.
    *
@@ -228,6 +271,7 @@ export class Device {
     if (this.state !== 'closing' && this.state !== 'closed') {
       this.#enter('closing');
       const reason = new IotkitError('ERR_CLOSED', 'the device was closed');
+      this.#time.close(reason);
       const ended = [this.ota.shutdown(reason), this.config.shutdown(reason)];
       this.#ended = Promise.all(ended).then(() => {});
       this.#native.close();
@@ -281,6 +325,11 @@ export class Device {
       onConfigRefused: (errno, detail, requestId) =>
         this.config.onRefused(IotkitError.fromErrno(errno, detail), requestId),
       onConfigNothing: (requestId) => this.config.onNothing(requestId),
+      onTime: (reading, requestId) => this.#time.onTime(reading, requestId),
+      onTimeRefused: (errno, detail, requestId) => {
+        const error = IotkitError.fromErrno(errno, detail);
+        if (!this.#time.onRefused(error, requestId)) this.#refused(error);
+      },
       onClosed: () => {
         this.#enter('closed', this.#reason);
         this.#resolveGone();
@@ -301,12 +350,31 @@ export class Device {
       return;
     }
     this.#enter(state, error);
+    if (error !== undefined) this.#clock.failed(error);
     if (state === 'connected') {
       this.ota.onConnected(connects);
       this.config.onConnected(connects);
+      this.#askForTime(connects);
     } else {
       this.config.onDisconnected();
     }
+  }
+
+  /** There is a connection, maybe still the same. */
+  #askForTime(connects: number): void {
+    if (connects === this.#connects) return;
+    this.#connects = connects;
+    this.#clock.connected();
+    this.#time.onConnected();
+    if (this.#setCertificateTime === undefined) return;
+    this.#time.askByItself().catch((error: unknown) => {
+      if (this.state !== 'closing' && IotkitError.is(error)) this.#refused(error);
+    });
+  }
+
+  #refused(error: IotkitError): void {
+    publish('refused', { device: this, error });
+    this.listeners.emit('refused', error);
   }
 
   #enter(state: DeviceState, error?: IotkitError): void {

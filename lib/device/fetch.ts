@@ -1,6 +1,6 @@
 // Tested by test/integration/policies.test.ts
 /** How a device fetches firmware, in the form that the addon takes. */
-import type { NativeDeviceOptions } from '../addon/binding';
+import type { NativeDeviceOptions, NativeReading } from '../addon/binding';
 import { publicKeys, tlsContext } from '../addon/trust';
 import type { CheckedFetch } from '../options/fetch';
 import type { CheckedVerify } from '../options/verify';
@@ -15,11 +15,14 @@ export function nativeFetch(
   verify: CheckedVerify,
   plain: boolean,
 ): Pick<NativeDeviceOptions, 'fetch' | 'bytesPerSecond'> {
-  const { ca, identity, bytesPerSecond, ...fetch } = checked;
+  const { ca, identity, certificateTime, bytesPerSecond, ...fetch } = checked;
   // The certificate for the broker is not used for firmware servers. Without a context the system's
   // CAs would be trusted as soon as there is TLS, so one that names its own cannot do without.
   const canDoWithout = plain && identity.cert === '' && ca === '';
-  const tls = tlsContext({ ca, also: '', ...identity, certName: '' }, { optional: canDoWithout });
+  const tls = tlsContext(
+    { ca, also: '', ...identity, certName: '' },
+    { optional: canDoWithout, isShared: certificateTime === 'system' },
+  );
   return {
     bytesPerSecond,
     fetch: {
@@ -31,4 +34,13 @@ export function nativeFetch(
       requireStatement: verify.requireStatement,
     },
   };
+}
+
+/** Sets the clock that certificates of firmware servers are held against; undefined: it is the system's. */
+export function clockOf(
+  { certificateTime }: CheckedFetch,
+  { tls }: NativeDeviceOptions['fetch'],
+): ((reading: NativeReading) => void) | undefined {
+  if (certificateTime === 'system') return undefined;
+  return (reading) => tls?.setTime(reading);
 }

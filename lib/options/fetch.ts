@@ -7,7 +7,15 @@
  * An option is spelled in the documented type, which is the npm API, and in {@link fetchTable}; the
  * checked values and what the addon takes are derived from the table.
  */
-import { options as checkOptions, flag, integer, optional, orElse } from '../base/arguments';
+import {
+  options as checkOptions,
+  conflict,
+  flag,
+  integer,
+  oneOf,
+  optional,
+  orElse,
+} from '../base/arguments';
 import { checkHeaders } from './headers';
 import { checkHosts } from './hosts';
 import { checkProxy } from './proxy';
@@ -27,6 +35,14 @@ export interface FetchOptions {
   readonly key?: Pem | undefined;
   /** The passphrase of `key`, 1-1024 characters. */
   readonly passphrase?: string | undefined;
+  /**
+   * The clock that certificates of firmware servers are held against. `'platform'`: after each connect
+   * the device asks the platform for its time ({@link Device.time}), and the downloads that begin
+   * later go by that, for machines whose own clock is wrong; until it is known, and always for the
+   * connection to the broker, this machine's clock counts. Needs that connection to be over TLS: else
+   * whoever can change it could say what time it is. Default `'system'`: this machine's.
+   */
+  readonly certificateTime?: 'system' | 'platform' | undefined;
   /** Name resolution, proxy, TCP and TLS, 1-3,600,000. Default 10,000. */
   readonly connectTimeout?: number | undefined;
   /** From the request to the end of the response head, 1-3,600,000. Default 30,000. */
@@ -181,6 +197,7 @@ export const fetchTable = {
   cert: { partOf: 'tls' },
   key: { partOf: 'tls' },
   passphrase: { partOf: 'tls' },
+  certificateTime: { partOf: 'tls' },
   connectTimeout: { native: 'connectTimeoutMs', ...time, default: 0 },
   responseTimeout: { native: 'responseTimeoutMs', ...time, default: 0 },
   idleTimeout: { native: 'idleTimeoutMs', ...time, default: 0 },
@@ -251,6 +268,7 @@ export type FetchValues = ValuesOf<RowsOf<FetchTable>>;
 export interface CheckedFetch extends FetchValues {
   readonly ca: string;
   readonly identity: CheckedIdentity;
+  readonly certificateTime: 'system' | 'platform';
   /** Of all downloads of the device; 0: no limit. */
   readonly bytesPerSecond: number;
 }
@@ -271,6 +289,7 @@ export function checkFetch(
   return {
     ca: pemList('fetch.ca', options.ca) || (tls?.ca ?? ''),
     identity: checkIdentity('fetch', options),
+    certificateTime: checkCertificateTime(options.certificateTime, tls),
     ...checkPlain(options),
     ...checkLowSpeed(options.lowSpeed),
     ...checkRetry(options.retry),
@@ -280,6 +299,17 @@ export function checkFetch(
     allowedHosts: optional(options.allowedHosts, checkHosts) ?? '',
     bytesPerSecond: bandwidth('fetch.bytesPerSecond', options.bytesPerSecond),
   };
+}
+
+function checkCertificateTime(
+  given: FetchOptions['certificateTime'],
+  tls: CheckedTls | undefined,
+): CheckedFetch['certificateTime'] {
+  const clock = oneOf('fetch.certificateTime', orElse(given, 'system'), ['system', 'platform']);
+  if (clock === 'platform' && tls === undefined) {
+    throw conflict("fetch.certificateTime 'platform' needs a connection to the broker over TLS");
+  }
+  return clock;
 }
 
 function checkNumber(name: string, value: number | undefined, row: NumberRow): number {

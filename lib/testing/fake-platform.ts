@@ -88,6 +88,8 @@ export class FakePlatform {
   /** The steps that it has reported, in their order. */
   readonly steps: readonly FakeStep[] = [];
 
+  /** How far the platform's clock is ahead of this machine's, milliseconds: for `device.time()`. */
+  clockOffset = 0;
   /** Its answers to pushes of configurations, in their order. */
   readonly configAnswers: readonly FakeConfigAnswer[] = [];
 
@@ -114,6 +116,7 @@ export class FakePlatform {
       onStep: (step, desc, module) => this.#onStep(step, desc, module),
       jobOf: (module, id) => this.#jobOf(module, id),
       config: () => this.#config,
+      clockOffset: () => this.clockOffset,
       onConfigAnswer: (answer) => (this.configAnswers as FakeConfigAnswer[]).push(answer),
     });
     this.device = new Device(identity, { newerOnly, allowVersion }, (listener) =>
@@ -203,6 +206,7 @@ interface FakeConnectionHost {
   /** The unfinished upgrade of a module. */
   jobOf(module: string, id: string): FakeJob | undefined;
   config(): FakeConfig | undefined;
+  clockOffset(): number;
   onConfigAnswer(answer: FakeConfigAnswer): void;
 }
 
@@ -302,6 +306,17 @@ class FakeConnection implements NativeDevice {
     const configId = this.#pushed.get(pushId) ?? '';
     this.#host.onConfigAnswer({ configId, code, message });
     return 0;
+  }
+
+  requestTime(): string | number {
+    if (!this.#isConnected) return new IotkitError('ERR_NOT_CONNECTED').errno;
+    const id = this.#nextId();
+    later(() => {
+      const offset = this.#host.clockOffset();
+      const reading = { time: Date.now() + offset, at: 0, offset, uncertainty: 1 };
+      this.#listener?.onTime(reading, id);
+    });
+    return id;
   }
 
   setBandwidthLimit(): void {}

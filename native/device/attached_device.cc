@@ -72,6 +72,7 @@ void AttachedDevice::Define(Napi::Env env, Environment *environment) {
                       InstanceMethod<&AttachedDevice::Request>("request"),
                       InstanceMethod<&AttachedDevice::RequestConfig>("requestConfig"),
                       InstanceMethod<&AttachedDevice::AnswerConfig>("answerConfig"),
+                      InstanceMethod<&AttachedDevice::RequestTime>("requestTime"),
                       InstanceMethod<&AttachedDevice::Feed>("feed"),
                       InstanceMethod<&AttachedDevice::Keep>("keep"),
                       InstanceMethod<&AttachedDevice::SetConnected>("setConnected"),
@@ -130,6 +131,12 @@ Napi::Value AttachedDevice::AnswerConfig(const Napi::CallbackInfo &info) {
   iotkit_config_t *config = nullptr;
   int rc = attachment_->OpenConfig(&config);
   return iotkit::AnswerConfig(info, rc, config);
+}
+
+Napi::Value AttachedDevice::RequestTime(const Napi::CallbackInfo &info) {
+  iotkit_time_t *time = nullptr;
+  int rc = attachment_->OpenTime(&time);
+  return iotkit::RequestTime(info, rc, time);
 }
 
 Napi::Value AttachedDevice::Feed(const Napi::CallbackInfo &info) {

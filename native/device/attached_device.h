@@ -33,6 +33,7 @@ class AttachedDevice final : public Napi::ObjectWrap<AttachedDevice> {
   Napi::Value Request(const Napi::CallbackInfo &info);
   Napi::Value RequestConfig(const Napi::CallbackInfo &info);
   Napi::Value AnswerConfig(const Napi::CallbackInfo &info);
+  Napi::Value RequestTime(const Napi::CallbackInfo &info);
   Napi::Value Feed(const Napi::CallbackInfo &info);
   Napi::Value Keep(const Napi::CallbackInfo &info);
   void SetConnected(const Napi::CallbackInfo &info);

@@ -70,6 +70,19 @@ int Attachment::OpenConfig(iotkit_config_t **out) {
   return rc;
 }
 
+int Attachment::OpenTime(iotkit_time_t **out) {
+  *out = nullptr;
+  if (ota_ == nullptr) return IK_ECLOSED;
+  iotkit_time_options options = {};
+  options.struct_size = sizeof(options);
+  options.on_time = OnTime;
+  options.on_refused = OnTimeRefused;
+  options.ctx = this;
+  int rc = time_ != nullptr ? 0 : iotkit_time_new(ota_, &options, &time_, nullptr);
+  *out = time_;
+  return rc;
+}
+
 bool Attachment::Feed(const std::string &topic, const uint8_t *payload, size_t len, bool dup) {
   return ota_ != nullptr &&
          iotkit_ota_feed(ota_, topic.data(), topic.size(), payload, len, dup) > 0;
@@ -110,8 +123,10 @@ void Attachment::Close() {
 
 // Jobs that are fetched meanwhile are woken, and their uses of the channel awaited.
 void Attachment::FreeChannel() {
+  iotkit_time_free(time_);
   iotkit_config_free(config_);
   iotkit_ota_free(ota_);
+  time_ = nullptr;
   config_ = nullptr;
   ota_ = nullptr;
 }
@@ -190,6 +205,12 @@ void Attachment::DeliverEvent(Napi::Env env, const Event &event) {
   case EventKind::kConfigNothing:
     listener_->OnConfigNothing(env, event.request_id);
     break;
+  case EventKind::kTime:
+    listener_->OnTime(env, event.reading, event.request_id);
+    break;
+  case EventKind::kTimeRefused:
+    listener_->OnTimeRefused(env, event.error, event.detail, event.request_id);
+    break;
   }
 }
 
@@ -232,6 +253,17 @@ void Attachment::OnConfigRefused(void *ctx, iotkit_config_t * /*config*/, int er
 
 void Attachment::OnConfigNothing(void *ctx, iotkit_config_t * /*config*/, const char *request_id) {
   static_cast<Attachment *>(ctx)->PushEvent({EventKind::kConfigNothing, 0, "", request_id});
+}
+
+void Attachment::OnTime(void *ctx, iotkit_time_t * /*time*/, const iotkit_time_reading *reading,
+                        const char *request_id) {
+  static_cast<Attachment *>(ctx)->PushEvent(
+      {EventKind::kTime, 0, "", request_id, nullptr, *reading});
+}
+
+void Attachment::OnTimeRefused(void *ctx, iotkit_time_t * /*time*/, int error, const char *detail,
+                               const char *request_id) {
+  static_cast<Attachment *>(ctx)->PushEvent({EventKind::kTimeRefused, error, detail, request_id});
 }
 
 // ---- any thread ----

@@ -59,6 +59,8 @@ class Attachment final : public Source, public Closing {
   // The remote configuration, subscribed with the first call. IK_ECLOSED once it is closing; the
   // errors of iotkit_config_new().
   int OpenConfig(iotkit_config_t **out);
+  // The platform's time, likewise.
+  int OpenTime(iotkit_time_t **out);
   // Whether the message was the channel's.
   bool Feed(const std::string &topic, const uint8_t *payload, size_t len, bool dup);
   void SetConnected(bool connected);
@@ -72,13 +74,23 @@ class Attachment final : public Source, public Closing {
   void SetBandwidthLimit(uint64_t bytes_per_second);
 
  private:
-  enum class EventKind { kUpgrade, kRefused, kNothing, kConfig, kConfigRefused, kConfigNothing };
+  enum class EventKind {
+    kUpgrade,
+    kRefused,
+    kNothing,
+    kConfig,
+    kConfigRefused,
+    kConfigNothing,
+    kTime,
+    kTimeRefused
+  };
   struct Event {
     EventKind kind;
     int error = 0;
     std::string detail;
     std::string request_id;
     iotkit_job_t *job = nullptr;
+    iotkit_time_reading reading = {};
   };
 
   // Any thread.
@@ -96,6 +108,10 @@ class Attachment final : public Source, public Closing {
   static void OnConfigRefused(void *ctx, iotkit_config_t *config, int error, const char *detail,
                               const char *request_id);
   static void OnConfigNothing(void *ctx, iotkit_config_t *config, const char *request_id);
+  static void OnTime(void *ctx, iotkit_time_t *time, const iotkit_time_reading *reading,
+                     const char *request_id);
+  static void OnTimeRefused(void *ctx, iotkit_time_t *time, int error, const char *detail,
+                            const char *request_id);
   void PushEvent(Event event);
   void FreeChannel();
   void Deliver(Napi::Env env) override;
@@ -115,6 +131,7 @@ class Attachment final : public Source, public Closing {
   // JS thread.
   iotkit_ota_t *ota_ = nullptr;
   iotkit_config_t *config_ = nullptr; // of ota_; since the first OpenConfig
+  iotkit_time_t *time_ = nullptr;     // of ota_; since the first OpenTime
   iotkit_limiter_t *limiter_ = nullptr;
   std::deque<Event> events_;
   std::unique_ptr<ConnectionListener> listener_; // nullptr: ended

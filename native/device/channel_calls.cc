@@ -49,4 +49,11 @@ Napi::Value AnswerConfig(const Napi::CallbackInfo &info, int opened, iotkit_conf
   return Napi::Number::New(info.Env(), rc);
 }
 
+Napi::Value RequestTime(const Napi::CallbackInfo &info, int opened, iotkit_time_t *time) {
+  char id[IOTKIT_TIME_ID_MAX] = "";
+  int rc = opened < 0 ? opened : iotkit_time_request(time, id);
+  if (rc < 0) return Napi::Number::New(info.Env(), rc);
+  return Napi::String::New(info.Env(), id);
+}
+
 } // namespace iotkit

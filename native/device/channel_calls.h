@@ -19,6 +19,8 @@ Napi::Value RequestUpgrade(const Napi::CallbackInfo &info, iotkit_ota_t *channel
 Napi::Value RequestConfig(const Napi::CallbackInfo &info, int opened, iotkit_config_t *config);
 // (pushId, code, message) → 0 or a negative error
 Napi::Value AnswerConfig(const Napi::CallbackInfo &info, int opened, iotkit_config_t *config);
+// () → the request's id, or a negative error
+Napi::Value RequestTime(const Napi::CallbackInfo &info, int opened, iotkit_time_t *time);
 
 } // namespace iotkit
 

@@ -106,6 +106,19 @@ int Connection::OpenConfig(iotkit_config_t **out) {
   return rc;
 }
 
+int Connection::OpenTime(iotkit_time_t **out) {
+  *out = nullptr;
+  if (closing_) return IK_ECLOSED;
+  iotkit_time_options options = {};
+  options.struct_size = sizeof(options);
+  options.on_time = OnTime;
+  options.on_refused = OnTimeRefused;
+  options.ctx = this;
+  int rc = time_ != nullptr ? 0 : iotkit_time_new(ota_, &options, &time_, nullptr);
+  *out = time_;
+  return rc;
+}
+
 // The loop does not know the client yet.
 void Connection::UndoOpen() {
   iotkit_ota_free(ota_);
@@ -235,6 +248,12 @@ void Connection::DeliverEvent(Napi::Env env, const Event &event) {
   case EventKind::kConfigNothing:
     listener_->OnConfigNothing(env, event.request_id);
     break;
+  case EventKind::kTime:
+    listener_->OnTime(env, event.reading, event.request_id);
+    break;
+  case EventKind::kTimeRefused:
+    listener_->OnTimeRefused(env, event.error, event.detail, event.request_id);
+    break;
   }
 }
 
@@ -269,9 +288,11 @@ void Connection::Disconnect() {
 void Connection::Free() {
   if (client_ == nullptr) return;
   iotkit_loop_remove(loop_, client_);
+  iotkit_time_free(time_);
   iotkit_config_free(config_);
   iotkit_ota_free(ota_);
   iotkit_mqtt_free(client_);
+  time_ = nullptr;
   config_ = nullptr;
   ota_ = nullptr;
   client_ = nullptr;
@@ -339,6 +360,19 @@ void Connection::OnConfigRefused(void *ctx, iotkit_config_t * /*config*/, int er
 
 void Connection::OnConfigNothing(void *ctx, iotkit_config_t * /*config*/, const char *request_id) {
   static_cast<Connection *>(ctx)->PushNothing(EventKind::kConfigNothing, request_id);
+}
+
+void Connection::OnTime(void *ctx, iotkit_time_t * /*time*/, const iotkit_time_reading *reading,
+                        const char *request_id) {
+  Event event(EventKind::kTime);
+  event.reading = *reading;
+  event.request_id = request_id;
+  static_cast<Connection *>(ctx)->PushEvent(std::move(event));
+}
+
+void Connection::OnTimeRefused(void *ctx, iotkit_time_t * /*time*/, int error, const char *detail,
+                               const char *request_id) {
+  static_cast<Connection *>(ctx)->PushRefusal(EventKind::kTimeRefused, error, detail, request_id);
 }
 
 void Connection::PushJob(EventKind kind, iotkit_job_t *job) {

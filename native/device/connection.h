@@ -42,13 +42,17 @@ class ConnectionListener {
   virtual void OnConfigRefused(Napi::Env env, int error, const std::string &detail,
                                const std::string &request_id) = 0;
   virtual void OnConfigNothing(Napi::Env env, const std::string &request_id) = 0;
+  virtual void OnTime(Napi::Env env, const iotkit_time_reading &reading,
+                      const std::string &request_id) = 0;
+  virtual void OnTimeRefused(Napi::Env env, int error, const std::string &detail,
+                             const std::string &request_id) = 0;
   // The last call.
   virtual void OnClosed(Napi::Env env) = 0;
 };
 
 // Opened, used and ended on the JS thread; the client's callbacks, AddToLoop, Disconnect and Free
-// run on the I/O thread. Client, channel and configuration are freed only by Free, which only the
-// JS thread sets off: until then the JS thread may use them without a lock. States are latest-wins; other events
+// run on the I/O thread. Client, channel, configuration and time are freed only by Free, which only
+// the JS thread sets off: until then the JS thread may use them without a lock. States are latest-wins; other events
 // wait in a ring, and while that is long the socket is not read.
 //
 // Its life:
@@ -71,6 +75,8 @@ class Connection final : public Source, public Closing {
   // The remote configuration, which is subscribed with the first call, so that a device which does
   // not use it needs no permission for it. IK_ECLOSED as above; the errors of iotkit_config_new().
   int OpenConfig(iotkit_config_t **out);
+  // The platform's time, likewise.
+  int OpenTime(iotkit_time_t **out);
   // DISCONNECT, then OnClosed.
   void Close();
   // The environment ends: OnClosed is not called.
@@ -89,7 +95,9 @@ class Connection final : public Source, public Closing {
     kNothing,
     kConfig,
     kConfigRefused,
-    kConfigNothing
+    kConfigNothing,
+    kTime,
+    kTimeRefused
   };
   struct Event {
     explicit Event(EventKind event_kind, int event_error = 0)
@@ -100,6 +108,7 @@ class Connection final : public Source, public Closing {
     std::string detail;
     std::string request_id;
     iotkit_job_t *job = nullptr;
+    iotkit_time_reading reading = {};
   };
 
   // I/O thread.
@@ -116,6 +125,10 @@ class Connection final : public Source, public Closing {
   static void OnConfigRefused(void *ctx, iotkit_config_t *config, int error, const char *detail,
                               const char *request_id);
   static void OnConfigNothing(void *ctx, iotkit_config_t *config, const char *request_id);
+  static void OnTime(void *ctx, iotkit_time_t *time, const iotkit_time_reading *reading,
+                     const char *request_id);
+  static void OnTimeRefused(void *ctx, iotkit_time_t *time, int error, const char *detail,
+                            const char *request_id);
   void OnState(const iotkit_mqtt_event &event);
   void PushEvent(Event event);
   void PushJob(EventKind kind, iotkit_job_t *job);
@@ -139,6 +152,7 @@ class Connection final : public Source, public Closing {
   iotkit_mqtt_t *client_ = nullptr;
   iotkit_ota_t *ota_ = nullptr;
   iotkit_config_t *config_ = nullptr; // of ota_; since the first OpenConfig
+  iotkit_time_t *time_ = nullptr;     // of ota_; since the first OpenTime
   iotkit_limiter_t *limiter_ = nullptr;
   bool disconnecting_ = false; // I/O thread: the client's end is the connection's
 

@@ -18,6 +18,7 @@ void Device::Define(Napi::Env env, Environment *environment) {
                       InstanceMethod<&Device::Request>("request"),
                       InstanceMethod<&Device::RequestConfig>("requestConfig"),
                       InstanceMethod<&Device::AnswerConfig>("answerConfig"),
+                      InstanceMethod<&Device::RequestTime>("requestTime"),
                       InstanceMethod<&Device::SetBandwidthLimit>("setBandwidthLimit"),
                       InstanceMethod<&Device::Close>("close"),
                       InstanceMethod<&Device::Ref>("ref"),
@@ -70,6 +71,12 @@ Napi::Value Device::AnswerConfig(const Napi::CallbackInfo &info) {
   iotkit_config_t *config = nullptr;
   int rc = connection_->OpenConfig(&config);
   return iotkit::AnswerConfig(info, rc, config);
+}
+
+Napi::Value Device::RequestTime(const Napi::CallbackInfo &info) {
+  iotkit_time_t *time = nullptr;
+  int rc = connection_->OpenTime(&time);
+  return iotkit::RequestTime(info, rc, time);
 }
 
 void Device::SetBandwidthLimit(const Napi::CallbackInfo &info) {

@@ -1,8 +1,8 @@
 // device.h - a connected device, as lib/ sees it.
 //
-// Room device/, floor 4: one MQTT connection, its OTA channel and remote configuration; or a channel
-// over a connection of the program's. Includes download/, trust/, runtime/, the public headers and
-// napi.h; only module.cc includes it.
+// Room device/, floor 4: one MQTT connection, its OTA channel, remote configuration and time; or a
+// channel over a connection of the program's. Includes download/, trust/, runtime/, the public headers
+// and napi.h; only module.cc includes it.
 //   device           what lib/ calls          connection   client and channel on the I/O thread
 //   attached_device  likewise                 attachment   channel over functions of lib/'s
 //   device_listener  what calls lib/          device_options, channel_calls
@@ -26,6 +26,7 @@ class Connection;
 //   request(module) → the request's id, or a negative error
 //   requestConfig() → the request's id, or a negative error
 //   answerConfig(pushId, code, message) → 0 or a negative error
+//   requestTime() → the request's id, or a negative error
 //   setBandwidthLimit(bytesPerSecond)
 //   close() ref() unref()
 class Device final : public Napi::ObjectWrap<Device> {
@@ -42,6 +43,7 @@ class Device final : public Napi::ObjectWrap<Device> {
   Napi::Value Request(const Napi::CallbackInfo &info);
   Napi::Value RequestConfig(const Napi::CallbackInfo &info);
   Napi::Value AnswerConfig(const Napi::CallbackInfo &info);
+  Napi::Value RequestTime(const Napi::CallbackInfo &info);
   void SetBandwidthLimit(const Napi::CallbackInfo &info);
   void Close(const Napi::CallbackInfo &info);
   void Ref(const Napi::CallbackInfo &info);

@@ -13,7 +13,9 @@ const DeviceListener::Function DeviceListener::kFunctions[] = {
     {"onConfig", &DeviceListener::on_config_},                // job, {configId, signMethod, pushed}
     {"onConfigRefused", &DeviceListener::on_config_refused_}, // errno, detail, requestId
     {"onConfigNothing", &DeviceListener::on_config_nothing_}, // requestId
-    {"onClosed", &DeviceListener::on_closed_},                // nothing follows
+    {"onTime", &DeviceListener::on_time_}, // {time, at, offset, uncertainty}, requestId
+    {"onTimeRefused", &DeviceListener::on_time_refused_}, // errno, detail, requestId
+    {"onClosed", &DeviceListener::on_closed_},            // nothing follows
 };
 
 std::unique_ptr<DeviceListener> DeviceListener::Read(Napi::Value value, const char **missing) {
@@ -75,6 +77,23 @@ void DeviceListener::OnConfigRefused(Napi::Env env, int error, const std::string
 
 void DeviceListener::OnConfigNothing(Napi::Env env, const std::string &request_id) {
   Invoke(on_config_nothing_, {Napi::String::New(env, request_id)});
+}
+
+void DeviceListener::OnTime(Napi::Env env, const iotkit_time_reading &reading,
+                            const std::string &request_id) {
+  Napi::Object out = Napi::Object::New(env);
+  auto number = [&](const char *key, double value) { out.Set(key, Napi::Number::New(env, value)); };
+  number("time", static_cast<double>(reading.time_ms));
+  number("at", static_cast<double>(reading.at_ms));
+  number("offset", static_cast<double>(reading.offset_ms));
+  number("uncertainty", reading.uncertainty_ms);
+  Invoke(on_time_, {out, Napi::String::New(env, request_id)});
+}
+
+void DeviceListener::OnTimeRefused(Napi::Env env, int error, const std::string &detail,
+                                   const std::string &request_id) {
+  Invoke(on_time_refused_, {Napi::Number::New(env, error), Napi::String::New(env, detail),
+                            Napi::String::New(env, request_id)});
 }
 
 void DeviceListener::OnClosed(Napi::Env /*env*/) {

@@ -36,6 +36,10 @@ class DeviceListener final : public ConnectionListener {
   void OnConfigRefused(Napi::Env env, int error, const std::string &detail,
                        const std::string &request_id) override;
   void OnConfigNothing(Napi::Env env, const std::string &request_id) override;
+  void OnTime(Napi::Env env, const iotkit_time_reading &reading,
+              const std::string &request_id) override;
+  void OnTimeRefused(Napi::Env env, int error, const std::string &detail,
+                     const std::string &request_id) override;
   void OnClosed(Napi::Env env) override;
 
   Napi::FunctionReference on_state_;
@@ -46,6 +50,8 @@ class DeviceListener final : public ConnectionListener {
   Napi::FunctionReference on_config_;
   Napi::FunctionReference on_config_refused_;
   Napi::FunctionReference on_config_nothing_;
+  Napi::FunctionReference on_time_;
+  Napi::FunctionReference on_time_refused_;
   Napi::FunctionReference on_closed_;
 };
 

@@ -13,8 +13,11 @@ constexpr napi_type_tag kTag = {0x6b2c0f5d1a9e4c37, 0xa4d81e7390b25f6c};
 } // namespace
 
 void TlsContext::Define(Napi::Env env, Environment *environment) {
-  environment->SetClass<TlsContext>(
-      DefineClass(env, "TlsContext", {InstanceMethod<&TlsContext::SetCa>("setCa")}));
+  environment->SetClass<TlsContext>(DefineClass(env, "TlsContext",
+                                                {
+                                                    InstanceMethod<&TlsContext::SetCa>("setCa"),
+                                                    InstanceMethod<&TlsContext::SetTime>("setTime"),
+                                                }));
 }
 
 Napi::Value TlsContext::Create(const Napi::CallbackInfo &info) {
@@ -58,6 +61,12 @@ Napi::Value TlsContext::Create(const Napi::CallbackInfo &info) {
 void TlsContext::SetCa(const Napi::CallbackInfo &info) {
   std::string ca = TextOf(info[0]);
   iotkit_tls_set_ca(tls_, ca.data(), ca.size());
+}
+
+void TlsContext::SetTime(const Napi::CallbackInfo &info) {
+  JsOptions given(info[0].As<Napi::Object>());
+  iotkit_tls_set_time(tls_, static_cast<uint64_t>(given.Float("time")),
+                      static_cast<uint64_t>(given.Float("at")));
 }
 
 bool TlsContext::Read(Napi::Value value, iotkit_tls_t **out) {

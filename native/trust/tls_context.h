@@ -13,7 +13,8 @@ namespace iotkit {
 class Environment;
 
 // JS thread only. lib/ shares it between the connections with equal options.
-//   setCa(pem)   of a deferred context: whom to trust, before the first connection asks for it
+//   setCa(pem)           of a deferred context: whom to trust, before the first connection asks
+//   setTime({time, at})  what later certificates are held against
 class TlsContext final : public Napi::ObjectWrap<TlsContext> {
  public:
   explicit TlsContext(const Napi::CallbackInfo &info) : Napi::ObjectWrap<TlsContext>(info) {}
@@ -28,6 +29,7 @@ class TlsContext final : public Napi::ObjectWrap<TlsContext> {
 
  private:
   void SetCa(const Napi::CallbackInfo &info);
+  void SetTime(const Napi::CallbackInfo &info);
 
   iotkit_tls_t *tls_ = nullptr;
 };

@@ -212,6 +212,7 @@ export class FakeDevice implements NativeDevice {
   /** The ids of the requests for the configuration. */
   readonly configRequests: string[] = [];
   readonly configAnswers: Array<readonly [pushId: string, code: number, message: string]> = [];
+  readonly timeRequests: string[] = [];
   isConnected = true;
 
   reportVersion(version: string, module: string): number {
@@ -241,6 +242,13 @@ export class FakeDevice implements NativeDevice {
     if (!this.isConnected) return errorCodes.ERR_NOT_CONNECTED.errno;
     this.configAnswers.push(answer);
     return 0;
+  }
+
+  requestTime(): string | number {
+    if (!this.isConnected) return errorCodes.ERR_NOT_CONNECTED.errno;
+    const id = String(700 + this.timeRequests.length);
+    this.timeRequests.push(id);
+    return id;
   }
 
   setBandwidthLimit(bytesPerSecond: number): void {

@@ -43,6 +43,8 @@ function connectionOf(more: Partial<CheckedTransport> = {}) {
     onConfig: note('config'),
     onConfigRefused: note('configRefused'),
     onConfigNothing: note('configNothing'),
+    onTime: note('time'),
+    onTimeRefused: note('timeRefused'),
     onClosed: note('closed'),
   };
   let receive: AttachReceive = () => false;

@@ -136,7 +136,9 @@ describe('on()', () => {
   test('refuses other events, and what is no function', () => {
     const { device } = deviceOf();
     const event = refusalOf(() => device.on('progress' as never, () => {}));
-    expect(event.message).toBe('event must be one of upgrade, state, refused, got "progress"');
+    expect(event.message).toBe(
+      'event must be one of upgrade, state, refused, clock, got "progress"',
+    );
     refusalOf(() => device.on('state', {} as never));
   });
 });

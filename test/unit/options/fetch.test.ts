@@ -11,6 +11,7 @@ test('defaults', () => {
   expect(fetchOf({})).toEqual({
     ca: '',
     identity: { cert: '', key: '', passphrase: '' },
+    certificateTime: 'system',
     connectTimeoutMs: 0,
     responseTimeoutMs: 0,
     idleTimeoutMs: 0,
@@ -37,11 +38,19 @@ test('defaults', () => {
   expect(checkFetch(undefined, undefined, {})).toEqual(fetchOf({}));
 });
 
+test('the time of the platform is taken from no connection without TLS', () => {
+  const { message } = refusalOf(() => checkFetch({ certificateTime: 'platform' }, undefined, {}));
+  expect(message).toBe(
+    "fetch.certificateTime 'platform' needs a connection to the broker over TLS",
+  );
+});
+
 test('what is given arrives', () => {
   const fetch = fetchOf({
     cert: pem,
     key: privateKey,
     passphrase: 'hunter2',
+    certificateTime: 'platform',
     connectTimeout: 1,
     responseTimeout: 2,
     idleTimeout: 3_600_000,
@@ -65,6 +74,7 @@ test('what is given arrives', () => {
   expect(fetch).toEqual({
     ca: '',
     identity: { cert: pem, key: privateKey, passphrase: 'hunter2' },
+    certificateTime: 'platform',
     connectTimeoutMs: 1,
     responseTimeoutMs: 2,
     idleTimeoutMs: 3_600_000,
@@ -158,11 +168,12 @@ test.each<[object, string]>([
   [{ maxRetries: 0 }, 'fetch.maxRetries'],
   [{ httpsOnly: 'yes' }, 'fetch.httpsOnly must be a boolean, got "yes"'],
   [{ retry: { min: 9, max: 8 } }, 'fetch.retry.max must be at least fetch.retry.min (9), got 8'],
+  [{ certificateTime: 'mine' }, 'fetch.certificateTime must be one of system, platform'],
   [{ retry: { minimum: 9 } }, 'fetch.retry has no option minimum'],
   [
     { timeout: 1 },
-    'fetch has no option timeout; its options are ca, cert, key, passphrase, connectTimeout, ' +
-      'responseTimeout, idleTimeout, lowSpeed, patience, maxRetries, maxTries, totalTimeout, ' +
+    'fetch has no option timeout; its options are ca, cert, key, passphrase, certificateTime, ' +
+      'connectTimeout, responseTimeout, idleTimeout, lowSpeed, patience, maxRetries, maxTries, totalTimeout, ' +
       'retry, renewTimeout, connections, maxRedirects, headers, proxy, noProxy, allowedHosts, ' +
       'maxSize, httpsOnly, bytesPerSecond',
   ],
@@ -201,13 +212,14 @@ describe('the table of options', () => {
   });
 
   test('is what the check makes: nothing is missing, nothing is more', () => {
-    const { ca, identity, bytesPerSecond, ...values } = fetchOf({});
+    const { ca, identity, certificateTime, bytesPerSecond, ...values } = fetchOf({});
     const rows = Object.values(fetchTable).flatMap((row) =>
       'native' in row || 'partOf' in row ? [row] : Object.values(row),
     );
     const natives = rows.flatMap((row) => ('native' in row ? [row.native] : []));
     expect(Object.keys(values).sort()).toEqual([...natives].sort());
-    expect([ca, identity.cert, bytesPerSecond]).toEqual(['', '', 0]);
+    const parts = [ca, identity.cert, certificateTime, bytesPerSecond];
+    expect(parts).toEqual(['', '', 'system', 0]);
   });
 
   test('has ranges that hold their defaults; a default of 0 is that of the C SDK', () => {

@@ -228,3 +228,14 @@ test('a program that applies configurations is tested with what it answers', asy
   expect(await device.config.get()).toBeUndefined();
   await device.close();
 });
+
+test('a program that looks at the time sees the clock of the platform', async () => {
+  const platform = new FakePlatform();
+  const { device } = platform;
+  const told: Array<number | undefined> = [];
+  device.on('clock', ({ offset }) => told.push(offset));
+  platform.clockOffset = 120_000;
+  expect(await device.time()).toMatchObject({ offset: 120_000, uncertainty: 1 });
+  expect(told).toEqual([120_000]);
+  await device.close();
+});
