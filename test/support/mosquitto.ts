@@ -21,18 +21,23 @@ export interface MosquittoOptions {
   readonly port?: number;
 }
 
+/** The same for everybody on this machine, without TLS; no limit on what waits for a slow client. */
+export async function startOpenMosquitto(directory: string): Promise<Mosquitto> {
+  return startWith(directory, (port) => [
+    `listener ${port} 127.0.0.1`,
+    'allow_anonymous true',
+    'max_queued_messages 0',
+  ]);
+}
+
 export interface Mosquitto extends Running {
   readonly port: number;
 }
 
 /** A real mosquitto on loopback: TLS only, nobody without a password. */
 export async function startMosquitto(options: MosquittoOptions): Promise<Mosquitto> {
-  if (mosquittoPath === undefined) {
-    throw new Error('mosquitto is not installed: apt-get install mosquitto');
-  }
   const { directory } = options;
   await mkdir(directory, { recursive: true });
-  const port = options.port ?? ((await freePorts(1))[0] as number);
   const file = (name: string): string => path.join(directory, name);
   await writeFile(file('key.pem'), options.key, { mode: 0o600 });
   await writeFile(file('cert.pem'), options.cert);
@@ -40,18 +45,34 @@ export async function startMosquitto(options: MosquittoOptions): Promise<Mosquit
   for (const { username, password } of options.users) {
     await runWell('mosquitto_passwd', ['-b', file('passwords'), username, password]);
   }
-  await writeFile(
-    file('mosquitto.conf'),
-    `${process.getuid?.() === 0 ? 'user root\n' : ''}listener ${port} 127.0.0.1
-certfile ${file('cert.pem')}
-keyfile ${file('key.pem')}
-allow_anonymous false
-password_file ${file('passwords')}
-log_dest stderr
-log_type all
-`,
+  return startWith(
+    directory,
+    (port) => [
+      `listener ${port} 127.0.0.1`,
+      `certfile ${file('cert.pem')}`,
+      `keyfile ${file('key.pem')}`,
+      'allow_anonymous false',
+      `password_file ${file('passwords')}`,
+      'log_type all',
+    ],
+    options.port,
   );
-  const running = await start(mosquittoPath, ['-c', file('mosquitto.conf')], {
+}
+
+async function startWith(
+  directory: string,
+  lines: (port: number) => readonly string[],
+  wanted?: number,
+): Promise<Mosquitto> {
+  if (mosquittoPath === undefined) {
+    throw new Error('mosquitto is not installed: apt-get install mosquitto');
+  }
+  const port = wanted ?? ((await freePorts(1))[0] as number);
+  const file = path.join(directory, 'mosquitto.conf');
+  const user = process.getuid?.() === 0 ? ['user root'] : [];
+  const text = [...user, ...lines(port), 'log_dest stderr'].join('\n');
+  await writeFile(file, `${text}\n`);
+  const running = await start(mosquittoPath, ['-c', file], {
     ready: /mosquitto version \S+ running/,
   });
   return { ...running, port };
