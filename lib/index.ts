@@ -87,6 +87,11 @@ export type {
 export type { Credentials, SecretCredentials, TokenCredentials } from './identity/credentials';
 export { type RegisterOptions, type RegistrationOptions, register } from './identity/register';
 export type { X509Options } from './identity/who';
+export type { OfflinePolicy, Payload, Qos } from './messaging/arguments';
+export type { Message } from './messaging/message';
+export type { PublishOptions, SubscribeOptions } from './messaging/messaging';
+export type { MessagesOptions, WillOptions } from './messaging/options';
+export type { TopicSubscription } from './messaging/subscriptions';
 export type {
   Endpoint,
   HostEndpoint,

@@ -82,6 +82,11 @@ export interface NativeDeviceOptions {
   readonly connectTimeoutMs: number;
   readonly reconnectMinMs: number;
   readonly reconnectMaxMs: number;
+  /** An empty string means: no will. */
+  readonly willTopic: string;
+  readonly willPayload: Uint8Array;
+  readonly willQos: number;
+  readonly willRetain: boolean;
   readonly fetch: NativeFetchOptions;
   /** Of all downloads of the device; 0: no limit. */
   readonly bytesPerSecond: number;
@@ -244,6 +249,16 @@ export interface NativeDevice {
   answerConfig(pushId: string, code: number, message: string): number;
   /** The request's id, or a negative error. */
   requestTime(): string | number;
+  /** The packet id, 0 with QoS 0, or a negative error. The payload is not used after the return. */
+  publish(topic: string, payload: string | Uint8Array, qos: number, retain: boolean): number;
+  /**
+   * The packet id, 0: it goes out with the next connection; or a negative error. `id` is the caller's,
+   * and new.
+   */
+  subscribe(id: number, filter: string, qos: number): number;
+  unsubscribe(id: number): void;
+  /** While it is held nothing is read: no message, no acknowledgement. */
+  holdReading(held: boolean): void;
   /** 0: no limit. */
   setBandwidthLimit(bytesPerSecond: number): void;
   close(): void;
@@ -306,6 +321,14 @@ export interface DeviceListener {
     sessionPresent: boolean,
   ): void;
   onPublished(packetId: number, errno: number, detail: string): void;
+  /** The broker's answer; the QoS as granted. */
+  onSubscribed(packetId: number, qos: number, errno: number, detail: string): void;
+  /**
+   * Of each message four words of 32 bits in `heads`: the id of its subscription, 0 for none; its QoS, 4 where it is
+   * retained, 8 where it is a duplicate; the index of its topic; the bytes of its payload. The payloads
+   * stand one after the other.
+   */
+  onMessages(heads: ArrayBuffer, topics: readonly string[], payloads: ArrayBuffer): void;
   onUpgrade(job: NativeJob): void;
   onRefused(errno: number, detail: string, requestId: string): void;
   onNothing(requestId: string): void;

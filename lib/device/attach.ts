@@ -2,6 +2,7 @@
 /** attach(): a device over a connection that the program has already. */
 import type { DeviceListener, NativeDevice } from '../addon/binding';
 import { native, unwrap } from '../addon/load';
+import { checkMessages } from '../messaging/options';
 import { type AttachOptions, checkAttachOptions } from './attach-options';
 import { AttachedConnection } from './attached-connection';
 import { Device } from './device';
@@ -57,6 +58,7 @@ export type AttachedDevice = Pick<
 export function attach(options: AttachOptions): AttachedDevice {
   const [{ fetch, verify, logger, ...names }, transport] = checkAttachOptions(options, process.env);
   const nativeOptions = { ...names, ...nativeFetch(fetch, verify, true) };
+  const messages = checkMessages(undefined, { isPlatform: false, isPersistent: false });
   let connection: AttachedConnection | undefined;
   const open = (listener: DeviceListener): NativeDevice => {
     connection = new AttachedConnection(transport, listener, (calls) =>
@@ -64,7 +66,7 @@ export function attach(options: AttachOptions): AttachedDevice {
     );
     return connection;
   };
-  const device = new Device(names, verify, open, clockOf(fetch, nativeOptions.fetch));
+  const device = new Device(names, { verify, messages }, open, clockOf(fetch, nativeOptions.fetch));
   device.unref();
   if (logger !== undefined) logDevice(device, device.listeners, logger);
   try {

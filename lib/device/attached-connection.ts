@@ -71,6 +71,19 @@ export class AttachedConnection implements NativeDevice {
     return this.#native.requestTime();
   }
 
+  /** The program has a connection of its own for its messages. */
+  publish(): number {
+    return errnoOf('ERR_UNSUPPORTED');
+  }
+
+  subscribe(): number {
+    return errnoOf('ERR_UNSUPPORTED');
+  }
+
+  unsubscribe(): void {}
+
+  holdReading(): void {}
+
   setBandwidthLimit(bytesPerSecond: number): void {
     this.#native.setBandwidthLimit(bytesPerSecond);
   }

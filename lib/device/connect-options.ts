@@ -20,6 +20,13 @@ import {
   type X509Options,
 } from '../identity/who';
 import {
+  type CheckedMessages,
+  checkMessages,
+  checkWill,
+  type MessagesOptions,
+  type WillOptions,
+} from '../messaging/options';
+import {
   checkPlace,
   type Endpoint,
   type EndpointOptions,
@@ -126,7 +133,10 @@ export interface BehaviorOptions {
   readonly timestamp?: number | undefined;
   /** Seconds, 1-1,200; the platform itself takes 30 and more. Default 300. */
   readonly keepAlive?: number | undefined;
-  /** `false`: the broker keeps messages while the device is away. Default true. */
+  /**
+   * `false`: the broker keeps messages while the device is away. They come with the connection, and
+   * wait (1,000 of them) for the subscription that wants them. Default true.
+   */
   readonly cleanSession?: boolean | undefined;
   /**
    * Milliseconds of one try to connect, at first and after a drop: name resolution, TCP, TLS and
@@ -135,6 +145,13 @@ export interface BehaviorOptions {
   readonly attemptTimeout?: number | undefined;
   /** When it connects again after a drop. */
   readonly reconnect?: ReconnectOptions | undefined;
+  /**
+   * What the broker publishes when the connection ends without a goodbye. The platform has no wills:
+   * with `region` or `instanceId` it is refused with `ERR_UNSUPPORTED`.
+   */
+  readonly will?: WillOptions | undefined;
+  /** What becomes of messages that cannot be sent at once. */
+  readonly messages?: MessagesOptions | undefined;
   /** How firmware is fetched. */
   readonly fetch?: FetchOptions | undefined;
   /** What may be installed: signatures and versions. */
@@ -179,6 +196,7 @@ export interface CheckedOpen extends Unchanged {
   readonly signMethod: SignMethod;
   readonly fetch: CheckedFetch;
   readonly verify: CheckedVerify;
+  readonly messages: CheckedMessages;
   readonly logger: Logger | undefined;
   /** Of one try. */
   readonly attemptTimeoutMs: number;
@@ -209,6 +227,8 @@ const openKeys = [
   'cleanSession',
   'attemptTimeout',
   'reconnect',
+  'will',
+  'messages',
   'fetch',
   'verify',
   'logger',
@@ -271,6 +291,8 @@ function checkDevice(options: AnyOptions, environment: Environment): CheckedOpen
     options.attemptTimeout,
     DEFAULT_ATTEMPT_TIMEOUT_MS,
   );
+  const cleanSession = flag('cleanSession', orElse(options.cleanSession, true));
+  const isPlatform = options.region !== undefined || options.instanceId !== undefined;
   return {
     ...{ productKey, deviceName, deviceSecret, deviceToken, clientId },
     x509: who.x509 !== undefined,
@@ -287,10 +309,12 @@ function checkDevice(options: AnyOptions, environment: Environment): CheckedOpen
       max: Number.MAX_SAFE_INTEGER,
     }),
     keepAliveS: integer('keepAlive', orElse(options.keepAlive, 300), { min: 1, max: 1200 }),
-    cleanSession: flag('cleanSession', orElse(options.cleanSession, true)),
+    cleanSession,
     attemptTimeoutMs,
     reconnectMinMs,
     reconnectMaxMs,
+    ...checkWill(options.will, isPlatform),
+    messages: checkMessages(options.messages, { isPlatform, isPersistent: !cleanSession }),
     fetch: checkFetch(options.fetch, tls, environment),
     verify: checkVerify(options.verify),
     logger: optional(options.logger, checkLogger),

@@ -99,7 +99,7 @@ function openDevice(checked: CheckedOpen): Device {
   const options = nativeOptions(checked);
   const device = new Device(
     checked,
-    checked.verify,
+    checked,
     (listener) => unwrap(native.openDevice(options, listener)),
     clockOf(checked.fetch, options.fetch),
   );
@@ -108,7 +108,14 @@ function openDevice(checked: CheckedOpen): Device {
 }
 
 function nativeOptions(given: CheckedOpen): NativeDeviceOptions {
-  const { verify, attemptTimeoutMs, logger: _, registration: _registered, ...checked } = given;
+  const {
+    verify,
+    attemptTimeoutMs,
+    logger: _,
+    registration: _registered,
+    messages: __,
+    ...checked
+  } = given;
   return {
     ...checked,
     ...nativeFetch(checked.fetch, verify, checked.tls === undefined),

@@ -13,6 +13,10 @@ import { IotkitError } from '../base/errors';
 import { Feed, type Iteration } from '../base/feed';
 import { callBack, Listeners, type Subscription } from '../base/listeners';
 import { RemoteConfig } from '../config/remote-config';
+import type { Payload } from '../messaging/arguments';
+import { Messaging, type PublishOptions, type SubscribeOptions } from '../messaging/messaging';
+import type { CheckedMessages } from '../messaging/options';
+import type { TopicSubscription } from '../messaging/subscriptions';
 import type { VersionRules } from '../options/verify';
 import type { RunEventMap, UpgradeEventMap } from '../ota/events';
 import { Ota } from '../ota/ota';
@@ -80,6 +84,12 @@ const stateNames: readonly DeviceState[] = [
   'closed',
 ];
 
+/** What a device keeps to. */
+interface DeviceRules {
+  readonly verify: VersionRules;
+  readonly messages: CheckedMessages;
+}
+
 /** A feed of states, and the change it has not handed out yet. */
 interface StateView {
   pending: StateChange | undefined;
@@ -116,6 +126,7 @@ export class Device {
   readonly #clock = new ClockWatch((wrong) => this.listeners.emit('clock', wrong));
   readonly #setCertificateTime: ((reading: NativeReading) => void) | undefined;
   #connects = 0;
+  readonly #messaging: Messaging;
   readonly #views = new Set<StateView>();
   readonly #gone: Promise<void>;
   #resolveGone: () => void = () => {};
@@ -132,7 +143,7 @@ export class Device {
    */
   constructor(
     { productKey, deviceName }: Pick<Device, 'productKey' | 'deviceName'>,
-    rules: VersionRules,
+    { verify, messages }: DeviceRules,
     openNative: (listener: DeviceListener) => NativeDevice,
     setCertificateTime?: (reading: NativeReading) => void,
   ) {
@@ -143,7 +154,7 @@ export class Device {
     });
     this.closed = this.#gone.then(() => this.#ended).then(() => this.#reason);
     this.#native = openNative(inThisContext(this.#listener()));
-    this.ota = new Ota(this, this.#native, rules);
+    this.ota = new Ota(this, this.#native, verify);
     this.config = new RemoteConfig(this, this.#native);
     this.#setCertificateTime = setCertificateTime;
     this.#time = new TimeRequests(this, this.#native, (reading) => {
@@ -151,6 +162,7 @@ export class Device {
       this.#clock.measured(reading);
     });
     this.listeners.add('runEnd', ({ failure }) => this.#clock.failed(failure?.reason));
+    this.#messaging = new Messaging(this, this.#native, messages);
   }
 
   /** The present state of the connection. */
@@ -244,6 +256,55 @@ export class Device {
     return { off: end, [Symbol.dispose]: end };
   }
 
+  /**
+   * The full name of a topic under the device's own prefix: `topic('user/get')` is
+   * `/{productKey}/{deviceName}/user/get`. Wildcards are allowed, for filters.
+   *
+   * @throws {@link InvalidArgument}; {@link IotkitError} `ERR_MQTT_TOPIC`.
+   */
+  topic(suffix: string): string {
+    return this.#messaging.topic(suffix);
+  }
+
+  /**
+   * Publishes a message. With QoS 0 it resolves when the message has been handed to the connection,
+   * with QoS 1 and 2 when the broker has acknowledged it, even if the connection was lost meanwhile.
+   * Without a connection, or while it is too slow, messages wait in order (those of QoS 0 and the
+   * others each by themselves): see {@link MessagesOptions}.
+   *
+   * With QoS 2 it arrives exactly once however often the connection drops, as long as the broker keeps
+   * the session: `cleanSession: false`.
+   *
+   * @throws {@link InvalidArgument}; {@link IotkitError} `ERR_MQTT_TOPIC`, `ERR_UNSUPPORTED` (QoS 2 or
+   *   `retain` with the platform), `ERR_NOT_CONNECTED` (only with `offline: 'refuse'`),
+   *   `ERR_QUEUE_FULL`, `ERR_MQTT_PACKET_TOO_LARGE` (over 257 KiB with its topic), `ERR_CLOSED`; the
+   *   signal's reason.
+   *
+   * @example
+   * await device.publish(device.topic('user/update'), JSON.stringify({ on: true }), { qos: 1 });
+   */
+  publish(topic: string, payload: Payload, options?: PublishOptions): Promise<void> {
+    return this.#messaging.publish(topic, payload, options);
+  }
+
+  /**
+   * Subscribes a topic filter, and resolves when the broker has granted it: at once, or after the next
+   * connect. Each subscription gets its own messages, also where filters are the same or overlap.
+   * What the device's OTA subscribes can be subscribed as well; neither disturbs the other.
+   *
+   * @throws {@link InvalidArgument}; {@link IotkitError} `ERR_MQTT_TOPIC`, `ERR_MQTT_SUBSCRIBE` (the
+   *   broker refuses it; where it does so after another connect, the iteration throws it),
+   *   `ERR_TIMEOUT`, `ERR_UNSUPPORTED` (QoS 2 with the platform), `ERR_QUEUE_FULL`, `ERR_CLOSED`; the
+   *   signal's reason.
+   *
+   * @example
+   * await using commands = await device.subscribe(device.topic('user/get'), { qos: 1 });
+   * for await (const message of commands) console.log(message.topic, message.json());
+   */
+  subscribe(filter: string, options?: SubscribeOptions): Promise<TopicSubscription> {
+    return this.#messaging.subscribe(filter, options);
+  }
+
   /** Lets the connection keep the process alive (the default). Returns the device. */
   ref(): this {
     this.#referenced = true;
@@ -271,6 +332,7 @@ export class Device {
     if (this.state !== 'closing' && this.state !== 'closed') {
       this.#enter('closing');
       const reason = new IotkitError('ERR_CLOSED', 'the device was closed');
+      this.#messaging.close(reason);
       this.#time.close(reason);
       const ended = [this.ota.shutdown(reason), this.config.shutdown(reason)];
       this.#ended = Promise.all(ended).then(() => {});
@@ -311,15 +373,18 @@ export class Device {
   #listener(): DeviceListener {
     return {
       onState: (state, errno, detail, connects) => this.#onState(state, errno, detail, connects),
-      onPublished: (packetId, errno, detail) => this.ota.onPublished(packetId, errno, detail),
-      onUpgrade: (job) => this.ota.onUpgrade(job),
-      onRefused: (errno, detail, requestId) => {
-        const error = IotkitError.fromErrno(errno, detail);
-        if (this.state === 'connected' && subscriptionErrors.has(error.code)) {
-          this.#enter('connected', error);
-        }
-        this.ota.onRefused(error, requestId);
+      onPublished: (...answer) => {
+        if (!this.#messaging.onPublished(...answer)) this.ota.onPublished(...answer);
       },
+      onSubscribed: (packetId, qos, errno, detail) => {
+        const error = errno === 0 ? undefined : IotkitError.fromErrno(errno, detail);
+        if (this.#messaging.onSubscribed(packetId, qos, error) || error === undefined) return;
+        this.#onRefused(error, '');
+      },
+      onMessages: (...batch) => this.#messaging.onMessages(...batch),
+      onUpgrade: (job) => this.ota.onUpgrade(job),
+      onRefused: (errno, detail, requestId) =>
+        this.#onRefused(IotkitError.fromErrno(errno, detail), requestId),
       onNothing: (requestId) => this.ota.onNothing(requestId),
       onConfig: (job, config) => this.config.onConfig(job, config),
       onConfigRefused: (errno, detail, requestId) =>
@@ -331,10 +396,18 @@ export class Device {
         if (!this.#time.onRefused(error, requestId)) this.#refused(error);
       },
       onClosed: () => {
+        this.#messaging.onClosed();
         this.#enter('closed', this.#reason);
         this.#resolveGone();
       },
     };
+  }
+
+  #onRefused(error: IotkitError, requestId: string): void {
+    if (this.state === 'connected' && subscriptionErrors.has(error.code)) {
+      this.#enter('connected', error);
+    }
+    this.ota.onRefused(error, requestId);
   }
 
   #onState(index: number, errno: number, detail: string, connects: number): void {
@@ -354,8 +427,10 @@ export class Device {
     if (state === 'connected') {
       this.ota.onConnected(connects);
       this.config.onConnected(connects);
+      this.#messaging.onConnected();
       this.#askForTime(connects);
     } else {
+      this.#messaging.onDisconnected();
       this.config.onDisconnected();
     }
   }

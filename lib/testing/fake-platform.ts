@@ -4,6 +4,8 @@ import { options as checkOptions, optional } from '../base/arguments';
 import { type ErrorCode, IotkitError } from '../base/errors';
 import { Device } from '../device/device';
 import { checkLogger, type Logger, logDevice } from '../device/logger';
+import { checkPayload, filterMatches, type Payload, type Qos } from '../messaging/arguments';
+import { checkMessages } from '../messaging/options';
 import { checkVerify, type VerifyOptions } from '../options/verify';
 import { FakeJob, type FakeNotice, type FakeScript } from './fake-job';
 
@@ -35,6 +37,18 @@ export interface FakeStep {
   readonly desc: string;
   /** undefined: the default module. */
   readonly module: string | undefined;
+}
+
+/** A message that the device has published. */
+export interface FakeMessage {
+  /** Where it was published to. */
+  readonly topic: string;
+  /** Its bytes. */
+  readonly payload: Uint8Array;
+  /** As it was published. */
+  readonly qos: Qos;
+  /** As it was published. */
+  readonly retain: boolean;
 }
 
 /** What the device has answered to a push of a configuration. */
@@ -87,6 +101,8 @@ export class FakePlatform {
   readonly versions: readonly FakeVersion[] = [];
   /** The steps that it has reported, in their order. */
   readonly steps: readonly FakeStep[] = [];
+  /** The messages that it has published, in their order. */
+  readonly messages: readonly FakeMessage[] = [];
 
   /** How far the platform's clock is ahead of this machine's, milliseconds: for `device.time()`. */
   clockOffset = 0;
@@ -114,14 +130,17 @@ export class FakePlatform {
     this.#connection = new FakeConnection({
       onVersion: (version, module) => this.#onVersion(version, module),
       onStep: (step, desc, module) => this.#onStep(step, desc, module),
+      onMessage: (message) => (this.messages as FakeMessage[]).push(message),
       jobOf: (module, id) => this.#jobOf(module, id),
       config: () => this.#config,
       clockOffset: () => this.clockOffset,
       onConfigAnswer: (answer) => (this.configAnswers as FakeConfigAnswer[]).push(answer),
     });
-    this.device = new Device(identity, { newerOnly, allowVersion }, (listener) =>
-      this.#connection.open(listener),
-    );
+    const rules = {
+      verify: { newerOnly, allowVersion },
+      messages: checkMessages(undefined, { isPlatform: false, isPersistent: false }),
+    };
+    this.device = new Device(identity, rules, (listener) => this.#connection.open(listener));
     const log = optional(logger, checkLogger);
     if (log !== undefined) logDevice(this.device, this.device.listeners, log);
     this.connect();
@@ -174,6 +193,11 @@ export class FakePlatform {
     for (const module of this.#tasks.keys()) this.#connection.push(module);
   }
 
+  /** The device gets a message, if it has subscribed its topic; without a connection it is lost. */
+  send(topic: string, payload: Payload): void {
+    this.#connection.send(topic, bytesOf(checkPayload('payload', payload)));
+  }
+
   /** The device refuses a message or is refused a subscription, as its `refused` event tells. */
   refuse(code: ErrorCode, detail = ''): void {
     this.#connection.refuse(code, detail);
@@ -203,6 +227,7 @@ export class FakePlatform {
 interface FakeConnectionHost {
   onVersion(version: string, module: string): void;
   onStep(step: number, desc: string, module: string): void;
+  onMessage(message: FakeMessage): void;
   /** The unfinished upgrade of a module. */
   jobOf(module: string, id: string): FakeJob | undefined;
   config(): FakeConfig | undefined;
@@ -219,6 +244,11 @@ class FakeConnection implements NativeDevice {
   #lastId = 0;
   /** Which configuration was pushed with which message. */
   readonly #pushed = new Map<string, string>();
+  /** The filters that are subscribed, by the ids of their subscriptions. */
+  readonly #filters = new Map<number, string>();
+  /** What is not read at present. */
+  readonly #unread: (() => void)[] = [];
+  #isHeld = false;
   /** Version reports, which wait for a connection. */
   readonly #unsent: (() => void)[] = [];
 
@@ -319,6 +349,49 @@ class FakeConnection implements NativeDevice {
     return id;
   }
 
+  publish(topic: string, payload: string | Uint8Array, qos: number, retain: boolean): number {
+    if (!this.#isConnected) return new IotkitError('ERR_NOT_CONNECTED').errno;
+    this.#host.onMessage({ topic, payload: bytesOf(payload), qos: qos as Qos, retain });
+    if (qos === 0) return 0;
+    this.#lastId += 1;
+    const packetId = this.#lastId;
+    later(() => this.#listener?.onPublished(packetId, 0, ''));
+    return packetId;
+  }
+
+  subscribe(id: number, filter: string, qos: number): number {
+    this.#filters.set(id, filter);
+    this.#lastId += 1;
+    const packetId = this.#lastId;
+    later(() => this.#listener?.onSubscribed(packetId, qos, 0, ''));
+    return packetId;
+  }
+
+  unsubscribe(id: number): void {
+    this.#filters.delete(id);
+  }
+
+  holdReading(held: boolean): void {
+    this.#isHeld = held;
+    while (!this.#isHeld) {
+      const read = this.#unread.shift();
+      if (read === undefined) return;
+      read();
+    }
+  }
+
+  send(topic: string, payload: Uint8Array): void {
+    if (!this.#isConnected) return;
+    this.#unread.push(() => {
+      for (const [id, filter] of this.#filters) {
+        if (!filterMatches(filter, topic)) continue;
+        const heads = Uint32Array.of(id, 0, 0, payload.length);
+        this.#listener?.onMessages(heads.buffer, [topic], payload.slice().buffer);
+      }
+    });
+    this.holdReading(this.#isHeld);
+  }
+
   setBandwidthLimit(): void {}
 
   close(): void {
@@ -341,6 +414,10 @@ class FakeConnection implements NativeDevice {
 
 function configJob(id: string, { configId, data }: FakeConfig): FakeJob {
   return new FakeJob(id, { version: configId, data }, { failures: [], retries: [] });
+}
+
+function bytesOf(payload: string | Uint8Array): Uint8Array<ArrayBuffer> {
+  return typeof payload === 'string' ? new TextEncoder().encode(payload) : new Uint8Array(payload);
 }
 
 /** After what runs now, whatever timers a test has replaced. */

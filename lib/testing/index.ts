@@ -5,6 +5,7 @@
 export type { FakeNotice } from './fake-job';
 export {
   type FakeConfigAnswer,
+  type FakeMessage,
   FakePlatform,
   type FakePlatformOptions,
   type FakeStep,

@@ -133,6 +133,7 @@ void Connection::UndoOpen() {
 
 void Connection::Close() {
   if (closing_) return;
+  HoldReading(false); // what is on its way is to be acknowledged
   closing_ = true;
   SetHeld(true);
   // Already here, so that whoever connects the same device next waits for the end of this one.
@@ -170,6 +171,16 @@ void Connection::SetBandwidthLimit(uint64_t bytes_per_second) {
   iotkit_limiter_set(limiter_, bytes_per_second);
 }
 
+void Connection::HoldReading(bool held) {
+  if (closing_) return;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (reading_held_ == held) return;
+    reading_held_ = held;
+  }
+  RunOnLoop(&Connection::ApplyReading);
+}
+
 int Connection::RunOnLoop(void (Connection::*method)()) {
   auto posted = std::make_unique<Posted>(
       Posted{std::static_pointer_cast<Connection>(shared_from_this()), method});
@@ -184,6 +195,8 @@ int Connection::RunOnLoop(void (Connection::*method)()) {
 
 void Connection::Deliver(Napi::Env env) {
   if (ended_) return;
+  // Before the flags: a ring that is long from here on is posted again.
+  messaging_.Take(&batch_);
   std::deque<Event> events;
   bool state_changed;
   bool resume;
@@ -193,8 +206,8 @@ void Connection::Deliver(Napi::Env env) {
     events.swap(events_);
     state_changed = state_changed_;
     state_changed_ = false;
-    resume = reading_paused_;
-    reading_paused_ = false;
+    resume = ring_is_long_;
+    ring_is_long_ = false;
     freed = freed_;
   }
   if (state_changed) DeliverState(env);
@@ -202,12 +215,18 @@ void Connection::Deliver(Napi::Env env) {
     Napi::HandleScope scope(env);
     DeliverEvent(env, event);
   }
+  DeliverMessages(env);
   if (ended_) return;
   if (freed) {
     DeliverClosed(env);
   } else if (resume) {
-    RunOnLoop(&Connection::ResumeReading);
+    RunOnLoop(&Connection::ApplyReading);
   }
+}
+
+void Connection::DeliverMessages(Napi::Env env) {
+  if (!ended_ && !batch_.heads.empty()) listener_->OnMessages(env, batch_);
+  batch_.Clear();
 }
 
 void Connection::DeliverState(Napi::Env env) {
@@ -229,6 +248,9 @@ void Connection::DeliverEvent(Napi::Env env, const Event &event) {
   switch (event.kind) {
   case EventKind::kPublished:
     listener_->OnPublished(env, event.packet_id, event.error, event.detail);
+    break;
+  case EventKind::kSubscribed:
+    listener_->OnSubscribed(env, event.packet_id, event.qos, event.error, event.detail);
     break;
   case EventKind::kUpgrade:
     listener_->OnUpgrade(env, event.job);
@@ -304,13 +326,15 @@ void Connection::Free() {
   mailbox_->Post(shared_from_this());
 }
 
-// Skipped when the ring has filled up again since this was posted.
-void Connection::ResumeReading() {
+// Reading goes on where neither a ring that has filled up since this was posted nor JavaScript is
+// against it.
+void Connection::ApplyReading() {
+  bool paused;
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (reading_paused_) return;
+    paused = ring_is_long_ || reading_held_;
   }
-  if (client_ != nullptr) iotkit_loop_pause(loop_, client_, false);
+  if (client_ != nullptr) iotkit_loop_pause(loop_, client_, paused);
 }
 
 void Connection::OnMqtt(void *ctx, iotkit_mqtt_t * /*client*/, const iotkit_mqtt_event *event) {
@@ -319,19 +343,19 @@ void Connection::OnMqtt(void *ctx, iotkit_mqtt_t * /*client*/, const iotkit_mqtt
   case IOTKIT_MQTT_EVENT_STATE:
     self->OnState(*event);
     break;
-  case IOTKIT_MQTT_EVENT_PUBLISHED: {
-    Event published(EventKind::kPublished, event->error);
-    published.packet_id = event->packet_id;
-    published.detail = event->detail;
-    self->PushEvent(std::move(published));
+  case IOTKIT_MQTT_EVENT_PUBLISHED:
+    self->OnAnswer(EventKind::kPublished, *event);
     break;
-  }
   case IOTKIT_MQTT_EVENT_SUBSCRIBED:
+    self->OnAnswer(EventKind::kSubscribed, *event);
+    break;
   case IOTKIT_MQTT_EVENT_SKIPPED:
-    if (event->error != 0) OnRefused(ctx, nullptr, event->error, event->detail, "");
+    OnRefused(ctx, nullptr, event->error, event->detail, "");
+    break;
+  case IOTKIT_MQTT_EVENT_MESSAGE:
+    self->messaging_.PushUnclaimed(*event->message);
     break;
   case IOTKIT_MQTT_EVENT_UNSUBSCRIBED:
-  case IOTKIT_MQTT_EVENT_MESSAGE:
     break;
   }
 }
@@ -413,16 +437,40 @@ void Connection::OnState(const iotkit_mqtt_event &event) {
   mailbox_->Post(shared_from_this());
 }
 
+void Connection::OnAnswer(EventKind kind, const iotkit_mqtt_event &event) {
+  Event answer(kind, event.error);
+  answer.packet_id = event.packet_id;
+  answer.qos = event.qos;
+  answer.detail = event.detail;
+  PushEvent(std::move(answer));
+}
+
 void Connection::PushEvent(Event event) {
-  bool pause;
+  bool is_long;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     events_.push_back(std::move(event));
-    pause = events_.size() >= kPauseAt && !reading_paused_;
-    if (pause) reading_paused_ = true;
+    is_long = events_.size() >= kPauseAt;
   }
-  if (pause) iotkit_loop_pause(loop_, client_, true);
+  if (is_long) PauseReading();
   mailbox_->Post(shared_from_this());
+}
+
+void Connection::PauseReading() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (ring_is_long_) return;
+    ring_is_long_ = true;
+  }
+  iotkit_loop_pause(loop_, client_, true);
+}
+
+void Connection::OnFirstMessage() {
+  mailbox_->Post(shared_from_this());
+}
+
+void Connection::OnManyMessages() {
+  PauseReading();
 }
 
 } // namespace iotkit

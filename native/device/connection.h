@@ -10,6 +10,7 @@
 #include <mutex>
 #include <string>
 
+#include "device/messaging.h"
 #include "runtime/closing.h"
 #include "runtime/mailbox.h"
 
@@ -32,6 +33,10 @@ class ConnectionListener {
   virtual ~ConnectionListener() = default;
   virtual void OnState(Napi::Env env, const ConnectionState &state) = 0;
   virtual void OnPublished(Napi::Env env, int packet_id, int error, const std::string &detail) = 0;
+  // The answer to a subscription; its QoS as granted.
+  virtual void OnSubscribed(Napi::Env env, int packet_id, int qos, int error,
+                            const std::string &detail) = 0;
+  virtual void OnMessages(Napi::Env env, const MessageBatch &batch) = 0;
   // Takes over the reference.
   virtual void OnUpgrade(Napi::Env env, iotkit_job_t *job) = 0;
   virtual void OnRefused(Napi::Env env, int error, const std::string &detail,
@@ -52,8 +57,9 @@ class ConnectionListener {
 
 // Opened, used and ended on the JS thread; the client's callbacks, AddToLoop, Disconnect and Free
 // run on the I/O thread. Client, channel, configuration and time are freed only by Free, which only
-// the JS thread sets off: until then the JS thread may use them without a lock. States are latest-wins; other events
-// wait in a ring, and while that is long the socket is not read.
+// the JS thread sets off: until then the JS thread may use them without a lock. States are
+// latest-wins; other events and messages wait in two rings, and while one of them is long, or
+// JavaScript holds the reading, the socket is not read.
 //
 // Its life:
 //            closing_ ended_ freed_   next
@@ -63,7 +69,7 @@ class ConnectionListener {
 //   freed       x       -      x      ended by Deliver, or by AwaitEnd
 //   ended       x       x      x      final: nothing more reaches JavaScript
 // When Open fails half way, UndoOpen goes from open to ended.
-class Connection final : public Source, public Closing {
+class Connection final : public Source, public Closing, private MessageQueueListener {
  public:
   Connection(Environment *environment, std::unique_ptr<ConnectionListener> listener);
   ~Connection() override;
@@ -77,6 +83,10 @@ class Connection final : public Source, public Closing {
   int OpenConfig(iotkit_config_t **out);
   // The platform's time, likewise.
   int OpenTime(iotkit_time_t **out);
+  iotkit_mqtt_t *client() const { return closing_ ? nullptr : client_; }
+  Messaging &messaging() { return messaging_; }
+  // While it is held nothing is read: no message, and no acknowledgement either.
+  void HoldReading(bool held);
   // DISCONNECT, then OnClosed.
   void Close();
   // The environment ends: OnClosed is not called.
@@ -90,6 +100,7 @@ class Connection final : public Source, public Closing {
  private:
   enum class EventKind {
     kPublished,
+    kSubscribed,
     kUpgrade,
     kRefused,
     kNothing,
@@ -105,6 +116,7 @@ class Connection final : public Source, public Closing {
     EventKind kind;
     int error;
     int packet_id = 0;
+    int qos = 0;
     std::string detail;
     std::string request_id;
     iotkit_job_t *job = nullptr;
@@ -115,7 +127,7 @@ class Connection final : public Source, public Closing {
   void AddToLoop();
   void Disconnect();
   void Free();
-  void ResumeReading();
+  void ApplyReading();
   static void OnMqtt(void *ctx, iotkit_mqtt_t *client, const iotkit_mqtt_event *event);
   static void OnUpgrade(void *ctx, iotkit_ota_t *ota, iotkit_job_t *job);
   static void OnRefused(void *ctx, iotkit_ota_t *ota, int error, const char *detail,
@@ -130,10 +142,14 @@ class Connection final : public Source, public Closing {
   static void OnTimeRefused(void *ctx, iotkit_time_t *time, int error, const char *detail,
                             const char *request_id);
   void OnState(const iotkit_mqtt_event &event);
+  void OnAnswer(EventKind kind, const iotkit_mqtt_event &event);
   void PushEvent(Event event);
   void PushJob(EventKind kind, iotkit_job_t *job);
   void PushRefusal(EventKind kind, int error, const char *detail, const char *request_id);
   void PushNothing(EventKind kind, const char *request_id);
+  void PauseReading();
+  void OnFirstMessage() override;
+  void OnManyMessages() override;
 
   // JS thread.
   int OpenAs(DeviceOptions *options, const iotkit_sign_in &identity, char *detail);
@@ -144,6 +160,7 @@ class Connection final : public Source, public Closing {
   void Deliver(Napi::Env env) override;
   void DeliverState(Napi::Env env);
   void DeliverEvent(Napi::Env env, const Event &event);
+  void DeliverMessages(Napi::Env env);
   void DeliverClosed(Napi::Env env);
 
   Environment *const environment_;
@@ -154,6 +171,7 @@ class Connection final : public Source, public Closing {
   iotkit_config_t *config_ = nullptr; // of ota_; since the first OpenConfig
   iotkit_time_t *time_ = nullptr;     // of ota_; since the first OpenTime
   iotkit_limiter_t *limiter_ = nullptr;
+  Messaging messaging_{this};
   bool disconnecting_ = false; // I/O thread: the client's end is the connection's
 
   std::mutex mutex_; // of the following
@@ -162,13 +180,15 @@ class Connection final : public Source, public Closing {
   ConnectionState state_;
   bool state_changed_ = false; // since DeliverState
   std::deque<Event> events_;
-  bool reading_paused_ = false; // until Deliver has emptied the ring
+  bool ring_is_long_ = false; // until Deliver has emptied the rings
+  bool reading_held_ = false; // by JavaScript
 
   // JS thread.
   std::unique_ptr<ConnectionListener> listener_; // nullptr: ended
   bool closing_ = false;
   bool ended_ = false;
   bool held_ = false;
+  MessageBatch batch_; // empty but while it is delivered
 };
 
 } // namespace iotkit

@@ -9,6 +9,41 @@
 
 namespace iotkit {
 
+namespace {
+
+// What is published: a string as UTF-8, or the bytes of a Uint8Array, which are not copied.
+class Payload final {
+ public:
+  explicit Payload(Napi::Value value) {
+    if (value.IsTypedArray()) {
+      Napi::Uint8Array bytes = value.As<Napi::Uint8Array>();
+      data_ = bytes.Data();
+      length_ = bytes.ByteLength();
+    } else {
+      text_ = TextOf(value);
+      data_ = text_.data();
+      length_ = text_.size();
+    }
+  }
+  Payload(const Payload &) = delete;
+  Payload &operator=(const Payload &) = delete;
+
+  // NULL where there is nothing in it.
+  const void *data() const { return length_ == 0 ? nullptr : data_; }
+  size_t length() const { return length_; }
+
+ private:
+  std::string text_;
+  const void *data_;
+  size_t length_;
+};
+
+uint8_t QosOf(Napi::Value value) {
+  return static_cast<uint8_t>(value.As<Napi::Number>().Uint32Value());
+}
+
+} // namespace
+
 void Device::Define(Napi::Env env, Environment *environment) {
   environment->SetClass<Device>(
       DefineClass(env, "Device",
@@ -19,6 +54,10 @@ void Device::Define(Napi::Env env, Environment *environment) {
                       InstanceMethod<&Device::RequestConfig>("requestConfig"),
                       InstanceMethod<&Device::AnswerConfig>("answerConfig"),
                       InstanceMethod<&Device::RequestTime>("requestTime"),
+                      InstanceMethod<&Device::Publish>("publish"),
+                      InstanceMethod<&Device::Subscribe>("subscribe"),
+                      InstanceMethod<&Device::Unsubscribe>("unsubscribe"),
+                      InstanceMethod<&Device::HoldReading>("holdReading"),
                       InstanceMethod<&Device::SetBandwidthLimit>("setBandwidthLimit"),
                       InstanceMethod<&Device::Close>("close"),
                       InstanceMethod<&Device::Ref>("ref"),
@@ -77,6 +116,36 @@ Napi::Value Device::RequestTime(const Napi::CallbackInfo &info) {
   iotkit_time_t *time = nullptr;
   int rc = connection_->OpenTime(&time);
   return iotkit::RequestTime(info, rc, time);
+}
+
+// By the JS thread itself: the client queues the message, and wakes the I/O thread if that waits.
+Napi::Value Device::Publish(const Napi::CallbackInfo &info) {
+  iotkit_mqtt_t *client = connection_->client();
+  std::string topic = TextOf(info[0]);
+  Payload payload(info[1]);
+  bool retain = info[3].As<Napi::Boolean>().Value();
+  int rc = client == nullptr ? static_cast<int>(IK_ECLOSED)
+                             : iotkit_mqtt_publish(client, topic.c_str(), payload.data(),
+                                                   payload.length(), QosOf(info[2]), retain);
+  return Napi::Number::New(info.Env(), rc);
+}
+
+Napi::Value Device::Subscribe(const Napi::CallbackInfo &info) {
+  iotkit_mqtt_t *client = connection_->client();
+  uint32_t id = info[0].As<Napi::Number>().Uint32Value();
+  int rc = client == nullptr
+               ? static_cast<int>(IK_ECLOSED)
+               : connection_->messaging().Subscribe(client, id, TextOf(info[1]), QosOf(info[2]));
+  return Napi::Number::New(info.Env(), rc);
+}
+
+void Device::Unsubscribe(const Napi::CallbackInfo &info) {
+  uint32_t id = info[0].As<Napi::Number>().Uint32Value();
+  connection_->messaging().Unsubscribe(connection_->client(), id);
+}
+
+void Device::HoldReading(const Napi::CallbackInfo &info) {
+  connection_->HoldReading(info[0].As<Napi::Boolean>().Value());
 }
 
 void Device::SetBandwidthLimit(const Napi::CallbackInfo &info) {

@@ -5,7 +5,8 @@
 // and napi.h; only module.cc includes it.
 //   device           what lib/ calls          connection   client and channel on the I/O thread
 //   attached_device  likewise                 attachment   channel over functions of lib/'s
-//   device_listener  what calls lib/          device_options, channel_calls
+//   device_listener  what calls lib/          messaging    subscriptions and messages of the program
+//   device_options, channel_calls
 #ifndef IOTKIT_NATIVE_DEVICE_DEVICE_H
 #define IOTKIT_NATIVE_DEVICE_DEVICE_H
 
@@ -27,6 +28,10 @@ class Connection;
 //   requestConfig() → the request's id, or a negative error
 //   answerConfig(pushId, code, message) → 0 or a negative error
 //   requestTime() → the request's id, or a negative error
+//   publish(topic, payload, qos, retain) → packet id, 0 with QoS 0, or a negative error
+//   subscribe(id, filter, qos) → packet id, 0: with the next connection; or a negative error
+//   unsubscribe(id)
+//   holdReading(held)
 //   setBandwidthLimit(bytesPerSecond)
 //   close() ref() unref()
 class Device final : public Napi::ObjectWrap<Device> {
@@ -44,6 +49,10 @@ class Device final : public Napi::ObjectWrap<Device> {
   Napi::Value RequestConfig(const Napi::CallbackInfo &info);
   Napi::Value AnswerConfig(const Napi::CallbackInfo &info);
   Napi::Value RequestTime(const Napi::CallbackInfo &info);
+  Napi::Value Publish(const Napi::CallbackInfo &info);
+  Napi::Value Subscribe(const Napi::CallbackInfo &info);
+  void Unsubscribe(const Napi::CallbackInfo &info);
+  void HoldReading(const Napi::CallbackInfo &info);
   void SetBandwidthLimit(const Napi::CallbackInfo &info);
   void Close(const Napi::CallbackInfo &info);
   void Ref(const Napi::CallbackInfo &info);

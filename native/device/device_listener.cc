@@ -1,5 +1,7 @@
 #include "device/device_listener.h"
 
+#include <cstring>
+
 #include "download/job.h"
 
 namespace iotkit {
@@ -7,6 +9,8 @@ namespace iotkit {
 const DeviceListener::Function DeviceListener::kFunctions[] = {
     {"onState", &DeviceListener::on_state_}, // state, errno, detail, connects, sessionPresent
     {"onPublished", &DeviceListener::on_published_},          // packetId, errno, detail
+    {"onSubscribed", &DeviceListener::on_subscribed_},        // packetId, qos, errno, detail
+    {"onMessages", &DeviceListener::on_messages_},            // heads, topics, payloads
     {"onUpgrade", &DeviceListener::on_upgrade_},              // job
     {"onRefused", &DeviceListener::on_refused_},              // errno, detail, requestId
     {"onNothing", &DeviceListener::on_nothing_},              // requestId
@@ -17,6 +21,18 @@ const DeviceListener::Function DeviceListener::kFunctions[] = {
     {"onTimeRefused", &DeviceListener::on_time_refused_}, // errno, detail, requestId
     {"onClosed", &DeviceListener::on_closed_},            // nothing follows
 };
+
+namespace {
+
+// An ArrayBuffer with these bytes; empty while the environment ends.
+Napi::Value CopyOf(Napi::Env env, const void *bytes, size_t length) {
+  Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, length);
+  if (buffer.IsEmpty()) return buffer;
+  if (length > 0) std::memcpy(buffer.Data(), bytes, length);
+  return buffer;
+}
+
+} // namespace
 
 std::unique_ptr<DeviceListener> DeviceListener::Read(Napi::Value value, const char **missing) {
   std::unique_ptr<DeviceListener> listener(new DeviceListener);
@@ -42,6 +58,24 @@ void DeviceListener::OnPublished(Napi::Env env, int packet_id, int error,
                                  const std::string &detail) {
   Invoke(on_published_, {Napi::Number::New(env, packet_id), Napi::Number::New(env, error),
                          Napi::String::New(env, detail)});
+}
+
+void DeviceListener::OnSubscribed(Napi::Env env, int packet_id, int qos, int error,
+                                  const std::string &detail) {
+  Invoke(on_subscribed_, {Napi::Number::New(env, packet_id), Napi::Number::New(env, qos),
+                          Napi::Number::New(env, error), Napi::String::New(env, detail)});
+}
+
+void DeviceListener::OnMessages(Napi::Env env, const MessageBatch &batch) {
+  Napi::HandleScope scope(env);
+  Napi::Value heads =
+      CopyOf(env, batch.heads.data(), batch.heads.size() * sizeof(batch.heads.front()));
+  Napi::Value payloads = CopyOf(env, batch.payloads.data(), batch.payloads.size());
+  Napi::Array topics = Napi::Array::New(env, batch.topics.size());
+  if (heads.IsEmpty() || payloads.IsEmpty() || topics.IsEmpty()) return;
+  for (size_t i = 0; i < batch.topics.size(); i++)
+    topics.Set(static_cast<uint32_t>(i), Napi::String::New(env, batch.topics[i]));
+  Invoke(on_messages_, {heads, topics, payloads});
 }
 
 void DeviceListener::OnUpgrade(Napi::Env env, iotkit_job_t *job) {

@@ -28,6 +28,9 @@ class DeviceListener final : public ConnectionListener {
   DeviceListener() = default;
   void OnState(Napi::Env env, const ConnectionState &state) override;
   void OnPublished(Napi::Env env, int packet_id, int error, const std::string &detail) override;
+  void OnSubscribed(Napi::Env env, int packet_id, int qos, int error,
+                    const std::string &detail) override;
+  void OnMessages(Napi::Env env, const MessageBatch &batch) override;
   void OnUpgrade(Napi::Env env, iotkit_job_t *job) override;
   void OnRefused(Napi::Env env, int error, const std::string &detail,
                  const std::string &request_id) override;
@@ -44,6 +47,8 @@ class DeviceListener final : public ConnectionListener {
 
   Napi::FunctionReference on_state_;
   Napi::FunctionReference on_published_;
+  Napi::FunctionReference on_subscribed_;
+  Napi::FunctionReference on_messages_;
   Napi::FunctionReference on_upgrade_;
   Napi::FunctionReference on_refused_;
   Napi::FunctionReference on_nothing_;

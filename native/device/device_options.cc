@@ -24,6 +24,9 @@ constexpr Option kMqttOptions[] = {
     IOTKIT_NUMBER(iotkit_mqtt_options, connectTimeoutMs, connect_timeout_ms),
     IOTKIT_NUMBER(iotkit_mqtt_options, reconnectMinMs, reconnect_min_ms),
     IOTKIT_NUMBER(iotkit_mqtt_options, reconnectMaxMs, reconnect_max_ms),
+    IOTKIT_TEXT(iotkit_mqtt_options, willTopic, will_topic, kText),
+    IOTKIT_NUMBER(iotkit_mqtt_options, willQos, will_qos),
+    IOTKIT_NUMBER(iotkit_mqtt_options, willRetain, will_retain),
 };
 
 } // namespace
@@ -37,7 +40,17 @@ bool DeviceOptions::Read(Napi::Value value) {
   sign.tls = mqtt.tls != nullptr;
   mqtt.persistent_session = !given.Flag("cleanSession");
   bytes_per_second = BytesPerSecond(given.Get("bytesPerSecond"));
+  ReadWill(given);
   return true;
+}
+
+void DeviceOptions::ReadWill(const JsOptions &given) {
+  Napi::Value payload = given.Get("willPayload");
+  if (mqtt.will_topic == nullptr || !payload.IsTypedArray()) return;
+  Napi::Uint8Array bytes = payload.As<Napi::Uint8Array>();
+  will_payload_.assign(reinterpret_cast<const char *>(bytes.Data()), bytes.ByteLength());
+  mqtt.will_payload = will_payload_.data();
+  mqtt.will_payload_len = will_payload_.size();
 }
 
 } // namespace iotkit

@@ -5,6 +5,8 @@
 #include <iotkit.h>
 #include <napi.h>
 
+#include <string>
+
 #include "download/fetch_options.h"
 #include "runtime/option_table.h"
 
@@ -27,7 +29,10 @@ class DeviceOptions final {
   uint64_t bytes_per_second = 0;
 
  private:
+  void ReadWill(const JsOptions &given);
+
   OptionTexts texts_;
+  std::string will_payload_;
 };
 
 } // namespace iotkit

@@ -68,6 +68,8 @@ describe('process.exit()', () => {
     'exit while what is there is proven',
     'exit while a download waits for its turn',
     'exit while a download has given its place away',
+    'exit while messages flow',
+    'exit in an iteration over messages',
     'exit while closing',
     'exit after close',
     'exit of the main thread while workers download',
@@ -153,6 +155,15 @@ describe('a program ends by itself', () => {
     expect(code).toBe(0);
   });
 
+  test('that closes its device while messages flow', async () => {
+    const { code, said } = await play('end by itself after closing while messages flow');
+    expect(said).toMatchObject([
+      { code: 'ERR_CLOSED' },
+      { threads: [], stats: { threads: 0, holds: 0 } },
+    ]);
+    expect(code).toBe(0);
+  });
+
   test('that has left an iteration lying about', async () => {
     const ended = await play('end by itself with an iteration that nobody continues');
     expect(ended).toEqual({ code: 0, stderr: '', said: [] });
@@ -208,6 +219,8 @@ describe('worker threads', () => {
     'terminate a worker whose download is paused',
     'terminate a worker whose writer writes',
     'terminate a worker that proves what is there',
+    'terminate a worker while messages flow',
+    'terminate a worker whose messages nobody takes',
   ])('%s', async (scenario) => {
     const { code, stderr, said } = await play(scenario);
     expect(said).toMatchObject([{ threads: [], stats: { ...idle, environments: 1 } }]);

@@ -16,12 +16,14 @@ import {
   type ErrorCode,
   IotkitError,
   type Iteration,
+  type Message,
   open,
   type Progress,
   type StateChange,
   setBandwidthLimit,
   stats,
   type Target,
+  type TopicSubscription,
   type Upgrade,
   type UpgradeFile,
   type UpgradeState,
@@ -93,6 +95,40 @@ export async function opening(options: DeviceOptions, endpoint: Endpoint): Promi
   device.on('progress', () => {});
 }
 
+export async function messages(device: Device): Promise<void> {
+  same<ReturnType<typeof device.topic>, string>();
+  for (const payload of [
+    'text',
+    new Uint8Array(),
+    new ArrayBuffer(1),
+    new DataView(new ArrayBuffer(1)),
+  ]) {
+    same<void, Awaited<ReturnType<typeof device.publish>>>();
+    await device.publish('t', payload, { qos: 1, retain: true });
+  }
+  // @ts-expect-error there is no such QoS
+  await device.publish('t', '', { qos: 3 });
+  // @ts-expect-error a number is no payload
+  await device.publish('t', 7);
+  await using subscription = await device.subscribe('t/#', { qos: 2, highWaterMark: 10 });
+  same<typeof subscription, TopicSubscription>();
+  for await (const message of subscription) {
+    same<typeof message, Message>();
+    same<typeof message.qos, 0 | 1 | 2>();
+    same<ReturnType<typeof message.json>, unknown>();
+    // @ts-expect-error what has arrived is read-only
+    message.topic = 'other';
+  }
+  await connect({
+    ...identity,
+    host: 'h',
+    will: { topic: 't', payload: new Uint8Array(), qos: 1, retain: true },
+    messages: { offline: 'refuse', maxWaiting: 10 },
+  });
+  // @ts-expect-error there is no such policy
+  await connect({ ...identity, host: 'h', messages: { offline: 'drop' } });
+}
+
 /** Every option may be undefined, with exactOptionalPropertyTypes as here. */
 export async function absent(device: Device, upgrade: Upgrade, none: undefined): Promise<void> {
   const times = { keepAlive: none, attemptTimeout: none, connectTimeout: none, timestamp: none };
@@ -104,7 +140,11 @@ export async function absent(device: Device, upgrade: Upgrade, none: undefined):
     reconnect: { min: none, max: none },
     fetch: { ca: none, retry: { min: none, max: none }, lowSpeed: none, proxy: none },
     verify: { publicKeys: none, newerOnly: none, allowVersion: none },
+    will: none,
+    messages: { offline: none, maxWaiting: none },
   });
+  await device.publish('t', '', { qos: none, retain: none, signal: none });
+  await device.subscribe('t', { qos: none, signal: none, highWaterMark: none });
   await device.ota.check({ module: none, timeout: none, signal: none });
   await device.ota.nextUpgrade({ module: none, timeout: none, signal: none });
   await device.ota.reportVersion('1', { module: none, signal: none });

@@ -213,7 +213,14 @@ export class FakeDevice implements NativeDevice {
   readonly configRequests: string[] = [];
   readonly configAnswers: Array<readonly [pushId: string, code: number, message: string]> = [];
   readonly timeRequests: string[] = [];
+  readonly published: Array<readonly [topic: string, payload: string | Uint8Array, qos: number]> =
+    [];
+  readonly subscribed = new Map<number, string>();
+  readonly holds: boolean[] = [];
+  /** What publish() returns next, instead of success. */
+  readonly publishResults: number[] = [];
   isConnected = true;
+  #lastPacket = 0;
 
   reportVersion(version: string, module: string): number {
     return this.versions.push([version, module]);
@@ -251,6 +258,27 @@ export class FakeDevice implements NativeDevice {
     return id;
   }
 
+  publish(topic: string, payload: string | Uint8Array, qos: number): number {
+    if (!this.isConnected) return errorCodes.ERR_NOT_CONNECTED.errno;
+    const result = this.publishResults.shift();
+    if (result !== undefined) return result;
+    this.published.push([topic, payload, qos]);
+    return qos === 0 ? 0 : this.#nextPacket();
+  }
+
+  subscribe(id: number, filter: string): number {
+    this.subscribed.set(id, filter);
+    return this.isConnected ? this.#nextPacket() : 0;
+  }
+
+  unsubscribe(id: number): void {
+    this.subscribed.delete(id);
+  }
+
+  holdReading(held: boolean): void {
+    this.holds.push(held);
+  }
+
   setBandwidthLimit(bytesPerSecond: number): void {
     this.limits.push(bytesPerSecond);
   }
@@ -258,6 +286,11 @@ export class FakeDevice implements NativeDevice {
   close(): void {}
   ref(): void {}
   unref(): void {}
+
+  #nextPacket(): number {
+    this.#lastPacket += 1;
+    return this.#lastPacket;
+  }
 }
 
 /** Lower-case hex. */

@@ -46,6 +46,18 @@ async function stalled() {
   return { device, upgrade, download };
 }
 
+/** A device that sends messages to itself without end, and has got some. */
+async function flowing(device, options) {
+  const topic = device.topic('user/get');
+  const messages = await device.subscribe(topic, options);
+  const send = () => device.publish(topic, 'x'.repeat(100)).then(send, () => {});
+  for (let i = 0; i < 10; i += 1) send();
+  const acknowledged = device.publish(topic, 'x', { qos: 1 });
+  acknowledged.catch(() => {});
+  await messages.next();
+  return { device, messages };
+}
+
 /** An iteration that has handed out one chunk. */
 async function iterating() {
   const { device, upgrade } = await announced();
@@ -176,6 +188,13 @@ const scenarios = {
     for await (const { received } of upgrade.progress()) if (received > 0) break;
     process.exit(0);
   },
+  'exit while messages flow': async () => {
+    await flowing(await open());
+    process.exit(0);
+  },
+  'exit in an iteration over messages': async () => {
+    for await (const _ of (await flowing(await open())).messages) process.exit(0);
+  },
   'exit while closing': async () => {
     const device = await open();
     device.close();
@@ -244,6 +263,13 @@ const scenarios = {
     await download.catch((error) => say({ code: error.code }));
     say({ threads: threads(), files: fs.existsSync(`${target}.part`), stats: stats() });
   },
+  'end by itself after closing while messages flow': async () => {
+    const { device, messages } = await flowing(await open());
+    await device.close();
+    for await (const _ of messages);
+    await device.publish('t', 'x').catch((error) => say({ code: error.code }));
+    say({ threads: threads(), stats: stats() });
+  },
   'end by itself with an iteration that nobody continues': async () => {
     const { device } = await iterating();
     device.unref();
@@ -299,6 +325,8 @@ const scenarios = {
   'terminate a worker whose download is paused': () => terminate('paused'),
   'terminate a worker whose writer writes': () => terminate('writing'),
   'terminate a worker that proves what is there': () => terminate('resuming'),
+  'terminate a worker while messages flow': () => terminate('flowing'),
+  'terminate a worker whose messages nobody takes': () => terminate('held back'),
   'exit in a worker during a download': async () => {
     const worker = new Worker(__filename, { workerData: 'downloading, then exit' });
     const [code] = await require('node:events').once(worker, 'exit');
@@ -360,6 +388,15 @@ const work = {
   },
   writing: async () => {
     await writing();
+    parentPort.postMessage('there');
+  },
+  flowing: async () => {
+    const { messages } = await flowing(await open());
+    let count = 0;
+    for await (const _ of messages) if (++count === 100) parentPort.postMessage('there');
+  },
+  'held back': async () => {
+    await flowing(await open(), { highWaterMark: 1 });
     parentPort.postMessage('there');
   },
   resuming: async () => {

@@ -40,6 +40,8 @@ function connectionOf(more: Partial<CheckedTransport> = {}) {
     onUpgrade: note('upgrade'),
     onRefused: note('refused'),
     onNothing: note('nothing'),
+    onSubscribed: note('subscribed'),
+    onMessages: note('messages'),
     onConfig: note('config'),
     onConfigRefused: note('configRefused'),
     onConfigNothing: note('configNothing'),

@@ -1,6 +1,7 @@
 import type { DeviceListener } from '../../../lib/addon/binding';
 import { Device, type StateChange } from '../../../lib/device/device';
 import { errorCodes } from '../../../lib/generated/error-codes';
+import { checkMessages } from '../../../lib/messaging/options';
 import { FakeDevice, FakeJob, refusalOf } from '../support';
 
 const states = { connecting: 1, connected: 2, waiting: 3, closed: 4 } as const;
@@ -9,7 +10,10 @@ const states = { connecting: 1, connected: 2, waiting: 3, closed: 4 } as const;
 function deviceOf() {
   const native = new FakeDevice();
   let listener: DeviceListener | undefined;
-  const rules = { newerOnly: false, allowVersion: undefined };
+  const rules = {
+    verify: { newerOnly: false, allowVersion: undefined },
+    messages: checkMessages(undefined, { isPlatform: false, isPersistent: false }),
+  };
   const device = new Device({ productKey: 'pk', deviceName: 'dn' }, rules, (given) => {
     listener = given;
     return native;

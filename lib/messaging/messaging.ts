@@ -1,0 +1,170 @@
+/**
+ * This room is what a program sends and receives over its device's connection. messaging.ts is its
+ * face: it checks arguments and hands them on. outbox.ts sends, subscriptions.ts receives, message.ts
+ * is what was received, arguments.ts checks. It may import base, options and addon; of the device it
+ * knows {@link MessagingHost}.
+ */
+import type { NativeDevice } from '../addon/binding';
+import { abortSignal, options as checkOptions, flag, integer, orElse } from '../base/arguments';
+import { IotkitError } from '../base/errors';
+import { throwIfAborted } from '../base/signals';
+import {
+  checkFilter,
+  checkPayload,
+  checkQos,
+  checkSuffix,
+  checkTopic,
+  type Payload,
+  type Qos,
+} from './arguments';
+import type { CheckedMessages } from './options';
+import { Outbox } from './outbox';
+import { Subscriptions, type TopicSubscription } from './subscriptions';
+
+/** What `device.publish()` takes. */
+export interface PublishOptions {
+  /** Default 0. The platform takes 0 and 1, other brokers 2 as well. */
+  readonly qos?: Qos | undefined;
+  /** The broker keeps it for those who subscribe later. Default false; not with the platform. */
+  readonly retain?: boolean | undefined;
+  /**
+   * Ends the wait; its reason is what the call rejects with. A message that has been handed to the
+   * connection by then is sent all the same.
+   */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What `device.subscribe()` takes. */
+export interface SubscribeOptions {
+  /** The highest QoS with which messages are delivered. Default 0. With the platform 0 and 1. */
+  readonly qos?: Qos | undefined;
+  /** Ends the wait, and later the iteration, by throwing its reason. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * From so many messages that wait on, or 4 MiB of payload, nothing is read from the connection
+   * until half of them are taken, so that the broker is pushed back; 1-100,000, default 1,000. What
+   * was received by then is still added: some hundred messages at most.
+   */
+  readonly highWaterMark?: number | undefined;
+}
+
+/** @internal What it needs of its device. */
+export interface MessagingHost {
+  readonly productKey: string;
+  readonly deviceName: string;
+  /** Keeps the process alive until `operation` has settled. */
+  holdWhile<T>(operation: Promise<T>): Promise<T>;
+}
+
+const DEFAULT_HIGH_WATER_MARK = 1_000;
+const noOptions: PublishOptions = {};
+
+/** @internal The messages of a device. */
+export class Messaging {
+  readonly #device: MessagingHost;
+  readonly #options: CheckedMessages;
+  readonly #outbox: Outbox;
+  readonly #subscriptions: Subscriptions;
+  #closed: IotkitError | undefined;
+
+  constructor(device: MessagingHost, native: NativeDevice, options: CheckedMessages) {
+    this.#device = device;
+    this.#options = options;
+    this.#outbox = new Outbox(
+      ({ topic, payload, qos, retain }) => native.publish(topic, payload, qos, retain),
+      options,
+    );
+    this.#subscriptions = new Subscriptions(native, options.isPersistent);
+  }
+
+  topic(suffix: string): string {
+    const { productKey, deviceName } = this.#device;
+    return `/${productKey}/${deviceName}/${checkSuffix('suffix', suffix)}`;
+  }
+
+  async publish(topic: string, payload: Payload, options?: PublishOptions): Promise<void> {
+    const given = options === undefined ? noOptions : checkPublish(options);
+    const publication = {
+      topic: checkTopic('topic', topic),
+      payload: checkPayload('payload', payload),
+      qos: checkQos('qos', orElse(given.qos, 0)),
+      retain: flag('retain', orElse(given.retain, false)),
+    };
+    const signal = abortSignal('signal', given.signal);
+    if (publication.qos === 2) this.#refuseOnPlatform('QoS 2');
+    if (publication.retain) this.#refuseOnPlatform('retained messages');
+    throwIfAborted(signal);
+    const outcome = this.#outbox.publish(publication, signal);
+    if (outcome !== undefined) await this.#answered(outcome);
+  }
+
+  async subscribe(filter: string, options?: SubscribeOptions): Promise<TopicSubscription> {
+    const given = checkOptions('options', options, ['qos', 'signal', 'highWaterMark']);
+    const of = checkFilter('filter', filter);
+    const qos = checkQos('qos', orElse(given.qos, 0));
+    const signal = abortSignal('signal', given.signal);
+    const mark = integer('highWaterMark', orElse(given.highWaterMark, DEFAULT_HIGH_WATER_MARK), {
+      min: 1,
+      max: 100_000,
+    });
+    if (qos === 2) this.#refuseOnPlatform('QoS 2');
+    throwIfAborted(signal);
+    if (this.#closed !== undefined) throw this.#closed;
+    return this.#answered(this.#subscriptions.add(of, qos, mark, signal));
+  }
+
+  /** false: it answers no message of the program. */
+  onPublished(packetId: number, errno: number, detail: string): boolean {
+    const error = errno === 0 ? undefined : IotkitError.fromErrno(errno, detail);
+    return this.#outbox.settle(packetId, error);
+  }
+
+  /** false: it answers no subscription of the program. */
+  onSubscribed(packetId: number, qos: number, error: IotkitError | undefined): boolean {
+    return this.#subscriptions.onSubscribed(packetId, qos, error);
+  }
+
+  onMessages(heads: ArrayBuffer, topics: readonly string[], payloads: ArrayBuffer): void {
+    this.#subscriptions.onMessages(heads, topics, payloads);
+  }
+
+  onConnected(): void {
+    this.#subscriptions.connected();
+    this.#outbox.connected();
+  }
+
+  onDisconnected(): void {
+    this.#subscriptions.disconnected();
+    this.#outbox.disconnected();
+  }
+
+  /** What waits is rejected with `error`; what was handed over may be acknowledged until the end. */
+  close(error: IotkitError): void {
+    this.#closed = error;
+    this.#subscriptions.close(error);
+    this.#outbox.close(error);
+  }
+
+  /** The connection is gone. */
+  onClosed(): void {
+    this.#outbox.end();
+  }
+
+  async #answered<T>(operation: Promise<T>): Promise<T> {
+    this.#subscriptions.await(1);
+    try {
+      return await this.#device.holdWhile(operation);
+    } finally {
+      this.#subscriptions.await(-1);
+    }
+  }
+
+  #refuseOnPlatform(what: string): void {
+    if (!this.#options.isPlatform) return;
+    throw new IotkitError('ERR_UNSUPPORTED', `${what}: the platform has none on MQTT 3.1.1`);
+  }
+}
+
+function checkPublish(options: PublishOptions): PublishOptions {
+  return checkOptions('options', options, ['qos', 'retain', 'signal']);
+}
