@@ -89,8 +89,15 @@ export { type RegisterOptions, type RegistrationOptions, register } from './iden
 export type { X509Options } from './identity/who';
 export type { OfflinePolicy, Payload, Qos } from './messaging/arguments';
 export type { Message } from './messaging/message';
-export type { PublishOptions, SubscribeOptions } from './messaging/messaging';
+export type {
+  PublishOptions,
+  RequestOptions,
+  RpcOptions,
+  SubscribeOptions,
+} from './messaging/messaging';
 export type { MessagesOptions, WillOptions } from './messaging/options';
+export type { Reply, RequestBody } from './messaging/requests';
+export type { RpcCall, RpcHandler } from './messaging/rpc';
 export type { TopicSubscription } from './messaging/subscriptions';
 export type {
   Endpoint,

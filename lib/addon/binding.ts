@@ -74,6 +74,8 @@ export interface NativeDeviceOptions {
   readonly clientId: string;
   readonly signMethod: number;
   readonly timestamp: number;
+  /** Of the client id; 0: none. */
+  readonly ext: number;
   readonly host: string;
   readonly port: number;
   readonly tls: NativeTls | undefined;

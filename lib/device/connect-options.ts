@@ -211,6 +211,8 @@ export interface CheckedFirst {
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 30_000;
 const DEFAULT_ATTEMPT_TIMEOUT_MS = 15_000;
+/** Bit of `ext` in the client id. */
+const CUSTOM_RPC = 1;
 const signMethods = ['hmacsha256', 'hmacsha1', 'hmacmd5'] as const;
 
 const openKeys = [
@@ -293,6 +295,7 @@ function checkDevice(options: AnyOptions, environment: Environment): CheckedOpen
   );
   const cleanSession = flag('cleanSession', orElse(options.cleanSession, true));
   const isPlatform = options.region !== undefined || options.instanceId !== undefined;
+  const messages = checkMessages(options.messages, { isPlatform, isPersistent: !cleanSession });
   return {
     ...{ productKey, deviceName, deviceSecret, deviceToken, clientId },
     x509: who.x509 !== undefined,
@@ -314,7 +317,8 @@ function checkDevice(options: AnyOptions, environment: Environment): CheckedOpen
     reconnectMinMs,
     reconnectMaxMs,
     ...checkWill(options.will, isPlatform),
-    messages: checkMessages(options.messages, { isPlatform, isPersistent: !cleanSession }),
+    ext: messages.customRpc ? CUSTOM_RPC : 0,
+    messages,
     fetch: checkFetch(options.fetch, tls, environment),
     verify: checkVerify(options.verify),
     logger: optional(options.logger, checkLogger),

@@ -14,8 +14,16 @@ import { Feed, type Iteration } from '../base/feed';
 import { callBack, Listeners, type Subscription } from '../base/listeners';
 import { RemoteConfig } from '../config/remote-config';
 import type { Payload } from '../messaging/arguments';
-import { Messaging, type PublishOptions, type SubscribeOptions } from '../messaging/messaging';
+import {
+  Messaging,
+  type PublishOptions,
+  type RequestOptions,
+  type RpcOptions,
+  type SubscribeOptions,
+} from '../messaging/messaging';
 import type { CheckedMessages } from '../messaging/options';
+import type { Reply, RequestBody } from '../messaging/requests';
+import type { RpcHandler } from '../messaging/rpc';
 import type { TopicSubscription } from '../messaging/subscriptions';
 import type { VersionRules } from '../options/verify';
 import type { RunEventMap, UpgradeEventMap } from '../ota/events';
@@ -303,6 +311,44 @@ export class Device {
    */
   subscribe(filter: string, options?: SubscribeOptions): Promise<TopicSubscription> {
     return this.#messaging.subscribe(filter, options);
+  }
+
+  /**
+   * Sends a request of the platform's envelope, and resolves with its reply: `{"id", "version": "1.0"}` and
+   * what `body` says (`params`, `method`) is published with QoS 0 to `topic`; the reply is the message on
+   * `topic` and `_reply` with the same id, whose code is 200. That topic stays subscribed until the
+   * device closes.
+   *
+   * @throws {@link InvalidArgument}; {@link IotkitError} `ERR_NOTICE_CODE` (the reply has another code;
+   *   the detail is code and message), `ERR_TIMEOUT`, `ERR_CLOSED`, the errors of
+   *   {@link Device.publish} and {@link Device.subscribe}; the signal's reason.
+   *
+   * @example
+   * const topic = `/sys/${device.productKey}/${device.deviceName}/thing/event/property/post`;
+   * await device.request(topic, { method: 'thing.event.property.post', params: { on: true } });
+   */
+  request(topic: string, body: RequestBody, options?: RequestOptions): Promise<Reply> {
+    return this.#messaging.request(topic, body, options);
+  }
+
+  /**
+   * Answers calls of the platform (RRPC), each with what `handler` returns: calls to the device itself,
+   * or with `topic` to that topic. Resolves when they are subscribed. The platform waits at most 8 s for
+   * an answer. What the handler throws is an uncaught exception, and that call gets no answer.
+   *
+   * @throws {@link InvalidArgument}; {@link IotkitError} `ERR_UNSUPPORTED` (a `topic` without
+   *   `customRpc`), the errors of {@link Device.subscribe}.
+   *
+   * @example
+   * await device.onRpc((call) => JSON.stringify({ uptime: process.uptime(), asked: call.json() }));
+   */
+  onRpc(handler: RpcHandler, options?: RpcOptions): Promise<Subscription> {
+    return this.#messaging.onRpc(handler, options);
+  }
+
+  /** @internal An error that nobody awaits. */
+  onLostError(error: IotkitError): void {
+    this.ota.onRefused(error, '');
   }
 
   /** Lets the connection keep the process alive (the default). Returns the device. */

@@ -30,6 +30,13 @@ export function checkTopic(name: string, value: unknown): string {
   return topic;
 }
 
+/** A topic that calls are made to; it begins with a slash. */
+export function checkCalledTopic(name: string, value: unknown): string {
+  const topic = checkTopic(name, value);
+  if (topic.startsWith('/')) return topic;
+  throw outOfRange(name, 'a whole topic, which begins with a slash', value);
+}
+
 /** A filter of topics, with the wildcards `+` and `#` where MQTT allows them. */
 export function checkFilter(name: string, value: unknown): string {
   const filter = checkText(name, value);

@@ -1,14 +1,24 @@
 /**
  * This room is what a program sends and receives over its device's connection. messaging.ts is its
- * face: it checks arguments and hands them on. outbox.ts sends, subscriptions.ts receives, message.ts
- * is what was received, arguments.ts checks. It may import base, options and addon; of the device it
- * knows {@link MessagingHost}.
+ * face: it checks arguments and hands them on. outbox.ts sends, subscriptions.ts receives; requests.ts
+ * and rpc.ts are made of both. message.ts is what was received; arguments.ts and options.ts check. It
+ * may import base, options and addon; of the device it knows {@link MessagingHost}.
  */
 import type { NativeDevice } from '../addon/binding';
-import { abortSignal, options as checkOptions, flag, integer, orElse } from '../base/arguments';
+import {
+  abortSignal,
+  callback,
+  options as checkOptions,
+  flag,
+  integer,
+  orElse,
+  wrongType,
+} from '../base/arguments';
 import { IotkitError } from '../base/errors';
+import type { Subscription } from '../base/listeners';
 import { throwIfAborted } from '../base/signals';
 import {
+  checkCalledTopic,
   checkFilter,
   checkPayload,
   checkQos,
@@ -19,6 +29,8 @@ import {
 } from './arguments';
 import type { CheckedMessages } from './options';
 import { Outbox } from './outbox';
+import { type Reply, type RequestBody, Requests } from './requests';
+import { answerCalls, callsTo, type RpcHandler, systemCalls } from './rpc';
 import { Subscriptions, type TopicSubscription } from './subscriptions';
 
 /** What `device.publish()` takes. */
@@ -48,14 +60,36 @@ export interface SubscribeOptions {
   readonly highWaterMark?: number | undefined;
 }
 
+/** What `device.request()` takes. */
+export interface RequestOptions {
+  /** Where the reply comes. Default: the topic and `_reply`. */
+  readonly replyTopic?: string | undefined;
+  /** Milliseconds to wait for the reply, 1-3,600,000. Default 10,000. */
+  readonly timeout?: number | undefined;
+  /** Ends the wait; its reason is what the call rejects with. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What `device.onRpc()` takes. */
+export interface RpcOptions {
+  /**
+   * Calls to this topic (custom RRPC): needs `connect({ messages: { customRpc: true } })`. Default: calls to
+   * the device itself (system RRPC).
+   */
+  readonly topic?: string | undefined;
+}
+
 /** @internal What it needs of its device. */
 export interface MessagingHost {
   readonly productKey: string;
   readonly deviceName: string;
   /** Keeps the process alive until `operation` has settled. */
   holdWhile<T>(operation: Promise<T>): Promise<T>;
+  /** Hears of an error that nobody awaits. */
+  onLostError(error: IotkitError): void;
 }
 
+const DEFAULT_REQUEST_TIMEOUT_MS = 10_000;
 const DEFAULT_HIGH_WATER_MARK = 1_000;
 const noOptions: PublishOptions = {};
 
@@ -65,6 +99,7 @@ export class Messaging {
   readonly #options: CheckedMessages;
   readonly #outbox: Outbox;
   readonly #subscriptions: Subscriptions;
+  readonly #requests: Requests;
   #closed: IotkitError | undefined;
 
   constructor(device: MessagingHost, native: NativeDevice, options: CheckedMessages) {
@@ -75,6 +110,10 @@ export class Messaging {
       options,
     );
     this.#subscriptions = new Subscriptions(native, options.isPersistent);
+    this.#requests = new Requests({
+      subscribe: (topic) => this.subscribe(topic),
+      publish: (topic, payload) => this.publish(topic, payload),
+    });
   }
 
   topic(suffix: string): string {
@@ -113,6 +152,42 @@ export class Messaging {
     return this.#answered(this.#subscriptions.add(of, qos, mark, signal));
   }
 
+  async request(topic: string, body: RequestBody, options?: RequestOptions): Promise<Reply> {
+    const given = checkOptions('options', options, ['replyTopic', 'timeout', 'signal']);
+    const to = checkTopic('topic', topic);
+    const from = checkTopic('replyTopic', orElse(given.replyTopic, `${to}_reply`));
+    if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+      throw wrongType('body', 'an object', body);
+    }
+    const timeoutMs = integer('timeout', orElse(given.timeout, DEFAULT_REQUEST_TIMEOUT_MS), {
+      min: 1,
+      max: 3_600_000,
+    });
+    const signal = abortSignal('signal', given.signal);
+    throwIfAborted(signal);
+    if (this.#closed !== undefined) throw this.#closed;
+    return this.#answered(this.#requests.send(to, from, body, timeoutMs, signal));
+  }
+
+  async onRpc(handler: RpcHandler, options?: RpcOptions): Promise<Subscription> {
+    callback('handler', handler);
+    const { topic } = checkOptions('options', options, ['topic']);
+    if (topic !== undefined && !this.#options.customRpc) {
+      const detail = 'calls to a topic need connect({ messages: { customRpc: true } })';
+      throw new IotkitError('ERR_UNSUPPORTED', detail);
+    }
+    const { productKey, deviceName } = this.#device;
+    const topics =
+      topic === undefined
+        ? systemCalls(productKey, deviceName)
+        : callsTo(checkCalledTopic('topic', topic));
+    const calls = await this.subscribe(topics.filter);
+    const answer = (to: string, payload: Payload): Promise<void> => this.publish(to, payload);
+    answerCalls(calls, topics, handler, answer).catch((error) => this.#device.onLostError(error));
+    const off = (): void => void calls.return();
+    return { off, [Symbol.dispose]: off };
+  }
+
   /** false: it answers no message of the program. */
   onPublished(packetId: number, errno: number, detail: string): boolean {
     const error = errno === 0 ? undefined : IotkitError.fromErrno(errno, detail);
@@ -141,6 +216,7 @@ export class Messaging {
   /** What waits is rejected with `error`; what was handed over may be acknowledged until the end. */
   close(error: IotkitError): void {
     this.#closed = error;
+    this.#requests.close(error);
     this.#subscriptions.close(error);
     this.#outbox.close(error);
   }

@@ -26,6 +26,11 @@ export interface MessagesOptions {
    * Together they have at most 16 MiB of payload.
    */
   readonly maxWaiting?: number | undefined;
+  /**
+   * Lets the platform call the device on topics of its own (custom RRPC), for `device.onRpc()` with a
+   * `topic`. It becomes part of the client id. Default false.
+   */
+  readonly customRpc?: boolean | undefined;
 }
 
 /** What the broker publishes when the connection ends without a goodbye. */
@@ -48,6 +53,7 @@ export interface CheckedMessages {
   readonly isPersistent: boolean;
   readonly offline: OfflinePolicy;
   readonly maxWaiting: number;
+  readonly customRpc: boolean;
 }
 
 /** @internal As the addon takes it. */
@@ -72,7 +78,8 @@ export function checkMessages(
   given: MessagesOptions | undefined,
   { isPlatform, isPersistent }: { readonly isPlatform: boolean; readonly isPersistent: boolean },
 ): CheckedMessages {
-  const { offline, maxWaiting } = checkOptions('messages', given, ['offline', 'maxWaiting']);
+  const keys = ['offline', 'maxWaiting', 'customRpc'] as const;
+  const { offline, maxWaiting, customRpc } = checkOptions('messages', given, keys);
   return {
     isPlatform,
     isPersistent,
@@ -81,6 +88,7 @@ export function checkMessages(
       min: 1,
       max: 1_000_000,
     }),
+    customRpc: flag('messages.customRpc', orElse(customRpc, false)),
   };
 }
 

@@ -15,6 +15,7 @@ constexpr Option kSignOptions[] = {
     IOTKIT_TEXT(iotkit_sign_options, clientId, client_id, kText),
     IOTKIT_NUMBER(iotkit_sign_options, signMethod, method),
     IOTKIT_NUMBER(iotkit_sign_options, timestamp, timestamp),
+    IOTKIT_NUMBER(iotkit_sign_options, ext, ext),
 };
 
 constexpr Option kMqttOptions[] = {

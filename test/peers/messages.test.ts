@@ -142,3 +142,63 @@ test('messages that waited in a persistent session come after the reconnect', as
   await using messages = await after.subscribe('while/away', { qos: 1 });
   expect(await take(messages, 1)).toEqual(['you were away']);
 });
+
+test('requests are answered by their ids, whatever the order of the replies', async () => {
+  await using platform = await connectDevice({}, true);
+  await using device = await connectDevice();
+  const topic = device.topic('thing/post');
+  await using requests = await platform.subscribe(topic);
+  const replies = ['a', 'b'].map((name) =>
+    device.request(topic, { method: 'm', params: { name } }),
+  );
+  const asked: { id: string; version: string; method: string; params: { name: string } }[] = [];
+  while (asked.length < 2) asked.push((await requests.next()).value?.json() ?? fail());
+  expect(asked[0]).toMatchObject({ version: '1.0', method: 'm' });
+  for (const { id, params } of asked.reverse()) {
+    const reply = { id, code: '200', message: 'success', data: params };
+    await platform.publish(`${topic}_reply`, JSON.stringify(reply));
+  }
+  expect(await Promise.all(replies)).toMatchObject([
+    { code: 200, message: 'success', data: { name: 'a' } },
+    { code: 200, message: 'success', data: { name: 'b' } },
+  ]);
+
+  const refused = device.request(topic, { params: {} });
+  const { id }: { id: string } = (await requests.next()).value?.json() ?? fail();
+  const reply = { id, code: 460, message: 'parameter error', data: {} };
+  await platform.publish(`${topic}_reply`, JSON.stringify(reply));
+  await expect(refused).rejects.toMatchObject({
+    code: 'ERR_NOTICE_CODE',
+    detail: '460 parameter error',
+  });
+});
+
+test('calls to the device and to a topic are answered once each', async () => {
+  await using platform = await connectDevice({}, true);
+  await using device = await connectDevice({ messages: { customRpc: true } });
+  const { productKey, deviceName } = device;
+  const base = `/sys/${productKey}/${deviceName}/rrpc`;
+  await using answers = await platform.subscribe(`${base}/response/+`, { qos: 1 });
+  await using custom = await platform.subscribe('/ext/rrpc/+/topic/of/its/own', { qos: 1 });
+  using system = await device.onRpc((call) => `${call.id} ${call.text()}`);
+  using own = await device.onRpc(async (call) => Buffer.from(`${call.id} of its own`), {
+    topic: '/topic/of/its/own',
+  });
+  await platform.publish(`${base}/request/17`, 'hello', { qos: 1 });
+  const answer = (await answers.next()).value;
+  expect([answer?.topic, answer?.text()]).toEqual([`${base}/response/17`, '17 hello']);
+
+  // The answer goes where the call came, so it comes back to the device as well.
+  const called = '/ext/rrpc/18/topic/of/its/own';
+  await platform.publish(called, 'hello', { qos: 1 });
+  expect(await take(custom, 2)).toEqual(['hello', '18 of its own']);
+  await platform.publish('/ext/rrpc/19/topic/of/its/own', 'again', { qos: 1 });
+  expect(await take(custom, 2)).toEqual(['again', '19 of its own']);
+  system.off();
+  own.off();
+});
+
+/** Where there must have been a message. */
+function fail(): never {
+  throw new Error('the subscription has ended');
+}

@@ -23,16 +23,16 @@ export async function take(messages: TopicSubscription, count: number): Promise<
   return texts;
 }
 
-/** Resolves when a device has been connected again after this call. */
+/**
+ * Resolves when a device has been connected again after this call. Of states that follow each other fast
+ * only the last is told: between two connections there may be none.
+ */
 export function reconnected(device: Device): Promise<void> {
   return new Promise((resolve) => {
-    let left = false;
     const subscription = device.on('state', ({ state }) => {
-      if (state !== 'connected') left = true;
-      else if (left) {
-        subscription.off();
-        resolve();
-      }
+      if (state !== 'connected') return;
+      subscription.off();
+      resolve();
     });
   });
 }

@@ -125,6 +125,15 @@ export async function messages(device: Device): Promise<void> {
     will: { topic: 't', payload: new Uint8Array(), qos: 1, retain: true },
     messages: { offline: 'refuse', maxWaiting: 10 },
   });
+  using calls = await device.onRpc(async (call) => {
+    same<typeof call.id, string>();
+    return call.payload;
+  });
+  calls.off();
+  // @ts-expect-error an answer is a payload
+  await device.onRpc(() => undefined);
+  const { data } = await device.request('t', { method: 'm' });
+  same<typeof data, unknown>();
   // @ts-expect-error there is no such policy
   await connect({ ...identity, host: 'h', messages: { offline: 'drop' } });
 }
@@ -141,10 +150,12 @@ export async function absent(device: Device, upgrade: Upgrade, none: undefined):
     fetch: { ca: none, retry: { min: none, max: none }, lowSpeed: none, proxy: none },
     verify: { publicKeys: none, newerOnly: none, allowVersion: none },
     will: none,
-    messages: { offline: none, maxWaiting: none },
+    messages: { offline: none, maxWaiting: none, customRpc: none },
   });
   await device.publish('t', '', { qos: none, retain: none, signal: none });
   await device.subscribe('t', { qos: none, signal: none, highWaterMark: none });
+  await device.request('t', {}, { replyTopic: none, timeout: none, signal: none });
+  await device.onRpc(() => '', { topic: none });
   await device.ota.check({ module: none, timeout: none, signal: none });
   await device.ota.nextUpgrade({ module: none, timeout: none, signal: none });
   await device.ota.reportVersion('1', { module: none, signal: none });

@@ -56,6 +56,11 @@ struct iotkit_sign_options {
    * is empty. Without the names the platform tells them: iotkit_identity_read().
    */
   bool x509;
+  /**
+   * `ext` of the client id, which is not signed; 0: none is sent. 1: the platform may call the device on
+   * topics of its own (`/ext/rrpc/{id}{topic}`, document "RRPC"); at most 65535
+   */
+  uint16_t ext;
 };
 
 #define IOTKIT_DEVICE_TOKEN_MAX 256 /**< characters of the longest device token */
@@ -64,7 +69,7 @@ struct iotkit_sign_options {
 
 /** What CONNECT carries, each text ending with NUL. Who has it can sign in as the device. */
 struct iotkit_sign_in {
-  /** "{base id}|securemode=…,signmethod=…[,timestamp=…]|", "{client id}|authType=connwl,…|" */
+  /** "{base id}|securemode=…,signmethod=…[,timestamp=…][,ext=…]|", "{client id}|authType=connwl,…|" */
   char client_id[256];
   char username[64];                          /**< "{device_name}&{product_key}" */
   char password[IOTKIT_DEVICE_TOKEN_MAX + 1]; /**< lower-case hex, the token, or "" (x509) */

@@ -353,3 +353,8 @@ test.each([
   );
   expect(() => check({ ...good, ...options })).not.toThrow(/hunter2/);
 });
+
+test('custom calls are part of the client id', () => {
+  expect(check({ ...identity, host: 'h' }).ext).toBe(0);
+  expect(check({ ...identity, host: 'h', messages: { customRpc: true } }).ext).toBe(1);
+});

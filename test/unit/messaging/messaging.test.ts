@@ -9,7 +9,12 @@ import { FakeDevice, refusalOf } from '../support';
 
 function messagingOf({ isPlatform = false } = {}) {
   const native = new FakeDevice();
-  const host = { productKey: 'pk', deviceName: 'dn', holdWhile: <T>(it: Promise<T>) => it };
+  const host = {
+    productKey: 'pk',
+    deviceName: 'dn',
+    holdWhile: <T>(it: Promise<T>) => it,
+    onLostError: () => {},
+  };
   const options = checkMessages(undefined, { isPlatform, isPersistent: false });
   const messaging = new Messaging(host, native, options);
   messaging.onConnected();

@@ -132,17 +132,27 @@ int ik_sign_credentials(const struct ik_sign_identity *identity, const char *cli
 
 /* ---- a device's sign-in ---- */
 
+/* ",ext=…", or "" */
+static int write_ext(const struct iotkit_sign_options *options, char ext[16]) {
+  ext[0] = '\0';
+  if (options->ext == 0) return 0;
+  return ik_sign_printed(snprintf(ext, 16, ",ext=%u", options->ext), 16);
+}
+
 static int write_client_id(const struct iotkit_sign_options *options, const char *base,
                            struct iotkit_sign_in *out) {
   char stamp[40] = "";
+  char ext[16];
   if (options->timestamp) {
     int rc = ik_sign_printed(
         snprintf(stamp, sizeof stamp, ",timestamp=%" PRIu64, options->timestamp), sizeof stamp);
     if (rc < 0) return rc;
   }
+  int rc = write_ext(options, ext);
+  if (rc < 0) return rc;
   return ik_sign_printed(snprintf(out->client_id, sizeof out->client_id,
-                                  "%s|securemode=%d,signmethod=%s%s|", base, options->tls ? 2 : 3,
-                                  ik_sign_method_name(options->method), stamp),
+                                  "%s|securemode=%d,signmethod=%s%s%s|", base, options->tls ? 2 : 3,
+                                  ik_sign_method_name(options->method), stamp, ext),
                          sizeof out->client_id);
 }
 
@@ -182,13 +192,15 @@ static int sign_by_token(const struct iotkit_sign_options *options, struct iotki
       {"client_id", options->client_id, IOTKIT_REGISTERED_ID_MAX, IK_SIGN_ID, false},
       {"device_token", options->device_token, IOTKIT_DEVICE_TOKEN_MAX, IK_SIGN_SECRET, false},
   };
+  char ext[16];
   if (options->x509)
     return ik_refuse(detail, IK_EINVALID_ARGUMENT, "x509 does not go with device_token");
   int rc = check_secretless(options, "device_token", detail);
   if (rc == 0) rc = ik_sign_check(fields, sizeof fields / sizeof fields[0], detail);
+  if (rc == 0) rc = write_ext(options, ext);
   if (rc < 0) return rc;
   rc = ik_sign_printed(snprintf(out->client_id, sizeof out->client_id,
-                                "%s|authType=connwl,securemode=-2|", options->client_id),
+                                "%s|authType=connwl,securemode=-2%s|", options->client_id, ext),
                        sizeof out->client_id);
   if (rc == 0) rc = ik_sign_username(options->device_name, options->product_key, out->username);
   if (rc == 0)

@@ -47,6 +47,30 @@ static void as_documented(void **state) {
   }
 }
 
+/* It is part of the client id, and not of what is signed. */
+static void with_ext(void **state) {
+  struct iotkit_sign_options options = {
+      .product_key = "pk", .device_name = "device", .device_secret = "secret", .timestamp = 789};
+  struct iotkit_sign_in without;
+  struct iotkit_sign_in with;
+  (void)state;
+  assert_int_equal(iotkit_sign(&options, &without, NULL), 0);
+  options.ext = 1;
+  assert_int_equal(iotkit_sign(&options, &with, NULL), 0);
+  assert_string_equal(with.client_id,
+                      "pk.device|securemode=3,signmethod=hmacsha256,timestamp=789,ext=1|");
+  assert_string_equal(with.password, without.password);
+
+  options = (struct iotkit_sign_options){.product_key = "pk",
+                                         .device_name = "device",
+                                         .client_id = "ci",
+                                         .device_token = "token",
+                                         .tls = true,
+                                         .ext = 1};
+  assert_int_equal(iotkit_sign(&options, &with, NULL), 0);
+  assert_string_equal(with.client_id, "ci|authType=connwl,securemode=-2,ext=1|");
+}
+
 static void defaults(void **state) {
   struct iotkit_sign_options options = {
       .product_key = "pk", .device_name = "device", .device_secret = "secret", .tls = true};
@@ -112,45 +136,69 @@ static void refusals(void **state) {
     int rc;
     const char *field;
   } rows[] = {
-      {{0, NULL, "dn", "ds", NULL, 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "product_key"},
-      {{0, "", "dn", "ds", NULL, 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "product_key"},
-      {{0, PK20 "p", "dn", "ds", NULL, 0, false, 0, NULL, false}, IK_ETOO_LONG, "product_key"},
-      {{0, "p&k", "dn", "ds", NULL, 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "product_key"},
-      {{0, "p/k", "dn", "ds", NULL, 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "product_key"},
-      {{0, "pk", NULL, "ds", NULL, 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "device_name"},
-      {{0, "pk", "", "ds", NULL, 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "device_name"},
-      {{0, "pk", DN32 "d", "ds", NULL, 0, false, 0, NULL, false}, IK_ETOO_LONG, "device_name"},
-      {{0, "pk", "d+", "ds", NULL, 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "device_name"},
-      {{0, "pk", "d#", "ds", NULL, 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "device_name"},
-      {{0, "pk", "d|x", "ds", NULL, 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "device_name"},
-      {{0, "pk", "d\xc3\xa9", "ds", NULL, 0, false, 0, NULL, false},
+      {{0, NULL, "dn", "ds", NULL, 0, false, 0, NULL, false, 0},
+       IK_EINVALID_ARGUMENT,
+       "product_key"},
+      {{0, "", "dn", "ds", NULL, 0, false, 0, NULL, false, 0}, IK_EINVALID_ARGUMENT, "product_key"},
+      {{0, PK20 "p", "dn", "ds", NULL, 0, false, 0, NULL, false, 0}, IK_ETOO_LONG, "product_key"},
+      {{0, "p&k", "dn", "ds", NULL, 0, false, 0, NULL, false, 0},
+       IK_EINVALID_ARGUMENT,
+       "product_key"},
+      {{0, "p/k", "dn", "ds", NULL, 0, false, 0, NULL, false, 0},
+       IK_EINVALID_ARGUMENT,
+       "product_key"},
+      {{0, "pk", NULL, "ds", NULL, 0, false, 0, NULL, false, 0},
        IK_EINVALID_ARGUMENT,
        "device_name"},
-      {{0, "pk", "dn", NULL, NULL, 0, false, 0, NULL, false},
+      {{0, "pk", "", "ds", NULL, 0, false, 0, NULL, false, 0}, IK_EINVALID_ARGUMENT, "device_name"},
+      {{0, "pk", DN32 "d", "ds", NULL, 0, false, 0, NULL, false, 0}, IK_ETOO_LONG, "device_name"},
+      {{0, "pk", "d+", "ds", NULL, 0, false, 0, NULL, false, 0},
+       IK_EINVALID_ARGUMENT,
+       "device_name"},
+      {{0, "pk", "d#", "ds", NULL, 0, false, 0, NULL, false, 0},
+       IK_EINVALID_ARGUMENT,
+       "device_name"},
+      {{0, "pk", "d|x", "ds", NULL, 0, false, 0, NULL, false, 0},
+       IK_EINVALID_ARGUMENT,
+       "device_name"},
+      {{0, "pk", "d\xc3\xa9", "ds", NULL, 0, false, 0, NULL, false, 0},
+       IK_EINVALID_ARGUMENT,
+       "device_name"},
+      {{0, "pk", "dn", NULL, NULL, 0, false, 0, NULL, false, 0},
        IK_EINVALID_ARGUMENT,
        "device_secret"},
-      {{0, "pk", "dn", "", NULL, 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "device_secret"},
-      {{0, "pk", "dn", C64 "x", NULL, 0, false, 0, NULL, false}, IK_ETOO_LONG, "device_secret"},
-      {{0, "pk", "dn", "ds", "", 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "client_id"},
-      {{0, "pk", "dn", "ds", C64 "x", 0, false, 0, NULL, false}, IK_ETOO_LONG, "client_id"},
-      {{0, "pk", "dn", "ds", "a|b", 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "client_id"},
-      {{0, "pk", "dn", "ds", "a b", 0, false, 0, NULL, false}, IK_EINVALID_ARGUMENT, "client_id"},
-      {{0, "pk", "dn", "ds", NULL, (enum iotkit_sign_method)3, false, 0, NULL, false},
+      {{0, "pk", "dn", "", NULL, 0, false, 0, NULL, false, 0},
+       IK_EINVALID_ARGUMENT,
+       "device_secret"},
+      {{0, "pk", "dn", C64 "x", NULL, 0, false, 0, NULL, false, 0}, IK_ETOO_LONG, "device_secret"},
+      {{0, "pk", "dn", "ds", "", 0, false, 0, NULL, false, 0}, IK_EINVALID_ARGUMENT, "client_id"},
+      {{0, "pk", "dn", "ds", C64 "x", 0, false, 0, NULL, false, 0}, IK_ETOO_LONG, "client_id"},
+      {{0, "pk", "dn", "ds", "a|b", 0, false, 0, NULL, false, 0},
+       IK_EINVALID_ARGUMENT,
+       "client_id"},
+      {{0, "pk", "dn", "ds", "a b", 0, false, 0, NULL, false, 0},
+       IK_EINVALID_ARGUMENT,
+       "client_id"},
+      {{0, "pk", "dn", "ds", NULL, (enum iotkit_sign_method)3, false, 0, NULL, false, 0},
        IK_EINVALID_ARGUMENT,
        "method"},
-      {{0, "pk", "dn", NULL, "ci", 0, false, 0, "dt", false}, IK_ETLS_REQUIRED, "tls"},
-      {{0, "pk", "dn", "ds", "ci", 0, true, 0, "dt", false}, IK_EINVALID_ARGUMENT, "device_secret"},
-      {{0, "pk", "dn", NULL, NULL, 0, true, 0, "dt", false}, IK_EINVALID_ARGUMENT, "client_id"},
-      {{0, "pk", "dn", NULL, "ci", 0, true, 0, "", false}, IK_EINVALID_ARGUMENT, "device_token"},
-      {{0, "pk", "dn", NULL, "ci", 0, true, 0, "dt", true}, IK_EINVALID_ARGUMENT, "x509"},
-      {{0, "pk", "dn", NULL, C64 C64 "x", 0, true, 0, "dt", false}, IK_ETOO_LONG, "client_id"},
-      {{0, "pk", "dn", NULL, "ci", 0, true, 0, C64 C64 C64 C64 "x", false},
+      {{0, "pk", "dn", NULL, "ci", 0, false, 0, "dt", false, 0}, IK_ETLS_REQUIRED, "tls"},
+      {{0, "pk", "dn", "ds", "ci", 0, true, 0, "dt", false, 0},
+       IK_EINVALID_ARGUMENT,
+       "device_secret"},
+      {{0, "pk", "dn", NULL, NULL, 0, true, 0, "dt", false, 0}, IK_EINVALID_ARGUMENT, "client_id"},
+      {{0, "pk", "dn", NULL, "ci", 0, true, 0, "", false, 0}, IK_EINVALID_ARGUMENT, "device_token"},
+      {{0, "pk", "dn", NULL, "ci", 0, true, 0, "dt", true, 0}, IK_EINVALID_ARGUMENT, "x509"},
+      {{0, "pk", "dn", NULL, C64 C64 "x", 0, true, 0, "dt", false, 0}, IK_ETOO_LONG, "client_id"},
+      {{0, "pk", "dn", NULL, "ci", 0, true, 0, C64 C64 C64 C64 "x", false, 0},
        IK_ETOO_LONG,
        "device_token"},
-      {{0, NULL, NULL, NULL, NULL, 0, false, 0, NULL, true}, IK_ETLS_REQUIRED, "tls"},
-      {{0, NULL, NULL, "ds", NULL, 0, true, 0, NULL, true}, IK_EINVALID_ARGUMENT, "device_secret"},
-      {{0, "pk", NULL, NULL, NULL, 0, true, 0, NULL, true}, IK_EINVALID_ARGUMENT, "device_name"},
-      {{0, NULL, "dn", NULL, NULL, 0, true, 0, NULL, true}, IK_EINVALID_ARGUMENT, "product_key"},
+      {{0, NULL, NULL, NULL, NULL, 0, false, 0, NULL, true, 0}, IK_ETLS_REQUIRED, "tls"},
+      {{0, NULL, NULL, "ds", NULL, 0, true, 0, NULL, true, 0},
+       IK_EINVALID_ARGUMENT,
+       "device_secret"},
+      {{0, "pk", NULL, NULL, NULL, 0, true, 0, NULL, true, 0}, IK_EINVALID_ARGUMENT, "device_name"},
+      {{0, NULL, "dn", NULL, NULL, 0, true, 0, NULL, true, 0}, IK_EINVALID_ARGUMENT, "product_key"},
   };
   (void)state;
   for (size_t i = 0; i < COUNT(rows); i++) {
@@ -199,6 +247,7 @@ int main(void) {
       cmocka_unit_test(defaults),
       cmocka_unit_test(by_token),
       cmocka_unit_test(by_certificate),
+      cmocka_unit_test(with_ext),
       cmocka_unit_test(longest_values_fit),
       cmocka_unit_test(refusals),
       cmocka_unit_test(details_keep_the_secret),
