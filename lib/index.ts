@@ -95,7 +95,7 @@ export type {
   RpcOptions,
   SubscribeOptions,
 } from './messaging/messaging';
-export type { MessagesOptions, WillOptions } from './messaging/options';
+export type { MessagesOptions, RateOptions, WillOptions } from './messaging/options';
 export type { Reply, RequestBody } from './messaging/requests';
 export type { RpcCall, RpcHandler } from './messaging/rpc';
 export type { TopicSubscription } from './messaging/subscriptions';

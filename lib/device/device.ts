@@ -170,7 +170,10 @@ export class Device {
       this.#clock.measured(reading);
     });
     this.listeners.add('runEnd', ({ failure }) => this.#clock.failed(failure?.reason));
-    this.#messaging = new Messaging(this, this.#native, messages);
+    this.#messaging = new Messaging(this, this.#native, messages, {
+      asksForBlocks: () => this.ota.asksForBlocks(),
+      takeTurn: () => this.ota.takeTurn(),
+    });
   }
 
   /** The present state of the connection. */
@@ -344,6 +347,11 @@ export class Device {
    */
   onRpc(handler: RpcHandler, options?: RpcOptions): Promise<Subscription> {
     return this.#messaging.onRpc(handler, options);
+  }
+
+  /** @internal A version report has been handed to the connection. */
+  onReportSent(): void {
+    this.#messaging.onReportSent();
   }
 
   /** @internal An error that nobody awaits. */

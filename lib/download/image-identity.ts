@@ -8,6 +8,8 @@ export interface ImageIdentity {
   /** `''` with several files, each of which has its own. */
   readonly digest: string;
   readonly files: readonly Pick<UpgradeFile, 'name' | 'digest'>[];
+  /** `''`: each file has its own, or without files, it comes in blocks over the device's connection. */
+  readonly url?: string;
 }
 
 /** One name of a module: the platform calls the device's own `default`, or leaves the name out. */

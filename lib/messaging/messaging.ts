@@ -1,6 +1,6 @@
 /**
  * This room is what a program sends and receives over its device's connection. messaging.ts is its
- * face: it checks arguments and hands them on. outbox.ts sends, subscriptions.ts receives; requests.ts
+ * face: it checks arguments and hands them on. outbox.ts sends, at the rate of pacer.ts; subscriptions.ts receives; requests.ts
  * and rpc.ts are made of both. message.ts is what was received; arguments.ts and options.ts check. It
  * may import base, options and addon; of the device it knows {@link MessagingHost}.
  */
@@ -29,6 +29,7 @@ import {
 } from './arguments';
 import type { CheckedMessages } from './options';
 import { Outbox } from './outbox';
+import { type OtaPace, Pacer } from './pacer';
 import { type Reply, type RequestBody, Requests } from './requests';
 import { answerCalls, callsTo, type RpcHandler, systemCalls } from './rpc';
 import { Subscriptions, type TopicSubscription } from './subscriptions';
@@ -97,17 +98,25 @@ const noOptions: PublishOptions = {};
 export class Messaging {
   readonly #device: MessagingHost;
   readonly #options: CheckedMessages;
+  readonly #pacer: Pacer;
   readonly #outbox: Outbox;
   readonly #subscriptions: Subscriptions;
   readonly #requests: Requests;
   #closed: IotkitError | undefined;
 
-  constructor(device: MessagingHost, native: NativeDevice, options: CheckedMessages) {
+  constructor(
+    device: MessagingHost,
+    native: NativeDevice,
+    options: CheckedMessages,
+    ota: OtaPace = { asksForBlocks: () => false, takeTurn: () => 0 },
+  ) {
+    this.#pacer = new Pacer(options.rate, ota);
     this.#device = device;
     this.#options = options;
     this.#outbox = new Outbox(
       ({ topic, payload, qos, retain }) => native.publish(topic, payload, qos, retain),
       options,
+      (qos) => this.#pacer.take(qos),
     );
     this.#subscriptions = new Subscriptions(native, options.isPersistent);
     this.#requests = new Requests({
@@ -211,6 +220,11 @@ export class Messaging {
   onDisconnected(): void {
     this.#subscriptions.disconnected();
     this.#outbox.disconnected();
+  }
+
+  /** A version report has gone, in the same rate. */
+  onReportSent(): void {
+    this.#pacer.noteReport();
   }
 
   /** What waits is rejected with `error`; what was handed over may be acknowledged until the end. */

@@ -11,6 +11,15 @@ import {
   type Payload,
   type Qos,
 } from './arguments';
+import { PLATFORM_RATES, type Rates } from './pacer';
+
+/** How many messages go in a second. */
+export interface RateOptions {
+  /** Of QoS 0, 2-1,000,000. Default 30. */
+  readonly qos0?: number | undefined;
+  /** Of QoS 1 and 2, 1-1,000,000. Default 10. */
+  readonly qos1?: number | undefined;
+}
 
 /** What becomes of messages that cannot be sent at once. */
 export interface MessagesOptions {
@@ -26,6 +35,12 @@ export interface MessagesOptions {
    * Together they have at most 16 MiB of payload.
    */
   readonly maxWaiting?: number | undefined;
+  /**
+   * How many messages a device publishes in a second at most, its OTA's included; beyond that they wait for
+   * their turn. `false`: no limit. Default: with `region` and `instanceId` what the platform takes, 30 of QoS
+   * 0 and 10 of QoS 1; else `false`.
+   */
+  readonly rate?: RateOptions | false | undefined;
   /**
    * Lets the platform call the device on topics of its own (custom RRPC), for `device.onRpc()` with a
    * `topic`. It becomes part of the client id. Default false.
@@ -53,6 +68,7 @@ export interface CheckedMessages {
   readonly isPersistent: boolean;
   readonly offline: OfflinePolicy;
   readonly maxWaiting: number;
+  readonly rate: Rates;
   readonly customRpc: boolean;
 }
 
@@ -78,8 +94,8 @@ export function checkMessages(
   given: MessagesOptions | undefined,
   { isPlatform, isPersistent }: { readonly isPlatform: boolean; readonly isPersistent: boolean },
 ): CheckedMessages {
-  const keys = ['offline', 'maxWaiting', 'customRpc'] as const;
-  const { offline, maxWaiting, customRpc } = checkOptions('messages', given, keys);
+  const keys = ['offline', 'maxWaiting', 'rate', 'customRpc'] as const;
+  const { offline, maxWaiting, rate, customRpc } = checkOptions('messages', given, keys);
   return {
     isPlatform,
     isPersistent,
@@ -88,7 +104,23 @@ export function checkMessages(
       min: 1,
       max: 1_000_000,
     }),
+    rate: checkRate(rate, isPlatform),
     customRpc: flag('messages.customRpc', orElse(customRpc, false)),
+  };
+}
+
+function checkRate(given: RateOptions | false | undefined, isPlatform: boolean): Rates {
+  if (given === false || (given === undefined && !isPlatform)) return { qos0: 0, qos1: 0 };
+  const { qos0, qos1 } = checkOptions('messages.rate', given, ['qos0', 'qos1']);
+  return {
+    qos0: integer('messages.rate.qos0', orElse(qos0, PLATFORM_RATES.qos0), {
+      min: 2,
+      max: 1_000_000,
+    }),
+    qos1: integer('messages.rate.qos1', orElse(qos1, PLATFORM_RATES.qos1), {
+      min: 1,
+      max: 1_000_000,
+    }),
   };
 }
 

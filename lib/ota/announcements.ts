@@ -210,6 +210,14 @@ export class Announcements implements UpgradeHost {
     else this.#watched.delete(consumption);
   }
 
+  /** Whether a download asks for blocks over the device's connection. */
+  get asksForBlocks(): boolean {
+    for (const { upgrade } of this.#runs) {
+      if (upgrade.files.length === 0 && (upgrade.url ?? '') === '') return true;
+    }
+    return false;
+  }
+
   onRunStart(run: DownloadRun): void {
     this.#runs.add(run);
     this.#pending.consumed(run.upgrade, 'begun');

@@ -71,6 +71,8 @@ export interface OtaHost {
   holdWhile<T>(operation: Promise<T>): Promise<T>;
   /** Who hears of upgrades and refusals. */
   readonly listeners: EmitsUpgrades;
+  /** A version report has been handed to the connection. */
+  onReportSent(): void;
 }
 
 const CHECK_TIMEOUT_MS = 10_000;
@@ -90,7 +92,10 @@ export class Ota {
   constructor(device: OtaHost, native: NativeDevice, rules: VersionRules) {
     this.#device = device;
     this.#native = native;
-    this.#versions = new VersionReports((...report) => native.reportVersion(...report));
+    this.#versions = new VersionReports((...report) => {
+      device.onReportSent();
+      return native.reportVersion(...report);
+    });
     this.#requests = new UpgradeRequests((module) => native.request(module));
     this.#queue = new ProgressQueue((module, step, desc) =>
       native.reportProgress(step, desc, module),
@@ -231,6 +236,16 @@ export class Ota {
   /** @internal The upgrades that nobody has taken yet. */
   waiting(): readonly Upgrade[] {
     return this.#announcements.waiting();
+  }
+
+  /** @internal Whether a download asks for blocks over the connection. */
+  asksForBlocks(): boolean {
+    return this.#announcements.asksForBlocks;
+  }
+
+  /** @internal Takes a turn of progress reports for another message, or says in how many milliseconds. */
+  takeTurn(): number {
+    return this.#queue.takeTurn();
   }
 
   /** @internal The platform has acknowledged a version report, or the connection gave it up. */

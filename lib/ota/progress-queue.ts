@@ -11,6 +11,8 @@ export type SendProgress = (module: string, step: number, desc: string) => numbe
 // The platform takes 30 messages per second from a device. At most BURST + PER_SECOND of them are
 // progress reports; the rest is left to requests, such as those for blocks of an image.
 const BURST = 5;
+/** What messages of the program, which may take turns of reports, leave to those. */
+const LEFT_TO_REPORTS = 2;
 const PER_SECOND = 5;
 /** Between two percentages of one module. */
 const INTERVAL_MS = 1_000;
@@ -89,6 +91,15 @@ export class ProgressQueue {
       if (this.#offline) this.#goOffline();
       this.#pump();
     });
+  }
+
+  /** Takes a turn for another message. 0: it has one; else the milliseconds until there may be one. */
+  takeTurn(): number {
+    this.#fill(performance.now());
+    const missing = LEFT_TO_REPORTS + 1 - this.#tokens;
+    if (missing > 0) return Math.max((missing * 1000) / PER_SECOND, 1);
+    this.#tokens -= 1;
+    return 0;
   }
 
   /** The modules, by key, of which a failure waits to be sent. */

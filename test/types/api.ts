@@ -150,7 +150,7 @@ export async function absent(device: Device, upgrade: Upgrade, none: undefined):
     fetch: { ca: none, retry: { min: none, max: none }, lowSpeed: none, proxy: none },
     verify: { publicKeys: none, newerOnly: none, allowVersion: none },
     will: none,
-    messages: { offline: none, maxWaiting: none, customRpc: none },
+    messages: { offline: none, maxWaiting: none, rate: none, customRpc: none },
   });
   await device.publish('t', '', { qos: none, retain: none, signal: none });
   await device.subscribe('t', { qos: none, signal: none, highWaterMark: none });

@@ -135,8 +135,21 @@ test('a will is checked, and copied', () => {
 
 test.each([
   [{ offline: 'drop' }, 'messages.offline must be one of keep, refuse, got "drop"'],
+  [{ rate: { qos0: 1 } }, 'messages.rate.qos0 must be a whole number from 2 to 1000000, got 1'],
+  [{ rate: { qos2: 1 } }, 'messages.rate has no option qos2; its options are qos0, qos1'],
   [{ maxWaiting: 0 }, 'messages.maxWaiting must be a whole number from 1 to 1000000, got 0'],
 ])('messages: %j is refused', (given, message) => {
   const other = { isPlatform: false, isPersistent: false };
   expect(refusalOf(() => checkMessages(given as never, other)).message).toBe(message);
+});
+
+test('the rates are those of the platform with the platform alone', () => {
+  const rateOf = (isPlatform: boolean, rate?: false | { readonly qos0: number }) =>
+    checkMessages({ rate }, { isPlatform, isPersistent: false }).rate;
+  expect([rateOf(true), rateOf(false)]).toEqual([
+    { qos0: 30, qos1: 10 },
+    { qos0: 0, qos1: 0 },
+  ]);
+  expect(rateOf(true, false)).toEqual({ qos0: 0, qos1: 0 });
+  expect(rateOf(false, { qos0: 5 })).toEqual({ qos0: 5, qos1: 10 });
 });

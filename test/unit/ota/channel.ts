@@ -19,7 +19,11 @@ export function channel(rules: Partial<ConstructorParameters<typeof Ota>[2]> = {
   const native = new FakeDevice();
   const { steps, questions } = native;
   const listeners = new Listeners<UpgradeEventMap & RunEventMap>();
-  const device = { holdWhile: <T>(operation: Promise<T>) => operation, listeners };
+  const device = {
+    holdWhile: <T>(operation: Promise<T>) => operation,
+    listeners,
+    onReportSent: () => {},
+  };
   const ota = new Ota(device, native, { newerOnly: false, allowVersion: undefined, ...rules });
   open.push(ota);
   let connects = 0;

@@ -401,3 +401,14 @@ test('who waits for a failure to be sent hears of the end', async () => {
   queue.close(error);
   await expect(sent).rejects.toBe(error);
 });
+
+test('turns that others take come off the same rate, and leave some to reports', () => {
+  const { queue, must, of } = connection();
+  expect([queue.takeTurn(), queue.takeTurn(), queue.takeTurn()]).toEqual([0, 0, 0]);
+  expect(queue.takeTurn()).toBe(200);
+  for (const step of [-1, -2, -3]) must('a', step);
+  expect(of('a')).toEqual([-1, -2]);
+  expect(queue.takeTurn()).toBe(600);
+  jest.advanceTimersByTime(200);
+  expect(of('a')).toEqual([-1, -2, -3]);
+});
