@@ -1,8 +1,9 @@
 /**
  * This room is what a program sends and receives over its device's connection. messaging.ts is its
- * face: it checks arguments and hands them on. outbox.ts sends, at the rate of pacer.ts; subscriptions.ts receives; requests.ts
- * and rpc.ts are made of both. message.ts is what was received; arguments.ts and options.ts check. It
- * may import base, options and addon; of the device it knows {@link MessagingHost}.
+ * face: it checks arguments and hands them on. outbox.ts sends, at the rate of pacer.ts;
+ * subscriptions.ts receives; requests.ts and rpc.ts are made of both. message.ts is what was received;
+ * arguments.ts and options.ts check. It may import base, options and addon; of the device it knows
+ * {@link MessagingHost}.
  */
 import type { NativeDevice } from '../addon/binding';
 import {
