@@ -51,7 +51,8 @@ test('goes on where it was killed', async () => {
   const starts = startsOf(world);
   const second = start();
   expect((await world.outcome(upgradeId)).state).toBe('succeeded');
-  expect(Math.max(...starts)).toBeGreaterThan(0); // the request of the first may be told late
+  // That of the first one may be told as late.
+  expect(starts.at(-1)).toBeGreaterThan(0.5 * image.length - 131_072);
   expect(await second.stop('SIGTERM')).toEqual({ code: 0, signal: null });
 });
 
