@@ -31,13 +31,7 @@ export type {
   X509DeviceOptions,
   X509UnnamedOptions,
 } from './device/connect-options';
-export type {
-  Device,
-  DeviceEventMap,
-  DeviceState,
-  StateChange,
-  StatesOptions,
-} from './device/device';
+export type { Device, DeviceEventMap } from './device/device';
 export type {
   ConnectTrace,
   DeviceEvent,
@@ -66,6 +60,7 @@ export {
   type MqttJsMessageListener,
 } from './device/mqttjs';
 export { type Stats, setBandwidthLimit, setMaxDownloads, stats, tlsSource } from './device/process';
+export type { DeviceState, StateChange, StatesOptions } from './device/states';
 export type {
   ChunksOptions,
   DownloadOptions,

@@ -1,7 +1,7 @@
 // Tested by test/integration/device.test.ts
 /**
  * This room makes and holds a device: connect-options.ts checks, connect.ts opens, device.ts is the
- * connection and hands native events to its OTA channel and remote configuration; events.ts types what is published,
+ * connection and hands native events to its parts; states.ts and events.ts type what is told,
  * process.ts holds what concerns the whole process. It may import every room but sdk.
  */
 import { inspect } from 'node:util';
@@ -35,34 +35,7 @@ import {
   type TimeOptions,
   TimeRequests,
 } from '../time/platform-time';
-
-/**
- * - `connecting`: name resolution, TCP, TLS or sign-in is under way
- * - `connected`
- * - `waiting`: dropped or refused; connects again by itself after a back-off
- * - `closing`: {@link Device.close} was called
- * - `closed`: final
- */
-export type DeviceState = 'connecting' | 'connected' | 'waiting' | 'closing' | 'closed';
-
-/** A change of a device's connection. */
-export interface StateChange {
-  /** The new state. */
-  readonly state: DeviceState;
-  /**
-   * Why the connection was lost or could not be made, until there is one again; undefined if the
-   * change was asked for. While `connected`: why it is of no use, because the broker has refused a
-   * subscription (`ERR_MQTT_SUBSCRIBE`) or not answered it (`ERR_TIMEOUT`); it is asked for again
-   * with the next connection.
-   */
-  readonly error: IotkitError | undefined;
-  /**
-   * Whether somebody has to change something before it works: the device was deleted or its secret
-   * is wrong, a certificate is not trusted, a permission is missing. The device tries again all the
-   * same, but at the long end of `reconnect`: between half of `max` and the whole.
-   */
-  readonly needsOperator: boolean;
-}
+import { type DeviceState, type StateChange, type StatesOptions, stateNames } from './states';
 
 /** What {@link Device.on} hands to listeners, by event. */
 export interface DeviceEventMap extends UpgradeEventMap {
@@ -72,25 +45,11 @@ export interface DeviceEventMap extends UpgradeEventMap {
   readonly clock: WrongClock;
 }
 
-/** What {@link Device.states} takes. */
-export interface StatesOptions {
-  /** Ends the iteration by throwing its reason. */
-  readonly signal?: AbortSignal | undefined;
-}
-
 const eventNames = ['upgrade', 'state', 'refused', 'clock'] as const satisfies ReadonlyArray<
   keyof DeviceEventMap
 >;
 /** Of the answer to a subscription. */
 const subscriptionErrors: ReadonlySet<string> = new Set(['ERR_MQTT_SUBSCRIBE', 'ERR_TIMEOUT']);
-
-const stateNames: readonly DeviceState[] = [
-  'connecting',
-  'connecting',
-  'connected',
-  'waiting',
-  'closed',
-];
 
 /** What a device keeps to. */
 interface DeviceRules {

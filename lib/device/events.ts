@@ -5,7 +5,8 @@ import type { Retrying } from '../download/progress';
 import type { UpgradeState } from '../download/state';
 import type { TargetKind } from '../download/targets';
 import type { Upgrade } from '../ota/upgrade';
-import type { Device, DeviceState } from './device';
+import type { Device } from './device';
+import type { DeviceState } from './states';
 
 /** Part of every event of a device. */
 export interface DeviceEvent {

@@ -9,7 +9,8 @@ import type { ConfigChange } from '../config/change';
 import type { ConfigChangesOptions, ConfigGetOptions, RemoteConfig } from '../config/remote-config';
 import type { CheckOptions, NextUpgradeOptions, Ota, UpgradesOptions } from '../ota/ota';
 import type { Upgrade } from '../ota/upgrade';
-import type { Device, DeviceEventMap, DeviceState } from './device';
+import type { Device, DeviceEventMap } from './device';
+import type { DeviceState } from './states';
 
 /** What an {@link Upgrade} is to a program. */
 export type UpgradeLike = Pick<Upgrade, keyof Upgrade>;

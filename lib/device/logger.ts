@@ -3,7 +3,8 @@ import { callback, wrongType } from '../base/arguments';
 import type { Listeners } from '../base/listeners';
 import type { ImageIdentity } from '../download/image-identity';
 import type { RunEventMap } from '../ota/events';
-import type { Device, DeviceEventMap, StateChange } from './device';
+import type { Device, DeviceEventMap } from './device';
+import type { StateChange } from './states';
 
 /**
  * A log in the manner of pino: an object with details, among them `productKey`, `deviceName` and for

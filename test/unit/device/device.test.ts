@@ -1,5 +1,6 @@
 import type { DeviceListener } from '../../../lib/addon/binding';
-import { Device, type StateChange } from '../../../lib/device/device';
+import { Device } from '../../../lib/device/device';
+import type { StateChange } from '../../../lib/device/states';
 import { errorCodes } from '../../../lib/generated/error-codes';
 import { checkMessages } from '../../../lib/messaging/options';
 import { FakeDevice, FakeJob, refusalOf } from '../support';
