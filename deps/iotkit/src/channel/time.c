@@ -167,7 +167,7 @@ static int measure(iotkit_time_t *time, unsigned exchanges, uint64_t until_ms,
   bool found = false;
   int error = 0;
   for (unsigned left = exchanges; left > 0; left--) {
-    struct iotkit_time_reading reading;
+    struct iotkit_time_reading reading = {0};
     const uint64_t now_ms = iotkit_now_ms();
     const uint64_t share_ms = now_ms < until_ms ? (until_ms - now_ms) / left : 0;
     const int rc = exchange(time, now_ms + share_ms, &reading);
