@@ -115,8 +115,8 @@ time_t ik_tls_clock(iotkit_tls_t *tls, bool *given) {
   const uint64_t at_ms = tls->at_ms;
   ik_mutex_unlock(tls->lock);
   *given = time_ms != 0;
-  const uint64_t now_ms = *given ? time_ms + (ik_port_now_ms() - at_ms) : ik_port_time_ms();
-  return (time_t)(now_ms / 1000);
+  if (!*given) return time(NULL); /* as OpenSSL reads it */
+  return (time_t)((time_ms + (ik_port_now_ms() - at_ms)) / 1000);
 }
 
 /* ---- trust ---- */
