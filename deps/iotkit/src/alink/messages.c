@@ -10,8 +10,6 @@
 #include "base/json.h"
 #include "iotkit_errors.h"
 
-#define INFORM_HEAD "/ota/device/inform"
-
 static bool level_valid(const char *level) {
   return level[0] != '\0' && strpbrk(level, "/+#") == NULL &&
          ik_utf8_valid((const uint8_t *)level, strlen(level));
@@ -48,7 +46,7 @@ int ik_ota_topic(enum ik_ota_topic which, const char *product_key, const char *d
     const char *head;
     const char *tail;
   } parts[] = {
-      [IK_OTA_INFORM] = {INFORM_HEAD, ""},
+      [IK_OTA_INFORM] = {"/ota/device/inform", ""},
       [IK_OTA_PROGRESS] = {"/ota/device/progress", ""},
       [IK_OTA_UPGRADE] = {"/ota/device/upgrade", ""},
       [IK_OTA_REQUEST] = {"/ota/device/request", ""},
@@ -58,10 +56,6 @@ int ik_ota_topic(enum ik_ota_topic which, const char *product_key, const char *d
       [IK_OTA_FILE_REPLY] = {"/sys", "/thing/file/download_reply"},
   };
   return ik_ota_make_topic(parts[which].head, product_key, device_name, parts[which].tail, out);
-}
-
-const char *ik_ota_inform_names(const char *inform_topic) {
-  return inform_topic + strlen(INFORM_HEAD);
 }
 
 static int begin(struct ik_buf *out, uint32_t id) {

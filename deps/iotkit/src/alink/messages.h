@@ -35,8 +35,6 @@ int ik_ota_make_topic(const char *head, const char *product_key, const char *dev
 /* Whether the topic is one of ik_ota_make_topic(); its names, which point into it. */
 bool ik_ota_topic_names(const char *head, const char *tail, struct ik_str topic,
                         struct ik_str *product_key, struct ik_str *device_name);
-/* "/{product_key}/{device_name}" in a topic of IK_OTA_INFORM. */
-const char *ik_ota_inform_names(const char *inform_topic);
 
 /*
  * Each appends one payload; texts are escaped. `module` NULL or "": the default one. `id` is unique

@@ -33,8 +33,9 @@ int ik_block_requests_open(struct ik_block_requests *blocks, struct ik_block_rec
   struct ik_line_use use;
   struct ik_carrier *carrier = ik_line_begin_use(line, &use, NULL);
   if (carrier == NULL) return IK_ECLOSED;
-  int rc = carrier->ops->subscribe(carrier, ik_line_topic(line, IK_OTA_FILE_REPLY), 0, on_block,
-                                   receiver);
+  char topic[IK_OTA_TOPIC_MAX];
+  int rc = carrier->ops->subscribe(carrier, ik_line_topic(line, IK_OTA_FILE_REPLY, topic), 0,
+                                   on_block, receiver);
   ik_mutex_lock(line->mutex);
   if (rc >= 0) {
     receiver->next = blocks->receivers;
@@ -44,6 +45,13 @@ int ik_block_requests_open(struct ik_block_requests *blocks, struct ik_block_rec
   ik_mutex_unlock(line->mutex);
   ik_line_end_use(line, &use);
   return rc < 0 ? rc : 0;
+}
+
+bool ik_block_requests_has_receivers(struct ik_block_requests *blocks) {
+  ik_mutex_lock(blocks->line->mutex);
+  const bool has = blocks->receivers != NULL;
+  ik_mutex_unlock(blocks->line->mutex);
+  return has;
 }
 
 static void remove_receiver(struct ik_block_requests *blocks,
@@ -66,7 +74,9 @@ void ik_block_requests_close(struct ik_block_requests *blocks, struct ik_block_r
   }
   remove_receiver(blocks, receiver);
   ik_mutex_unlock(line->mutex);
-  carrier->ops->unsubscribe(carrier, ik_line_topic(line, IK_OTA_FILE_REPLY), on_block, receiver);
+  char topic[IK_OTA_TOPIC_MAX];
+  carrier->ops->unsubscribe(carrier, ik_line_topic(line, IK_OTA_FILE_REPLY, topic), on_block,
+                            receiver);
   ik_line_end_use(line, &use);
 }
 
@@ -76,7 +86,8 @@ void ik_block_requests_notify_close(struct ik_block_requests *blocks) {
 }
 
 void ik_block_requests_unsubscribe(struct ik_block_requests *blocks, struct ik_carrier *carrier) {
-  const char *topic = ik_line_topic(blocks->line, IK_OTA_FILE_REPLY);
+  char memory[IK_OTA_TOPIC_MAX];
+  const char *topic = ik_line_topic(blocks->line, IK_OTA_FILE_REPLY, memory);
   ik_mutex_lock(blocks->line->mutex);
   struct ik_block_receiver *receivers = blocks->receivers;
   blocks->receivers = NULL;
@@ -96,7 +107,8 @@ size_t ik_block_requests_room(struct ik_block_requests *blocks) {
   const struct ik_carrier *carrier = ik_line_begin_use(blocks->line, &use, NULL);
   if (carrier == NULL) return 0;
   size_t max = carrier->ops->max_packet(carrier);
-  size_t head = REPLY_HEAD + strlen(ik_line_topic(blocks->line, IK_OTA_FILE_REPLY));
+  char topic[IK_OTA_TOPIC_MAX];
+  size_t head = REPLY_HEAD + strlen(ik_line_topic(blocks->line, IK_OTA_FILE_REPLY, topic));
   ik_line_end_use(blocks->line, &use);
   return max > head ? max - head : 1;
 }

@@ -21,6 +21,8 @@ void ik_block_requests_init(struct ik_block_requests *blocks, struct ik_line *li
 /* As ik_uplink_ops.open_blocks, .close_blocks, .block_room and .ask_block. */
 int ik_block_requests_open(struct ik_block_requests *blocks, struct ik_block_receiver *receiver);
 void ik_block_requests_close(struct ik_block_requests *blocks, struct ik_block_receiver *receiver);
+/* Whether somebody waits for blocks, and the topic of their replies is subscribed. */
+bool ik_block_requests_has_receivers(struct ik_block_requests *blocks);
 size_t ik_block_requests_room(struct ik_block_requests *blocks);
 int ik_block_requests_ask(struct ik_block_requests *blocks, const struct ik_ota_block *block,
                           uint64_t now_ms, uint32_t *id, uint64_t *until_ms);

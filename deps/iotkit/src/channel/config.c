@@ -35,8 +35,7 @@ struct iotkit_config {
 
 static int publish(iotkit_config_t *config, enum ik_config_topic topic,
                    const struct ik_buf *payload) {
-  return config->carrier->ops->publish(config->carrier, config->topics[topic], ik_buf_ptr(payload),
-                                       ik_buf_size(payload), 0);
+  return ik_ota_publish_own(config->ota, config->topics[topic], payload, 0);
 }
 
 int ik_config_ask(iotkit_config_t *config, const char *scope, const char *get_type,

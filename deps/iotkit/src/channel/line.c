@@ -3,40 +3,58 @@
  */
 #include "channel/line.h"
 
-#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 void ik_line_deinit(struct ik_line *line) {
+  free(line->product_key);
   ik_cond_free(line->cond);
   ik_mutex_free(line->mutex);
 }
 
+static int keep_names(struct ik_line *line, const char *product_key, const char *device_name) {
+  const size_t key_size = strlen(product_key) + 1;
+  const size_t name_size = strlen(device_name) + 1;
+  line->product_key = malloc(key_size + name_size);
+  if (line->product_key == NULL) return IK_ENO_MEMORY;
+  memcpy(line->product_key, product_key, key_size);
+  line->device_name = memcpy(line->product_key + key_size, device_name, name_size);
+  return 0;
+}
+
 int ik_line_init(struct ik_line *line, struct ik_carrier *carrier, const char *product_key,
                  const char *device_name) {
+  char topic[IK_OTA_TOPIC_MAX];
   int rc = 0;
   *line = (struct ik_line){.carrier = carrier};
+  atomic_init(&line->shut, false);
   /* Unique for the device over restarts too, but for chance. */
   atomic_init(&line->next_id, ik_port_random_u32());
   line->mutex = ik_mutex_new();
   line->cond = ik_cond_new();
   if (line->mutex == NULL || line->cond == NULL) rc = IK_ENO_MEMORY;
   for (size_t i = 0; rc == 0 && i < IK_OTA_TOPICS; i++)
-    rc = ik_ota_topic((enum ik_ota_topic)i, product_key, device_name, line->topics[i]);
-  return rc;
+    rc = ik_ota_topic((enum ik_ota_topic)i, product_key, device_name, topic);
+  return rc == 0 ? keep_names(line, product_key, device_name) : rc;
 }
 
 uint32_t ik_line_next_id(struct ik_line *line) {
   return (uint32_t)atomic_fetch_add(&line->next_id, 1);
 }
 
-const char *ik_line_topic(const struct ik_line *line, enum ik_ota_topic which) {
-  return line->topics[which];
+const char *ik_line_topic(const struct ik_line *line, enum ik_ota_topic which,
+                          char out[IK_OTA_TOPIC_MAX]) {
+  (void)ik_ota_topic(which, line->product_key, line->device_name, out); /* init has tried it */
+  return out;
 }
 
 int ik_line_make_topic(const struct ik_line *line, const char *head, const char *tail,
                        char out[IK_OTA_TOPIC_MAX]) {
-  int len = snprintf(out, IK_OTA_TOPIC_MAX, "%s%s%s", head,
-                     ik_ota_inform_names(line->topics[IK_OTA_INFORM]), tail);
-  return len < 0 || len >= IK_OTA_TOPIC_MAX ? IK_ETOO_LONG : 0;
+  return ik_ota_make_topic(head, line->product_key, line->device_name, tail, out);
+}
+
+void ik_line_set_shut(struct ik_line *line, bool shut) {
+  atomic_store(&line->shut, shut);
 }
 
 /* ---- uses ---- */
@@ -66,8 +84,14 @@ void ik_line_end_use(struct ik_line *line, struct ik_line_use *use) {
 
 int ik_line_publish(const struct ik_line *line, struct ik_carrier *carrier, enum ik_ota_topic which,
                     const struct ik_buf *payload, uint8_t qos) {
-  return carrier->ops->publish(carrier, line->topics[which], ik_buf_ptr(payload),
-                               ik_buf_size(payload), qos);
+  char topic[IK_OTA_TOPIC_MAX];
+  return ik_line_publish_to(line, carrier, ik_line_topic(line, which, topic), payload, qos);
+}
+
+int ik_line_publish_to(const struct ik_line *line, struct ik_carrier *carrier, const char *topic,
+                       const struct ik_buf *payload, uint8_t qos) {
+  if (atomic_load(&line->shut)) return IK_ENOT_CONNECTED;
+  return carrier->ops->publish(carrier, topic, ik_buf_ptr(payload), ik_buf_size(payload), qos);
 }
 
 /* ---- closing ---- */

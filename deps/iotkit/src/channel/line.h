@@ -30,9 +30,11 @@ struct ik_line_use {
 
 struct ik_line {
   atomic_uint_least32_t next_id;
-  char topics[IK_OTA_TOPICS][IK_OTA_TOPIC_MAX];
-  struct ik_mutex *mutex; /* also guards what requests and block_requests keep of the line */
-  struct ik_cond *cond;   /* a use has ended, or the line is closed */
+  atomic_bool shut;        /* the device is not logged in: nothing may be published */
+  char *product_key;       /* owned, both names in one block: a gateway has many lines */
+  const char *device_name; /* in the same */
+  struct ik_mutex *mutex;  /* also guards what requests and block_requests keep of the line */
+  struct ik_cond *cond;    /* a use has ended, or the line is closed */
   /* with the mutex */
   struct ik_carrier *carrier; /* NULL: closing */
   bool closed;                /* nothing uses the carrier any more */
@@ -45,10 +47,14 @@ int ik_line_init(struct ik_line *line, struct ik_carrier *carrier, const char *p
 void ik_line_deinit(struct ik_line *line);
 /* The id of the device's next message. Any thread. */
 uint32_t ik_line_next_id(struct ik_line *line);
-const char *ik_line_topic(const struct ik_line *line, enum ik_ota_topic which);
+/* Writes the topic and returns `out`. */
+const char *ik_line_topic(const struct ik_line *line, enum ik_ota_topic which,
+                          char out[IK_OTA_TOPIC_MAX]);
 /* Another topic of the device, "{head}/{product key}/{device name}{tail}". IK_ETOO_LONG. */
 int ik_line_make_topic(const struct ik_line *line, const char *head, const char *tail,
                        char out[IK_OTA_TOPIC_MAX]);
+/* Of a sub-device: whether it is logged in. A new line is open. Any thread. */
+void ik_line_set_shut(struct ik_line *line, bool shut);
 
 /*
  * The carrier, which stays until ik_line_end_use(); NULL: the line is closing. `wake` may be NULL.
@@ -57,9 +63,12 @@ int ik_line_make_topic(const struct ik_line *line, const char *head, const char 
 struct ik_carrier *ik_line_begin_use(struct ik_line *line, struct ik_line_use *use,
                                      struct ik_wake *wake);
 void ik_line_end_use(struct ik_line *line, struct ik_line_use *use);
-/* Publishes what the line's owner has composed, within a use. */
+/* Publishes what the line's owner has composed, within a use. IK_ENOT_CONNECTED while shut. */
 int ik_line_publish(const struct ik_line *line, struct ik_carrier *carrier, enum ik_ota_topic which,
                     const struct ik_buf *payload, uint8_t qos);
+/* As ik_line_publish, to a topic of ik_line_make_topic. */
+int ik_line_publish_to(const struct ik_line *line, struct ik_carrier *carrier, const char *topic,
+                       const struct ik_buf *payload, uint8_t qos);
 
 /*
  * Closing, once. The first call, with the mutex held, lets no new use begin, wakes those that wait

@@ -27,14 +27,30 @@
 #define RECENT_MAX 8
 #define PAYLOAD_MAX (8 * IK_KIB) /* a desc of nothing but escapes, and the fields around it */
 #define REQUEST_ID_MAX 16
+#define REPORTS_MAX 64 /* modules of a sub-device */
+
+/* A version that a sub-device reports after each login. */
+struct report {
+  struct report *next;
+  bool waits;
+  const char *module; /* in `version`, after its NUL */
+  char version[];
+};
 
 struct iotkit_ota {
-  struct ik_carrier *carrier; /* one of the next two */
+  struct ik_carrier *carrier; /* by_client's, over's, or a gateway's */
   struct ik_client_carrier by_client;
-  struct ik_over *over;              /* NULL: by_client */
-  struct iotkit_ota_options options; /* its names and `fetch` are not kept */
-  struct ik_fetch_config *config;    /* of the jobs */
-  struct ik_channel_uplink *uplink;  /* a reference; the jobs' way back */
+  struct ik_over *over; /* owned; NULL: the carrier is not its */
+  void (*on_upgrade)(void *ctx, iotkit_ota_t *ota, iotkit_job_t *job);
+  void (*on_refused)(void *ctx, iotkit_ota_t *ota, int error, const char *detail,
+                     const char *request_id);
+  void (*on_nothing)(void *ctx, iotkit_ota_t *ota, const char *request_id);
+  void *ctx;
+  const struct ik_ota_gate *gate; /* of a sub-device; else NULL */
+  void *gate_ctx;
+  struct report *reports;           /* of a sub-device; with the line's mutex */
+  struct ik_fetch_config *config;   /* of the jobs */
+  struct ik_channel_uplink *uplink; /* a reference; the jobs' way back */
   size_t subscribed;
   atomic_uintptr_t callback_thread; /* 0: none runs */
   ik_dial_fn dial;                  /* NULL: the network */
@@ -57,6 +73,11 @@ uint32_t ik_ota_next_id(iotkit_ota_t *ota) {
 int ik_ota_make_own_topic(const iotkit_ota_t *ota, const char *head, const char *tail,
                           char out[IK_OTA_TOPIC_MAX]) {
   return ik_line_make_topic(line_of(ota), head, tail, out);
+}
+
+int ik_ota_publish_own(const iotkit_ota_t *ota, const char *topic, const struct ik_buf *payload,
+                       uint8_t qos) {
+  return ik_line_publish_to(line_of(ota), ota->carrier, topic, payload, qos);
 }
 
 struct ik_carrier *ik_ota_carrier(const iotkit_ota_t *ota) {
@@ -86,11 +107,77 @@ int ik_ota_publish_version(iotkit_ota_t *ota, enum ik_ota_topic topic, const cha
   return rc;
 }
 
+/* ---- a sub-device's reports ---- */
+
+static struct report *new_report(const char *version, const char *module) {
+  const size_t version_size = strlen(version) + 1;
+  const size_t module_size = strlen(module) + 1;
+  struct report *report = malloc(sizeof(*report) + version_size + module_size);
+  if (report == NULL) return NULL;
+  report->waits = true;
+  memcpy(report->version, version, version_size);
+  report->module = memcpy(report->version + version_size, module, module_size);
+  return report;
+}
+
+/* In place of the same module's. */
+static int hold_report(iotkit_ota_t *ota, const char *version, const char *module) {
+  size_t count = 0;
+  struct report *report = new_report(version, module != NULL ? module : "");
+  if (report == NULL) return IK_ENO_MEMORY;
+  ik_mutex_lock(line_of(ota)->mutex);
+  struct report **at = &ota->reports;
+  for (; *at != NULL && strcmp((*at)->module, report->module) != 0; at = &(*at)->next)
+    count++;
+  struct report *old = *at;
+  const bool full = old == NULL && count >= REPORTS_MAX;
+  if (!full) {
+    report->next = old != NULL ? old->next : NULL;
+    *at = report;
+  }
+  ik_mutex_unlock(line_of(ota)->mutex);
+  free(full ? report : old);
+  if (full) return IK_EQUEUE_FULL;
+  ota->gate->on_report(ota->gate_ctx);
+  return 0;
+}
+
+/* With the line's mutex held: on the thread that steps, where publishing only queues. */
+static int send_report(iotkit_ota_t *ota, struct report *report) {
+  int rc = ik_ota_publish_version(ota, IK_OTA_INFORM, report->version, report->module);
+  if (rc < 0) return rc;
+  report->waits = false;
+  return 1;
+}
+
+int ik_ota_send_report(iotkit_ota_t *ota) {
+  ik_mutex_lock(line_of(ota)->mutex);
+  struct report *report = ota->reports;
+  while (report != NULL && !report->waits)
+    report = report->next;
+  int rc = report != NULL ? send_report(ota, report) : 0;
+  ik_mutex_unlock(line_of(ota)->mutex);
+  return rc;
+}
+
+void ik_ota_set_logged_in(iotkit_ota_t *ota, bool logged_in) {
+  ik_mutex_lock(line_of(ota)->mutex);
+  for (struct report *report = ota->reports; report != NULL; report = report->next)
+    report->waits = true;
+  ik_mutex_unlock(line_of(ota)->mutex);
+  ik_channel_uplink_set_shut(ota->uplink, !logged_in);
+}
+
+bool ik_ota_awaits_blocks(const iotkit_ota_t *ota) {
+  return ik_channel_uplink_awaits_blocks(ota->uplink);
+}
+
 int iotkit_ota_report_version(iotkit_ota_t *ota, const char *version, const char *module) {
   if (ota == NULL || version == NULL || !ik_ota_name_valid(ik_str(version)) ||
       !module_valid(module)) {
     return IK_EINVALID_ARGUMENT;
   }
+  if (ota->gate != NULL) return hold_report(ota, version, module);
   return ik_ota_publish_version(ota, IK_OTA_INFORM, version, module);
 }
 
@@ -131,8 +218,7 @@ static void refuse(iotkit_ota_t *ota, const char *module, const char *request_id
     int rc = iotkit_ota_report_progress(ota, -1, desc, module);
     if (rc < 0) ik_log(IOTKIT_LOG_WARNING, "ota: refusal not reported: %s", iotkit_strerror(rc));
   }
-  if (ota->options.on_refused != NULL)
-    ota->options.on_refused(ota->options.ctx, ota, error, detail, request_id);
+  if (ota->on_refused != NULL) ota->on_refused(ota->ctx, ota, error, detail, request_id);
 }
 
 /*
@@ -174,8 +260,8 @@ static void offer(iotkit_ota_t *ota, struct ik_announcement *notice, bool is_rep
   ik_job_set_uplink(job, ik_channel_uplink_face(ota->uplink));
   if (ota->dial != NULL) ik_job_set_dial(job, ota->dial, ota->dial_ctx);
   remember(ota, job);
-  if (ota->options.on_upgrade != NULL) {
-    ota->options.on_upgrade(ota->options.ctx, ota, job);
+  if (ota->on_upgrade != NULL) {
+    ota->on_upgrade(ota->ctx, ota, job);
   } else {
     iotkit_job_unref(job);
   }
@@ -183,9 +269,7 @@ static void offer(iotkit_ota_t *ota, struct ik_announcement *notice, bool is_rep
 
 static void take_good(iotkit_ota_t *ota, struct ik_announcement *notice, bool is_reply, bool dup) {
   if (notice->nothing) {
-    if (ota->options.on_nothing != NULL) {
-      ota->options.on_nothing(ota->options.ctx, ota, notice->upgrade.id);
-    }
+    if (ota->on_nothing != NULL) ota->on_nothing(ota->ctx, ota, notice->upgrade.id);
   } else if (!is_reply && ik_channel_uplink_push(ota->uplink, notice)) {
     ik_log(IOTKIT_LOG_INFO, "ota: notice %s has what a download waits for", notice->upgrade.id);
   } else if (!is_reply && is_repeated(ota, notice, dup)) {
@@ -252,6 +336,11 @@ static void on_request_topic(void *ctx, iotkit_mqtt_t *client,
   }
 }
 
+void ik_ota_take(iotkit_ota_t *ota, enum ik_ota_topic topic,
+                 const struct iotkit_mqtt_message *message) {
+  run(ota, message, topic == IK_OTA_GET_REPLY);
+}
+
 /* ---- life ---- */
 
 static const struct {
@@ -266,16 +355,18 @@ static const struct {
 
 static void unsubscribe(iotkit_ota_t *ota) {
   while (ota->subscribed > 0) {
+    char topic[IK_OTA_TOPIC_MAX];
     ota->subscribed--;
     ota->carrier->ops->unsubscribe(
-        ota->carrier, ik_line_topic(line_of(ota), subscriptions[ota->subscribed].topic),
+        ota->carrier, ik_line_topic(line_of(ota), subscriptions[ota->subscribed].topic, topic),
         subscriptions[ota->subscribed].handler, ota);
   }
 }
 
 static int subscribe(iotkit_ota_t *ota, char *detail) {
   for (size_t i = 0; i < sizeof(subscriptions) / sizeof(subscriptions[0]); i++) {
-    const char *topic = ik_line_topic(line_of(ota), subscriptions[i].topic);
+    char memory[IK_OTA_TOPIC_MAX];
+    const char *topic = ik_line_topic(line_of(ota), subscriptions[i].topic, memory);
     int rc = ota->carrier->ops->subscribe(ota->carrier, topic, subscriptions[i].qos,
                                           subscriptions[i].handler, ota);
     if (rc < 0) {
@@ -297,44 +388,61 @@ static int make_uplink(iotkit_ota_t *ota, const struct iotkit_ota_options *optio
 }
 
 /* Of the jobs: statements name the channel's own product, unless the options say another. */
-static int make_config(iotkit_ota_t *ota, const struct iotkit_ota_options *options, char *detail) {
+int ik_ota_config_new(const struct iotkit_ota_options *options, struct ik_fetch_config **out,
+                      char *detail) {
   struct iotkit_fetch_options fetch = options->fetch;
   int rc = ik_sized_check_embedded(fetch.struct_size, sizeof(fetch), "fetch", detail);
   if (rc != 0) return rc;
   if (fetch.product_key == NULL && ik_statement_product_valid(ik_str(options->product_key))) {
     fetch.product_key = options->product_key;
   }
-  return ik_fetch_config_new(&fetch, &ota->config, detail);
+  return ik_fetch_config_new(&fetch, out, detail);
 }
 
-/* Over `client`, or over `over`, which becomes the channel's in any case. */
-static int open_channel(iotkit_mqtt_t *client, struct ik_over *over,
-                        const struct iotkit_ota_options *options, iotkit_ota_t **out,
-                        char *detail) {
-  iotkit_ota_t *ota = calloc(1, sizeof(*ota));
-  int rc = IK_ENO_MEMORY;
-  if (ota != NULL) {
-    ik_client_carrier_init(&ota->by_client, client);
-    ota->over = over;
-    ota->carrier = over != NULL ? ik_over_face(over) : &ota->by_client.face;
-    rc = make_uplink(ota, options, detail);
-  }
-  if (rc != 0) {
-    ik_over_free(over);
-    free(ota);
-    return rc;
-  }
-  ota->options = *options;
-  ota->options.product_key = NULL;
-  ota->options.device_name = NULL;
-  memset(&ota->options.fetch, 0, sizeof(ota->options.fetch));
+/*
+ * Completes a channel that has a carrier, or frees it. Not subscribed yet. `config` NULL: made of the
+ * options.
+ */
+static int set_up(iotkit_ota_t *ota, const struct iotkit_ota_options *options,
+                  struct ik_fetch_config *config, char *detail) {
+  ota->on_upgrade = options->on_upgrade;
+  ota->on_refused = options->on_refused;
+  ota->on_nothing = options->on_nothing;
+  ota->ctx = options->ctx;
   atomic_init(&ota->callback_thread, 0);
-  rc = make_config(ota, options, detail);
-  if (rc == 0) rc = subscribe(ota, detail);
-  if (rc != 0) {
+  int rc = make_uplink(ota, options, detail);
+  if (rc == 0 && config != NULL)
+    ota->config = ik_fetch_config_ref(config);
+  else if (rc == 0)
+    rc = ik_ota_config_new(options, &ota->config, detail);
+  if (rc != 0) iotkit_ota_free(ota);
+  return rc;
+}
+
+/* As set_up, and subscribes. */
+static int open_channel(iotkit_ota_t *ota, const struct iotkit_ota_options *options,
+                        iotkit_ota_t **out, char *detail) {
+  int rc = set_up(ota, options, NULL, detail);
+  if (rc != 0) return rc;
+  rc = subscribe(ota, detail);
+  if (rc == 0)
+    *out = ota;
+  else
     iotkit_ota_free(ota);
-    return rc;
-  }
+  return rc;
+}
+
+int ik_ota_new_gated(struct ik_carrier *carrier, const struct iotkit_ota_options *options,
+                     struct ik_fetch_config *config, const struct ik_ota_gate *gate, void *ctx,
+                     iotkit_ota_t **out, char *detail) {
+  iotkit_ota_t *ota = calloc(1, sizeof(*ota));
+  if (ota == NULL) return IK_ENO_MEMORY;
+  ota->carrier = carrier;
+  int rc = set_up(ota, options, config, detail);
+  if (rc != 0) return rc;
+  ota->gate = gate;
+  ota->gate_ctx = ctx;
+  ik_channel_uplink_set_shut(ota->uplink, true);
   *out = ota;
   return 0;
 }
@@ -358,7 +466,12 @@ int iotkit_ota_new(iotkit_mqtt_t *client, const struct iotkit_ota_options *optio
   struct iotkit_ota_options own = {0};
   if (out != NULL) *out = NULL;
   int rc = read_options(client, "client", options, out, &own, detail);
-  return rc == 0 ? open_channel(client, NULL, &own, out, detail) : rc;
+  if (rc != 0) return rc;
+  iotkit_ota_t *ota = calloc(1, sizeof(*ota));
+  if (ota == NULL) return IK_ENO_MEMORY;
+  ik_client_carrier_init(&ota->by_client, client);
+  ota->carrier = &ota->by_client.face;
+  return open_channel(ota, &own, out, detail);
 }
 
 int iotkit_ota_new_over(const struct iotkit_transport *transport,
@@ -366,7 +479,6 @@ int iotkit_ota_new_over(const struct iotkit_transport *transport,
                         char *detail) {
   struct iotkit_ota_options own = {0};
   struct iotkit_transport own_transport = {0};
-  struct ik_over *over = NULL;
   if (out != NULL) *out = NULL;
   int rc = read_options(transport, "transport", options, out, &own, detail);
   if (rc == 0) rc = IK_SIZED_READ(&own_transport, transport, detail);
@@ -375,8 +487,16 @@ int iotkit_ota_new_over(const struct iotkit_transport *transport,
     return ik_refuse(detail, IK_EINVALID_ARGUMENT,
                      "the transport's publish, subscribe and unsubscribe are needed");
   }
-  if (rc == 0) rc = ik_over_new(&own_transport, &over);
-  return rc == 0 ? open_channel(NULL, over, &own, out, detail) : rc;
+  if (rc != 0) return rc;
+  iotkit_ota_t *ota = calloc(1, sizeof(*ota));
+  if (ota == NULL) return IK_ENO_MEMORY;
+  rc = ik_over_new(&own_transport, &ota->over);
+  if (rc != 0) {
+    free(ota);
+    return rc;
+  }
+  ota->carrier = ik_over_face(ota->over);
+  return open_channel(ota, &own, out, detail);
 }
 
 int iotkit_ota_feed(iotkit_ota_t *ota, const char *topic, size_t topic_len, const void *payload,
@@ -400,6 +520,14 @@ int iotkit_ota_disconnected(iotkit_ota_t *ota) {
   return 0;
 }
 
+static void free_reports(iotkit_ota_t *ota) {
+  while (ota->reports != NULL) {
+    struct report *report = ota->reports;
+    ota->reports = report->next;
+    free(report);
+  }
+}
+
 void ik_ota_set_dial(iotkit_ota_t *ota, ik_dial_fn dial, void *ctx) {
   ota->dial = dial;
   ota->dial_ctx = ctx;
@@ -412,8 +540,10 @@ bool ik_ota_in_callback(const iotkit_ota_t *ota) {
 int iotkit_ota_free(iotkit_ota_t *ota) {
   if (ota == NULL) return 0;
   if (ik_ota_in_callback(ota)) return IK_EIN_CALLBACK;
+  if (ota->gate != NULL) ota->gate->on_free(ota->gate_ctx);
   unsubscribe(ota);
   ik_channel_uplink_close(ota->uplink);
+  free_reports(ota);
   for (size_t i = 0; i < RECENT_MAX; i++)
     iotkit_job_unref(ota->recent[i]);
   ik_fetch_config_unref(ota->config);

@@ -11,6 +11,40 @@
 #include "iotkit_ota.h"
 #include "net/transport.h"
 
+/*
+ * Whoever logs a sub-device in, as the sub-device's channel sees it. Each is called on any thread, with
+ * no lock of the channel held.
+ */
+struct ik_ota_gate {
+  /* A report waits: call ik_ota_send_report() when the sub-device is logged in. */
+  void (*on_report)(void *ctx);
+  /* The channel is being freed: after the return nothing of the gate calls it any more. */
+  void (*on_free)(void *ctx);
+};
+/*
+ * As iotkit_ota_new for a sub-device: subscribes nothing and is not logged in. The options are of our
+ * own size. `carrier` is borrowed. `config` is referenced; NULL: made of the options' `fetch`. `ctx` is
+ * the gate's.
+ */
+int ik_ota_new_gated(struct ik_carrier *carrier, const struct iotkit_ota_options *options,
+                     struct ik_fetch_config *config, const struct ik_ota_gate *gate, void *ctx,
+                     iotkit_ota_t **out, char *detail);
+/* The sub-device is logged in, again: all its versions are to be reported; or it is not any more. */
+void ik_ota_set_logged_in(iotkit_ota_t *ota, bool logged_in);
+/*
+ * Whether a download waits for blocks: their topic, IK_OTA_FILE_REPLY, has a handler, and a broker that
+ * has refused or forgotten it is to be asked for it after a login.
+ */
+bool ik_ota_awaits_blocks(const iotkit_ota_t *ota);
+/* Publishes one report that waits. 1: it is sent; 0: none waits; else it waits on. Inside a step. */
+int ik_ota_send_report(iotkit_ota_t *ota);
+/* A message on the topic of IK_OTA_UPGRADE or IK_OTA_GET_REPLY. On the thread that steps. */
+void ik_ota_take(iotkit_ota_t *ota, enum ik_ota_topic topic,
+                 const struct iotkit_mqtt_message *message);
+/* The config of a channel's jobs, see make_config(): a copy that several channels may share. */
+int ik_ota_config_new(const struct iotkit_ota_options *options, struct ik_fetch_config **out,
+                      char *detail);
+
 /* For the jobs to come: another way to open connections. Before the client is stepped. */
 void ik_ota_set_dial(iotkit_ota_t *ota, ik_dial_fn dial, void *ctx);
 /*
@@ -24,6 +58,9 @@ uint32_t ik_ota_next_id(iotkit_ota_t *ota);
 /* Another topic of the device: see ik_line_make_topic(). */
 int ik_ota_make_own_topic(const iotkit_ota_t *ota, const char *head, const char *tail,
                           char out[IK_OTA_TOPIC_MAX]);
+/* Publishes to such a topic. IK_ENOT_CONNECTED: also while a sub-device is not logged in. */
+int ik_ota_publish_own(const iotkit_ota_t *ota, const char *topic, const struct ik_buf *payload,
+                       uint8_t qos);
 /* What carries its messages, and the options of its jobs; both are borrowed from it. */
 struct ik_carrier *ik_ota_carrier(const iotkit_ota_t *ota);
 struct ik_fetch_config *ik_ota_fetch_config(const iotkit_ota_t *ota);

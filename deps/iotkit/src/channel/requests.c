@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -13,8 +14,11 @@
 #define ID_TEXT_MAX 12
 
 void ik_requests_init(struct ik_requests *requests, struct ik_line *line) {
-  requests->line = line;
-  requests->count = 0;
+  *requests = (struct ik_requests){.line = line};
+}
+
+void ik_requests_deinit(struct ik_requests *requests) {
+  free(requests->pending);
 }
 
 /* ---- pending requests; with the mutex held ---- */
@@ -29,6 +33,16 @@ static size_t find(const struct ik_requests *requests, const struct ik_request *
 
 static void remove_at(struct ik_requests *requests, size_t index) {
   requests->pending[index] = requests->pending[--requests->count];
+  if (requests->count > 0) return;
+  free(requests->pending);
+  requests->pending = NULL;
+}
+
+/* IK_ENO_MEMORY. */
+static int make_room(struct ik_requests *requests) {
+  if (requests->pending == NULL)
+    requests->pending = malloc(IK_REQUESTS_MAX * sizeof(*requests->pending));
+  return requests->pending != NULL ? 0 : IK_ENO_MEMORY;
 }
 
 /* Takes out the requests that the notice matches, NULL: all; holds their askers. */
@@ -53,14 +67,12 @@ void ik_requests_take_all(struct ik_requests *requests, struct ik_requests_taken
 /* ---- asking ---- */
 
 static int add(struct ik_requests *requests, struct ik_request *request, uint32_t id) {
-  int rc = 0;
   ik_mutex_lock(requests->line->mutex);
   size_t index = find(requests, request);
-  if (requests->line->carrier == NULL) {
-    rc = IK_ECLOSED;
-  } else if (index == IK_REQUESTS_MAX) {
-    rc = IK_EQUEUE_FULL;
-  } else {
+  int rc = requests->line->carrier == NULL ? IK_ECLOSED : 0;
+  if (rc == 0 && index == IK_REQUESTS_MAX) rc = IK_EQUEUE_FULL;
+  if (rc == 0) rc = make_room(requests);
+  if (rc == 0) {
     if (index == requests->count) requests->count++;
     requests->pending[index] = (struct ik_pending){request, id};
   }

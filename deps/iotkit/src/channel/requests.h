@@ -19,7 +19,7 @@ struct ik_requests {
   struct ik_pending {
     struct ik_request *request;
     uint32_t id;
-  } pending[IK_REQUESTS_MAX];
+  } * pending; /* owned, IK_REQUESTS_MAX; NULL while nothing waits: a gateway has many of these */
   size_t count;
 };
 
@@ -30,6 +30,7 @@ struct ik_requests_taken {
 };
 
 void ik_requests_init(struct ik_requests *requests, struct ik_line *line);
+void ik_requests_deinit(struct ik_requests *requests);
 /* As ik_uplink_ops.ask and .forget. */
 int ik_requests_ask(struct ik_requests *requests, struct ik_request *request, const char *module);
 void ik_requests_forget(struct ik_requests *requests, struct ik_request *request);

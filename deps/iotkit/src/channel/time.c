@@ -35,6 +35,7 @@ struct measurement {
 };
 
 struct iotkit_time {
+  iotkit_ota_t *ota;          /* borrowed */
   struct ik_carrier *carrier; /* borrowed, the channel's */
   struct iotkit_time_options options;
   char request_topic[IK_OTA_TOPIC_MAX];
@@ -83,9 +84,7 @@ static int publish(iotkit_time_t *time, uint64_t device_send) {
   struct ik_buf payload;
   ik_buf_init(&payload, PAYLOAD_MAX);
   int rc = ik_time_write_request(&payload, device_send);
-  if (rc == 0)
-    rc = time->carrier->ops->publish(time->carrier, time->request_topic, ik_buf_ptr(&payload),
-                                     ik_buf_size(&payload), 0);
+  if (rc == 0) rc = ik_ota_publish_own(time->ota, time->request_topic, &payload, 0);
   ik_buf_free(&payload);
   return rc;
 }
@@ -279,6 +278,7 @@ static int open_time(iotkit_ota_t *ota, const struct iotkit_time_options *option
                      iotkit_time_t **out, char *detail) {
   iotkit_time_t *time = calloc(1, sizeof(*time));
   if (time == NULL) return IK_ENO_MEMORY;
+  time->ota = ota;
   time->carrier = ik_ota_carrier(ota);
   time->options = *options;
   atomic_init(&time->callback_thread, 0);

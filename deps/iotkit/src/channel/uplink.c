@@ -80,6 +80,7 @@ static const struct ik_uplink_ops operations = {
 /* ---- the channel's side ---- */
 
 static void destroy(struct ik_channel_uplink *uplink) {
+  ik_requests_deinit(&uplink->requests);
   ik_line_deinit(&uplink->line);
   free(uplink);
 }
@@ -118,6 +119,14 @@ void ik_channel_uplink_close(struct ik_channel_uplink *uplink) {
   ik_block_requests_unsubscribe(&uplink->blocks, carrier);
   ik_line_end_close(line);
   ik_requests_fail(&taken, IK_ECLOSED);
+}
+
+void ik_channel_uplink_set_shut(struct ik_channel_uplink *uplink, bool shut) {
+  ik_line_set_shut(&uplink->line, shut);
+}
+
+bool ik_channel_uplink_awaits_blocks(struct ik_channel_uplink *uplink) {
+  return ik_block_requests_has_receivers(&uplink->blocks);
 }
 
 struct ik_uplink *ik_channel_uplink_face(struct ik_channel_uplink *uplink) {

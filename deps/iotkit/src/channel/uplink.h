@@ -24,6 +24,10 @@ void ik_channel_uplink_unref(struct ik_channel_uplink *uplink); /* NULL is allow
  * on. Once, while no reply is being handled; NULL is allowed.
  */
 void ik_channel_uplink_close(struct ik_channel_uplink *uplink);
+/* Of a sub-device: while it is not logged in, nothing is published for it. Any thread. */
+void ik_channel_uplink_set_shut(struct ik_channel_uplink *uplink, bool shut);
+/* Whether a download waits for blocks, on the topic of IK_OTA_FILE_REPLY. Any thread. */
+bool ik_channel_uplink_awaits_blocks(struct ik_channel_uplink *uplink);
 /* The contract that the jobs see; lives as long as the uplink. */
 struct ik_uplink *ik_channel_uplink_face(struct ik_channel_uplink *uplink);
 /* The line, as long as the uplink. */

@@ -41,10 +41,12 @@ static struct ik_carrier *begin_close(void) {
 static void names_the_topics_of_its_device(void **state) {
   (void)state;
   for (size_t i = 0; i < IK_OTA_TOPICS; i++) {
-    const char *topic = ik_line_topic(&line, (enum ik_ota_topic)i);
+    char topic[IK_OTA_TOPIC_MAX];
+    char another[IK_OTA_TOPIC_MAX];
+    assert_ptr_equal(ik_line_topic(&line, (enum ik_ota_topic)i, topic), topic);
     assert_non_null(strstr(topic, "pk/dn"));
     for (size_t other = 0; other < i; other++)
-      assert_string_not_equal(topic, ik_line_topic(&line, (enum ik_ota_topic)other));
+      assert_string_not_equal(topic, ik_line_topic(&line, (enum ik_ota_topic)other, another));
   }
 }
 
