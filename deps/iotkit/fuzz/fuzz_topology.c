@@ -25,7 +25,7 @@ static void check_message(const struct ik_topo_message *message) {
   check_text(message->id, IK_KIB);
   check_text(message->message, IK_KIB);
   for (size_t i = 0; i < message->count; i++) {
-    const struct ik_topo_entry *entry = &message->entries[i];
+    const struct iotkit_subdevice_name *entry = &message->entries[i];
     check_text(entry->product_key, IK_PRODUCT_KEY_MAX);
     check_text(entry->device_name, IK_DEVICE_NAME_MAX);
     CHECK(entry->product_key[0] != '\0' && entry->device_name[0] != '\0');

@@ -11,6 +11,7 @@
  *   iotkit_config.h   remote configuration of a device
  *   iotkit_register.h credentials for a device that has none: registration, X.509
  *   iotkit_time.h     the platform's time
+ *   iotkit_gateway.h  a gateway's sub-devices: topology, logins, their OTA channels
  *   iotkit_file.h     an image file that appears whole under its name or not at all
  *
  * Conventions: functions return 0 or a positive result, or a negative IK_E* (iotkit_errors.h).
@@ -32,6 +33,7 @@
 #include "iotkit_core.h"
 #include "iotkit_errors.h"
 #include "iotkit_file.h"
+#include "iotkit_gateway.h"
 #include "iotkit_limiter.h"
 #include "iotkit_loop.h"
 #include "iotkit_mqtt.h"

@@ -23,7 +23,7 @@ int ik_ota_make_topic(const char *head, const char *product_key, const char *dev
 }
 
 /* Takes a text off the front. */
-static bool skip(struct ik_str *rest, const char *text) {
+static bool skip_text(struct ik_str *rest, const char *text) {
   const size_t len = strlen(text);
   if (rest->len < len || memcmp(rest->ptr, text, len) != 0) return false;
   *rest = (struct ik_str){rest->ptr + len, rest->len - len};
@@ -34,7 +34,7 @@ bool ik_ota_topic_names(const char *head, const char *tail, struct ik_str topic,
                         struct ik_str *product_key, struct ik_str *device_name) {
   struct ik_str rest = topic;
   bool stopped;
-  if (!skip(&rest, head) || !skip(&rest, "/")) return false;
+  if (!skip_text(&rest, head) || !skip_text(&rest, "/")) return false;
   *product_key = ik_str_take(&rest, '/', &stopped);
   *device_name = ik_str_take_before(&rest, "/");
   return stopped && product_key->len > 0 && device_name->len > 0 && ik_str_eq(rest, ik_str(tail));

@@ -190,32 +190,29 @@ int ik_topo_write_ack(struct ik_buf *out, const char *id) {
 
 /* ---- reading ---- */
 
+/* Wiped: it may be a secret. */
+static void free_text(const char *text) {
+  ik_str_free((char *)(uintptr_t)text);
+}
+
 static void free_entries(struct ik_topo_message *message) {
   for (size_t i = 0; i < message->count; i++) {
-    struct ik_topo_entry *entry = &message->entries[i];
-    free(entry->product_key);
-    free(entry->device_name);
-    ik_str_free(entry->device_secret);
-    free(entry->iot_id);
+    struct iotkit_subdevice_name *entry = &message->entries[i];
+    free_text(entry->product_key);
+    free_text(entry->device_name);
+    free_text(entry->device_secret);
+    free_text(entry->iot_id);
   }
   free(message->entries);
   message->entries = NULL;
   message->count = 0;
 }
 
-static int read_text(const struct ik_fields *in, const char *key, size_t max, bool needed,
-                     char **out) {
-  const char *text = NULL;
-  const int rc = ik_fields_text(in, key, max, needed, &text);
-  *out = (char *)(uintptr_t)text;
-  return rc;
-}
-
-static int read_entry(const struct ik_fields *in, struct ik_topo_entry *out) {
-  int rc = read_text(in, "productKey", IK_PRODUCT_KEY_MAX, true, &out->product_key);
-  if (rc == 0) rc = read_text(in, "deviceName", IK_DEVICE_NAME_MAX, true, &out->device_name);
-  if (rc == 0) rc = read_text(in, "deviceSecret", SECRET_MAX, false, &out->device_secret);
-  return rc == 0 ? read_text(in, "iotId", SECRET_MAX, false, &out->iot_id) : rc;
+static int read_entry(const struct ik_fields *in, struct iotkit_subdevice_name *out) {
+  int rc = ik_fields_text(in, "productKey", IK_PRODUCT_KEY_MAX, true, &out->product_key);
+  if (rc == 0) rc = ik_fields_text(in, "deviceName", IK_DEVICE_NAME_MAX, true, &out->device_name);
+  if (rc == 0) rc = ik_fields_text(in, "deviceSecret", SECRET_MAX, false, &out->device_secret);
+  return rc == 0 ? ik_fields_text(in, "iotId", SECRET_MAX, false, &out->iot_id) : rc;
 }
 
 /* `list`: an array of sub-devices, or a single one. */

@@ -6,7 +6,7 @@
 #define IK_ALINK_TOPOLOGY_H
 
 #include "alink/messages.h"
-#include "iotkit_ota.h"
+#include "iotkit_gateway.h"
 
 /* What a gateway asks for. */
 enum ik_topo_action {
@@ -75,14 +75,6 @@ int ik_topo_write(struct ik_buf *out, uint32_t id, enum ik_topo_action action,
 /* Appends the answer to a push: code 200, no data. */
 int ik_topo_write_ack(struct ik_buf *out, const char *id);
 
-/* A sub-device that a message names. Texts are owned; absent ones are NULL but for the names. */
-struct ik_topo_entry {
-  char *product_key;
-  char *device_name;
-  char *device_secret; /* of a registration; wiped when it is freed */
-  char *iot_id;        /* of the same */
-};
-
 enum ik_topo_change {
   IK_TOPO_CREATED = 0,
   IK_TOPO_DELETED = 1,
@@ -92,11 +84,12 @@ enum ik_topo_change {
 
 /* A message of the platform that was read. */
 struct ik_topo_message {
-  char *id;                      /* owned; "" for none */
-  uint32_t code;                 /* of replies and of ERROR; 200 is success */
-  char *message;                 /* owned; what the platform says about the code; "" for nothing */
-  enum ik_topo_change change;    /* of CHANGE */
-  struct ik_topo_entry *entries; /* owned; in failed batches those at fault, if it names them */
+  char *id;                   /* owned; "" for none */
+  uint32_t code;              /* of replies and of ERROR; 200 is success */
+  char *message;              /* owned; what the platform says about the code; "" for nothing */
+  enum ik_topo_change change; /* of CHANGE */
+  struct iotkit_subdevice_name
+      *entries; /* owned, and their texts; in failed batches those at fault, if it names them */
   size_t count;
 };
 

@@ -31,7 +31,7 @@ struct subscription {
 /* A message of QoS 1. */
 struct kept {
   struct kept *next;
-  const char *topic; /* the line's, which lives as long as the channel */
+  const char *topic; /* after the payload */
   size_t len;
   uint8_t payload[];
 };
@@ -73,10 +73,12 @@ static int checked(int rc) {
 /* ---- messages out ---- */
 
 static int keep(struct ik_over *over, const char *topic, const void *payload, size_t len) {
-  struct kept *message = malloc(sizeof(*message) + len);
+  const size_t topic_size = strlen(topic) + 1;
+  struct kept *message = malloc(sizeof(*message) + len + topic_size);
   if (message == NULL) return IK_ENO_MEMORY;
-  *message = (struct kept){.topic = topic, .len = len};
+  *message = (struct kept){.topic = (char *)message->payload + len, .len = len};
   memcpy(message->payload, payload, len);
+  memcpy(message->payload + len, topic, topic_size);
   ik_mutex_lock(over->mutex);
   const bool full = over->kept_count == KEPT_MAX;
   if (!full) {

@@ -250,7 +250,7 @@ static void describe(const struct ik_topo_message *message, char *out, size_t ca
   size_t at = (size_t)snprintf(out, cap, "%s %u %s %d:", message->id, message->code,
                                message->message, (int)message->change);
   for (size_t i = 0; i < message->count; i++) {
-    const struct ik_topo_entry *entry = &message->entries[i];
+    const struct iotkit_subdevice_name *entry = &message->entries[i];
     const bool secret = entry->device_secret != NULL;
     const bool iot = entry->iot_id != NULL;
     at +=

@@ -15,6 +15,7 @@
 #define MESSAGES_MAX 16384
 #define FILTERS_MAX 64
 #define PACKET_MAX 65536
+#define ANSWERS_MAX 16
 
 enum { CONNECT = 1, PUBLISH = 3, SUBSCRIBE = 8, UNSUBSCRIBE = 10, PINGREQ = 12, DISCONNECT = 14 };
 
@@ -43,12 +44,15 @@ struct mini_broker {
   struct message messages[MESSAGES_MAX];
   unsigned count;
   struct filter filters[FILTERS_MAX];
-  uint8_t greeting;     /* code of CONNACK */
-  const char *greeted;  /* the topic of what follows CONNACK; NULL: nothing */
-  const char *greets;   /* its payload */
-  const char *answered; /* the topic; NULL: none */
-  mini_broker_answer_fn answer;
-  void *answer_ctx;
+  uint8_t greeting;    /* code of CONNACK */
+  const char *greeted; /* the topic of what follows CONNACK; NULL: nothing */
+  const char *greets;  /* its payload */
+  struct {
+    const char *topic;
+    mini_broker_answer_fn answer;
+    void *ctx;
+  } answers[ANSWERS_MAX];
+  size_t answer_count;
 };
 
 static char *copy_text(const uint8_t *data, size_t len) {
@@ -178,9 +182,12 @@ static void take(struct mini_broker *broker, uint8_t first, const uint8_t *body,
 static void answer_publish(struct mini_broker *broker) {
   pthread_mutex_lock(&broker->mutex);
   const struct message *message = &broker->messages[broker->count - 1]; /* only added to here */
-  bool answered = broker->answered != NULL && strcmp(message->topic, broker->answered) == 0;
+  size_t i = 0;
+  while (i < broker->answer_count && strcmp(message->topic, broker->answers[i].topic) != 0)
+    i++;
+  const bool answered = i < broker->answer_count;
   pthread_mutex_unlock(&broker->mutex);
-  if (answered) broker->answer(broker->answer_ctx, broker, message->payload);
+  if (answered) broker->answers[i].answer(broker->answers[i].ctx, broker, message->payload);
 }
 
 static void be_slow(struct mini_broker *broker) {
@@ -322,9 +329,10 @@ bool mini_broker_publish_bytes(struct mini_broker *broker, const char *topic, co
 void mini_broker_answer(struct mini_broker *broker, const char *topic, mini_broker_answer_fn answer,
                         void *ctx) {
   pthread_mutex_lock(&broker->mutex);
-  broker->answered = topic;
-  broker->answer = answer;
-  broker->answer_ctx = ctx;
+  if (broker->answer_count == ANSWERS_MAX) abort();
+  broker->answers[broker->answer_count].topic = topic;
+  broker->answers[broker->answer_count].answer = answer;
+  broker->answers[broker->answer_count++].ctx = ctx;
   pthread_mutex_unlock(&broker->mutex);
 }
 

@@ -27,7 +27,7 @@ bool mini_broker_publish_bytes(struct mini_broker *broker, const char *topic, co
                                size_t len);
 /*
  * What answers the messages of a topic, besides their being kept: runs on the broker's thread and
- * may publish and drop. Before the client connects.
+ * may publish and drop. Before the client connects; 16 topics at most.
  */
 typedef void (*mini_broker_answer_fn)(void *ctx, struct mini_broker *broker, const char *payload);
 void mini_broker_answer(struct mini_broker *broker, const char *topic, mini_broker_answer_fn answer,
