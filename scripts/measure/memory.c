@@ -199,6 +199,64 @@ static void measure_clients(void) {
     IOT_MQTT_Destroy(&clients[i]);
 }
 
+/* ---- a gateway ---- */
+
+static unsigned logged_in;
+
+static void on_gateway_event(void *context, iotkit_gateway_t *gateway,
+                             const struct iotkit_gateway_event *event) {
+  (void)context;
+  (void)gateway;
+  if (event->type != IOTKIT_GATEWAY_LOGGED_IN) fail("not logged in");
+  logged_in++;
+}
+
+static void yield_until_all_are_in(iotkit_mqtt_t *client) {
+  while (logged_in < IOTKIT_SUBDEVICES_MAX)
+    iotkit_mqtt_yield(client, 1000);
+  for (int i = 0; i < 100; i++) /* what was subscribed is answered */
+    iotkit_mqtt_yield(client, 20);
+}
+
+static void measure_gateway(void) {
+  static iotkit_ota_t *otas[IOTKIT_SUBDEVICES_MAX];
+  iotkit_mqtt_t *client;
+  iotkit_gateway_t *gateway;
+  char name[32];
+  const struct iotkit_mqtt_options client_options = {
+      .host = "127.0.0.1", .port = mqtt_port, .client_id = "gateway"};
+  const struct iotkit_gateway_options options = {
+      .product_key = "a1Gateway00", .device_name = "gateway", .on_event = on_gateway_event};
+  if (iotkit_mqtt_new(&client_options, &client, NULL) != 0) fail("no client");
+  if (iotkit_gateway_new(client, &options, &gateway, NULL) != 0) fail("no gateway");
+  if (iotkit_mqtt_start(client) != 0) fail("not started");
+  while (iotkit_mqtt_get_state(client) != IOTKIT_MQTT_CONNECTED)
+    iotkit_mqtt_yield(client, 100);
+  const size_t before = allocated();
+  for (int i = 0; i < IOTKIT_SUBDEVICES_MAX; i++) {
+    snprintf(name, sizeof(name), "subdevice-%04d", i);
+    const struct iotkit_subdevice device = {.product_key = "a1Subdevice",
+                                            .device_name = name,
+                                            .device_secret = "0123456789abcdef0123456789abcdef"};
+    if (iotkit_gateway_login(gateway, &device, 1, NULL) != 0) fail("no login");
+  }
+  yield_until_all_are_in(client);
+  say("subdevice", (allocated() - before) / IOTKIT_SUBDEVICES_MAX);
+  for (int i = 0; i < IOTKIT_SUBDEVICES_MAX; i++) {
+    snprintf(name, sizeof(name), "subdevice-%04d", i);
+    const struct iotkit_ota_options channel = {.product_key = "a1Subdevice", .device_name = name};
+    if (iotkit_gateway_ota_new(gateway, &channel, &otas[i], NULL) != 0) fail("no channel");
+    if (iotkit_ota_report_version(otas[i], "1.0.0", NULL) != 0) fail("no report");
+  }
+  for (int i = 0; i < 100; i++)
+    iotkit_mqtt_yield(client, 50);
+  say("subdevice_ota", (allocated() - before) / IOTKIT_SUBDEVICES_MAX);
+  for (int i = 0; i < IOTKIT_SUBDEVICES_MAX; i++)
+    iotkit_ota_free(otas[i]);
+  iotkit_gateway_free(gateway);
+  iotkit_mqtt_free(client);
+}
+
 static void measure_downloads(const char *name, const char *scheme, const char *port) {
   iotkit_job_t *jobs[COUNT];
   char key[64];
@@ -227,6 +285,7 @@ int main(int argc, char **argv) {
   if (iotkit_tls_new(&options, &trust, NULL) != 0) fail("no TLS");
   measure_stacks();
   measure_clients();
+  measure_gateway();
   measure_downloads("http", "http", argv[2]);
   measure_downloads("https", "https", argv[3]);
   puts("\n}");

@@ -85,6 +85,7 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
   (void)state;
+  ik_requests_deinit(&requests);
   ik_line_deinit(&line);
   ik_announcement_free(&own);
   ik_announcement_free(&other);
