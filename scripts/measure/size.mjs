@@ -201,8 +201,8 @@ ${rows.join('\n')}
 
 ## Memory, bytes that malloc has handed out
 
-Means of 16, or of 2,000 sub-devices; what the C library and OpenSSL allocate for them included. Buffers grow with the largest packet of a
-connection and are capped (\`src/base/limits.h\`).
+Means of 16, or of 2,000 sub-devices; what the C library and OpenSSL allocate for them included. Buffers grow with the
+largest packet of a connection and are capped (\`src/base/limits.h\`).
 
 | | bytes |
 |---|--:|
