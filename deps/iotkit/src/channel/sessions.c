@@ -265,15 +265,17 @@ static bool names(const struct ik_topo_message *message, const struct ik_subdevi
   return false;
 }
 
-/* With the mutex held: who was in the message, and whether those at fault are among them. */
+/* With the mutex held. An answer that names all of a batch may only repeat it: it blames nobody. */
 static void look_at_batch(struct ik_sessions *sessions, uint32_t id, struct outcome *outcome) {
   size_t count = 0;
+  size_t named = 0;
   struct ik_subdevice *sub = NULL;
   while ((sub = ik_subdevices_next(&sessions->subs, sub, IK_SUB_ASKED, id)) != NULL) {
     count++;
-    if (outcome->message != NULL && names(outcome->message, sub)) outcome->named = true;
+    named += outcome->message != NULL && names(outcome->message, sub);
   }
   outcome->single = count == 1;
+  outcome->named = named > 0 && named < count;
 }
 
 /* With the mutex held. The event, 0: none. */
