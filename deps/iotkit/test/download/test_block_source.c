@@ -107,6 +107,8 @@ static void verifies_md5_too(void **state) {
   bw_free(world);
 }
 
+#define SLOWED_MAX 4
+
 static enum block_fault some_fault(void *ctx, const struct block_request *request) {
   static const enum block_fault faults[] = {BLOCK_LOST,  BLOCK_TWICE,   BLOCK_SPOILT, BLOCK_LATE,
                                             BLOCK_LATE,  BLOCK_REFUSED, BLOCK_BUSY,   BLOCK_DROP,
@@ -114,7 +116,10 @@ static enum block_fault some_fault(void *ctx, const struct block_request *reques
   struct world *world = ctx;
   (void)request;
   size_t which = rng_below(&world->rng, 3 * COUNT(faults));
-  return which < COUNT(faults) ? faults[which] : BLOCK_WELL;
+  const enum block_fault fault = which < COUNT(faults) ? faults[which] : BLOCK_WELL;
+  /* Each of them makes blocks smaller, or requests rarer, for a long time: more would take minutes. */
+  const bool slows = fault == BLOCK_REFUSED || fault == BLOCK_BUSY;
+  return slows && world->slowed++ >= SLOWED_MAX ? BLOCK_TWICE : fault;
 }
 
 static void survives_what_networks_and_platforms_do(void **state) {

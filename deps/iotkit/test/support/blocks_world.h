@@ -29,6 +29,7 @@ struct world {
   bool has_stepper;
   atomic_bool stop;
   struct rng rng;
+  unsigned slowed;     /* faults so far that slow down all that follows */
   atomic_uint stalled; /* requests that bw_swallow() left without a reply */
   int64_t in_callback;
   bool fetch_in_callback;
