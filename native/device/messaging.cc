@@ -9,7 +9,7 @@ namespace {
 // From so many messages, or bytes of payload, on, the socket is not read until JavaScript has taken
 // them. What one step of the client takes in is still added.
 constexpr size_t kMany = 256;
-constexpr size_t kManyBytes = 256 * 1024;
+constexpr size_t kManyBytes = size_t{256} * 1024;
 // What a batch may keep of its memory for the next one.
 constexpr size_t kKeptBytes = 2 * kManyBytes;
 
