@@ -195,7 +195,8 @@ IOTKIT_API bool iotkit_gateway_is_logged_in(iotkit_gateway_t *gateway, const cha
  * one channel each, to be freed before the gateway. The gateway subscribes its topics after each login.
  * What iotkit_ota_report_version() takes (and then returns 0) is kept, one version a module, sent when
  * the sub-device is logged in, at most 10 a second for all of them, and again after each later login.
- * Progress and requests are IK_ENOT_CONNECTED while it is not. Channels whose `fetch` options are all 0
+ * Progress and requests are IK_ENOT_CONNECTED while it is not, and so are those of remote configuration
+ * (iotkit_config.h) and time (iotkit_time.h) over such a channel. Channels whose `fetch` options are all 0
  * share one copy of the defaults for each product. Errors: also IK_EINVALID_STATE: no such sub-device,
  * or it has a channel.
  */

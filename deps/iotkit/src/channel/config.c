@@ -22,13 +22,14 @@
 /* Three texts of nothing but escapes, and the fields around them. */
 #define PAYLOAD_MAX (20 * IK_KIB)
 #define REQUEST_ID_MAX 16
+#define SUBSCRIPTIONS 2
 
 struct iotkit_config {
-  struct ik_carrier *carrier;    /* borrowed, the channel's */
   iotkit_ota_t *ota;             /* borrowed */
   struct ik_fetch_config *fetch; /* a reference */
   struct iotkit_config_options options;
   char topics[IK_CONFIG_TOPICS][IK_OTA_TOPIC_MAX];
+  struct ik_ota_own own[SUBSCRIPTIONS];
   size_t subscribed;
   atomic_uintptr_t callback_thread; /* 0: none runs */
 };
@@ -163,11 +164,10 @@ static void on_push(void *ctx, iotkit_mqtt_t *client, const struct iotkit_mqtt_m
 static const struct {
   enum ik_config_topic topic;
   iotkit_mqtt_message_fn handler;
-} subscriptions[] = {
+} subscriptions[SUBSCRIPTIONS] = {
     {IK_CONFIG_TOPIC_GET_REPLY, on_get_reply},
     {IK_CONFIG_TOPIC_PUSH, on_push},
 };
-#define SUBSCRIPTIONS (sizeof(subscriptions) / sizeof(subscriptions[0]))
 
 static int make_topics(iotkit_config_t *config, char *detail) {
   int rc = 0;
@@ -181,11 +181,13 @@ static int make_topics(iotkit_config_t *config, char *detail) {
 
 static int subscribe(iotkit_config_t *config, char *detail) {
   for (size_t i = 0; i < SUBSCRIPTIONS; i++) {
-    const char *topic = config->topics[subscriptions[i].topic];
-    int rc = config->carrier->ops->subscribe(config->carrier, topic, 0, subscriptions[i].handler,
-                                             config);
+    struct ik_ota_own *own = &config->own[i];
+    *own = (struct ik_ota_own){.topic = config->topics[subscriptions[i].topic],
+                               .handler = subscriptions[i].handler,
+                               .ctx = config};
+    int rc = ik_ota_subscribe_own(config->ota, own);
     if (rc < 0) {
-      return ik_refuse(detail, rc, "%s: %s", topic, iotkit_strerror(rc));
+      return ik_refuse(detail, rc, "%s: %s", own->topic, iotkit_strerror(rc));
     }
     config->subscribed++;
   }
@@ -193,19 +195,14 @@ static int subscribe(iotkit_config_t *config, char *detail) {
 }
 
 static void unsubscribe(iotkit_config_t *config) {
-  while (config->subscribed > 0) {
-    config->subscribed--;
-    config->carrier->ops->unsubscribe(config->carrier,
-                                      config->topics[subscriptions[config->subscribed].topic],
-                                      subscriptions[config->subscribed].handler, config);
-  }
+  while (config->subscribed > 0)
+    ik_ota_unsubscribe_own(config->ota, &config->own[--config->subscribed]);
 }
 
 static int open_config(iotkit_ota_t *ota, const struct iotkit_config_options *options,
                        iotkit_config_t **out, char *detail) {
   iotkit_config_t *config = calloc(1, sizeof(*config));
   if (config == NULL) return IK_ENO_MEMORY;
-  config->carrier = ik_ota_carrier(ota);
   config->ota = ota;
   config->options = *options;
   config->fetch = ik_fetch_config_ref(ik_ota_fetch_config(ota));

@@ -49,6 +49,7 @@ struct iotkit_ota {
   const struct ik_ota_gate *gate; /* of a sub-device; else NULL */
   void *gate_ctx;
   struct report *reports;           /* of a sub-device; with the line's mutex */
+  struct ik_ota_own *own;           /* with the same; each is its owner's */
   struct ik_fetch_config *config;   /* of the jobs */
   struct ik_channel_uplink *uplink; /* a reference; the jobs' way back */
   size_t subscribed;
@@ -73,6 +74,31 @@ uint32_t ik_ota_next_id(iotkit_ota_t *ota) {
 int ik_ota_make_own_topic(const iotkit_ota_t *ota, const char *head, const char *tail,
                           char out[IK_OTA_TOPIC_MAX]) {
   return ik_line_make_topic(line_of(ota), head, tail, out);
+}
+
+static void remove_own(iotkit_ota_t *ota, const struct ik_ota_own *own) {
+  ik_mutex_lock(line_of(ota)->mutex);
+  struct ik_ota_own **at = &ota->own;
+  while (*at != own)
+    at = &(*at)->next;
+  *at = own->next;
+  ik_mutex_unlock(line_of(ota)->mutex);
+}
+
+/* Listed before it is subscribed: a login that comes in between asks for it. */
+int ik_ota_subscribe_own(iotkit_ota_t *ota, struct ik_ota_own *own) {
+  ik_mutex_lock(line_of(ota)->mutex);
+  own->next = ota->own;
+  ota->own = own;
+  ik_mutex_unlock(line_of(ota)->mutex);
+  int rc = ota->carrier->ops->subscribe(ota->carrier, own->topic, 0, own->handler, own->ctx);
+  if (rc < 0) remove_own(ota, own);
+  return rc < 0 ? rc : 0;
+}
+
+void ik_ota_unsubscribe_own(iotkit_ota_t *ota, struct ik_ota_own *own) {
+  remove_own(ota, own);
+  ota->carrier->ops->unsubscribe(ota->carrier, own->topic, own->handler, own->ctx);
 }
 
 int ik_ota_publish_own(const iotkit_ota_t *ota, const char *topic, const struct ik_buf *payload,
@@ -168,8 +194,15 @@ void ik_ota_set_logged_in(iotkit_ota_t *ota, bool logged_in) {
   ik_channel_uplink_set_shut(ota->uplink, !logged_in);
 }
 
-bool ik_ota_awaits_blocks(const iotkit_ota_t *ota) {
-  return ik_channel_uplink_awaits_blocks(ota->uplink);
+void ik_ota_each_handled(const iotkit_ota_t *ota,
+                         void (*each)(void *ctx, const char *topic, uint8_t qos), void *ctx) {
+  char topic[IK_OTA_TOPIC_MAX];
+  if (ik_channel_uplink_awaits_blocks(ota->uplink))
+    each(ctx, ik_line_topic(line_of(ota), IK_OTA_FILE_REPLY, topic), 0);
+  ik_mutex_lock(line_of(ota)->mutex);
+  for (const struct ik_ota_own *own = ota->own; own != NULL; own = own->next)
+    each(ctx, own->topic, 0);
+  ik_mutex_unlock(line_of(ota)->mutex);
 }
 
 int iotkit_ota_report_version(iotkit_ota_t *ota, const char *version, const char *module) {

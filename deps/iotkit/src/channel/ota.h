@@ -32,10 +32,12 @@ int ik_ota_new_gated(struct ik_carrier *carrier, const struct iotkit_ota_options
 /* The sub-device is logged in, again: all its versions are to be reported; or it is not any more. */
 void ik_ota_set_logged_in(iotkit_ota_t *ota, bool logged_in);
 /*
- * Whether a download waits for blocks: their topic, IK_OTA_FILE_REPLY, has a handler, and a broker that
- * has refused or forgotten it is to be asked for it after a login.
+ * Calls `each` for the topics of blocks, if a download waits for some, and of ik_ota_subscribe_own(): they
+ * have handlers, but a broker refuses them before the login and forgets them with the session. With the
+ * line's mutex held.
  */
-bool ik_ota_awaits_blocks(const iotkit_ota_t *ota);
+void ik_ota_each_handled(const iotkit_ota_t *ota,
+                         void (*each)(void *ctx, const char *topic, uint8_t qos), void *ctx);
 /* Publishes one report that waits. 1: it is sent; 0: none waits; else it waits on. Inside a step. */
 int ik_ota_send_report(iotkit_ota_t *ota);
 /* A message on the topic of IK_OTA_UPGRADE or IK_OTA_GET_REPLY. On the thread that steps. */
@@ -58,6 +60,16 @@ uint32_t ik_ota_next_id(iotkit_ota_t *ota);
 /* Another topic of the device: see ik_line_make_topic(). */
 int ik_ota_make_own_topic(const iotkit_ota_t *ota, const char *head, const char *tail,
                           char out[IK_OTA_TOPIC_MAX]);
+/* A subscription of such a topic; the memory and its texts are the caller's, until it is unsubscribed. */
+struct ik_ota_own {
+  struct ik_ota_own *next; /* with the line's mutex, once it is subscribed */
+  const char *topic;
+  iotkit_mqtt_message_fn handler;
+  void *ctx;
+};
+/* With QoS 0. As ik_carrier_ops.subscribe and .unsubscribe. */
+int ik_ota_subscribe_own(iotkit_ota_t *ota, struct ik_ota_own *own);
+void ik_ota_unsubscribe_own(iotkit_ota_t *ota, struct ik_ota_own *own);
 /* Publishes to such a topic. IK_ENOT_CONNECTED: also while a sub-device is not logged in. */
 int ik_ota_publish_own(const iotkit_ota_t *ota, const char *topic, const struct ik_buf *payload,
                        uint8_t qos);

@@ -53,7 +53,8 @@ static const enum ik_topo_push own_pushes[] = {IK_TOPO_DISABLE, IK_TOPO_ENABLE, 
 static const enum ik_ota_topic channel_topics[] = {IK_OTA_UPGRADE, IK_OTA_GET_REPLY};
 
 /* In this connection alone: the next one begins with a login. */
-static void ask(struct ik_sessions *sessions, const char *topic, uint8_t qos) {
+static void ask(void *ctx, const char *topic, uint8_t qos) {
+  struct ik_sessions *sessions = ctx;
   const int rc = ik_mqtt_ask(sessions->client, topic, qos);
   if (rc < 0) ik_log(IOTKIT_LOG_WARNING, "gateway: %s: %s", topic, iotkit_strerror(rc));
 }
@@ -75,14 +76,6 @@ static void ask_for_pushes(struct ik_sessions *sessions, const struct ik_subdevi
   }
 }
 
-/* A download's subscription, which the platform refuses or forgets while nobody is logged in. */
-static void ask_for_blocks(struct ik_sessions *sessions, const struct ik_subdevice *sub) {
-  char topic[IK_OTA_TOPIC_MAX];
-  if (!ik_ota_awaits_blocks(sub->channel)) return;
-  if (ik_ota_topic(IK_OTA_FILE_REPLY, ik_subdevice_key(sub), ik_subdevice_name(sub), topic) == 0)
-    ask(sessions, topic, 0);
-}
-
 static void queue_report(struct ik_sessions *sessions, struct ik_subdevice *sub) {
   if (sub->reports) return;
   sub->reports = true;
@@ -95,7 +88,7 @@ static void open_channel(struct ik_sessions *sessions, struct ik_subdevice *sub)
   if (sub->channel == NULL) return;
   ask_for_channel(sessions, sub);
   ik_ota_set_logged_in(sub->channel, true);
-  ask_for_blocks(sessions, sub);
+  ik_ota_each_handled(sub->channel, ask, sessions);
   queue_report(sessions, sub);
 }
 

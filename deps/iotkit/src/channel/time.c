@@ -40,6 +40,7 @@ struct iotkit_time {
   struct iotkit_time_options options;
   char request_topic[IK_OTA_TOPIC_MAX];
   char response_topic[IK_OTA_TOPIC_MAX];
+  struct ik_ota_own own; /* response_topic */
   bool subscribed;
   atomic_uintptr_t callback_thread; /* 0: none runs */
   struct ik_wake *wake;             /* signalled when `measurement` has its answer */
@@ -260,7 +261,9 @@ static void on_response(void *ctx, iotkit_mqtt_t *client,
 /* ---- life ---- */
 
 static int subscribe(iotkit_time_t *time, char *detail) {
-  int rc = time->carrier->ops->subscribe(time->carrier, time->response_topic, 0, on_response, time);
+  time->own =
+      (struct ik_ota_own){.topic = time->response_topic, .handler = on_response, .ctx = time};
+  int rc = ik_ota_subscribe_own(time->ota, &time->own);
   if (rc < 0) return ik_refuse(detail, rc, "%s: %s", time->response_topic, iotkit_strerror(rc));
   time->subscribed = true;
   return 0;
@@ -307,8 +310,7 @@ int iotkit_time_new(iotkit_ota_t *ota, const struct iotkit_time_options *options
 int iotkit_time_free(iotkit_time_t *time) {
   if (time == NULL) return 0;
   if (atomic_load(&time->callback_thread) == ik_thread_self()) return IK_EIN_CALLBACK;
-  if (time->subscribed)
-    time->carrier->ops->unsubscribe(time->carrier, time->response_topic, on_response, time);
+  if (time->subscribed) ik_ota_unsubscribe_own(time->ota, &time->own);
   ik_wake_free(time->wake);
   ik_mutex_free(time->mutex);
   free(time);

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "iotkit_config.h"
 #include "iotkit_gateway.h"
+#include "iotkit_time.h"
 #include "support/cm.h"
 #include "support/gateway_rig.h"
 
@@ -13,6 +15,10 @@
 #define NOTICE(id)                                                                                 \
   "{\"code\":\"1000\",\"id\":" id ",\"message\":\"success\",\"data\":{\"size\":5,\"version\":"     \
   "\"2.0.0\",\"url\":\"http://127.0.0.1/f\",\"md5\":\"" MD5 "\"}}"
+#define CONFIG(id)                                                                                 \
+  "{\"id\":\"" id                                                                                  \
+  "\",\"version\":\"1.0\",\"params\":{\"configId\":\"c\",\"configSize\":5,\"signMethod\":"         \
+  "\"Sha256\",\"sign\":\"" MD5 MD5 "\",\"url\":\"http://127.0.0.1/c\",\"getType\":\"file\"}}"
 #define NOTHING(id) "{\"code\":200,\"id\":\"" id "\",\"data\":{}}"
 #define UPGRADE "/ota/device/upgrade/pk/a"
 #define GET_REPLY "/sys/pk/a/thing/ota/firmware/get_reply"
@@ -233,6 +239,60 @@ static void a_channel_has_a_sub_device_and_ends_first(void **state) {
   assert_int_equal(upgrades[0], 1);
 }
 
+static void on_pushed(void *ctx, iotkit_config_t *config, iotkit_job_t *job) {
+  unsigned *count = ctx;
+  (void)config;
+  ++*count;
+  iotkit_job_unref(job);
+}
+
+static void has_its_own_configuration_and_time(void **state) {
+  unsigned configs = 0;
+  const struct iotkit_config_options options = {
+      .on_config = on_pushed, .answer_pushes = true, .ctx = &configs};
+  const struct iotkit_time_options time_options = {0};
+  iotkit_config_t *config;
+  iotkit_time_t *time;
+  (void)state;
+  assert_int_equal(iotkit_config_new(channels[0], &options, &config, NULL), 0);
+  assert_int_equal(iotkit_time_new(channels[0], &time_options, &time, NULL), 0);
+  assert_int_equal(iotkit_config_request(config, NULL), IK_ENOT_CONNECTED);
+  assert_int_equal(iotkit_time_request(time, NULL), IK_ENOT_CONNECTED);
+  rig->code = 0;
+  gr_run(rig);
+  for (int i = 0; i < 2; i++) {
+    forget(); /* what the client asked for before the login, which a platform refuses */
+    rig->code = 200;
+    gr_pass(rig, 12000);
+    assert_non_null(strstr(rig->filters, "/sys/pk/a/thing/config/push "));
+    assert_non_null(strstr(rig->filters, "/sys/pk/a/thing/config/get_reply "));
+    assert_non_null(strstr(rig->filters, "/ext/ntp/pk/a/response "));
+    rig->code = 0; /* requests have no answers here */
+    assert_int_equal(iotkit_config_request(config, NULL), 0);
+    gr_run(rig);
+    assert_string_equal(rig->topic, "/sys/pk/a/thing/config/get");
+    assert_int_equal(iotkit_time_request(time, NULL), 0);
+    gr_run(rig);
+    assert_string_equal(rig->topic, "/ext/ntp/pk/a/request");
+    gr_push(rig, "/sys/pk/a/thing/config/push", CONFIG("7"));
+    assert_int_equal(configs, (unsigned)i + 1);
+    assert_string_equal(rig->topic, "/sys/pk/a/thing/config/push_reply");
+    gr_drop(rig);
+    gr_connect(rig);
+    gr_run(rig);
+    assert_int_equal(iotkit_config_request(config, NULL), IK_ENOT_CONNECTED);
+  }
+  assert_int_equal(iotkit_time_free(time), 0);
+  assert_int_equal(iotkit_config_free(config), 0);
+  gr_run(rig);
+  assert_non_null(strstr(rig->filters, "-/sys/pk/a/thing/config/push "));
+  forget();
+  rig->code = 200;
+  gr_pass(rig, 12000);
+  assert_non_null(strstr(rig->filters, UPGRADE " "));
+  assert_null(strstr(rig->filters, "config"));
+}
+
 /* Its program forgets a sub-device before the channel: what is left of it goes with the channel. */
 static void a_channel_outlives_the_logout(void **state) {
   (void)state;
@@ -256,6 +316,7 @@ int main(void) {
       TEST(a_notice_goes_to_whom_it_is_for),
       TEST(spares_the_rate_of_reports),
       TEST(a_channel_has_a_sub_device_and_ends_first),
+      TEST(has_its_own_configuration_and_time),
       TEST(a_channel_outlives_the_logout),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
