@@ -29,7 +29,7 @@ struct iotkit_config {
   struct ik_fetch_config *fetch; /* a reference */
   struct iotkit_config_options options;
   char topics[IK_CONFIG_TOPICS][IK_OTA_TOPIC_MAX];
-  struct ik_ota_own own[SUBSCRIPTIONS];
+  struct ik_line_own own[SUBSCRIPTIONS];
   size_t subscribed;
   atomic_uintptr_t callback_thread; /* 0: none runs */
 };
@@ -181,10 +181,10 @@ static int make_topics(iotkit_config_t *config, char *detail) {
 
 static int subscribe(iotkit_config_t *config, char *detail) {
   for (size_t i = 0; i < SUBSCRIPTIONS; i++) {
-    struct ik_ota_own *own = &config->own[i];
-    *own = (struct ik_ota_own){.topic = config->topics[subscriptions[i].topic],
-                               .handler = subscriptions[i].handler,
-                               .ctx = config};
+    struct ik_line_own *own = &config->own[i];
+    *own = (struct ik_line_own){.topic = config->topics[subscriptions[i].topic],
+                                .handler = subscriptions[i].handler,
+                                .ctx = config};
     int rc = ik_ota_subscribe_own(config->ota, own);
     if (rc < 0) {
       return ik_refuse(detail, rc, "%s: %s", own->topic, iotkit_strerror(rc));

@@ -395,15 +395,12 @@ int iotkit_gateway_login(iotkit_gateway_t *gateway, const struct iotkit_subdevic
   return rc;
 }
 
-static bool has_names(const struct iotkit_subdevice *device) {
-  return device->product_key != NULL && device->device_name != NULL;
-}
-
 int iotkit_gateway_logout(iotkit_gateway_t *gateway, const struct iotkit_subdevice *devices,
                           size_t count) {
   if (gateway == NULL || devices == NULL) return IK_EINVALID_ARGUMENT;
   for (size_t i = 0; i < count; i++) {
-    if (!has_names(&devices[i])) return IK_EINVALID_ARGUMENT;
+    if (devices[i].product_key == NULL || devices[i].device_name == NULL)
+      return IK_EINVALID_ARGUMENT;
   }
   ik_mutex_lock(gateway->line.mutex);
   for (size_t i = 0; i < count; i++)
@@ -472,8 +469,7 @@ int iotkit_gateway_new(iotkit_mqtt_t *client, const struct iotkit_gateway_option
   atomic_init(&gateway->closing, false);
   const uint32_t timeout_ms =
       options.request_timeout_ms != 0 ? options.request_timeout_ms : TIMEOUT_MS;
-  ik_sessions_init(&gateway->sessions, &gateway->line, &gateway->carrier, &gateway->companion,
-                   timeout_ms);
+  ik_sessions_init(&gateway->sessions, &gateway->line, client, &gateway->companion, timeout_ms);
   gateway->sessions.notify = on_session_event;
   gateway->sessions.ctx = gateway;
   rc = ik_line_init(&gateway->line, &gateway->carrier.face, options.product_key,

@@ -94,6 +94,43 @@ int ik_line_publish_to(const struct ik_line *line, struct ik_carrier *carrier, c
   return carrier->ops->publish(carrier, topic, ik_buf_ptr(payload), ik_buf_size(payload), qos);
 }
 
+/* ---- subscriptions of its own ---- */
+
+static void remove_own(struct ik_line *line, const struct ik_line_own *own) {
+  ik_mutex_lock(line->mutex);
+  struct ik_line_own **at = &line->own;
+  while (*at != own)
+    at = &(*at)->next;
+  *at = own->next;
+  ik_mutex_unlock(line->mutex);
+}
+
+/* Listed before it is subscribed: a login that comes in between asks for it. */
+int ik_line_subscribe_own(struct ik_line *line, struct ik_carrier *carrier,
+                          struct ik_line_own *own) {
+  ik_mutex_lock(line->mutex);
+  own->next = line->own;
+  line->own = own;
+  ik_mutex_unlock(line->mutex);
+  int rc = carrier->ops->subscribe(carrier, own->topic, 0, own->handler, own->ctx);
+  if (rc < 0) remove_own(line, own);
+  return rc < 0 ? rc : 0;
+}
+
+void ik_line_unsubscribe_own(struct ik_line *line, struct ik_carrier *carrier,
+                             struct ik_line_own *own) {
+  remove_own(line, own);
+  carrier->ops->unsubscribe(carrier, own->topic, own->handler, own->ctx);
+}
+
+void ik_line_each_own(const struct ik_line *line,
+                      void (*each)(void *ctx, const char *topic, uint8_t qos), void *ctx) {
+  ik_mutex_lock(line->mutex);
+  for (const struct ik_line_own *own = line->own; own != NULL; own = own->next)
+    each(ctx, own->topic, 0);
+  ik_mutex_unlock(line->mutex);
+}
+
 /* ---- closing ---- */
 
 /* With the mutex held. */

@@ -3,7 +3,7 @@
  * carries its messages.
  *
  * channel/ holds what a device exchanges with the platform about upgrades: ota, config > uplink >
- * {requests, block_requests} > line > carrier, which client_carrier and over implement. It may use
+ * {requests, block_requests} > reports > line > carrier, which client_carrier and over implement. It may use
  * client/, download/ (jobs and the contract uplink.h), alink/ and the rooms below them; never
  * published/ or save/.
  *
@@ -28,6 +28,17 @@ struct ik_line_use {
   struct ik_line_use *next;
 };
 
+/*
+ * A subscription of another topic of the device, with QoS 0. Memory and text are the caller's until it is
+ * unsubscribed.
+ */
+struct ik_line_own {
+  struct ik_line_own *next; /* with the mutex, once it is subscribed */
+  const char *topic;
+  iotkit_mqtt_message_fn handler;
+  void *ctx;
+};
+
 struct ik_line {
   atomic_uint_least32_t next_id;
   atomic_bool shut;        /* the device is not logged in: nothing may be published */
@@ -39,6 +50,7 @@ struct ik_line {
   struct ik_carrier *carrier; /* NULL: closing */
   bool closed;                /* nothing uses the carrier any more */
   struct ik_line_use *uses;
+  struct ik_line_own *own;
 };
 
 /* The errors of ik_ota_topic(), IK_ENO_MEMORY. ik_line_deinit() in any case. */
@@ -69,6 +81,14 @@ int ik_line_publish(const struct ik_line *line, struct ik_carrier *carrier, enum
 /* As ik_line_publish, to a topic of ik_line_make_topic. */
 int ik_line_publish_to(const struct ik_line *line, struct ik_carrier *carrier, const char *topic,
                        const struct ik_buf *payload, uint8_t qos);
+/* As ik_carrier_ops.subscribe and .unsubscribe; 0 or an error. Within a use. */
+int ik_line_subscribe_own(struct ik_line *line, struct ik_carrier *carrier,
+                          struct ik_line_own *own);
+void ik_line_unsubscribe_own(struct ik_line *line, struct ik_carrier *carrier,
+                             struct ik_line_own *own);
+/* Calls `each` for the topic of each of them, with the mutex held. Any thread. */
+void ik_line_each_own(const struct ik_line *line,
+                      void (*each)(void *ctx, const char *topic, uint8_t qos), void *ctx);
 
 /*
  * Closing, once. The first call, with the mutex held, lets no new use begin, wakes those that wait

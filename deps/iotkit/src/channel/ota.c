@@ -20,22 +20,13 @@
 #include "base/sized.h"
 #include "channel/client_carrier.h"
 #include "channel/over.h"
+#include "channel/reports.h"
 #include "channel/uplink.h"
 #include "download/job.h"
 #include "port/port.h"
 
 #define RECENT_MAX 8
-#define PAYLOAD_MAX (8 * IK_KIB) /* a desc of nothing but escapes, and the fields around it */
 #define REQUEST_ID_MAX 16
-#define REPORTS_MAX 64 /* modules of a sub-device */
-
-/* A version that a sub-device reports after each login. */
-struct report {
-  struct report *next;
-  bool waits;
-  const char *module; /* in `version`, after its NUL */
-  char version[];
-};
 
 struct iotkit_ota {
   struct ik_carrier *carrier; /* by_client's, over's, or a gateway's */
@@ -48,8 +39,7 @@ struct iotkit_ota {
   void *ctx;
   const struct ik_ota_gate *gate; /* of a sub-device; else NULL */
   void *gate_ctx;
-  struct report *reports;           /* of a sub-device; with the line's mutex */
-  struct ik_ota_own *own;           /* with the same; each is its owner's */
+  struct ik_reports reports;        /* of a sub-device; with the line's mutex */
   struct ik_fetch_config *config;   /* of the jobs */
   struct ik_channel_uplink *uplink; /* a reference; the jobs' way back */
   size_t subscribed;
@@ -76,29 +66,12 @@ int ik_ota_make_own_topic(const iotkit_ota_t *ota, const char *head, const char 
   return ik_line_make_topic(line_of(ota), head, tail, out);
 }
 
-static void remove_own(iotkit_ota_t *ota, const struct ik_ota_own *own) {
-  ik_mutex_lock(line_of(ota)->mutex);
-  struct ik_ota_own **at = &ota->own;
-  while (*at != own)
-    at = &(*at)->next;
-  *at = own->next;
-  ik_mutex_unlock(line_of(ota)->mutex);
+int ik_ota_subscribe_own(iotkit_ota_t *ota, struct ik_line_own *own) {
+  return ik_line_subscribe_own(line_of(ota), ota->carrier, own);
 }
 
-/* Listed before it is subscribed: a login that comes in between asks for it. */
-int ik_ota_subscribe_own(iotkit_ota_t *ota, struct ik_ota_own *own) {
-  ik_mutex_lock(line_of(ota)->mutex);
-  own->next = ota->own;
-  ota->own = own;
-  ik_mutex_unlock(line_of(ota)->mutex);
-  int rc = ota->carrier->ops->subscribe(ota->carrier, own->topic, 0, own->handler, own->ctx);
-  if (rc < 0) remove_own(ota, own);
-  return rc < 0 ? rc : 0;
-}
-
-void ik_ota_unsubscribe_own(iotkit_ota_t *ota, struct ik_ota_own *own) {
-  remove_own(ota, own);
-  ota->carrier->ops->unsubscribe(ota->carrier, own->topic, own->handler, own->ctx);
+void ik_ota_unsubscribe_own(iotkit_ota_t *ota, struct ik_line_own *own) {
+  ik_line_unsubscribe_own(line_of(ota), ota->carrier, own);
 }
 
 int ik_ota_publish_own(const iotkit_ota_t *ota, const char *topic, const struct ik_buf *payload,
@@ -114,84 +87,31 @@ struct ik_fetch_config *ik_ota_fetch_config(const iotkit_ota_t *ota) {
   return ota->config;
 }
 
-static int publish(iotkit_ota_t *ota, enum ik_ota_topic topic, const struct ik_buf *payload,
-                   uint8_t qos) {
-  return ik_line_publish(line_of(ota), ota->carrier, topic, payload, qos);
-}
-
 static bool module_valid(const char *module) {
   return module == NULL || module[0] == '\0' || ik_ota_name_valid(ik_str(module));
 }
 
 int ik_ota_publish_version(iotkit_ota_t *ota, enum ik_ota_topic topic, const char *version,
                            const char *module) {
-  struct ik_buf payload;
-  ik_buf_init(&payload, PAYLOAD_MAX);
-  int rc = ik_ota_write_inform(&payload, ik_ota_next_id(ota), version, module);
-  if (rc == 0) rc = publish(ota, topic, &payload, 1);
-  ik_buf_free(&payload);
-  return rc;
+  return ik_report_version(line_of(ota), ota->carrier, topic, version, module);
 }
 
-/* ---- a sub-device's reports ---- */
-
-static struct report *new_report(const char *version, const char *module) {
-  const size_t version_size = strlen(version) + 1;
-  const size_t module_size = strlen(module) + 1;
-  struct report *report = malloc(sizeof(*report) + version_size + module_size);
-  if (report == NULL) return NULL;
-  report->waits = true;
-  memcpy(report->version, version, version_size);
-  report->module = memcpy(report->version + version_size, module, module_size);
-  return report;
-}
-
-/* In place of the same module's. */
-static int hold_report(iotkit_ota_t *ota, const char *version, const char *module) {
-  size_t count = 0;
-  struct report *report = new_report(version, module != NULL ? module : "");
-  if (report == NULL) return IK_ENO_MEMORY;
-  ik_mutex_lock(line_of(ota)->mutex);
-  struct report **at = &ota->reports;
-  for (; *at != NULL && strcmp((*at)->module, report->module) != 0; at = &(*at)->next)
-    count++;
-  struct report *old = *at;
-  const bool full = old == NULL && count >= REPORTS_MAX;
-  if (!full) {
-    report->next = old != NULL ? old->next : NULL;
-    *at = report;
-  }
-  ik_mutex_unlock(line_of(ota)->mutex);
-  free(full ? report : old);
-  if (full) return IK_EQUEUE_FULL;
-  ota->gate->on_report(ota->gate_ctx);
-  return 0;
-}
-
-/* With the line's mutex held: on the thread that steps, where publishing only queues. */
-static int send_report(iotkit_ota_t *ota, struct report *report) {
-  int rc = ik_ota_publish_version(ota, IK_OTA_INFORM, report->version, report->module);
-  if (rc < 0) return rc;
-  report->waits = false;
-  return 1;
-}
+/* ---- a sub-device ---- */
 
 int ik_ota_send_report(iotkit_ota_t *ota) {
-  ik_mutex_lock(line_of(ota)->mutex);
-  struct report *report = ota->reports;
-  while (report != NULL && !report->waits)
-    report = report->next;
-  int rc = report != NULL ? send_report(ota, report) : 0;
-  ik_mutex_unlock(line_of(ota)->mutex);
-  return rc;
+  return ik_reports_send(&ota->reports, line_of(ota), ota->carrier);
 }
 
 void ik_ota_set_logged_in(iotkit_ota_t *ota, bool logged_in) {
-  ik_mutex_lock(line_of(ota)->mutex);
-  for (struct report *report = ota->reports; report != NULL; report = report->next)
-    report->waits = true;
-  ik_mutex_unlock(line_of(ota)->mutex);
+  ik_reports_repeat(&ota->reports, line_of(ota));
   ik_channel_uplink_set_shut(ota->uplink, !logged_in);
+}
+
+/* The gate sends it, when the sub-device is logged in. */
+static int hold_report(iotkit_ota_t *ota, const char *version, const char *module) {
+  int rc = ik_reports_hold(&ota->reports, line_of(ota), version, module != NULL ? module : "");
+  if (rc == 0) ota->gate->on_report(ota->gate_ctx);
+  return rc;
 }
 
 void ik_ota_each_handled(const iotkit_ota_t *ota,
@@ -199,10 +119,7 @@ void ik_ota_each_handled(const iotkit_ota_t *ota,
   char topic[IK_OTA_TOPIC_MAX];
   if (ik_channel_uplink_awaits_blocks(ota->uplink))
     each(ctx, ik_line_topic(line_of(ota), IK_OTA_FILE_REPLY, topic), 0);
-  ik_mutex_lock(line_of(ota)->mutex);
-  for (const struct ik_ota_own *own = ota->own; own != NULL; own = own->next)
-    each(ctx, own->topic, 0);
-  ik_mutex_unlock(line_of(ota)->mutex);
+  ik_line_each_own(line_of(ota), each, ctx);
 }
 
 int iotkit_ota_report_version(iotkit_ota_t *ota, const char *version, const char *module) {
@@ -215,27 +132,17 @@ int iotkit_ota_report_version(iotkit_ota_t *ota, const char *version, const char
 }
 
 int iotkit_ota_report_progress(iotkit_ota_t *ota, int step, const char *desc, const char *module) {
-  struct ik_buf payload;
   if (ota == NULL || step < -4 || step > 100 || !module_valid(module)) return IK_EINVALID_ARGUMENT;
   if (desc != NULL && strlen(desc) > IK_DESC_MAX) return IK_ETOO_LONG;
-  ik_buf_init(&payload, PAYLOAD_MAX);
-  int rc = ik_ota_write_progress(&payload, ik_ota_next_id(ota), step, desc, module);
-  if (rc == 0) rc = publish(ota, IK_OTA_PROGRESS, &payload, 0);
-  ik_buf_free(&payload);
-  return rc;
+  return ik_report_progress(line_of(ota), ota->carrier, step, desc, module);
 }
 
 int iotkit_ota_request(iotkit_ota_t *ota, const char *module, char *request_id) {
-  struct ik_buf payload;
   if (ota == NULL || !module_valid(module)) return IK_EINVALID_ARGUMENT;
   uint32_t id = ik_ota_next_id(ota);
-  ik_buf_init(&payload, PAYLOAD_MAX);
-  int rc = ik_ota_write_get(&payload, id, module);
   /* The reply may be there before publish() returns. */
   if (request_id != NULL) snprintf(request_id, REQUEST_ID_MAX, "%" PRIu32, id);
-  if (rc == 0) rc = publish(ota, IK_OTA_GET, &payload, 0);
-  ik_buf_free(&payload);
-  return rc;
+  return ik_report_get(line_of(ota), ota->carrier, id, module);
 }
 
 /* ---- notices ---- */
@@ -553,14 +460,6 @@ int iotkit_ota_disconnected(iotkit_ota_t *ota) {
   return 0;
 }
 
-static void free_reports(iotkit_ota_t *ota) {
-  while (ota->reports != NULL) {
-    struct report *report = ota->reports;
-    ota->reports = report->next;
-    free(report);
-  }
-}
-
 void ik_ota_set_dial(iotkit_ota_t *ota, ik_dial_fn dial, void *ctx) {
   ota->dial = dial;
   ota->dial_ctx = ctx;
@@ -576,7 +475,7 @@ int iotkit_ota_free(iotkit_ota_t *ota) {
   if (ota->gate != NULL) ota->gate->on_free(ota->gate_ctx);
   unsubscribe(ota);
   ik_channel_uplink_close(ota->uplink);
-  free_reports(ota);
+  ik_reports_free(&ota->reports);
   for (size_t i = 0; i < RECENT_MAX; i++)
     iotkit_job_unref(ota->recent[i]);
   ik_fetch_config_unref(ota->config);

@@ -6,7 +6,7 @@
 #define IK_CHANNEL_OTA_H
 
 #include "alink/messages.h"
-#include "channel/carrier.h"
+#include "channel/line.h"
 #include "download/options.h"
 #include "iotkit_ota.h"
 #include "net/transport.h"
@@ -60,16 +60,9 @@ uint32_t ik_ota_next_id(iotkit_ota_t *ota);
 /* Another topic of the device: see ik_line_make_topic(). */
 int ik_ota_make_own_topic(const iotkit_ota_t *ota, const char *head, const char *tail,
                           char out[IK_OTA_TOPIC_MAX]);
-/* A subscription of such a topic; the memory and its texts are the caller's, until it is unsubscribed. */
-struct ik_ota_own {
-  struct ik_ota_own *next; /* with the line's mutex, once it is subscribed */
-  const char *topic;
-  iotkit_mqtt_message_fn handler;
-  void *ctx;
-};
-/* With QoS 0. As ik_carrier_ops.subscribe and .unsubscribe. */
-int ik_ota_subscribe_own(iotkit_ota_t *ota, struct ik_ota_own *own);
-void ik_ota_unsubscribe_own(iotkit_ota_t *ota, struct ik_ota_own *own);
+/* As ik_line_subscribe_own() and ik_line_unsubscribe_own(). */
+int ik_ota_subscribe_own(iotkit_ota_t *ota, struct ik_line_own *own);
+void ik_ota_unsubscribe_own(iotkit_ota_t *ota, struct ik_line_own *own);
 /* Publishes to such a topic. IK_ENOT_CONNECTED: also while a sub-device is not logged in. */
 int ik_ota_publish_own(const iotkit_ota_t *ota, const char *topic, const struct ik_buf *payload,
                        uint8_t qos);

@@ -8,9 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/limits.h"
+#include "channel/reports.h"
 
-#define PAYLOAD_MAX (8 * IK_KIB)
 #define ID_TEXT_MAX 12
 
 void ik_requests_init(struct ik_requests *requests, struct ik_line *line) {
@@ -80,16 +79,6 @@ static int add(struct ik_requests *requests, struct ik_request *request, uint32_
   return rc;
 }
 
-static int publish_get(const struct ik_line *line, struct ik_carrier *carrier, uint32_t id,
-                       const char *module) {
-  struct ik_buf payload;
-  ik_buf_init(&payload, PAYLOAD_MAX);
-  int rc = ik_ota_write_get(&payload, id, module);
-  if (rc == 0) rc = ik_line_publish(line, carrier, IK_OTA_GET, &payload, 0);
-  ik_buf_free(&payload);
-  return rc;
-}
-
 int ik_requests_ask(struct ik_requests *requests, struct ik_request *request, const char *module) {
   struct ik_line_use use;
   struct ik_carrier *carrier = ik_line_begin_use(requests->line, &use, NULL);
@@ -97,7 +86,7 @@ int ik_requests_ask(struct ik_requests *requests, struct ik_request *request, co
   uint32_t id = ik_line_next_id(requests->line);
   /* Before the message is published: the reply may be there before publish() returns. */
   int rc = add(requests, request, id);
-  if (rc == 0) rc = publish_get(requests->line, carrier, id, module);
+  if (rc == 0) rc = ik_report_get(requests->line, carrier, id, module);
   ik_line_end_use(requests->line, &use);
   return rc;
 }

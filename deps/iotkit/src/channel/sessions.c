@@ -25,12 +25,10 @@ static void unlock(struct ik_sessions *sessions) {
 
 /* ---- life ---- */
 
-void ik_sessions_init(struct ik_sessions *sessions, struct ik_line *line,
-                      struct ik_client_carrier *carrier, struct ik_mqtt_companion *companion,
-                      uint32_t timeout_ms) {
+void ik_sessions_init(struct ik_sessions *sessions, struct ik_line *line, iotkit_mqtt_t *client,
+                      struct ik_mqtt_companion *companion, uint32_t timeout_ms) {
   sessions->line = line;
-  sessions->carrier = &carrier->face;
-  sessions->client = carrier->client;
+  sessions->client = client;
   sessions->companion = companion;
   sessions->reports_end = &sessions->reports;
   sessions->requests.timeout_ms = timeout_ms;
@@ -62,17 +60,16 @@ static void ask(void *ctx, const char *topic, uint8_t qos) {
 static void ask_for_channel(struct ik_sessions *sessions, const struct ik_subdevice *sub) {
   char topic[IK_OTA_TOPIC_MAX];
   for (size_t i = 0; i < sizeof(channel_topics) / sizeof(channel_topics[0]); i++) {
-    if (ik_ota_topic(channel_topics[i], ik_subdevice_key(sub), ik_subdevice_name(sub), topic) == 0)
-      ask(sessions, topic, 1);
+    (void)ik_ota_topic(channel_topics[i], ik_subdevice_key(sub), ik_subdevice_name(sub), topic);
+    ask(sessions, topic, 1);
   }
 }
 
 static void ask_for_pushes(struct ik_sessions *sessions, const struct ik_subdevice *sub) {
   char topic[IK_OTA_TOPIC_MAX];
   for (size_t i = 0; i < sizeof(own_pushes) / sizeof(own_pushes[0]); i++) {
-    if (ik_topo_push_topic(own_pushes[i], ik_subdevice_key(sub), ik_subdevice_name(sub), topic) ==
-        0)
-      ask(sessions, topic, 1);
+    (void)ik_topo_push_topic(own_pushes[i], ik_subdevice_key(sub), ik_subdevice_name(sub), topic);
+    ask(sessions, topic, 1);
   }
 }
 
@@ -150,7 +147,8 @@ static int make_channel(struct ik_sessions *sessions, const struct iotkit_ota_op
   if (sub->channel != NULL)
     return ik_refuse(detail, IK_EINVALID_STATE, "the sub-device has a channel already");
   int rc = ik_shared_configs_get(&sessions->configs, options, &config, detail);
-  if (rc == 0) rc = ik_ota_new_gated(sessions->carrier, options, config, &gate, sub, out, detail);
+  if (rc == 0)
+    rc = ik_ota_new_gated(sessions->line->carrier, options, config, &gate, sub, out, detail);
   if (rc != 0) return rc;
   sub->channel = *out;
   if (sub->state == IK_SUB_IN) open_channel(sessions, sub);
@@ -476,8 +474,7 @@ static void send_report(struct ik_sessions *sessions, uint64_t now_ms) {
     if (sessions->reports == NULL) sessions->reports_end = &sessions->reports;
     sub->reports = false;
     if (sub->channel == NULL || sub->state != IK_SUB_IN) continue; /* queued again by its login */
-    const int rc = ik_ota_send_report(sub->channel);
-    if (rc == 0) continue;
+    if (ik_ota_send_report(sub->channel) == 0) continue;
     sessions->report_ms = now_ms + REPORT_MS;
     queue_report(sessions, sub);
   }

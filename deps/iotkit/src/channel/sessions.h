@@ -13,7 +13,6 @@
 #ifndef IK_CHANNEL_SESSIONS_H
 #define IK_CHANNEL_SESSIONS_H
 
-#include "channel/client_carrier.h"
 #include "channel/line.h"
 #include "channel/ota.h"
 #include "channel/shared_configs.h"
@@ -21,9 +20,8 @@
 #include "channel/topo_requests.h"
 
 struct ik_sessions {
-  struct ik_line *line; /* the gateway's, and so are the next two; borrowed */
-  struct ik_carrier *carrier;
-  iotkit_mqtt_t *client;
+  struct ik_line *line;  /* the gateway's, whose carrier its channels share; borrowed */
+  iotkit_mqtt_t *client; /* likewise */
   struct ik_mqtt_companion *companion; /* the gateway's: woken when there is something to do */
   /* Reports to the program. Driver. */
   void (*notify)(void *ctx, const struct iotkit_gateway_event *event);
@@ -38,9 +36,8 @@ struct ik_sessions {
   struct ik_shared_configs configs;
 };
 
-void ik_sessions_init(struct ik_sessions *sessions, struct ik_line *line,
-                      struct ik_client_carrier *carrier, struct ik_mqtt_companion *companion,
-                      uint32_t timeout_ms);
+void ik_sessions_init(struct ik_sessions *sessions, struct ik_line *line, iotkit_mqtt_t *client,
+                      struct ik_mqtt_companion *companion, uint32_t timeout_ms);
 void ik_sessions_deinit(struct ik_sessions *sessions);
 /* Whether a sub-device still has a channel. Takes the mutex. */
 bool ik_sessions_has_channels(struct ik_sessions *sessions);

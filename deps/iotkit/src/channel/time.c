@@ -40,7 +40,7 @@ struct iotkit_time {
   struct iotkit_time_options options;
   char request_topic[IK_OTA_TOPIC_MAX];
   char response_topic[IK_OTA_TOPIC_MAX];
-  struct ik_ota_own own; /* response_topic */
+  struct ik_line_own own; /* response_topic */
   bool subscribed;
   atomic_uintptr_t callback_thread; /* 0: none runs */
   struct ik_wake *wake;             /* signalled when `measurement` has its answer */
@@ -262,7 +262,7 @@ static void on_response(void *ctx, iotkit_mqtt_t *client,
 
 static int subscribe(iotkit_time_t *time, char *detail) {
   time->own =
-      (struct ik_ota_own){.topic = time->response_topic, .handler = on_response, .ctx = time};
+      (struct ik_line_own){.topic = time->response_topic, .handler = on_response, .ctx = time};
   int rc = ik_ota_subscribe_own(time->ota, &time->own);
   if (rc < 0) return ik_refuse(detail, rc, "%s: %s", time->response_topic, iotkit_strerror(rc));
   time->subscribed = true;
