@@ -72,8 +72,7 @@ async function openAndWait(checked: CheckedOpen, first: CheckedFirst): Promise<D
   const device = openDevice(await identified(checked, end, first.signal));
   try {
     throwIfAborted(first.signal);
-    const left = Math.max(1, Math.round(end - performance.now()));
-    await firstConnection(device, { ...first, connectTimeoutMs: left });
+    await firstConnection(device, first, end);
     return device;
   } catch (error) {
     await device.close();
@@ -126,12 +125,13 @@ function nativeOptions(given: CheckedOpen): NativeDeviceOptions {
 }
 
 /**
- * Resolves with the first connection; rejects with a permanent error, the signal's reason, or after
- * the time-out with the last error.
+ * Resolves with the first connection; rejects with a permanent error, the signal's reason, or at the
+ * `end` of the time-out with the last error.
  */
 async function firstConnection(
   device: Device,
   { connectTimeoutMs, signal }: CheckedFirst,
+  end: number,
 ): Promise<void> {
   const states = device.states();
   let last = new IotkitError('ERR_CONNECT_TIMEOUT', `no answer within ${connectTimeoutMs} ms`);
@@ -139,7 +139,7 @@ async function firstConnection(
   const aborted = new Promise<never>((_, reject) => {
     abort = reject;
   });
-  const timer = setTimeout(() => abort(last), connectTimeoutMs);
+  const timer = setTimeout(() => abort(last), Math.max(1, end - performance.now()));
   const stopListening = whenAborted(signal, abort);
   try {
     for (;;) {
