@@ -70,7 +70,7 @@ int ik_topo_check(enum ik_topo_action action, const struct ik_topo_device *devic
  * and sent with ADD and the logins. The buffer's errors, those of the HMAC; IK_EINVALID_ARGUMENT: a
  * text is not UTF-8, or no such count.
  */
-int ik_topo_write(struct ik_buf *out, uint32_t id, enum ik_topo_action action,
+int ik_topo_write(struct ik_buf *out, uint32_t id, enum ik_topo_action which,
                   const struct ik_topo_device *devices, size_t count, uint64_t timestamp_ms);
 /* Appends the answer to a push: code 200, no data. */
 int ik_topo_write_ack(struct ik_buf *out, const char *id);

@@ -4,15 +4,20 @@
  */
 #include "channel/shared_configs.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "channel/ota.h"
 
+/* Bytes between its members count too: if they are not 0, the channel has a copy of its own. */
 static bool has_own_fetch(const struct iotkit_fetch_options *fetch) {
-  struct iotkit_fetch_options none;
-  memset(&none, 0, sizeof(none));
-  none.struct_size = fetch->struct_size;
-  return memcmp(&none, fetch, sizeof(none)) != 0;
+  uint8_t bytes[sizeof(*fetch)];
+  memcpy(bytes, fetch, sizeof(bytes));
+  memset(bytes + offsetof(struct iotkit_fetch_options, struct_size), 0, sizeof(fetch->struct_size));
+  size_t i = 0;
+  while (i < sizeof(bytes) && bytes[i] == 0)
+    i++;
+  return i < sizeof(bytes);
 }
 
 int ik_shared_configs_get(struct ik_shared_configs *configs,
