@@ -48,8 +48,8 @@ struct iotkit_subdevice {
 
 /** A sub-device in an answer or event. */
 struct iotkit_subdevice_name {
-  const char *product_key;
-  const char *device_name;
+  const char *product_key;   /**< never NULL */
+  const char *device_name;   /**< never NULL */
   const char *device_secret; /**< of a registration; else NULL. Not to be logged */
   const char *iot_id;        /**< the platform's id, of a registration; else NULL */
 };
@@ -65,7 +65,7 @@ struct iotkit_gateway_answer {
   uint32_t code;       /**< the platform's: 200 for success; 0: there is none */
   const char *message; /**< what the platform says about it; "" for nothing */
   const struct iotkit_subdevice_name *devices; /**< those that the answer names */
-  size_t count;
+  size_t count;                                /**< of `devices` */
 };
 
 /** Called once for each request that was accepted. */
@@ -94,12 +94,12 @@ enum iotkit_gateway_event_type {
 
 /** One event. All of it is valid during the callback only. */
 struct iotkit_gateway_event {
-  enum iotkit_gateway_event_type type;
-  const char *product_key;
-  const char *device_name;
-  int error;           /**< of REFUSED and KICKED; else 0 */
-  uint32_t code;       /**< the platform's; 0: there is none */
-  const char *message; /**< what the platform says about it; "" for nothing */
+  enum iotkit_gateway_event_type type; /**< says which of the fields count */
+  const char *product_key;             /**< of the sub-device; never NULL */
+  const char *device_name;             /**< likewise */
+  int error;                           /**< of REFUSED and KICKED; else 0 */
+  uint32_t code;                       /**< the platform's; 0: there is none */
+  const char *message;                 /**< what the platform says about it; "" for nothing */
 };
 
 /* ---- life ---- */

@@ -37,14 +37,14 @@ enum iotkit_register_kind {
 
 /** Of iotkit_registration_new(), which copies what it needs. */
 struct iotkit_register_options {
-  size_t struct_size; /**< sizeof of this struct, or 0: see iotkit_core.h */
-  enum iotkit_register_kind kind;
-  const char *host;           /**< name or address (IPv6 without brackets) */
-  uint16_t port;              /**< 1 to 65535 */
-  iotkit_tls_t *tls;          /**< needed: IK_ETLS_REQUIRED; a reference is taken */
-  const char *product_key;    /**< 1-20 characters; NULL with X509 */
-  const char *product_secret; /**< 1-64 characters; NULL with X509; never logged */
-  const char *device_name;    /**< 1-32 characters; NULL with X509 */
+  size_t struct_size;             /**< sizeof of this struct, or 0: see iotkit_core.h */
+  enum iotkit_register_kind kind; /**< what it has and asks for; KNOWN by default */
+  const char *host;               /**< name or address (IPv6 without brackets) */
+  uint16_t port;                  /**< 1 to 65535 */
+  iotkit_tls_t *tls;              /**< needed: IK_ETLS_REQUIRED; a reference is taken */
+  const char *product_key;        /**< 1-20 characters; NULL with X509 */
+  const char *product_secret;     /**< 1-64 characters; NULL with X509; never logged */
+  const char *device_name;        /**< 1-32 characters; NULL with X509 */
   /** base id of the connection, 1-64 characters; NULL: "{product_key}.{device_name}" */
   const char *client_id;
   /** of an Enterprise or new public instance, 1-64 characters, with UNKNOWN only; NULL: none */
@@ -64,11 +64,12 @@ struct iotkit_register_options {
 
 /** What a registration brings; texts end with NUL, what does not belong to the kind is "". */
 struct iotkit_credentials {
-  char product_key[21];
-  char device_name[33];
+  char product_key[21];   /**< of every kind */
+  char device_name[33];   /**< of every kind */
   char device_secret[65]; /**< of KNOWN; for iotkit_sign() */
-  /** of UNKNOWN; both are for iotkit_sign() */
+  /** of UNKNOWN; with the token for iotkit_sign() */
   char client_id[IOTKIT_REGISTERED_ID_MAX + 1];
+  /** of UNKNOWN; the password of a sign-in */
   char device_token[IOTKIT_DEVICE_TOKEN_MAX + 1];
 };
 
