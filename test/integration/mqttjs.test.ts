@@ -103,6 +103,33 @@ test.each(['https', 'mqtt'] as const)('a whole update, %s', async (protocol) => 
   expect(await world.outcome(id)).toMatchObject({ state: 'succeeded' });
 });
 
+test('a configuration is asked for, pushed and answered', async () => {
+  await using world = await World.open();
+  await using program = new Program(world, await world.register());
+  const { config } = program.device;
+  const changes = config.changes();
+  expect(await config.get()).toBeUndefined();
+  const set = (data: string) =>
+    world.platform.configs.set({ productKey: PRODUCT_KEY, data, signMethod: 'SHA256' });
+  await set('first');
+  const pushing = world.platform.configs.push({ productKey: PRODUCT_KEY });
+  const { value: pushed } = await changes.next();
+  expect(await pushed?.text()).toBe('first');
+  await pushed?.accept();
+  expect(await pushing).toMatchObject([{ code: 200 }]);
+  const { id } = await set('second');
+  const asked = await config.get();
+  expect(asked).toMatchObject({ configId: id, awaitsAnswer: false });
+  expect(await asked?.text()).toBe('second');
+});
+
+test('the platform tells what time it is', async () => {
+  await using world = await World.open();
+  await using program = new Program(world, await world.register());
+  const { offset, uncertainty } = await program.device.time();
+  expect(Math.abs(offset)).toBeLessThanOrEqual(uncertainty);
+});
+
 test('a check finds the upgrade, and nothing once it is done', async () => {
   await using world = await World.open();
   await using program = new Program(world, await world.register());

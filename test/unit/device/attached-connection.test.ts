@@ -215,3 +215,10 @@ test('once closed, the program hears and is heard no more', async () => {
   expect(told).toEqual([]);
   expect(native.connections).toEqual([true]);
 });
+
+test('the program has a client of its own for its messages', () => {
+  const { connection } = connectionOf();
+  const { errno } = errorCodes.ERR_UNSUPPORTED;
+  expect(connection.publish()).toBe(errno);
+  expect(connection.subscribe()).toBe(errno);
+});
