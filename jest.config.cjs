@@ -1,6 +1,7 @@
 'use strict';
 
 const { spawnSync } = require('node:child_process');
+const { availableParallelism } = require('node:os');
 
 // The servers of the tests are on this machine: no proxy of the developer's may come between.
 const direct = process.env.no_proxy ?? process.env.NO_PROXY ?? '';
@@ -48,7 +49,8 @@ module.exports = {
   // A test that needs longer than this is stuck, even if the machine is ten times too busy: nothing in the suite waits
   // for wall-clock time.
   testTimeout: 300_000,
-  maxWorkers: '75%',
+  // Much of what they do happens in processes of their own; one worker would leave a core of two idle.
+  maxWorkers: Math.max(2, Math.floor(availableParallelism() * 0.75)),
   // Each file's modules stay in memory as long as the process that ran it: it is replaced now and then.
   workerIdleMemoryLimit: '1GB',
   projects: [

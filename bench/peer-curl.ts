@@ -18,8 +18,12 @@ export const hasCurl = (process.env.PATH ?? '')
   .split(path.delimiter)
   .some((folder) => existsSync(path.join(folder, 'curl')));
 
-/** `caFile` holds the PEM to trust. */
-export async function curl(work: Download, caFile: string): Promise<Cost> {
+/** `caFile` holds the PEM to trust. `pinned`: see `placement.ts`. */
+export async function curl(
+  work: Download,
+  caFile: string,
+  pinned: readonly string[],
+): Promise<Cost> {
   const env = {
     ...process.env,
     URL: work.url,
@@ -28,7 +32,8 @@ export async function curl(work: Download, caFile: string): Promise<Cost> {
     SUM: `${work.method}sum`,
   };
   const begin = performance.now();
-  const output = await runWell('sh', ['-c', script], { env });
+  const [command = 'sh', ...args] = [...pinned, 'sh', '-c', script];
+  const output = await runWell(command, args, { env });
   const seconds = (performance.now() - begin) / 1000;
   if (!output.startsWith(`${work.digest} `)) throw new Error('curl: the digest differs');
   return { seconds, cpuSeconds: cpuSecondsOf(output) };

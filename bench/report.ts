@@ -1,144 +1,85 @@
-import type { Cost } from './measure';
+// A section as text.
+import { type Goal, goalsOf } from './goals';
+import { type Row, stagesOf } from './ratios';
+import { type Peer, rowName, type Section } from './section';
 
-export type Protocol = 'http' | 'https';
-export type Method = 'md5' | 'sha256';
-export type Peer = 'node' | 'curl' | 'file' | 'chunks' | 'recycled';
-
-/** All runs of one kind of download. */
-export interface Section {
-  readonly protocol: Protocol;
-  readonly method: Method;
-  readonly size: number;
-  readonly costs: Readonly<Partial<Record<Peer, readonly Cost[]>>>;
-}
-
-/** Medians of one peer, and how it compares with the Node peer of the same section. */
-export interface Row {
-  readonly peer: Peer;
-  readonly megabytesPerSecond: number;
-  readonly cpuSecondsPerGiB: number;
-  readonly rssOverIdleMiB?: number;
-  readonly eventLoop?: number;
-  /** Speed ÷ the Node peer's. */
-  readonly speedRatio: number;
-  /** CPU time ÷ the Node peer's. */
-  readonly cpuRatio: number;
-}
-
-/** One goal of the project and what was measured. */
-export interface Goal {
-  readonly what: string;
-  readonly value: number;
-  readonly goal: string;
-  readonly met: boolean;
-}
-
-const names: Readonly<Record<Peer, string>> = {
+export const names: Readonly<Record<Peer, string>> = {
   node: 'Node get → hash → file',
+  undici: 'undici → hash → file',
   curl: 'curl -o, then sum',
+  alone: 'C library alone → file',
+  'alone-fetch': 'C library alone, no file',
   file: 'iotkit-ota → file',
+  'file-other': '… with the other threads',
   chunks: 'iotkit-ota chunks, fresh',
   recycled: 'iotkit-ota chunks, recycled',
 };
 
-const GIB = 2 ** 30;
 const MIB = 2 ** 20;
+const WIDTH = 10;
 
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[middle]];
-  return ((low ?? Number.NaN) + (high ?? Number.NaN)) / 2;
+const fixed = (digits: number, value: number | undefined): string => value?.toFixed(digits) ?? '-';
+
+/** Columns that say nothing where other programs want the processors. */
+export const quietColumns: readonly string[] = [
+  'MB/s',
+  'of limit',
+  '÷ Node',
+  '÷ undici',
+  '÷ curl',
+  '÷ C alone',
+  'event loop',
+  'JS thread',
+];
+
+/** Heads and cells of the columns, for text and for the page. */
+export const columns: readonly (readonly [head: string, cell: (row: Row) => string])[] = [
+  ['MB/s', (row) => fixed(0, row.megabytesPerSecond)],
+  ['CPU s/GiB', (row) => fixed(2, row.cpuSecondsPerGiB)],
+  ['CPU ÷ floor', (row) => fixed(2, row.cpuOverFloor)],
+  ['of limit', (row) => fixed(2, row.shareOfLimit)],
+  ['÷ Node', (row) => fixed(2, row.speedOver.node)],
+  ['÷ undici', (row) => fixed(2, row.speedOver.undici)],
+  ['÷ curl', (row) => fixed(2, row.speedOver.curl)],
+  ['÷ C alone', (row) => fixed(2, row.speedOver[alike(row.peer)])],
+  ['CPU ÷ Node', (row) => fixed(2, row.cpuOver.node)],
+  ['event loop', (row) => fixed(3, row.eventLoop)],
+  ['JS thread', (row) => fixed(3, row.jsThread)],
+  ['MiB', (row) => fixed(1, row.rssOverIdleBytes && row.rssOverIdleBytes / MIB)],
+  ['server', (row) => fixed(2, row.serverCpuPerGiB)],
+];
+
+/** The program over the C library that does the same work. */
+const alike = (peer: Peer): Peer =>
+  peer === 'chunks' || peer === 'recycled' || peer === 'alone-fetch' ? 'alone-fetch' : 'alone';
+
+const where = { free: '', apart: ', a core each', together: ', on one core' };
+
+export const title = (section: Section): string =>
+  `${rowName(section).toUpperCase()}, ${section.size / MIB} MiB${where[section.placement]}`;
+
+export function toText(section: Section, rows: readonly Row[]): string {
+  const runs = Math.max(...Object.values(section.costs).map((costs) => costs.length));
+  const floor = [...stagesOf(section)].map(([stage, cpu]) => `${stage} ${cpu.toFixed(2)}`);
+  return [
+    `${title(section)}, medians of ${runs}; floor, CPU s/GiB: ${floor.join(', ')}`,
+    toLine(
+      '',
+      columns.map(([head]) => head),
+    ),
+    ...rows.map((row) =>
+      toLine(
+        names[row.peer],
+        columns.map(([, cell]) => cell(row)),
+      ),
+    ),
+    ...goalsOf(rows, section.placement).map(goalLine),
+    '',
+  ].join('\n');
 }
 
-export function rowsOf({ size, costs }: Section): Row[] {
-  const base = costs.node;
-  if (base === undefined) throw new Error('there is no Node peer to compare with');
-  const baseSeconds = median(base.map((cost) => cost.seconds));
-  const baseCpu = median(base.map((cost) => cost.cpuSeconds));
-  return (Object.entries(costs) as [Peer, readonly Cost[]][]).map(([peer, runs]) => {
-    const seconds = median(runs.map((cost) => cost.seconds));
-    const cpuSeconds = median(runs.map((cost) => cost.cpuSeconds));
-    const rss = known(runs.map((cost) => cost.rssOverIdle));
-    const loop = known(runs.map((cost) => cost.eventLoop));
-    return {
-      peer,
-      megabytesPerSecond: size / seconds / 1e6,
-      cpuSecondsPerGiB: (cpuSeconds / size) * GIB,
-      ...(rss !== undefined && { rssOverIdleMiB: median(rss) / MIB }),
-      ...(loop !== undefined && { eventLoop: median(loop) }),
-      speedRatio: baseSeconds / seconds,
-      cpuRatio: cpuSeconds / baseCpu,
-    };
-  });
-}
-
-function known(values: ReadonlyArray<number | undefined>): number[] | undefined {
-  const found = values.filter((value) => value !== undefined);
-  return found.length === values.length && found.length > 0 ? found : undefined;
-}
-
-const speedGoals: Readonly<Record<`${Protocol} ${Method}`, number>> = {
-  'http md5': 1.5,
-  'http sha256': 2,
-  'https md5': 2.7,
-  'https sha256': 5,
-};
-
-/** What the project asks of itself, for one section. */
-export function goalsOf(section: Section): Goal[] {
-  const rows = new Map(rowsOf(section).map((row) => [row.peer, row]));
-  const file = rows.get('file');
-  const recycled = rows.get('recycled');
-  const goals: Array<Goal | undefined> = [];
-  if (file) {
-    const goal = speedGoals[`${section.protocol} ${section.method}`];
-    goals.push(atLeast('to file: speed ÷ Node', file.speedRatio, goal));
-    if (section.protocol === 'https') goals.push(atMost('to file: CPU ÷ Node', file.cpuRatio, 0.4));
-    goals.push(atMost('to file: event loop', file.eventLoop, 0.02));
-    goals.push(atMost('to file: MiB over idle', file.rssOverIdleMiB, 8));
-  }
-  if (file && recycled) {
-    const ratio = recycled.megabytesPerSecond / file.megabytesPerSecond;
-    goals.push(atLeast('chunks: speed ÷ to file', ratio, 0.8));
-    goals.push(atMost('chunks: event loop', recycled.eventLoop, 0.1));
-    goals.push(atMost('chunks: MiB over idle', recycled.rssOverIdleMiB, 16));
-  }
-  return goals.filter((goal) => goal !== undefined);
-}
-
-function atLeast(what: string, value: number, goal: number): Goal {
-  return { what, value, goal: `≥ ${goal}`, met: value >= goal };
-}
-
-export function atMost(what: string, value: number | undefined, goal: number): Goal | undefined {
-  return value === undefined ? undefined : { what, value, goal: `≤ ${goal}`, met: value <= goal };
-}
-
-const columns = ['', 'MB/s', 'CPU s/GiB', 'MiB over idle', 'event loop', '÷ Node', 'CPU ÷ Node'];
-const WIDTH = 15;
-
-/** The section as text. */
-export function toText(section: Section): string {
-  const lines = rowsOf(section).map((row) => [
-    names[row.peer],
-    row.megabytesPerSecond.toFixed(0),
-    row.cpuSecondsPerGiB.toFixed(2),
-    row.rssOverIdleMiB?.toFixed(1) ?? '-',
-    row.eventLoop?.toFixed(3) ?? '-',
-    row.speedRatio.toFixed(2),
-    row.cpuRatio.toFixed(2),
-  ]);
-  const runs = section.costs.node?.length ?? 0;
-  const what = `${section.protocol} ${section.method}`.toUpperCase();
-  const title = `${what}, ${section.size / MIB} MiB, medians of ${runs}`;
-  return [title, ...[columns, ...lines].map(toLine), ...goalsOf(section).map(goalLine), ''].join(
-    '\n',
-  );
-}
-
-const toLine = ([first, ...rest]: readonly string[]): string =>
-  `  ${(first ?? '').padEnd(28)}${rest.map((text) => text.padStart(WIDTH)).join('')}`;
+const toLine = (first: string, rest: readonly string[]): string =>
+  `  ${first.padEnd(27)}${rest.map((text) => text.padStart(WIDTH + 2)).join('')}`;
 
 export const goalLine = ({ what, value, goal, met }: Goal): string =>
   `  ${met ? 'met   ' : 'missed'} ${what}: ${value.toFixed(3)}, goal ${goal}`;

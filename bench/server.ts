@@ -1,15 +1,22 @@
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
 import path from 'node:path';
 import { nginxPath, startNginx } from '../test/support/nginx';
 import { start } from '../test/support/process';
+import { threadCpuSeconds } from './measure';
+import { pin } from './placement';
 
 /** Who serves the image, over both protocols. */
 export interface ImageServer {
   readonly name: string;
   readonly httpUrl: string;
   readonly httpsUrl: string;
+  /** CPU time so far. Undefined where the system does not tell. */
+  readonly cpuSeconds: () => number | undefined;
+  /** Binds it to cores, as `0` or `0-1`. */
+  readonly pin: (cores: string) => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
@@ -31,10 +38,13 @@ export async function startServer(
     root: path.dirname(image),
     ...identity,
   });
+  const [worker = nginx.pid] = childrenOf(nginx.pid);
   return {
     name: 'nginx',
     httpUrl: `${nginx.httpUrl}/${file}`,
     httpsUrl: `${nginx.httpsUrl}/${file}`,
+    cpuSeconds: () => threadCpuSeconds(worker),
+    pin: (cores) => pin(worker, cores),
     stop: nginx.stop,
   };
 }
@@ -47,8 +57,20 @@ async function startNode(image: string, identity: Identity): Promise<ImageServer
     name: 'Node.js from memory (nginx is not installed: a slower server makes the ratios smaller)',
     httpUrl: `http://127.0.0.1:${httpPort}/image.bin`,
     httpsUrl: `https://127.0.0.1:${httpsPort}/image.bin`,
+    cpuSeconds: () => threadCpuSeconds(running.pid),
+    pin: (cores) => pin(running.pid, cores),
     stop: running.stop,
   };
+}
+
+/** Linux: nginx has one thread in its only worker. */
+function childrenOf(pid: number): number[] {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+    return children === '' ? [] : children.split(' ').map(Number);
+  } catch {
+    return [];
+  }
 }
 
 const SLICE = 1024 * 1024;

@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { Cost } from './measure';
+import { pin } from './placement';
 
 /** What is fetched, checked and written. */
 export interface Download {
@@ -24,18 +25,26 @@ export async function receiveWork<Work>(): Promise<Work> {
 }
 
 /** In the child: the answer. The process then ends by itself. */
-export function reply(cost: Cost): void {
-  process.send?.(cost, () => process.disconnect());
+export function reply(answer: object): void {
+  process.send?.(answer, () => process.disconnect());
 }
 
-/** Runs a compiled script in a fresh process and gives it its work; rejects when it fails. */
-export async function inChild<Work extends object>(script: string, work: Work): Promise<Cost> {
+/**
+ * Runs a compiled script in a fresh process and gives it its work; rejects when it fails. `core`:
+ * the one it is bound to.
+ */
+export async function inChild<Answer extends object = Cost>(
+  script: string,
+  work: object,
+  core?: number,
+): Promise<Answer> {
   const child = fork(script, [], { execArgv: ['--expose-gc'], stdio: 'inherit' });
   const closed = once(child, 'close') as Promise<[number | null, string | null]>;
-  let answer: Cost | undefined;
-  child.on('message', (cost) => {
-    answer = cost as Cost;
+  let answer: Answer | undefined;
+  child.on('message', (told) => {
+    answer = told as Answer;
   });
+  if (core !== undefined) await pin(child.pid as number, String(core));
   child.send(work);
   const [code, signal] = await closed;
   if (answer === undefined || code !== 0) {

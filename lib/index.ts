@@ -31,7 +31,7 @@ export type {
   X509DeviceOptions,
   X509UnnamedOptions,
 } from './device/connect-options';
-export type { Device, DeviceEventMap } from './device/device';
+export type { Device, DeviceEventMap, SubDevice } from './device/device';
 export type {
   ConnectTrace,
   DeviceEvent,
@@ -48,6 +48,7 @@ export type {
   ConfigChangeLike,
   DeviceLike,
   DeviceLikeEventMap,
+  DeviceLogsLike,
   OtaLike,
   RemoteConfigLike,
   UpgradeLike,
@@ -63,12 +64,14 @@ export { type Stats, setBandwidthLimit, setMaxDownloads, stats, tlsSource } from
 export type { DeviceState, StateChange, StatesOptions } from './device/states';
 export type {
   ChunksOptions,
+  DeltaImage,
+  DeltaInfo,
   DownloadOptions,
   ReportOptions,
   Signature,
 } from './download/options';
 export type { Progress, Retrying } from './download/progress';
-export type { UpgradeState } from './download/state';
+export type { SharedAs, UpgradeState } from './download/state';
 export type {
   DeviceTarget,
   FileTarget,
@@ -79,9 +82,24 @@ export type {
   TargetKind,
   WebWritable,
 } from './download/targets';
+export type {
+  GatewayRequestOptions,
+  LoginOptions,
+  SubDeviceIdentity,
+  SubDeviceName,
+} from './gateway/arguments';
+export type {
+  TopologyChange,
+  TopologyChangesOptions,
+  TopologyChangeType,
+} from './gateway/changes';
+export type { Gateway, GatewayEventMap, JoinPermit, RegisteredSubDevice } from './gateway/gateway';
+export type { SubDeviceHandle } from './gateway/sub-devices';
 export type { Credentials, SecretCredentials, TokenCredentials } from './identity/credentials';
 export { type RegisterOptions, type RegistrationOptions, register } from './identity/register';
 export type { X509Options } from './identity/who';
+export type { DeviceLogs, LogEntry, LogLevel, LogsOptions } from './logs/device-logs';
+export { LogTail } from './logs/log-tail';
 export type { OfflinePolicy, Payload, Qos } from './messaging/arguments';
 export type { Message } from './messaging/message';
 export type {
@@ -93,7 +111,7 @@ export type {
 export type { MessagesOptions, RateOptions, WillOptions } from './messaging/options';
 export type { Reply, RequestBody } from './messaging/requests';
 export type { RpcCall, RpcHandler } from './messaging/rpc';
-export type { TopicSubscription } from './messaging/subscriptions';
+export type { TopicSubscription } from './messaging/subscription-feed';
 export type {
   Endpoint,
   HostEndpoint,
@@ -102,7 +120,7 @@ export type {
   UrlEndpoint,
 } from './options/endpoint';
 export type { FetchOptions } from './options/fetch';
-export type { Pem, TlsOptions } from './options/tls';
+export type { Pem, SignFunction, SignRequest, TlsOptions } from './options/tls';
 export type { VerifyOptions, VersionContext } from './options/verify';
 export type { UpgradeEventMap } from './ota/events';
 export type {

@@ -3,17 +3,22 @@
 #include <iotkit.h>
 #include <napi.h>
 
+#include <iterator>
+
 #include "device/attached_device.h"
 #include "device/device.h"
 #include "device/registration.h"
 #include "download/downloads.h"
+#include "download/fetch_options.h"
 #include "download/job.h"
 #include "published/functions.h"
 #include "published/session.h"
 #include "runtime/environment.h"
 #include "runtime/runtime.h"
 #include "runtime/values.h"
+#include "runtime/wrapped.h"
 #include "trust/public_keys.h"
+#include "trust/signatures.h"
 #include "trust/tls_context.h"
 
 namespace iotkit {
@@ -46,6 +51,11 @@ void SetMaxDownloads(const Napi::CallbackInfo &info) {
   Runtime::Get().slots.SetMax(info[0].As<Napi::Number>().Uint32Value());
 }
 
+// (beside): of the downloads that begin from now on.
+void SetDigestsBeside(const Napi::CallbackInfo &info) {
+  Runtime::Get().digests_beside = info[0].ToBoolean();
+}
+
 // (bytesPerSecond), 0: no limit.
 void SetBandwidthLimit(const Napi::CallbackInfo &info) {
   iotkit_limiter_set(Runtime::Get().limiter, BytesPerSecond(info[0]));
@@ -76,19 +86,25 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   if (!environment->Open(env)) return exports;
 
   DefineClasses(env, environment);
+  environment->SetPart(std::make_shared<FetchOptionsShare>());
   ExportPublished(env, environment, exports);
   exports.Set("version", Napi::String::New(env, iotkit_version()));
-  exports.Set("openDevice", Napi::Function::New<Device::Open>(env, "openDevice"));
-  exports.Set("attachDevice", Napi::Function::New<AttachedDevice::Attach>(env, "attachDevice"));
-  exports.Set("register", Napi::Function::New<RegistrationHandle::Start>(env, "register"));
-  exports.Set("parseJob", Napi::Function::New<Job::Parse>(env, "parseJob"));
-  exports.Set("createTls", Napi::Function::New<TlsContext::Create>(env, "createTls"));
-  exports.Set("createKeys", Napi::Function::New<PublicKeys::Create>(env, "createKeys"));
-  exports.Set("tlsSource", Napi::Function::New<TlsSource>(env, "tlsSource"));
-  exports.Set("setMaxDownloads", Napi::Function::New<SetMaxDownloads>(env, "setMaxDownloads"));
-  exports.Set("setBandwidthLimit",
-              Napi::Function::New<SetBandwidthLimit>(env, "setBandwidthLimit"));
-  exports.Set("stats", Napi::Function::New<Stats>(env, "stats"));
+  const napi_property_descriptor functions[] = {
+      FunctionNamed<Device::Open>("openDevice"),
+      FunctionNamed<AttachedDevice::Attach>("attachDevice"),
+      FunctionNamed<RegistrationHandle::Start>("register"),
+      FunctionNamed<Job::Parse>("parseJob"),
+      FunctionNamed<TlsContext::Create>("createTls"),
+      FunctionNamed<Signer::Give>("giveSignature"),
+      FunctionNamed<Signer::Fail>("failSignature"),
+      FunctionNamed<PublicKeys::Create>("createKeys"),
+      FunctionNamed<TlsSource>("tlsSource"),
+      FunctionNamed<SetMaxDownloads>("setMaxDownloads"),
+      FunctionNamed<SetDigestsBeside>("setDigestsBeside"),
+      FunctionNamed<SetBandwidthLimit>("setBandwidthLimit"),
+      FunctionNamed<Stats>("stats"),
+  };
+  napi_define_properties(env, exports, std::size(functions), functions);
   return exports;
 }
 

@@ -30,6 +30,7 @@ const checks = fix
       hygiene: script('check/hygiene.mjs'),
       tests: script('check/tests.mjs'),
       threads: script('check/threads.mjs'),
+      scripts: script('check/scripts.mjs'),
       docs: () => run(process.execPath, [at('scripts/docs.mjs'), '--check']),
     };
 

@@ -5,6 +5,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { copyDeclarations } from './build/declarations.mjs';
+import { entries, later } from './build/entries.mjs';
 import { joinModules } from './build/join-modules.mjs';
 import { missingPackages } from './lib/installed.mjs';
 import { withLock } from './lib/lock.mjs';
@@ -44,7 +46,7 @@ function pending(names, force) {
     generate: [errorCodes],
     ts: [errorCodes, ...typescript],
     native: [addon],
-    bench: [bench],
+    bench: [bench, benchPrograms],
   };
   const wanted = new Set([install, ...names.flatMap((name) => plan[name] ?? unknownStep(name))]);
   return [...wanted].filter((step) => (force && step !== install) || !step.isCurrent());
@@ -106,7 +108,8 @@ const typescript = [
     from: 'lib',
     to: 'dist',
     main: 'index.js',
-    also: ['scripts/build/join-modules.mjs'],
+    also: ['declarations', 'entries', 'join-modules'].map((it) => `scripts/build/${it}.mjs`),
+    before: ['.cache/tsc/lib', '.cache/tsc/types'],
     async after() {
       await runBin('typescript/bin/tsc', ['-p', 'tsconfig.json', ...withoutComments], {
         quiet: true,
@@ -114,8 +117,11 @@ const typescript = [
       joinModules({
         from: at('.cache/tsc/lib'),
         to: at('dist'),
-        entries: ['index', 'sdk/index', 'testing/index', 'cli/index'],
+        entries,
+        later,
       });
+      const typed = entries.filter((name) => name !== 'cli/index');
+      copyDeclarations({ from: at('.cache/tsc/types'), to: at('dist'), entries: typed });
     },
   }),
   compile('platform', {
@@ -143,7 +149,8 @@ const bench = compile('bench', {
   main: 'bench/index.js',
 });
 
-function compile(name, { project, sources, from, to, main, also = [], after }) {
+// `before`: folders with what `after` makes something else of.
+function compile(name, { project, sources, from, to, main, also = [], before = [], after }) {
   return step({
     name: `ts-${name}`,
     files: () => [
@@ -158,7 +165,7 @@ function compile(name, { project, sources, from, to, main, also = [], after }) {
     async make() {
       say(`compiling ${from} to ${to}`);
       await runBin('typescript/bin/tsc', ['-p', project], { quiet: true });
-      for (const folder of after ? ['.cache/tsc/lib', to] : [to]) removeOrphans(from, folder);
+      for (const folder of [...before, to]) removeOrphans(from, folder);
       await after?.();
     },
   });
@@ -207,6 +214,44 @@ const addon = step({
     await run(process.execPath, ['-e', `require(${JSON.stringify(at(addonFile))})`], {
       quiet: true,
     });
+  },
+});
+
+// Over the very objects that are in the addon.
+const benchPrograms = step({
+  name: 'bench-programs',
+  files: () => [
+    ...filesUnder(['bench/native', 'deps/iotkit/src', 'deps/iotkit/include'], /\.(c|h)$/),
+    'native/flags.json',
+  ],
+  also: () => [process.env.CC ?? '', packageVersion('node-api-headers')],
+  products: ['.cache/bench/alone', '.cache/bench/floor.node'],
+  async make() {
+    say('compiling the C programs of the bench');
+    const cc = process.env.CC?.split(' ') ?? ['cc'];
+    const flags = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-D_GNU_SOURCE'];
+    const compile = (product, args, libraries = []) =>
+      run(
+        cc[0],
+        [...cc.slice(1), ...flags, '-o', at('.cache/bench', product), ...args, ...libraries],
+        {
+          quiet: true,
+        },
+      );
+    const source = (name) => at('bench/native', name);
+    fs.mkdirSync(at('.cache/bench'), { recursive: true });
+    const library = at('build/Release/iotkit.a');
+    await compile(
+      'alone',
+      ['-I', at('deps/iotkit/include'), source('alone.c'), library],
+      ['-lpthread', '-ldl'],
+    );
+    const shared = process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : [];
+    await compile('floor.node', [
+      ...['-shared', '-fPIC', ...shared, '-I', at('node_modules/node-api-headers/include')],
+      ...['floor.c', 'floor_addon.c'].map(source),
+      '-ldl',
+    ]);
   },
 });
 

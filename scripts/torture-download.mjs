@@ -14,8 +14,11 @@ import { isExcused, planOf } from './torture/plan.mjs';
 import { Run, RunFailed } from './torture/run.mjs';
 
 const PRODUCT_KEY = 'a1Torture';
-/** Of the file, on average. */
-const MOST_AGAIN = 0.05;
+/**
+ * Bytes sent again for each request that was broken off, on average. What a dead program had not read yet lies in
+ * the sockets' buffers, and on a machine with other work that is more: 20 KiB when idle, 80 at a load of 15.
+ */
+const MOST_AGAIN = 128 * 1024;
 
 await command(async () => {
   const { values } = parseArgs({
@@ -37,6 +40,9 @@ await command(async () => {
   );
   if (!summarize(results, seed)) process.exitCode = 1;
 });
+// Node.js never answers some writes of a TLS socket whose connection is broken beneath it, and spins for ever when
+// it waits for them on its way out (Environment::CleanupHandles). All that was started has ended by now.
+process.exit();
 
 function whole(text) {
   if (/^\d{1,10}$/.test(text)) return Number(text);
@@ -112,11 +118,11 @@ function summarize(results, seed) {
     `${sum(({ kills }) => kills)} programs killed, ${sum(({ requests }) => requests)} requests answered, ` +
       `${sum(({ plan }) => plan.kills.filter(({ damage }) => damage.length > 0).length)} times files spoilt`,
   );
-  const judged = ended.filter(({ plan }) => !isExcused(plan));
-  const again = average(judged);
+  const judged = ended.filter(({ plan, hasDoubted }) => !hasDoubted && !isExcused(plan));
+  const again = againOf(judged);
   console.log(
-    `fetched again, of the file, on average over the ${judged.length} runs without damage, forced restarts and ` +
-      `several connections: ${percent(again)} (at most ${percent(MOST_AGAIN)})`,
+    `fetched again for each request that was broken off, over the ${judged.length} runs without damage, forced ` +
+      `restarts, refused ranges and several connections: ${kib(again)} (at most ${kib(MOST_AGAIN)})`,
   );
   if (failed.length > 0) {
     console.log(
@@ -127,11 +133,18 @@ function summarize(results, seed) {
   return failed.length === 0 && again <= MOST_AGAIN;
 }
 
-function average(results) {
-  const total = results.reduce((sum, { again, plan }) => sum + again / plan.size, 0);
-  return results.length === 0 ? 0 : total / results.length;
+/** Bytes, for each request but the first of a run. */
+function againOf(results) {
+  const sum = (of) => results.reduce((total, each) => total + of(each), 0);
+  return (
+    sum(({ again }) => again) /
+    Math.max(
+      1,
+      sum(({ requests }) => requests - 1),
+    )
+  );
 }
 
-function percent(share) {
-  return `${(100 * share).toFixed(2)} %`;
+function kib(bytes) {
+  return `${(bytes / 1024).toFixed(1)} KiB`;
 }

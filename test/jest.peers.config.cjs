@@ -1,4 +1,5 @@
 'use strict';
 
-// `npm run test:peers`: against a real mosquitto, nginx, squid and tinyproxy, which have to be installed.
+// `npm run test:peers`: against a real mosquitto, nginx, squid and tinyproxy, RAUC, SWUpdate, Mender and
+// libubootenv, which have to be installed.
 module.exports = require('./jest.only.cjs')('peers');

@@ -1,8 +1,10 @@
 /**
- * A gateway, as a service that runs for months: it keeps the firmware of the machines around it,
- * each of which the platform knows by an identity of its own.
+ * A gateway, as a service that runs for months: the machines around it have identities of their own at
+ * the platform and no connection. It logs them in over its own, and keeps their firmware current.
  *
- *   start, with or without a network → report each machine's version → install what is announced
+ *   start, with or without a network → put the machines into the topology → log them in
+ *   for each → report its version → install what is announced
+ *   meanwhile: settings that the platform pushes are kept in a file; the platform may ask for a status (RRPC)
  *   SIGTERM → stop; the next start goes on in the middle of the image
  *
  * A failure that the program cannot mend ends it, so that its supervisor (systemd, a container)
@@ -10,22 +12,38 @@
  */
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { type OpenOptions, open, setMaxDownloads, type Upgrade } from 'iotkit-ota';
+import {
+  type Device,
+  type OpenOptions,
+  open,
+  type SubDevice,
+  type SubDeviceIdentity,
+  setMaxDownloads,
+  type Upgrade,
+} from 'iotkit-ota';
 
-const USAGE = `usage: gateway MACHINES.json DIRECTORY
-  Keeps the firmware of some machines current, in a folder of DIRECTORY for each.
-  MACHINES.json: a list of the options of open(), such as
-    [{ "productKey": "…", "deviceName": "press", "deviceSecret": "…", "region": "cn-shanghai" }]
+const USAGE = `usage: gateway SETTINGS.json DIRECTORY
+  Keeps the firmware of the machines of a gateway current, in a folder of DIRECTORY for each.
+  SETTINGS.json: the options of open() for the gateway, and its machines:
+    { "gateway": { "productKey": "…", "deviceName": "hub", "deviceSecret": "…", "region": "cn-shanghai" },
+      "machines": [{ "productKey": "…", "deviceName": "press", "deviceSecret": "…" }] }
 exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed, 2 wrong usage
 `;
 
+interface Settings {
+  readonly gateway: OpenOptions;
+  readonly machines: readonly SubDeviceIdentity[];
+}
+
 const FACTORY_VERSION = '1.0.0';
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 type Level = 'debug' | 'info' | 'warn' | 'error';
 
 /** One line of JSON for each thing that happens; a pino logger would do as well. */
-function write(level: Level, { err, ...details }: { err?: unknown }, message: string): void {
+function write(level: Level, given: object, message: string): void {
+  const { err, ...details }: { readonly err?: unknown } = given;
   const error = err instanceof Error ? { error: err.message } : {};
   const time = new Date().toISOString();
   process.stdout.write(`${JSON.stringify({ time, level, message, ...details, ...error })}\n`);
@@ -75,18 +93,72 @@ async function update(upgrade: Upgrade, folder: string, signal: AbortSignal): Pr
   }
 }
 
-async function keepCurrent(options: OpenOptions, folder: string, stop: AbortSignal): Promise<void> {
+/** Until it is stopped, or the machine is deleted from the platform. */
+async function keepCurrent(machine: SubDevice, folder: string, stop: AbortSignal): Promise<void> {
   await mkdir(folder, { recursive: true });
-  // For a day the network may be away without that being a failure.
-  const fetch = { patience: DAY_MS, ...options.fetch };
-  await using device = open({ ...options, fetch, logger });
-  // Waits for the first connection. The platform answers with the upgrade that is unfinished.
-  await device.ota.reportVersion(await versionIn(folder), { signal: stop });
-  for await (const upgrade of device.ota.upgrades({ signal: stop })) {
-    if (await update(upgrade, folder, stop)) {
-      await device.ota.reportVersion(upgrade.version, { signal: stop });
+  // The platform answers with the upgrade that is unfinished.
+  await machine.ota.reportVersion(await versionIn(folder));
+  for await (const upgrade of machine.ota.upgrades({ signal: stop })) {
+    if (await update(upgrade, folder, stop)) await machine.ota.reportVersion(upgrade.version);
+  }
+}
+
+/** The machines that are logged in; those that the platform refuses are logged, and left out. */
+async function logIn(
+  { gateway }: Device,
+  machines: readonly SubDeviceIdentity[],
+  signal: AbortSignal,
+): Promise<SubDevice[]> {
+  // However long it takes until there is a network.
+  const patience = { timeout: HOUR_MS, signal };
+  const known = new Set((await gateway.topology(patience)).map(({ deviceName }) => deviceName));
+  const missing = machines.filter(({ deviceName }) => !known.has(deviceName));
+  if (missing.length > 0) await gateway.addTopology(missing, patience);
+  const outcomes = await gateway.loginAll(machines, patience);
+  return outcomes.flatMap((outcome, i) => {
+    if (outcome.status === 'fulfilled') return [outcome.value];
+    const { deviceName } = machines[i] as SubDeviceIdentity;
+    logger.error({ err: outcome.reason, deviceName }, 'not logged in');
+    return [];
+  });
+}
+
+/** The newest settings that the platform has for the gateway, in a file. */
+async function keepSettings(device: Device, directory: string, signal: AbortSignal): Promise<void> {
+  for await (const change of device.config.changes({ signal })) {
+    try {
+      await change.save(path.join(directory, 'settings.json'));
+      await change.accept();
+    } catch (error) {
+      signal.throwIfAborted();
+      await change.reject(500, String(error));
     }
   }
+}
+
+/** What the platform may ask: each machine's state and version. */
+async function statusOf(machines: readonly SubDevice[], directory: string): Promise<string> {
+  const entries = machines.map(async ({ deviceName, state }) => {
+    const version = await versionIn(path.join(directory, deviceName));
+    return [deviceName, { state, version }] as const;
+  });
+  return JSON.stringify(Object.fromEntries(await Promise.all(entries)));
+}
+
+async function run(settings: Settings, directory: string, stop: AbortSignal): Promise<void> {
+  // For a day the network may be away without that being a failure.
+  const fetch = { patience: DAY_MS, ...settings.gateway.fetch };
+  await using device = open({ ...settings.gateway, fetch, logger });
+  device.gateway.on('change', (change) => logger.info(change, 'topology changed'));
+  const machines = await logIn(device, settings.machines, stop);
+  using _status = await device.onRpc(() => statusOf(machines, directory));
+  logger.info({ machines: machines.length }, 'ready');
+  await Promise.all([
+    keepSettings(device, directory, stop),
+    ...machines.map((machine) =>
+      keepCurrent(machine, path.join(directory, machine.deviceName), stop),
+    ),
+  ]);
 }
 
 async function main([file, directory]: readonly string[]): Promise<number> {
@@ -97,20 +169,16 @@ async function main([file, directory]: readonly string[]): Promise<number> {
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => stop.abort());
   setMaxDownloads(1); // the line is thin: one after the other
-  const machines: readonly OpenOptions[] = JSON.parse(await readFile(file, 'utf8'));
-  let failures = 0;
-  const running = machines.map(async (options) => {
-    try {
-      await keepCurrent(options, path.join(directory, options.deviceName), stop.signal);
-    } catch (error) {
-      if (stop.signal.aborted) return;
-      failures += 1;
-      logger.error({ err: error }, 'failed');
-      stop.abort();
-    }
-  });
-  await Promise.all(running);
-  return failures === 0 ? 0 : 1;
+  const settings: Settings = JSON.parse(await readFile(file, 'utf8'));
+  try {
+    await mkdir(directory, { recursive: true });
+    await run(settings, directory, stop.signal);
+  } catch (error) {
+    if (stop.signal.aborted) return 0;
+    logger.error({ err: error }, 'failed');
+    return 1;
+  }
+  return 0;
 }
 
 main(process.argv.slice(2)).then((code) => {

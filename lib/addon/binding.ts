@@ -41,8 +41,18 @@ export interface NativeTls {
  * `deferred`: whom to trust is read when the first connection needs it, on that connection's
  * thread, and may be set until then.
  */
-export interface NativeTlsOptions extends Omit<CheckedTls, 'also'> {
+export interface NativeTlsOptions extends Omit<CheckedTls, 'also' | 'sign'> {
   readonly deferred: boolean;
+  /** Both or none: a handshake needs a signature, which giveSignature() or failSignature() answers. */
+  readonly onSign?: (
+    id: number,
+    scheme: number,
+    data: ArrayBuffer,
+    messageBits: number,
+    message: ArrayBuffer,
+  ) => void;
+  /** It needs it no longer. */
+  readonly onCancel?: (id: number) => void;
 }
 
 declare const keysBrand: unique symbol;
@@ -84,6 +94,8 @@ export interface NativeDeviceOptions {
   readonly connectTimeoutMs: number;
   readonly reconnectMinMs: number;
   readonly reconnectMaxMs: number;
+  /** 0: any number. */
+  readonly connectsPerMinute: number;
   /** An empty string means: no will. */
   readonly willTopic: string;
   readonly willPayload: Uint8Array;
@@ -159,13 +171,19 @@ export interface NativeSignature {
 
 export interface NativeDownloadOptions {
   readonly resume: boolean;
+  /** Copies what another download of the process fetches, or makes hard links of it; of files alone. */
+  readonly share: boolean | 'link';
   /** Of the image, or of each file in their order. */
   readonly signatures: readonly (NativeSignature | undefined)[];
 }
 
+/** `enum iotkit_made`: how the files of a download came to be. */
+export const madeBy = [undefined, 'copied', 'cloned', 'linked'] as const;
+
 /** What a download is doing, as its threads report it; it begins `queued`. */
 export type NativePhase =
   | 'queued'
+  | 'sharing'
   | 'proving'
   | 'downloading'
   | 'retrying'
@@ -229,7 +247,8 @@ export interface NativeJob {
     targets: readonly NativeTarget[],
     options: NativeDownloadOptions,
     onProgress: (received: number, resumed: number) => void,
-    onEnd: (errno: number, detail: string) => void,
+    /** `made`: an index of {@link madeBy}; default 0. */
+    onEnd: (errno: number, detail: string, made?: number) => void,
     onPhase: NativeOnPhase,
   ): NativeFileDownload | Failure;
   chunks(
@@ -239,18 +258,46 @@ export interface NativeJob {
   ): NativeChunkDownload | Failure;
 }
 
+/** A sub-device's identity; an empty string means: not set. */
+export interface NativeSubDevice {
+  readonly productKey: string;
+  readonly deviceName: string;
+  readonly deviceSecret?: string;
+  readonly clientId?: string;
+  readonly signMethod?: number;
+  readonly keepSession?: boolean;
+}
+
+/** `GatewayRequest` of native/device/gateway.h. */
+export const gatewayRequests = { add: 0, delete: 1, found: 2, register: 3, get: 4 } as const;
+
+/** `enum iotkit_gateway_event_type`, from 1 on. */
+export const subDeviceEvents = [
+  'loggedIn',
+  'refused',
+  'loggedOut',
+  'kicked',
+  'disabled',
+  'enabled',
+  'deleted',
+  'created',
+  'addWanted',
+  'permit',
+] as const;
+
+/** `channel`: a sub-device's, as openChannel() has named it; default 0: the device's own. */
 export interface NativeDevice {
-  /** The packet id, or a negative error. */
-  reportVersion(version: string, module: string): number;
-  reportProgress(step: number, desc: string, module: string): number;
+  /** The packet id, 0: of a sub-device, it is kept until that is logged in; or a negative error. */
+  reportVersion(version: string, module: string, channel?: number): number;
+  reportProgress(step: number, desc: string, module: string, channel?: number): number;
   /** The request's id, or a negative error. */
-  request(module: string): string | number;
+  request(module: string, channel?: number): string | number;
   /** The request's id, or a negative error. */
-  requestConfig(): string | number;
+  requestConfig(channel?: number): string | number;
   /** 0, or a negative error. */
-  answerConfig(pushId: string, code: number, message: string): number;
+  answerConfig(pushId: string, code: number, message: string, channel?: number): number;
   /** The request's id, or a negative error. */
-  requestTime(): string | number;
+  requestTime(channel?: number): string | number;
   /** The packet id, 0 with QoS 0, or a negative error. The payload is not used after the return. */
   publish(topic: string, payload: string | Uint8Array, qos: number, retain: boolean): number;
   /**
@@ -266,6 +313,22 @@ export interface NativeDevice {
   close(): void;
   ref(): void;
   unref(): void;
+}
+
+/** A connection of the addon's own, which may be a gateway's. */
+export interface NativeGateway extends NativeDevice {
+  /** Messages come, but the broker is not asked. 0, or a negative error. `id` is the caller's, and new. */
+  listen(id: number, filter: string): number;
+  /** Asks the broker in this connection alone: the packet id, or a negative error. */
+  ask(filter: string, qos: number): number;
+  /** Of {@link gatewayRequests}: the request's id, or a negative error. */
+  askGateway(what: number, devices: readonly NativeSubDevice[]): string | number;
+  /** 0, or a negative error. */
+  login(devices: readonly NativeSubDevice[]): number;
+  logout(devices: readonly NativeSubDevice[]): number;
+  /** Of a sub-device that login() has taken; `channel` is the caller's, new and not 0. 0, or a negative error. */
+  openChannel(channel: number, productKey: string, deviceName: string): number;
+  closeChannel(channel: number): void;
 }
 
 /** What a device over a connection of the program's wants sent, in this order. */
@@ -313,8 +376,42 @@ export interface NativeConfigInfo {
   readonly pushed: boolean;
 }
 
-/** What a device reports; the addon looks each function up once, by its name. */
-export interface DeviceListener {
+/** What a channel reports; `channel`: a sub-device's, 0: the device's own. */
+export interface ChannelListener {
+  onUpgrade(job: NativeJob, channel?: number): void;
+  onRefused(errno: number, detail: string, requestId: string, channel?: number): void;
+  onNothing(requestId: string, channel?: number): void;
+  onConfig(job: NativeJob, config: NativeConfigInfo, channel?: number): void;
+  onConfigRefused(errno: number, detail: string, requestId: string, channel?: number): void;
+  onConfigNothing(requestId: string, channel?: number): void;
+  onTime(reading: NativeReading, requestId: string, channel?: number): void;
+  onTimeRefused(errno: number, detail: string, requestId: string, channel?: number): void;
+}
+
+/** What a gateway reports. */
+export interface GatewayListener {
+  /** Four names for each device: product key, device name, secret, id; `''`: there is none. */
+  onGatewayAnswer(
+    requestId: string,
+    errno: number,
+    code: number,
+    message: string,
+    names: readonly string[],
+  ): void;
+  /** `type`: 1 and the index in {@link subDeviceEvents}; `connects`: how many connections there were then. */
+  onSubDevice(
+    type: number,
+    productKey: string,
+    deviceName: string,
+    errno: number,
+    code: number,
+    message: string,
+    connects: number,
+  ): void;
+}
+
+/** What a device reports; the addon calls its methods by their names. */
+export interface DeviceListener extends ChannelListener, GatewayListener {
   onState(
     state: number,
     errno: number,
@@ -331,14 +428,6 @@ export interface DeviceListener {
    * stand one after the other.
    */
   onMessages(heads: ArrayBuffer, topics: readonly string[], payloads: ArrayBuffer): void;
-  onUpgrade(job: NativeJob): void;
-  onRefused(errno: number, detail: string, requestId: string): void;
-  onNothing(requestId: string): void;
-  onConfig(job: NativeJob, config: NativeConfigInfo): void;
-  onConfigRefused(errno: number, detail: string, requestId: string): void;
-  onConfigNothing(requestId: string): void;
-  onTime(reading: NativeReading, requestId: string): void;
-  onTimeRefused(errno: number, detail: string, requestId: string): void;
   /** The last call. */
   onClosed(): void;
 }
@@ -347,7 +436,7 @@ export interface Binding {
   readonly version: string;
   /** The published C API, function by function. */
   readonly sdk: NativePublished;
-  openDevice(options: NativeDeviceOptions, listener: DeviceListener): NativeDevice | Failure;
+  openDevice(options: NativeDeviceOptions, listener: DeviceListener): NativeGateway | Failure;
   attachDevice(
     options: NativeAttachOptions,
     listener: DeviceListener,
@@ -360,9 +449,14 @@ export interface Binding {
   ): NativeRegistration | Failure;
   parseJob(json: string, fetch: NativeFetchOptions): NativeJob | Failure;
   createTls(options: NativeTlsOptions): NativeTls | Failure;
+  /** An id of before, or of nobody, changes nothing. */
+  giveSignature(id: number, signature: Uint8Array): void;
+  failSignature(id: number, reason: string): void;
   createKeys(pem: string): NativeKeys | Failure;
   tlsSource(): string | null;
   setMaxDownloads(count: number): void;
+  /** Of the process: whether downloads that begin from now on digest on a second thread. At first not. */
+  setDigestsBeside(beside: boolean): void;
   /** Of all downloads of the process; 0: no limit. */
   setBandwidthLimit(bytesPerSecond: number): void;
   stats(): Stats;

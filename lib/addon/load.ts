@@ -1,5 +1,6 @@
 /** The one file that loads the addon. */
 import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { conflict } from '../base/arguments';
 import { IotkitError } from '../base/errors';
@@ -47,7 +48,14 @@ function fail(search: Search): never {
   throw Object.assign(error, { code: 'ERR_ADDON_NOT_FOUND' });
 }
 
+/**
+ * With so many processors one is likely to be idle, so that a download is faster when a second thread
+ * digests. With fewer, handing each block to another thread costs more than it gains.
+ */
+const CORES_FOR_TWO_THREADS = 4;
+
 export const native: Binding = load();
+native.setDigestsBeside(availableParallelism() >= CORES_FOR_TWO_THREADS);
 
 /** The published C API; `sdk` is the name users import it by. */
 export const published: NativePublished = native.sdk;

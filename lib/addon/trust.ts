@@ -4,6 +4,7 @@ import type { CheckedTls } from '../options/tls';
 import type { NativeKeys, NativeTls } from './binding';
 import { readDefaultCa } from './ca-list';
 import { native, unwrap } from './load';
+import { signer } from './signer';
 
 const contexts = new Map<string, WeakRef<NativeTls>>();
 const forget = new FinalizationRegistry<string>((key) => {
@@ -48,20 +49,22 @@ export function tlsContext(
   options: CheckedTls,
   { optional = false, isShared = true }: { readonly optional?: boolean; isShared?: boolean } = {},
 ): NativeTls | undefined {
-  const key = keyOf(options);
-  const known = isShared ? contexts.get(key)?.deref() : undefined;
+  // A function that signs has no value that two sets of options could be compared by.
+  const key = isShared && options.sign === undefined ? keyOf(options) : undefined;
+  const known = key === undefined ? undefined : contexts.get(key)?.deref();
   if (known === undefined && optional && native.tlsSource() === null) return undefined;
   const context = known ?? create(options);
-  if (isShared && known === undefined) remember(context, key);
+  if (key !== undefined && known === undefined) remember(context, key);
   if (!optional && withoutList.has(context)) provideTrust();
   return context;
 }
 
 // Reading the runtime's list takes some 50 ms, which the thread of a connection has and the caller
 // has not. What the user gave is read at once, because it may be wrong.
-function create({ also, ...options }: CheckedTls): NativeTls {
+function create({ also, sign, ...options }: CheckedTls): NativeTls {
   const deferred = options.ca === '';
-  const made = unwrap(native.createTls({ ...options, deferred }));
+  const signs = sign && signer(sign, { give: native.giveSignature, fail: native.failSignature });
+  const made = unwrap(native.createTls({ ...options, deferred, ...signs }));
   if (deferred) withoutList.set(made, also);
   return made;
 }

@@ -89,12 +89,9 @@ export function integer(
   value: unknown,
   { min, max }: { readonly min: number; readonly max: number },
 ): number {
-  const expected = `a whole number from ${min} to ${max}`;
-  if (typeof value !== 'number') throw wrongType(name, expected, value);
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw outOfRange(name, expected, value);
-  }
-  return value;
+  const isNumber = typeof value === 'number';
+  if (isNumber && Number.isInteger(value) && value >= min && value <= max) return value;
+  throw (isNumber ? outOfRange : wrongType)(name, `a whole number from ${min} to ${max}`, value);
 }
 
 /** true or false, and nothing that counts as one of them. */
@@ -139,9 +136,9 @@ export function options<T extends object>(
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw wrongType(name, 'an object', value);
   }
-  const known: ReadonlySet<string> = new Set(keys);
+  const known: readonly string[] = keys;
   for (const key of Object.keys(value)) {
-    if (!known.has(key)) {
+    if (!known.includes(key)) {
       throw conflict(`${name} has no option ${key}; its options are ${keys.join(', ')}`);
     }
   }

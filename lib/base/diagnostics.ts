@@ -32,10 +32,17 @@ export const tracingNames = {
   download: 'iotkit-ota:download',
 } as const;
 
-const tracing: { readonly [K in keyof typeof tracingNames]: TracingChannel } = {
-  connect: tracingChannel(tracingNames.connect),
-  download: tracingChannel(tracingNames.download),
-};
+/**
+ * Held, so that they are not collected, and asked for anew whenever they are used: where a channel of the
+ * same name was collected before, Node.js 20 may forget the one that is held, and whoever subscribes then gets another.
+ */
+const held = new Map<string, Channel | TracingChannel>();
+
+function present<C extends Channel | TracingChannel>(ask: (name: string) => C, name: string): C {
+  const found = ask(name);
+  held.set(name, found);
+  return found;
+}
 
 /**
  * Calls `call`, and publishes when it begins and how it ends. What stores are bound to the channel
@@ -46,7 +53,7 @@ export function traced<T>(
   context: object,
   call: () => Promise<T>,
 ): Promise<T> {
-  const traces = tracing[key];
+  const traces = present(tracingChannel, tracingNames[key]);
   return isHeard(traces) ? traces.tracePromise(call, context) : call();
 }
 
@@ -57,20 +64,11 @@ function isHeard({ start, end, asyncStart, asyncEnd, error }: TracingChannel): b
 
 export type ChannelKey = keyof typeof channelNames;
 
-const channels: { readonly [K in ChannelKey]: Channel } = {
-  state: channel(channelNames.state),
-  upgrade: channel(channelNames.upgrade),
-  refused: channel(channelNames.refused),
-  downloadStart: channel(channelNames.downloadStart),
-  downloadState: channel(channelNames.downloadState),
-  downloadRetry: channel(channelNames.downloadRetry),
-  downloadEnd: channel(channelNames.downloadEnd),
-};
-
 /**
  * Publishes if anybody listens. The types of the events are in device/events.ts, which may know the
  * objects in them.
  */
 export function publish(key: ChannelKey, event: object): void {
-  if (channels[key].hasSubscribers) channels[key].publish(event);
+  const to = present<Channel>(channel, channelNames[key]);
+  if (to.hasSubscribers) to.publish(event);
 }

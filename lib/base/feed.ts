@@ -77,6 +77,10 @@ export class Feed<T> implements Iteration<T> {
   next(): Promise<IteratorResult<T, undefined>> {
     // A value that is taken now would be lost: whoever has aborted looks at none.
     this.#failIfAborted();
+    if (this.#waiters.length === 0 && this.#ending !== 'ended') {
+      const value = this.#source.take();
+      if (value !== undefined) return Promise.resolve({ done: false, value });
+    }
     return new Promise((resolve, reject) => {
       if (this.#failed) {
         this.#failed = false;

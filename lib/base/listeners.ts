@@ -8,11 +8,13 @@ export interface Subscription extends Disposable {
 
 /** By event, those who listen. `Events` says what each event hands to its listeners. */
 export class Listeners<Events extends object> {
-  readonly #byEvent = new Map<keyof Events, Set<{ readonly call: (value: never) => void }>>();
+  /** undefined: nobody has listened yet. */
+  #byEvent: Map<keyof Events, Set<{ readonly call: (value: never) => void }>> | undefined;
 
   /** A function that is added twice is called twice. */
   add<K extends keyof Events>(event: K, call: (value: Events[K]) => void): Subscription {
     const listener = { call };
+    this.#byEvent ??= new Map();
     const listeners = this.#byEvent.get(event) ?? new Set();
     this.#byEvent.set(event, listeners.add(listener));
     const off = (): void => {
@@ -22,12 +24,12 @@ export class Listeners<Events extends object> {
   }
 
   has(event: keyof Events): boolean {
-    return (this.#byEvent.get(event)?.size ?? 0) > 0;
+    return (this.#byEvent?.get(event)?.size ?? 0) > 0;
   }
 
   /** Calls those who listen now, in the order in which they were added, but none that has ended since. */
   emit<K extends keyof Events>(event: K, value: Events[K]): void {
-    const listeners = this.#byEvent.get(event);
+    const listeners = this.#byEvent?.get(event);
     for (const listener of [...(listeners ?? [])]) {
       if (listeners?.has(listener)) callBack(listener.call as (value: Events[K]) => void, value);
     }

@@ -7,17 +7,37 @@ interface Command {
 }
 
 const commands: Readonly<Record<string, () => Command>> = {
+  agent: () => require('./agent'),
   build: () => require('./build'),
+  confirm: () => ({ main: slots().commandOf('confirm') }),
+  consent: () => require('./consent'),
+  delta: () => require('./delta'),
   doctor: () => require('./doctor'),
+  download: () => require('./download'),
+  install: () => require('./install'),
+  rollback: () => ({ main: slots().commandOf('rollback') }),
+  status: () => ({ main: slots().commandOf('status') }),
 };
 
 const usage = `Usage: iotkit-ota <command> [options]
 
-  build    compile the addon for this machine from the packed sources
-  doctor   check whether updates can work on this machine
+  agent     keep this machine up to date, from a configuration file alone
+  build     compile the addon for this machine from the packed sources
+  confirm   confirm what runs
+  consent   show what waits for a user's consent, and answer
+  delta     make, show and apply the difference between two images
+  doctor    check whether updates can work on this machine
+  download  an image from a URL, resumed and verified
+  install   an image from a file or a URL, as the agent would
+  rollback  let the next start take the other slot
+  status    what runs, what starts next, how far the last update has come
 
 iotkit-ota <command> --help says more.
 `;
+
+function slots(): typeof import('./slots') {
+  return require('./slots');
+}
 
 async function main([name = '--help', ...args]: string[]): Promise<number> {
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
@@ -31,8 +51,13 @@ main(process.argv.slice(2)).then(
   (code) => {
     process.exitCode = code;
   },
-  (error: Error & { code?: unknown }) => {
-    process.stderr.write(`iotkit-ota: ${error.message}\n`);
-    process.exitCode = String(error.code).startsWith('ERR_PARSE_ARGS') ? 2 : 1;
+  (error: Error) => {
+    const { errorJson, exitCodeOf }: typeof import('./exit-codes') = require('./exit-codes');
+    if (process.argv.includes('--json')) {
+      console.log(JSON.stringify({ schema: 1, ok: false, error: errorJson(error) }));
+    } else {
+      process.stderr.write(`iotkit-ota: ${error.message}\n`);
+    }
+    process.exitCode = exitCodeOf(error);
   },
 );

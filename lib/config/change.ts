@@ -13,7 +13,7 @@ import {
 import { IotkitError } from '../base/errors';
 import { abortable, throwIfAborted } from '../base/signals';
 import { Consumption, type ConsumptionHost } from '../download/consumption';
-import { type CheckedConsumption, DEFAULT_CHUNK_SIZE } from '../download/options';
+import { type CheckedConsumption, SMALL_CHUNK_SIZE } from '../download/options';
 import { type CheckedTargets, checkTargets, type FileTarget, type Path } from '../download/targets';
 import { jsonOf, textOf } from './content';
 
@@ -233,7 +233,7 @@ export class ConfigChange {
 
   async #fetch(signal: AbortSignal | undefined): Promise<Uint8Array> {
     const chunks: Uint8Array[] = [];
-    const options = { ...consumptionOf(signal), chunkSize: DEFAULT_CHUNK_SIZE, recycle: false };
+    const options = { ...consumptionOf(signal), chunkSize: SMALL_CHUNK_SIZE, recycle: false };
     for await (const chunk of this.#consumption.chunks(options)) chunks.push(chunk);
     return Buffer.concat(chunks);
   }
@@ -267,8 +267,11 @@ function consumptionOf(signal: AbortSignal | undefined): CheckedConsumption {
   return {
     signal,
     onProgress: undefined,
+    base: undefined,
+    onBase: undefined,
     reportUpTo: 0,
     resume: false,
+    share: false,
     signature: undefined,
     signatures: new Map(),
   };

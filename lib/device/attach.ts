@@ -8,6 +8,7 @@ import { AttachedConnection } from './attached-connection';
 import { Device } from './device';
 import { clockOf, nativeFetch } from './fetch';
 import { logDevice } from './logger';
+import { listenerOf } from './parts';
 
 /**
  * A device over a connection of the program's: see {@link attach}. Its `ota`, `config` and `time()` are
@@ -60,13 +61,16 @@ export function attach(options: AttachOptions): AttachedDevice {
   const nativeOptions = { ...names, ...nativeFetch(fetch, verify, true) };
   const messages = checkMessages(undefined, { isPlatform: false, isPersistent: false });
   let connection: AttachedConnection | undefined;
-  const open = (listener: DeviceListener): NativeDevice => {
+  const open = (given: DeviceListener): NativeDevice => {
+    const listener = listenerOf(given);
     connection = new AttachedConnection(transport, listener, (calls) =>
       unwrap(native.attachDevice(nativeOptions, listener, calls)),
     );
     return connection;
   };
-  const device = new Device(names, { verify, messages }, open, clockOf(fetch, nativeOptions.fetch));
+  const device = new Device(names, { verify, messages }, open, {
+    setCertificateTime: clockOf(fetch, nativeOptions.fetch),
+  });
   device.unref();
   if (logger !== undefined) logDevice(device, device.listeners, logger);
   try {

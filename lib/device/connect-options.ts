@@ -50,6 +50,11 @@ export interface ReconnectOptions {
   readonly min?: number | undefined;
   /** Upper bound of every wait, milliseconds, 1-3,600,000. Default 60,000. */
   readonly max?: number | undefined;
+  /**
+   * So often it signs in within a minute, 0-10; then it waits for the rest of that minute. 0: any number. Default:
+   * 5 with `region` or `instanceId`, which is what the platform takes of a device; otherwise 0.
+   */
+  readonly perMinute?: number | undefined;
 }
 
 /** Who the device is, by its secret, and how it behaves. */
@@ -211,6 +216,8 @@ export interface CheckedFirst {
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 30_000;
 const DEFAULT_ATTEMPT_TIMEOUT_MS = 15_000;
+/** That the platform takes of a device. */
+const CONNECTS_PER_MINUTE = 5;
 /** Bit of `ext` in the client id. */
 const CUSTOM_RPC = 1;
 const signMethods = ['hmacsha256', 'hmacsha1', 'hmacmd5'] as const;
@@ -282,7 +289,7 @@ function checkDevice(options: AnyOptions, environment: Environment): CheckedOpen
     options.reconnect?.max,
     Math.max(60_000, reconnectMinMs),
   );
-  checkOptions('reconnect', options.reconnect, ['min', 'max']);
+  checkOptions('reconnect', options.reconnect, ['min', 'max', 'perMinute']);
   notBelow('reconnect.max', reconnectMaxMs, 'reconnect.min', reconnectMinMs);
   const tls = checkTls(options.tls);
   const place = checkPlaceOf(who, options, tls);
@@ -295,6 +302,11 @@ function checkDevice(options: AnyOptions, environment: Environment): CheckedOpen
   );
   const cleanSession = flag('cleanSession', orElse(options.cleanSession, true));
   const isPlatform = options.region !== undefined || options.instanceId !== undefined;
+  const connectsPerMinute = integer(
+    'reconnect.perMinute',
+    orElse(options.reconnect?.perMinute, isPlatform ? CONNECTS_PER_MINUTE : 0),
+    { min: 0, max: 10 },
+  );
   const messages = checkMessages(options.messages, { isPlatform, isPersistent: !cleanSession });
   return {
     ...{ productKey, deviceName, deviceSecret, deviceToken, clientId },
@@ -316,6 +328,7 @@ function checkDevice(options: AnyOptions, environment: Environment): CheckedOpen
     attemptTimeoutMs,
     reconnectMinMs,
     reconnectMaxMs,
+    connectsPerMinute,
     ...checkWill(options.will, isPlatform),
     ext: messages.customRpc ? CUSTOM_RPC : 0,
     messages,

@@ -1,12 +1,14 @@
 // Tested by test/integration/refusal.test.ts
 /** open() and connect(): from options to a device. */
+import { isDeepStrictEqual } from 'node:util';
 import type { NativeDeviceOptions } from '../addon/binding';
 import { native, unwrap } from '../addon/load';
 import { prepareTrust, tlsContext } from '../addon/trust';
 import { traced } from '../base/diagnostics';
 import { IotkitError } from '../base/errors';
 import { throwIfAborted, whenAborted } from '../base/signals';
-import { registerPatiently, signMethodNumbers } from '../identity/registration';
+import { registerPatiently } from '../identity/registration';
+import { signMethodNumbers } from '../identity/who';
 import {
   type CheckedFirst,
   type CheckedOpen,
@@ -19,6 +21,7 @@ import { Device } from './device';
 import type { ConnectTrace } from './events';
 import { clockOf, nativeFetch } from './fetch';
 import { logDevice } from './logger';
+import { type DeviceRules, listenerOf } from './parts';
 
 /**
  * Makes a device that connects as soon as it can, and again whenever the connection is lost, without
@@ -96,14 +99,27 @@ async function identified(
 
 function openDevice(checked: CheckedOpen): Device {
   const options = nativeOptions(checked);
+  const { logger } = checked;
+  const log = logger && ((logged: Device) => logDevice(logged, logged.listeners, logger));
   const device = new Device(
     checked,
-    checked,
-    (listener) => unwrap(native.openDevice(options, listener)),
-    clockOf(checked.fetch, options.fetch),
+    rulesOf(checked),
+    (listener) => unwrap(native.openDevice(options, listenerOf(listener))),
+    { setCertificateTime: clockOf(checked.fetch, options.fetch), onSubDevice: log },
   );
-  if (checked.logger !== undefined) logDevice(device, device.listeners, checked.logger);
+  log?.(device);
   return device;
+}
+
+/** Those of the last device that have no function of the program's in them. */
+let lastRules: DeviceRules | undefined;
+
+/** Devices with the same rules, as thousands of one program have, share them. */
+function rulesOf({ verify: { newerOnly, allowVersion }, messages }: CheckedOpen): DeviceRules {
+  const rules = { verify: { newerOnly, allowVersion }, messages };
+  if (allowVersion !== undefined) return rules;
+  if (!isDeepStrictEqual(rules, lastRules)) lastRules = rules;
+  return lastRules ?? rules;
 }
 
 function nativeOptions(given: CheckedOpen): NativeDeviceOptions {
@@ -134,20 +150,22 @@ async function firstConnection(
   end: number,
 ): Promise<void> {
   const states = device.states();
-  let last = new IotkitError('ERR_CONNECT_TIMEOUT', `no answer within ${connectTimeoutMs} ms`);
+  let last: IotkitError | undefined;
+  const failure = (): IotkitError =>
+    last ?? new IotkitError('ERR_CONNECT_TIMEOUT', `no answer within ${connectTimeoutMs} ms`);
   let abort: (reason: unknown) => void = () => {};
   const aborted = new Promise<never>((_, reject) => {
     abort = reject;
   });
-  const timer = setTimeout(() => abort(last), Math.max(1, end - performance.now()));
+  const timer = setTimeout(() => abort(failure()), Math.max(1, end - performance.now()));
   const stopListening = whenAborted(signal, abort);
   try {
     for (;;) {
       const { value } = await Promise.race([states.next(), aborted]);
-      if (value === undefined) throw last;
+      if (value === undefined) throw failure();
       const { state, error } = value;
       if (state === 'connected') return;
-      if (state === 'closed' || state === 'closing') throw error ?? last;
+      if (state === 'closed' || state === 'closing') throw error ?? failure();
       if (error !== undefined) last = error;
       if (error?.retryable === false) throw error;
     }

@@ -5,37 +5,44 @@
  * process.ts holds what concerns the whole process. It may import every room but sdk.
  */
 import { inspect } from 'node:util';
-import type { DeviceListener, NativeDevice, NativeReading } from '../addon/binding';
-import { abortSignal, callback, options as checkOptions, oneOf } from '../base/arguments';
-import { inThisContext } from '../base/context';
+import type { NativeDevice } from '../addon/binding';
+import { callback, oneOf } from '../base/arguments';
 import { publish } from '../base/diagnostics';
 import { IotkitError } from '../base/errors';
-import { Feed, type Iteration } from '../base/feed';
+import type { Iteration } from '../base/feed';
 import { callBack, Listeners, type Subscription } from '../base/listeners';
-import { RemoteConfig } from '../config/remote-config';
+import type { RemoteConfig } from '../config/remote-config';
+import type { Gateway } from '../gateway/gateway';
+import { DeviceLogs } from '../logs/device-logs';
 import type { Payload } from '../messaging/arguments';
-import {
-  Messaging,
-  type PublishOptions,
-  type RequestOptions,
-  type RpcOptions,
-  type SubscribeOptions,
+import type {
+  PublishOptions,
+  RequestOptions,
+  RpcOptions,
+  SubscribeOptions,
 } from '../messaging/messaging';
-import type { CheckedMessages } from '../messaging/options';
 import type { Reply, RequestBody } from '../messaging/requests';
 import type { RpcHandler } from '../messaging/rpc';
-import type { TopicSubscription } from '../messaging/subscriptions';
-import type { VersionRules } from '../options/verify';
+import type { TopicSubscription } from '../messaging/subscription-feed';
 import type { RunEventMap, UpgradeEventMap } from '../ota/events';
-import { Ota } from '../ota/ota';
-import { ClockWatch, type WrongClock } from '../time/clock-watch';
+import type { Ota } from '../ota/ota';
+import type { WrongClock } from '../time/clock-watch';
+import { checkTimeOptions, type PlatformTime, type TimeOptions } from '../time/platform-time';
 import {
-  checkTimeOptions,
-  type PlatformTime,
-  type TimeOptions,
-  TimeRequests,
-} from '../time/platform-time';
-import { type DeviceState, type StateChange, type StatesOptions, stateNames } from './states';
+  type DeviceNames,
+  type DeviceRules,
+  type OpenNative,
+  Parts,
+  type PartsExtras,
+  withoutUse,
+} from './parts';
+import {
+  type DeviceState,
+  type StateChange,
+  States,
+  type StatesOptions,
+  stateNames,
+} from './states';
 
 /** What {@link Device.on} hands to listeners, by event. */
 export interface DeviceEventMap extends UpgradeEventMap {
@@ -51,16 +58,10 @@ const eventNames = ['upgrade', 'state', 'refused', 'clock'] as const satisfies R
 /** Of the answer to a subscription. */
 const subscriptionErrors: ReadonlySet<string> = new Set(['ERR_MQTT_SUBSCRIBE', 'ERR_TIMEOUT']);
 
-/** What a device keeps to. */
-interface DeviceRules {
-  readonly verify: VersionRules;
-  readonly messages: CheckedMessages;
-}
-
-/** A feed of states, and the change it has not handed out yet. */
-interface StateView {
-  pending: StateChange | undefined;
-  readonly feed: Feed<StateChange>;
+/** What not every device has. */
+interface DeviceExtras extends PartsExtras {
+  /** Hears of each sub-device that the program logs in. */
+  readonly onSubDevice?: ((device: Device) => void) | undefined;
 }
 
 /**
@@ -70,79 +71,90 @@ interface StateView {
  * A connected device keeps the process alive, like a socket; {@link Device.unref} changes that.
  */
 export class Device {
-  /** Version reports, upgrades and progress. */
-  readonly ota: Ota;
-  /** Remote configuration. */
-  readonly config: RemoteConfig;
   /** The key of its product, as given. */
   readonly productKey: string;
   /** Its name within the product, as given. */
   readonly deviceName: string;
+  /** @internal */
+  readonly listeners = new Listeners<DeviceEventMap & RunEventMap>();
+
+  readonly #native: NativeDevice;
+  readonly #rules: DeviceRules;
+  #extras: DeviceExtras;
+  readonly #states = new States();
+  readonly #parts: Parts<SubDevice>;
+  #logs: DeviceLogs | undefined;
+  #subExtras: DeviceExtras | undefined;
+  #closed: Promise<IotkitError | undefined> | undefined;
+  #isGone = false;
+  #onGone: (() => void) | undefined;
+  #ended: Promise<unknown> | undefined;
+  /** Why the client gave up; undefined: it did not. */
+  #reason: IotkitError | undefined;
+  #referenced = true;
+  #operations = 0;
+
+  /** @internal `openNative` opens the connection; it throws what its options cause. */
+  constructor(
+    { productKey, deviceName }: DeviceNames,
+    rules: DeviceRules,
+    openNative: OpenNative,
+    extras: DeviceExtras = {},
+  ) {
+    this.productKey = productKey;
+    this.deviceName = deviceName;
+    this.#rules = rules;
+    this.#extras = extras;
+    this.#parts = new Parts(this, rules, extras);
+    this.#native = openNative(this.#parts);
+    this.#parts.open(this.#native);
+  }
+
+  /** Version reports, upgrades and progress. */
+  get ota(): Ota {
+    return this.#parts.ota;
+  }
+
+  /** Remote configuration. */
+  get config(): RemoteConfig {
+    return this.#parts.config;
+  }
+
+  /** Its log on the platform. */
+  get logs(): DeviceLogs {
+    this.#logs ??= new DeviceLogs(this);
+    return this.#logs;
+  }
+
+  /**
+   * The sub-devices of this device, which is their gateway: their topology, and logging them in. Its
+   * topics are subscribed with the first use.
+   *
+   * @throws {@link IotkitError} `ERR_UNSUPPORTED`: this is a sub-device, or the connection is the program's
+   *   ({@link attach}).
+   */
+  get gateway(): Gateway<SubDevice> {
+    return this.#parts.gateway;
+  }
+
   /**
    * Resolves when the device is closed: with undefined after {@link Device.close}, or with why the
    * connection was given up for good, which only happens when the machine has no means left. Never
    * rejects.
    */
-  readonly closed: Promise<IotkitError | undefined>;
-
-  /** @internal */
-  readonly listeners = new Listeners<DeviceEventMap & RunEventMap>();
-
-  readonly #native: NativeDevice;
-  readonly #time: TimeRequests;
-  readonly #clock = new ClockWatch((wrong) => this.listeners.emit('clock', wrong));
-  readonly #setCertificateTime: ((reading: NativeReading) => void) | undefined;
-  #connects = 0;
-  readonly #messaging: Messaging;
-  readonly #views = new Set<StateView>();
-  readonly #gone: Promise<void>;
-  #resolveGone: () => void = () => {};
-  #ended: Promise<void> = Promise.resolve();
-  /** Why the client gave up; undefined: it did not. */
-  #reason: IotkitError | undefined;
-  #change: StateChange = { state: 'connecting', error: undefined, needsOperator: false };
-  #referenced = true;
-  #operations = 0;
-
-  /**
-   * @internal `openNative` opens the connection; it throws what its options cause.
-   * `setCertificateTime`: the platform's time is asked for after each connect, and goes there.
-   */
-  constructor(
-    { productKey, deviceName }: Pick<Device, 'productKey' | 'deviceName'>,
-    { verify, messages }: DeviceRules,
-    openNative: (listener: DeviceListener) => NativeDevice,
-    setCertificateTime?: (reading: NativeReading) => void,
-  ) {
-    this.productKey = productKey;
-    this.deviceName = deviceName;
-    this.#gone = new Promise((resolve) => {
-      this.#resolveGone = resolve;
-    });
-    this.closed = this.#gone.then(() => this.#ended).then(() => this.#reason);
-    this.#native = openNative(inThisContext(this.#listener()));
-    this.ota = new Ota(this, this.#native, verify);
-    this.config = new RemoteConfig(this, this.#native);
-    this.#setCertificateTime = setCertificateTime;
-    this.#time = new TimeRequests(this, this.#native, (reading) => {
-      setCertificateTime?.(reading);
-      this.#clock.measured(reading);
-    });
-    this.listeners.add('runEnd', ({ failure }) => this.#clock.failed(failure?.reason));
-    this.#messaging = new Messaging(this, this.#native, messages, {
-      asksForBlocks: () => this.ota.asksForBlocks(),
-      takeTurn: () => this.ota.takeTurn(),
-    });
+  get closed(): Promise<IotkitError | undefined> {
+    this.#closed ??= this.#whenClosed();
+    return this.#closed;
   }
 
   /** The present state of the connection. */
   get state(): DeviceState {
-    return this.#change.state;
+    return this.#states.current.state;
   }
 
   /** Why it is in this state: see {@link StateChange}. */
   get error(): IotkitError | undefined {
-    return this.#change.error;
+    return this.#states.current.error;
   }
 
   /**
@@ -152,22 +164,7 @@ export class Device {
    * @throws InvalidArgument
    */
   states(options?: StatesOptions): Iteration<StateChange> {
-    const { signal } = checkOptions('options', options, ['signal']);
-    const view: StateView = {
-      pending: this.#change,
-      feed: new Feed<StateChange>({
-        take: () => {
-          const change = view.pending;
-          view.pending = undefined;
-          return change;
-        },
-        detach: () => this.#views.delete(view),
-        signal: abortSignal('signal', signal),
-      }),
-    };
-    this.#views.add(view);
-    if (this.state === 'closed') view.feed.end();
-    return view.feed;
+    return this.#states.open(options);
   }
 
   /**
@@ -185,7 +182,7 @@ export class Device {
    * console.log(new Date(time).toISOString(), `${offset} ms ahead, ±${uncertainty}`);
    */
   async time(options?: TimeOptions): Promise<PlatformTime> {
-    return this.#time.ask(checkTimeOptions(options));
+    return this.#parts.time.ask(checkTimeOptions(options));
   }
 
   /**
@@ -233,7 +230,7 @@ export class Device {
    * @throws {@link InvalidArgument}; {@link IotkitError} `ERR_MQTT_TOPIC`.
    */
   topic(suffix: string): string {
-    return this.#messaging.topic(suffix);
+    return this.#parts.messaging.topic(suffix);
   }
 
   /**
@@ -254,7 +251,7 @@ export class Device {
    * await device.publish(device.topic('user/update'), JSON.stringify({ on: true }), { qos: 1 });
    */
   publish(topic: string, payload: Payload, options?: PublishOptions): Promise<void> {
-    return this.#messaging.publish(topic, payload, options);
+    return this.#parts.messaging.publish(topic, payload, options);
   }
 
   /**
@@ -272,7 +269,7 @@ export class Device {
    * for await (const message of commands) console.log(message.topic, message.json());
    */
   subscribe(filter: string, options?: SubscribeOptions): Promise<TopicSubscription> {
-    return this.#messaging.subscribe(filter, options);
+    return this.#parts.messaging.subscribe(filter, options);
   }
 
   /**
@@ -290,7 +287,7 @@ export class Device {
    * await device.request(topic, { method: 'thing.event.property.post', params: { on: true } });
    */
   request(topic: string, body: RequestBody, options?: RequestOptions): Promise<Reply> {
-    return this.#messaging.request(topic, body, options);
+    return this.#parts.messaging.request(topic, body, options);
   }
 
   /**
@@ -305,12 +302,13 @@ export class Device {
    * await device.onRpc((call) => JSON.stringify({ uptime: process.uptime(), asked: call.json() }));
    */
   onRpc(handler: RpcHandler, options?: RpcOptions): Promise<Subscription> {
-    return this.#messaging.onRpc(handler, options);
+    return this.#parts.messaging.onRpc(handler, options);
   }
 
   /** @internal A version report has been handed to the connection. */
   onReportSent(): void {
-    this.#messaging.onReportSent();
+    // Of those of sub-devices the gateway sends every other one with QoS 0.
+    this.#parts.line.messages.pacer.noteReport(this.#extras.line === undefined ? 1 : 0.5);
   }
 
   /** @internal An error that nobody awaits. */
@@ -345,10 +343,7 @@ export class Device {
     if (this.state !== 'closing' && this.state !== 'closed') {
       this.#enter('closing');
       const reason = new IotkitError('ERR_CLOSED', 'the device was closed');
-      this.#messaging.close(reason);
-      this.#time.close(reason);
-      const ended = [this.ota.shutdown(reason), this.config.shutdown(reason)];
-      this.#ended = Promise.all(ended).then(() => {});
+      this.#ended = this.#parts.shutdown(reason);
       this.#native.close();
     }
     await this.closed;
@@ -376,54 +371,32 @@ export class Device {
     }
   }
 
+  /** @internal Something of a sub-device keeps the process alive, or no longer does. */
+  holdFor(count: 1 | -1): void {
+    this.#operations += count;
+    this.#hold();
+  }
+
   #hold(): void {
     if (this.state === 'closing' || this.state === 'closed') return;
     if (this.#referenced || this.#operations > 0) this.#native.ref();
     else this.#native.unref();
   }
 
-  /** What the addon calls; without `this`. */
-  #listener(): DeviceListener {
-    return {
-      onState: (state, errno, detail, connects) => this.#onState(state, errno, detail, connects),
-      onPublished: (...answer) => {
-        if (!this.#messaging.onPublished(...answer)) this.ota.onPublished(...answer);
-      },
-      onSubscribed: (packetId, qos, errno, detail) => {
-        const error = errno === 0 ? undefined : IotkitError.fromErrno(errno, detail);
-        if (this.#messaging.onSubscribed(packetId, qos, error) || error === undefined) return;
-        this.#onRefused(error, '');
-      },
-      onMessages: (...batch) => this.#messaging.onMessages(...batch),
-      onUpgrade: (job) => this.ota.onUpgrade(job),
-      onRefused: (errno, detail, requestId) =>
-        this.#onRefused(IotkitError.fromErrno(errno, detail), requestId),
-      onNothing: (requestId) => this.ota.onNothing(requestId),
-      onConfig: (job, config) => this.config.onConfig(job, config),
-      onConfigRefused: (errno, detail, requestId) =>
-        this.config.onRefused(IotkitError.fromErrno(errno, detail), requestId),
-      onConfigNothing: (requestId) => this.config.onNothing(requestId),
-      onTime: (reading, requestId) => this.#time.onTime(reading, requestId),
-      onTimeRefused: (errno, detail, requestId) => {
-        const error = IotkitError.fromErrno(errno, detail);
-        if (!this.#time.onRefused(error, requestId)) this.#refused(error);
-      },
-      onClosed: () => {
-        this.#messaging.onClosed();
-        this.#enter('closed', this.#reason);
-        this.#resolveGone();
-      },
-    };
-  }
-
-  #onRefused(error: IotkitError, requestId: string): void {
-    if (this.state === 'connected' && subscriptionErrors.has(error.code)) {
-      this.#enter('connected', error);
+  async #whenClosed(): Promise<IotkitError | undefined> {
+    if (!this.#isGone) {
+      await new Promise<void>((resolve) => {
+        this.#onGone = resolve;
+      });
     }
-    this.ota.onRefused(error, requestId);
+    await this.#ended;
+    return this.#reason;
   }
 
-  #onState(index: number, errno: number, detail: string, connects: number): void {
+  /* ---- what the addon and its parts call ---- */
+
+  /** @internal */
+  onState(index: number, errno: number, detail: string, connects: number): void {
     if (this.state === 'closing' || this.state === 'closed') return;
     const state = stateNames[index] ?? 'connecting';
     // The addon says each error once; while it tries again, the last one still is the reason.
@@ -436,47 +409,54 @@ export class Device {
       return;
     }
     this.#enter(state, error);
-    if (error !== undefined) this.#clock.failed(error);
-    if (state === 'connected') {
-      this.ota.onConnected(connects);
-      this.config.onConnected(connects);
-      this.#messaging.onConnected();
-      this.#askForTime(connects);
-    } else {
-      this.#messaging.onDisconnected();
-      this.config.onDisconnected();
-    }
+    if (error !== undefined) this.#parts.failed(error);
+    if (state === 'connected') this.#parts.connected(connects);
+    else this.#parts.disconnected();
   }
 
-  /** There is a connection, maybe still the same. */
-  #askForTime(connects: number): void {
-    if (connects === this.#connects) return;
-    this.#connects = connects;
-    this.#clock.connected();
-    this.#time.onConnected();
-    if (this.#setCertificateTime === undefined) return;
-    this.#time.askByItself().catch((error: unknown) => {
-      if (this.state !== 'closing' && IotkitError.is(error)) this.#refused(error);
-    });
+  /** @internal */
+  onClosed(): void {
+    this.#enter('closed', this.#reason);
+    this.#isGone = true;
+    this.#extras = withoutUse(this.#extras);
+    this.#onGone?.();
   }
 
-  #refused(error: IotkitError): void {
+  /** @internal The platform or the broker has refused what the device's own parts have asked for. */
+  onRefused(error: IotkitError): void {
+    if (this.state !== 'connected' || !subscriptionErrors.has(error.code)) return;
+    this.#enter('connected', error);
+  }
+
+  /** @internal As the event `refused` says. */
+  emitRefused(error: IotkitError): void {
     publish('refused', { device: this, error });
     this.listeners.emit('refused', error);
   }
 
+  /** @internal A device over this one's connection. */
+  openSub(names: DeviceNames, openNative: OpenNative): SubDevice {
+    this.#subExtras ??= { line: this.#parts.line };
+    const device = new Device(names, this.#rules, openNative, this.#subExtras);
+    device.#referenced = false;
+    this.#extras.onSubDevice?.(device);
+    return device;
+  }
+
   #enter(state: DeviceState, error?: IotkitError): void {
-    const change = { state, error, needsOperator: error?.retryable === false };
-    this.#change = change;
-    for (const view of this.#views) {
-      view.pending = change;
-      if (state === 'closed') {
-        view.feed.end();
-      } else {
-        view.feed.wake();
-      }
-    }
+    const change = this.#states.enter(state, error);
     publish('state', { device: this, ...change });
     this.listeners.emit('state', change);
   }
 }
+
+/**
+ * A sub-device of a gateway, as {@link Gateway.login} gives it: a {@link Device} over the gateway's
+ * connection. Its state is `connected` while it is logged in, and it logs in again by itself. Otherwise:
+ *
+ * - It has the gateway's rates, bandwidth limit, rules and options of downloads.
+ * - It does not keep the process alive, which the gateway does; running operations do.
+ * - `close()` logs it out.
+ * - `closed` resolves with `ERR_SUBDEVICE_UNKNOWN` if it was deleted.
+ */
+export type SubDevice = Omit<Device, 'gateway'>;

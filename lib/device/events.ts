@@ -2,7 +2,7 @@
 
 import type { IotkitError } from '../base/errors';
 import type { Retrying } from '../download/progress';
-import type { UpgradeState } from '../download/state';
+import type { SharedAs, UpgradeState } from '../download/state';
 import type { TargetKind } from '../download/targets';
 import type { Upgrade } from '../ota/upgrade';
 import type { Device } from './device';
@@ -69,6 +69,8 @@ export interface DownloadTrace {
   readonly received?: number;
   /** From `asyncStart` on: how many of them an earlier download had left on disk. */
   readonly resumed?: number;
+  /** From `asyncStart` on, where the image was not fetched: how its files were made of another download's. */
+  readonly sharedAs?: SharedAs;
   /** From `error` on, where it has failed or was cancelled. */
   readonly error?: unknown;
 }
@@ -103,4 +105,6 @@ export interface DownloadEndEvent extends DownloadStartEvent {
    * could not be synced. It is a warning of the process, too (code `IOTKIT_NOT_DURABLE`).
    */
   readonly warning: string | undefined;
+  /** How its files were made of those of another download; undefined: it has fetched, or failed. */
+  readonly sharedAs: SharedAs | undefined;
 }

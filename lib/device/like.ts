@@ -7,6 +7,7 @@ import type { Iteration } from '../base/feed';
 import type { Subscription } from '../base/listeners';
 import type { ConfigChange } from '../config/change';
 import type { ConfigChangesOptions, ConfigGetOptions, RemoteConfig } from '../config/remote-config';
+import type { DeviceLogs } from '../logs/device-logs';
 import type { CheckOptions, NextUpgradeOptions, Ota, UpgradesOptions } from '../ota/ota';
 import type { Upgrade } from '../ota/upgrade';
 import type { Device, DeviceEventMap } from './device';
@@ -38,20 +39,38 @@ export interface RemoteConfigLike extends Omit<RemoteConfig, 'get' | 'changes'> 
   changes(options?: ConfigChangesOptions): Iteration<ConfigChangeLike>;
 }
 
+/** What {@link DeviceLogs} is to a program. */
+export type DeviceLogsLike = Pick<DeviceLogs, keyof DeviceLogs>;
+
 /** What listeners of a {@link DeviceLike} hear. */
 export interface DeviceLikeEventMap extends Omit<DeviceEventMap, 'upgrade'> {
   /** As {@link DeviceEventMap.upgrade}. */
   readonly upgrade: UpgradeLike;
 }
 
-type OtherDevice = Omit<Device, 'ota' | 'config' | 'on' | 'ref' | 'unref' | 'state' | 'error'>;
+type Own =
+  | 'ota'
+  | 'config'
+  | 'logs'
+  | 'on'
+  | 'ref'
+  | 'unref'
+  | 'state'
+  | 'error'
+  | 'closed'
+  | 'gateway';
+type OtherDevice = Omit<Device, Own>;
 
-/** What a {@link Device} is to a program. */
+/** What a {@link Device}, or a {@link SubDevice}, is to a program. */
 export interface DeviceLike extends OtherDevice {
   /** As {@link Device.ota}. */
   readonly ota: OtaLike;
   /** As {@link Device.config}. */
   readonly config: RemoteConfigLike;
+  /** As {@link Device.logs}. */
+  readonly logs: DeviceLogsLike;
+  /** As {@link Device.closed}. */
+  readonly closed: Promise<IotkitError | undefined>;
   /** As {@link Device.state}. */
   readonly state: DeviceState;
   /** As {@link Device.error}. */

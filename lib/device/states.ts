@@ -1,6 +1,8 @@
 // Tested by test/integration/device.test.ts
 /** The states of a device's connection. */
+import { abortSignal, options as checkOptions } from '../base/arguments';
 import type { IotkitError } from '../base/errors';
+import { Feed, type Iteration } from '../base/feed';
 
 /**
  * - `connecting`: name resolution, TCP, TLS or sign-in is under way
@@ -44,3 +46,58 @@ export const stateNames: readonly DeviceState[] = [
   'waiting',
   'closed',
 ];
+
+/** A feed of states, and the change it has not handed out yet. */
+interface StateView {
+  pending: StateChange | undefined;
+  readonly feed: Feed<StateChange>;
+}
+
+const initial: StateChange = { state: 'connecting', error: undefined, needsOperator: false };
+
+/** @internal The present state of a device, and the iterations over its changes. */
+export class States {
+  #current = initial;
+  /** undefined: there are none. */
+  #views: Set<StateView> | undefined;
+
+  get current(): StateChange {
+    return this.#current;
+  }
+
+  /** As {@link Device.states}. */
+  open(options: StatesOptions | undefined): Iteration<StateChange> {
+    const { signal } = checkOptions('options', options, ['signal']);
+    const views = this.#views ?? new Set();
+    this.#views = views;
+    const view: StateView = {
+      pending: this.#current,
+      feed: new Feed<StateChange>({
+        take: () => {
+          const change = view.pending;
+          view.pending = undefined;
+          return change;
+        },
+        detach: () => {
+          views.delete(view);
+          if (views.size === 0 && this.#views === views) this.#views = undefined;
+        },
+        signal: abortSignal('signal', signal),
+      }),
+    };
+    views.add(view);
+    if (this.#current.state === 'closed') view.feed.end();
+    return view.feed;
+  }
+
+  enter(state: DeviceState, error: IotkitError | undefined): StateChange {
+    const change = { state, error, needsOperator: error?.retryable === false };
+    this.#current = change;
+    for (const view of this.#views ?? []) {
+      view.pending = change;
+      if (state === 'closed') view.feed.end();
+      else view.feed.wake();
+    }
+    return change;
+  }
+}

@@ -55,12 +55,19 @@ export class ChunkReader {
   }
 
   /** The next chunk, or undefined: the image is complete and verified. */
-  async next(): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const chunk = await take(this.#download);
-    if (chunk !== undefined) {
-      this.#lent -= 1;
-      this.#received += chunk.byteLength;
-    }
+  next(): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#download.take((errno, detail, buffer, length) => {
+        if (errno !== 0) reject(errorOf(errno, detail));
+        else if (buffer === undefined) resolve(undefined);
+        else resolve(this.#took(new Uint8Array(buffer, 0, length)));
+      });
+    });
+  }
+
+  #took(chunk: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    this.#lent -= 1;
+    this.#received += chunk.byteLength;
     return chunk;
   }
 
@@ -103,13 +110,4 @@ function control(
     stop: () => download.deref()?.close(stopped),
     pause: (paused) => download.deref()?.pause(paused),
   };
-}
-
-function take(download: NativeChunkDownload): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  return new Promise((resolve, reject) => {
-    download.take((errno, detail, buffer, length) => {
-      if (errno !== 0) reject(errorOf(errno, detail));
-      else resolve(buffer === undefined ? undefined : new Uint8Array(buffer, 0, length));
-    });
-  });
 }

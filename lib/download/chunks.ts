@@ -9,6 +9,8 @@ export interface ImageChunksOptions {
   readonly openReader: (run: DownloadRun) => ChunkReader;
   /** Room is lent again only when the consumer asks for the next chunk. */
   readonly recycle: boolean;
+  /** What is handed out instead: the image that a difference makes. */
+  readonly applied?: ((delta: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>) | undefined;
 }
 
 /**
@@ -20,6 +22,7 @@ export class ImageChunks implements AsyncGenerator<Uint8Array, void, undefined> 
   readonly #chunks: AsyncGenerator<Uint8Array, void, undefined>;
   #run: DownloadRun | undefined;
   #left = false;
+  #received = 0;
 
   constructor(options: ImageChunksOptions) {
     this.#options = options;
@@ -53,21 +56,22 @@ export class ImageChunks implements AsyncGenerator<Uint8Array, void, undefined> 
   }
 
   async *#read(): AsyncGenerator<Uint8Array, void, undefined> {
-    const { begin, openReader, recycle } = this.#options;
+    const { begin, openReader, applied } = this.#options;
     const run = begin();
     this.#run = run;
     let reader: ChunkReader | undefined;
     try {
       reader = openReader(run);
-      let received = 0;
-      for (;;) {
-        const chunk = await reader.next();
-        if (chunk === undefined) break;
-        received += chunk.byteLength;
-        run.received(received);
-        if (!recycle) reader.lend();
-        yield chunk;
-        if (recycle) reader.lend();
+      if (applied === undefined) {
+        // Not by a generator of its own: each costs every chunk some turns of microtasks.
+        for (;;) {
+          const chunk = await this.#ask(reader);
+          if (chunk === undefined) break;
+          this.#took(run, reader, chunk);
+          yield chunk;
+        }
+      } else {
+        yield* applied(this.#receive(run, reader));
       }
       run.succeed();
     } catch (error) {
@@ -77,6 +81,30 @@ export class ImageChunks implements AsyncGenerator<Uint8Array, void, undefined> 
       await reader?.close();
       if (run.running) run.fail(leaving());
     }
+  }
+
+  async *#receive(
+    run: DownloadRun,
+    reader: ChunkReader,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    for (;;) {
+      const chunk = await this.#ask(reader);
+      if (chunk === undefined) return;
+      this.#took(run, reader, chunk);
+      yield chunk;
+    }
+  }
+
+  /** Whoever asks for a chunk needs the one before no longer. */
+  #ask(reader: ChunkReader): Promise<Uint8Array | undefined> {
+    if (this.#options.recycle && this.#received > 0) reader.lend();
+    return reader.next();
+  }
+
+  #took(run: DownloadRun, reader: ChunkReader, chunk: Uint8Array): void {
+    this.#received += chunk.byteLength;
+    run.received(this.#received);
+    if (!this.#options.recycle) reader.lend();
   }
 }
 

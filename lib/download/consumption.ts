@@ -1,9 +1,9 @@
 /**
  * This room consumes one announced image: into files and devices (files.ts), to a writer
- * (writer.ts), in chunks or as a stream (chunks.ts). Consumption begins a run (run.ts), hands it to
- * the way that was asked for, and knows the run that is under way. progress.ts says how far a run
- * is to the program, reporter.ts to the platform. It may import base, options and addon; what an
- * upgrade is besides its image it does not know.
+ * (writer.ts), in chunks or as a stream (chunks.ts). A difference is applied on the way (delta.ts).
+ * Consumption begins a run (run.ts), hands it to the way that was asked for, and knows the run that
+ * is under way. progress.ts says how far a run is to the program, reporter.ts to the platform. It
+ * may import base, options, delta and addon; what an upgrade is besides its image it does not know.
  */
 import type { NativeDownloadOptions, NativeJob } from '../addon/binding';
 import { provideTrust } from '../addon/trust';
@@ -15,13 +15,14 @@ import type { Subscription } from '../base/listeners';
 import { throwIfAborted } from '../base/signals';
 import { ChunkReader, type ChunkReaderOptions } from './chunk-reader';
 import { ImageChunks } from './chunks';
+import { appliedChunks, type DeltaSource, deltaOf, deltaTarget } from './delta';
 import { writeFiles } from './files';
-import type { ImageIdentity } from './image-identity';
+import type { ConsumedImage } from './image-identity';
 import {
   type CheckedChunks,
   type CheckedConsumption,
-  DEFAULT_CHUNK_SIZE,
   type ImageSignatures,
+  SMALL_CHUNK_SIZE,
 } from './options';
 import { type Progress, ProgressFeeds, type Retrying } from './progress';
 import type { ProgressReporter } from './reporter';
@@ -47,7 +48,7 @@ export interface ConsumptionHost {
  * another may begin. Each run fetches a copy of the job, so a failed one leaves nothing in it.
  */
 export class Consumption {
-  readonly #image: ImageIdentity;
+  readonly #image: ConsumedImage;
   #job: NativeJob;
   readonly #host: ConsumptionHost;
   readonly #assertWanted: () => void;
@@ -59,7 +60,7 @@ export class Consumption {
 
   /** @param assertWanted throws if the image may not be consumed, now or any more. */
   constructor(
-    image: ImageIdentity,
+    image: ConsumedImage,
     job: NativeJob,
     host: ConsumptionHost,
     assertWanted: () => void,
@@ -88,17 +89,24 @@ export class Consumption {
   ): Promise<void> {
     if (this.#image.files.length > 0) assertDirectories(targets);
     const native = this.#nativeOptions(options);
+    const delta = deltaOf(this.#image, options);
+    const { native: files, writer } = withDelta(targets, delta);
     const run = this.#begin(targets.path, options, trace);
-    const { writer } = targets;
     if (writer === undefined) {
-      await writeFiles(this.#job, run, targets.native, native);
+      await writeFiles(this.#job, run, files, native);
       return;
     }
     const recycle = !writer.keepsChunks;
     const openReader = (): ChunkReader =>
       this.#openReader(run, {
-        targets: targets.native,
-        download: { ...native, resume: false, chunkSize: DEFAULT_CHUNK_SIZE, recycle },
+        targets: files,
+        download: {
+          ...native,
+          resume: false,
+          share: false,
+          chunkSize: SMALL_CHUNK_SIZE,
+          recycle,
+        },
         stopEndsRun: false,
       });
     await writeImage(run, writer, openReader);
@@ -106,7 +114,10 @@ export class Consumption {
 
   /** In chunks; begins when the first one is asked for. */
   chunks(options: CheckedChunks): AsyncGenerator<Uint8Array, void, undefined> {
-    const { chunkSize, recycle } = options;
+    const { chunkSize } = options;
+    const delta = deltaOf(this.#image, options);
+    // A difference's chunks are used up before the next is asked for.
+    const recycle = options.recycle || delta !== undefined;
     return new ImageChunks({
       begin: () => this.#beginChunks(options),
       openReader: (run) =>
@@ -116,6 +127,7 @@ export class Consumption {
           stopEndsRun: true,
         }),
       recycle,
+      ...(delta && { applied: (chunks) => appliedChunks(delta, chunks, options.recycle) }),
     });
   }
 
@@ -229,7 +241,8 @@ export class Consumption {
       onProgress,
       signal,
       onEnd: (ended) => {
-        Object.assign(trace, ended.bytes);
+        const { bytes, sharedAs } = ended;
+        Object.assign(trace, bytes, sharedAs !== undefined && { sharedAs });
         this.#host.onRunEnd(ended);
       },
     });
@@ -238,8 +251,8 @@ export class Consumption {
     return run;
   }
 
-  #nativeOptions({ resume, ...given }: CheckedConsumption): NativeDownloadOptions {
-    return { resume, signatures: signaturesOf(this.#image, given) };
+  #nativeOptions({ resume, share, ...given }: CheckedConsumption): NativeDownloadOptions {
+    return { resume, share, signatures: signaturesOf(this.#image, given) };
   }
 
   /** Starts the run. */
@@ -252,7 +265,7 @@ export class Consumption {
 
 /** The signature of the image, or of each of its files in their order. */
 function signaturesOf(
-  { files }: ImageIdentity,
+  { files }: ConsumedImage,
   { signature, signatures }: ImageSignatures,
 ): NativeDownloadOptions['signatures'] {
   const names = files.map(({ name }) => name);
@@ -265,6 +278,12 @@ function signaturesOf(
     throw conflict('signature is of one image; the upgrade has several files, see signatures');
   }
   return names.map((name) => signatures.get(name));
+}
+
+/** A difference with a base goes through JavaScript, whatever the target is. */
+function withDelta(targets: CheckedTargets, delta: DeltaSource | undefined): CheckedTargets {
+  if (delta === undefined) return targets;
+  return { ...targets, native: [], writer: deltaTarget(delta, targets) };
 }
 
 function assertDirectories({ native, writer }: CheckedTargets): void {

@@ -1,7 +1,13 @@
 /** One way of consuming an image: the addon writes it to files and devices. */
-import type { NativeDownloadOptions, NativeJob, NativeTarget } from '../addon/binding';
+import {
+  madeBy,
+  type NativeDownloadOptions,
+  type NativeJob,
+  type NativeTarget,
+} from '../addon/binding';
 import { errorOf, unwrap } from '../addon/load';
 import type { DownloadRun } from './run';
+import type { SharedAs } from './state';
 
 /** Takes the run to its end, and throws what it fails with. No byte passes through JavaScript. */
 export async function writeFiles(
@@ -10,16 +16,16 @@ export async function writeFiles(
   targets: readonly NativeTarget[],
   options: NativeDownloadOptions,
 ): Promise<void> {
-  let warning: string;
+  let end: { readonly warning: string; readonly sharedAs: SharedAs | undefined };
   try {
-    warning = await new Promise<string>((resolve, reject) => {
+    end = await new Promise((resolve, reject) => {
       const native = unwrap(
         job.download(
           targets,
           options,
           (received, resumed) => run.received(received, resumed),
-          (errno, detail) => {
-            if (errno === 0) resolve(detail);
+          (errno, detail, made = 0) => {
+            if (errno === 0) resolve({ warning: detail, sharedAs: madeBy[made] });
             else reject(errorOf(errno, detail));
           },
           (...change) => run.entered(...change),
@@ -33,5 +39,5 @@ export async function writeFiles(
   } catch (error) {
     throw run.fail(error);
   }
-  run.succeed(warning);
+  run.succeed(end.warning, end.sharedAs);
 }

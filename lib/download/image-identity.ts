@@ -12,6 +12,14 @@ export interface ImageIdentity {
   readonly url?: string;
 }
 
+/** An image that is consumed. */
+export interface ConsumedImage extends ImageIdentity {
+  /** Whether it is a difference to the image that is installed. */
+  readonly isDiff?: boolean;
+  /** What the operator has attached, parsed. */
+  readonly extData?: Readonly<Record<string, unknown>>;
+}
+
 /** One name of a module: the platform calls the device's own `default`, or leaves the name out. */
 export function moduleKey(module: string | undefined): string {
   return module === undefined || module === 'default' ? '' : module;

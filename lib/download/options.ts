@@ -13,7 +13,11 @@ import {
   outOfRange,
   wrongType,
 } from '../base/arguments';
+import type { DeltaImage, DeltaInfo } from '../delta';
 import type { Progress } from './progress';
+import { checkPath, type Path } from './targets';
+
+export type { DeltaImage, DeltaInfo };
 
 /** A signature of your own, made with the private key of one of `verify.publicKeys`. */
 export interface Signature {
@@ -57,6 +61,18 @@ export interface ConsumptionOptions {
    * several files see {@link DownloadOptions.signatures}.
    */
   readonly signature?: Signature | undefined;
+  /**
+   * The image that is installed: a path or `file:` URL of a file, or of the block device it stands
+   * in. An upgrade that is a difference ({@link Upgrade.isDiff}) is then applied to it while it is
+   * downloaded, and what comes out is the full image; progress counts the bytes of the difference.
+   * Without effect on other upgrades. Default: none, a difference is handed out as it is.
+   */
+  readonly base?: Path | undefined;
+  /**
+   * With `base`: called once with what the difference is applied to and what that gives, when the
+   * base is proven and before the first byte of the image. Not called for other upgrades.
+   */
+  readonly onBase?: ((info: DeltaInfo) => void) | undefined;
 }
 
 /** What {@link Upgrade.download} takes. */
@@ -67,6 +83,21 @@ export interface DownloadOptions extends ConsumptionOptions {
    * with one it is always false.
    */
   readonly resume?: boolean | undefined;
+  /**
+   * Whether to wait where another download of this process, of any device, fetches the same image into
+   * a file, and to copy it then instead of fetching it again. The device's own rules (`fetch`,
+   * `verify`, signatures) hold all the same, and the copy is verified. Shared are downloads into
+   * files alone, without a device or writer; several files where all of them are the same. Default
+   * true.
+   *
+   * `'link'`: the file becomes a hard link of the other one instead of a copy, where it can: on the same
+   * file system, if the other one is yours, has the owner and mode that this one would get, and is
+   * unchanged since it was verified; not of several files. Else it is copied; {@link UpgradeState} says which
+   * (`sharedAs` of `done`). The two are then one file: what is written into it by one name is in
+   * all of them, while a later download replaces its own name alone. So it is for files that are
+   * read and replaced, not for one that is patched.
+   */
+  readonly share?: boolean | 'link' | undefined;
   /** For several files, by their names; each is verified before anything of its file is fetched. */
   readonly signatures?: Readonly<Record<string, Signature>> | undefined;
 }
@@ -78,7 +109,10 @@ export interface ChunksOptions extends ConsumptionOptions {
    * Default `false`: each chunk has memory of its own.
    */
   readonly recycle?: boolean | undefined;
-  /** Upper bound of a chunk, bytes, 4,096-16,777,216. Default 262,144. */
+  /**
+   * Upper bound of a chunk, bytes, 4,096-16,777,216. Default 1,048,576; 262,144 with `recycle` or `base`. Each
+   * chunk costs the event loop about the same: larger ones cost it less and hold more memory.
+   */
   readonly chunkSize?: number | undefined;
 }
 
@@ -93,25 +127,33 @@ export interface ImageSignatures {
 export interface CheckedConsumption extends ImageSignatures {
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: Progress) => void) | undefined;
+  /** An absolute path. */
+  readonly base: string | undefined;
+  readonly onBase: ((info: DeltaInfo) => void) | undefined;
   /** The percentage reported for the complete image; 0: nothing is reported. */
   readonly reportUpTo: number;
   readonly resume: boolean;
+  readonly share: boolean | 'link';
 }
 
-/** @internal */
-export const DEFAULT_CHUNK_SIZE = 256 * 1024;
+/** @internal Of chunks that are the program's: each hand-over costs the event loop the same, so there are few. */
+export const CHUNK_SIZE = 1024 * 1024;
+/** @internal Of chunks in memory that is used again, or that wait for a writer: what they hold stays small. */
+export const SMALL_CHUNK_SIZE = 256 * 1024;
 const SIGNATURE_MAX = 1024;
 /** In the order of `enum iotkit_signed`. */
 const signed = ['digest', 'image', 'statement'] as const;
-const common = ['signal', 'onProgress', 'report', 'signature'] as const;
+const common = ['signal', 'onProgress', 'report', 'signature', 'base', 'onBase'] as const;
 // Of both alphabets, without its blanks and line breaks; the padding may be missing.
 const base64Pattern = /^(?:[\w+/-]{4})*(?:[\w+/-]{2}={0,2}|[\w+/-]{3}=?)?$/;
 
 /** @internal Throws an {@link InvalidArgument} that names the option. */
 export function checkDownload(given: DownloadOptions | undefined): CheckedConsumption {
-  const options = checkOptions('options', given, [...common, 'resume', 'signatures']);
+  const options = checkOptions('options', given, [...common, 'resume', 'share', 'signatures']);
   const resume = flag('resume', orElse(options.resume, true));
-  return { ...checkConsumption(options, resume), signatures: checkSignatures(options.signatures) };
+  const share = checkShare(options.share);
+  const signatures = checkSignatures(options.signatures);
+  return { ...checkConsumption(options, resume), share, signatures };
 }
 
 /** @internal */
@@ -123,22 +165,34 @@ export interface CheckedChunks extends CheckedConsumption {
 /** @internal Throws an {@link InvalidArgument} that names the option. */
 export function checkChunks(given: ChunksOptions | undefined): CheckedChunks {
   const options = checkOptions('options', given, [...common, 'recycle', 'chunkSize']);
+  const recycle = flag('recycle', orElse(options.recycle, false));
+  const normal = recycle || options.base !== undefined ? SMALL_CHUNK_SIZE : CHUNK_SIZE;
   return {
     ...checkConsumption(options, false),
-    recycle: flag('recycle', orElse(options.recycle, false)),
-    chunkSize: integer('chunkSize', orElse(options.chunkSize, DEFAULT_CHUNK_SIZE), {
+    recycle,
+    chunkSize: integer('chunkSize', orElse(options.chunkSize, normal), {
       min: 4096,
       max: 16 * 1024 * 1024,
     }),
   };
 }
 
+function checkShare(given: DownloadOptions['share']): boolean | 'link' {
+  if (typeof given === 'string') return oneOf('share', given, ['link'] as const);
+  const share = orElse(given, true);
+  if (typeof share !== 'boolean') throw wrongType('share', "a boolean or 'link'", share);
+  return share;
+}
+
 function checkConsumption(options: ConsumptionOptions, resume: boolean): CheckedConsumption {
   return {
     signal: abortSignal('signal', options.signal),
     onProgress: optional(options.onProgress, (value) => callback('onProgress', value)),
+    base: optional(options.base, (value) => checkPath('base', value)),
+    onBase: optional(options.onBase, (value) => callback('onBase', value)),
     reportUpTo: checkReport(options.report),
     resume,
+    share: false,
     signature: optional(options.signature, (value) => checkSignature('signature', value)),
     signatures: new Map(),
   };

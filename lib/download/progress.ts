@@ -24,8 +24,8 @@ export interface Retrying {
 export interface Progress {
   /**
    * Bytes; begins with those already on disk from an earlier download, if this one resumes it, else
-   * with 0. Goes back only if the download starts over: the server offers another image, or the
-   * bytes on disk prove wrong.
+   * with 0. Goes back only if the download starts over: the server offers another image, the bytes on
+   * disk prove wrong, or the download that it waited for ended without an image.
    */
   readonly received: number;
   /** Bytes of the whole image. */

@@ -75,6 +75,9 @@ const exceptions: Readonly<Partial<Record<ErrorCode, FailureStep>>> = {
   ERR_NOTICE_CODE: -1,
   ERR_VERSION_REFUSED: -1,
   ERR_PUBLIC_KEY: -1,
+  ERR_INSTALL_REFUSED: -3, // not signed as it must be, or not for this machine
+  ERR_DELTA_FORMAT: -3,
+  ERR_DELTA_RESULT: -3,
 };
 
 /** The step by hundreds of the error's number: network, TLS, MQTT, HTTP; firmware; files. */

@@ -14,7 +14,7 @@ import {
   type Waiting,
 } from './progress';
 import type { FailureStep, ProgressReporter } from './reporter';
-import type { UpgradeState, UpgradeStates } from './state';
+import type { SharedAs, UpgradeState, UpgradeStates } from './state';
 
 export interface DownloadRunOptions {
   /** The Upgrade; a run knows no more of it. */
@@ -73,6 +73,7 @@ export class DownloadRun {
   #abandoned = false;
   #failure: { readonly reason: unknown } | undefined;
   #warning: string | undefined;
+  #sharedAs: SharedAs | undefined;
   #retrying: Retrying | undefined;
   #ended = false;
   #begun = false;
@@ -108,6 +109,11 @@ export class DownloadRun {
   /** How many bytes have come so far, those of an earlier download included, and how many are of one. */
   get bytes(): { readonly received: number; readonly resumed: number } {
     return { received: this.#received, resumed: this.#resumed };
+  }
+
+  /** How its files were made of another download's; undefined: they were not. */
+  get sharedAs(): SharedAs | undefined {
+    return this.#sharedAs;
   }
 
   /** Whether the outcome is still open. */
@@ -219,8 +225,9 @@ export class DownloadRun {
    * Every byte is where it should be, and the image is verified. `warning`: what is missing all the
    * same, such as a directory that could not be synced.
    */
-  succeed(warning = ''): void {
+  succeed(warning = '', sharedAs?: SharedAs): void {
     if (this.#ended) return;
+    this.#sharedAs = sharedAs;
     if (warning !== '') {
       this.#warning = warning;
       process.emitWarning(warning, { code: 'IOTKIT_NOT_DURABLE' });
@@ -228,7 +235,7 @@ export class DownloadRun {
     this.#received = this.upgrade.size;
     this.#options.reporter?.succeed();
     this.#meter.complete();
-    this.#end({ phase: 'done' });
+    this.#end({ phase: 'done', ...(sharedAs !== undefined && { sharedAs }) });
   }
 
   /** The reason the run fails with if `error` ends it: that of its stopping, if it was stopped. */
@@ -277,7 +284,8 @@ export class DownloadRun {
     this.#options.feeds.end();
     this.#options.onEnd(this);
     const error = this.#failure?.reason;
-    this.#publish('downloadEnd', { ...this.bytes, error, warning: this.#warning });
+    const [warning, sharedAs] = [this.#warning, this.#sharedAs];
+    this.#publish('downloadEnd', { ...this.bytes, error, warning, sharedAs });
     this.#enter(state);
     this.#settle(this.#failure);
   }

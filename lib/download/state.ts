@@ -7,12 +7,25 @@ import { Listeners, type Subscription } from '../base/listeners';
 import type { Retrying } from './progress';
 
 /**
+ * How the files were made of those that another download of the process has fetched
+ * ({@link DownloadOptions.share}); of several files the way that shares least:
+ *
+ * - `'copied'`: bytes of their own
+ * - `'cloned'`: files of their own, that share bytes on the disk until one is written to (a reflink)
+ * - `'linked'`: another name of the very same file (a hard link)
+ */
+export type SharedAs = 'copied' | 'cloned' | 'linked';
+
+/**
  * What the download of an upgrade is doing:
  *
  * - `announced`: nothing has consumed the upgrade yet
  * - `queued`: as many downloads as may (`setMaxDownloads()`) receive already, and it waits for its
  *   turn; each download begins so. Later as well, where it has given its place to another because
  *   nothing came or it was paused
+ * - `sharing`: another download of this process fetches the same image, and it waits for that one, whose
+ *   bytes its progress counts, or copies its file: {@link DownloadOptions.share}. `downloading` may follow,
+ *   where the other one ends without an image, is paused, or receives nothing
  * - `proving`: reads and digests the bytes that an earlier download has left on disk
  * - `downloading`: asks the server for the image, and receives
  * - `retrying`: a try has failed, and the next one follows by itself; until it brings bytes. With
@@ -23,7 +36,7 @@ import type { Retrying } from './progress';
  *   the next one of several files, or all of the image once more because bytes of an earlier
  *   download have proven wrong
  * - `committing`: the image is verified; files are synced and renamed, then a writer is closed
- * - `done`: the consumption has succeeded
+ * - `done`: the consumption has succeeded; `sharedAs` says how, if it has not fetched the image
  * - `failed`: it has failed, with `error`, which is also what it rejects with
  * - `aborted`: the program has ended it: by {@link Upgrade.abort}, a signal, leaving the loop or
  *   closing the device. `error` is what it rejects with
@@ -36,12 +49,18 @@ export type UpgradeState =
       readonly phase:
         | 'announced'
         | 'queued'
+        | 'sharing'
         | 'proving'
         | 'downloading'
         | 'paused'
         | 'verifying'
-        | 'committing'
-        | 'done';
+        | 'committing';
+    }
+  | {
+      /** It has ended with an image. */
+      readonly phase: 'done';
+      /** Absent: the image was fetched. */
+      readonly sharedAs?: SharedAs;
     }
   | ({
       /** A try has failed, and the next one follows by itself. */

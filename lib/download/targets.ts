@@ -153,8 +153,8 @@ function isUrl(value: unknown): value is URL {
   return isObject(value) && 'href' in value && 'protocol' in value;
 }
 
-/** The absolute path: the working directory may be another one when the file is opened. */
-function checkPath(name: string, given: unknown): string {
+/** @internal The absolute path: the working directory may be another one when the file is opened. */
+export function checkPath(name: string, given: unknown): string {
   const path = text(name, isFileUrl(given) ? pathOf(name, given) : given, { max: PATH_MAX });
   return path.startsWith('/') ? path : `${workingDirectory()}/${path}`;
 }

@@ -1,5 +1,6 @@
 /** What is told of a consumption on its tracing channel. */
 import type { ImageIdentity } from './image-identity';
+import type { SharedAs } from './state';
 import type { CheckedTargets, TargetKind } from './targets';
 
 /** As DownloadTrace (device/events.ts), which knows what an upgrade is besides its image. */
@@ -11,6 +12,7 @@ export interface ConsumptionTrace {
   readonly targets: readonly TargetKind[];
   received?: number;
   resumed?: number;
+  sharedAs?: SharedAs;
 }
 
 /** Of a consumption that begins; without targets it is one in chunks. */

@@ -1,4 +1,5 @@
 /** One way of consuming an image: JavaScript hands each chunk to a writer of the user's. */
+import { IotkitError } from '../base/errors';
 import type { ChunkReader } from './chunk-reader';
 import type { DownloadRun } from './run';
 import type { OpenWriter, WriterTarget } from './stream-writers';
@@ -44,7 +45,7 @@ export async function writeImage(
     unwatch?.();
     await reader?.close();
     if (!isClosed) await abort(run, writer, run.reasonOf(error));
-    throw run.fail(error, step);
+    throw run.fail(error, isOfDelta(error) ? undefined : step);
   }
   await reader.close();
   run.succeed();
@@ -64,4 +65,9 @@ async function abort(run: DownloadRun, writer: OpenWriter, reason: unknown): Pro
   try {
     await run.whileWanted(writer.abort?.(reason));
   } catch {}
+}
+
+/** What came was no usable difference: its code says which step that is. */
+function isOfDelta(error: unknown): boolean {
+  return IotkitError.is(error) && error.code.startsWith('ERR_DELTA_');
 }

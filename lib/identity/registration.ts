@@ -8,12 +8,10 @@ import { tlsContext } from '../addon/trust';
 import { IotkitError } from '../base/errors';
 import { abortReason, throwIfAborted, whenAborted } from '../base/signals';
 import type { CheckedTls } from '../options/tls';
-import type { Who } from './who';
+import { signMethodNumbers, type Who } from './who';
 
 /** @internal `enum iotkit_register_kind`. */
 const kinds = { known: 0, unknown: 1, x509: 2 } as const;
-/** @internal `enum iotkit_sign_method`. */
-export const signMethodNumbers = { hmacsha256: 0, hmacsha1: 1, hmacmd5: 2 } as const;
 
 /** @internal What a registration needs, checked. */
 export interface CheckedRegistration {

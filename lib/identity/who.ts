@@ -1,17 +1,22 @@
 /** Who a device says it is: its names, and a secret, a token or a certificate. */
 import { options as checkOptions, conflict, flag, optional, orElse, text } from '../base/arguments';
 import { checkDeviceName, checkProductKey } from '../options/names';
-import { type CheckedIdentity, checkIdentity, type Pem } from '../options/tls';
+import { type CheckedIdentity, checkIdentity, type Pem, type SignFunction } from '../options/tls';
 
 /** A client certificate as a device's identity. */
 export interface X509Options {
   /** The device's certificate, and its chain if it has one. */
   readonly cert: Pem;
-  /** The private key of `cert`. */
-  readonly key: Pem;
+  /** The private key of `cert`; or `sign`. */
+  readonly key?: Pem | undefined;
   /** The passphrase of `key`, 1-1024 characters. */
   readonly passphrase?: string | undefined;
+  /** Signs in place of `key`, with a key in a TPM, a secure element or a token. */
+  readonly sign?: SignFunction | undefined;
 }
+
+/** @internal `enum iotkit_sign_method`. */
+export const signMethodNumbers = { hmacsha256: 0, hmacsha1: 1, hmacmd5: 2 } as const;
 
 /** @internal An empty string means: option not set. */
 export interface Who {
@@ -139,7 +144,7 @@ function checkProduct(
 }
 
 function checkX509(options: WhoOptions): Pick<Who, 'x509'> {
-  const x509 = checkOptions('x509', options.x509, ['cert', 'key', 'passphrase']);
+  const x509 = checkOptions('x509', options.x509, ['cert', 'key', 'passphrase', 'sign']);
   const checked = checkIdentity('x509', x509);
   if (checked.cert === '') throw conflict('x509.cert and x509.key must be given');
   return { x509: checked };

@@ -1,7 +1,8 @@
 /**
  * This room is what a program sends and receives over its device's connection. messaging.ts is its
  * face: it checks arguments and hands them on. outbox.ts sends, at the rate of pacer.ts;
- * subscriptions.ts receives; requests.ts and rpc.ts are made of both. message.ts is what was received;
+ * subscriptions.ts asks the broker, subscription-feed.ts receives; requests.ts and rpc.ts are made of
+ * both. line.ts, flights.ts and inbox.ts are what all devices of one connection share. message.ts is what was received;
  * arguments.ts and options.ts check. It may import base, options and addon; of the device it knows
  * {@link MessagingHost}.
  */
@@ -28,12 +29,13 @@ import {
   type Payload,
   type Qos,
 } from './arguments';
+import { MessageLine } from './line';
 import type { CheckedMessages } from './options';
 import { Outbox } from './outbox';
-import { type OtaPace, Pacer } from './pacer';
 import { type Reply, type RequestBody, Requests } from './requests';
 import { answerCalls, callsTo, type RpcHandler, systemCalls } from './rpc';
-import { Subscriptions, type TopicSubscription } from './subscriptions';
+import type { TopicSubscription } from './subscription-feed';
+import { Subscriptions, type SubscriptionsHost } from './subscriptions';
 
 /** What `device.publish()` takes. */
 export interface PublishOptions {
@@ -94,32 +96,34 @@ export interface MessagingHost {
 const DEFAULT_REQUEST_TIMEOUT_MS = 10_000;
 const DEFAULT_HIGH_WATER_MARK = 1_000;
 const noOptions: PublishOptions = {};
+/** What each publish() returns that has nothing to wait for: no promise of its own for each message. */
+const handedOver = Promise.resolve();
 
 /** @internal The messages of a device. */
 export class Messaging {
   readonly #device: MessagingHost;
   readonly #options: CheckedMessages;
-  readonly #pacer: Pacer;
   readonly #outbox: Outbox;
   readonly #subscriptions: Subscriptions;
   readonly #requests: Requests;
   #closed: IotkitError | undefined;
 
+  /** @param line that of the connection, which several devices may share */
   constructor(
     device: MessagingHost,
-    native: NativeDevice,
+    native: Pick<NativeDevice, 'publish'> & SubscriptionsHost,
     options: CheckedMessages,
-    ota: OtaPace = { asksForBlocks: () => false, takeTurn: () => 0 },
+    line = new MessageLine(native, options),
   ) {
-    this.#pacer = new Pacer(options.rate, ota);
     this.#device = device;
     this.#options = options;
     this.#outbox = new Outbox(
       ({ topic, payload, qos, retain }) => native.publish(topic, payload, qos, retain),
       options,
-      (qos) => this.#pacer.take(qos),
+      (qos) => line.pacer.take(qos),
+      line.flights,
     );
-    this.#subscriptions = new Subscriptions(native, options.isPersistent);
+    this.#subscriptions = new Subscriptions(native, options.isPersistent, line.inbox);
     this.#requests = new Requests({
       subscribe: (topic) => this.subscribe(topic),
       publish: (topic, payload) => this.publish(topic, payload),
@@ -131,8 +135,18 @@ export class Messaging {
     return `/${productKey}/${deviceName}/${checkSuffix('suffix', suffix)}`;
   }
 
-  async publish(topic: string, payload: Payload, options?: PublishOptions): Promise<void> {
-    const given = options === undefined ? noOptions : checkPublish(options);
+  publish(topic: string, payload: Payload, options?: PublishOptions): Promise<void> {
+    try {
+      const outcome = this.#publish(topic, payload, options);
+      return outcome === undefined ? handedOver : this.#answered(outcome);
+    } catch (refusal) {
+      return Promise.reject(refusal);
+    }
+  }
+
+  /** undefined: it was handed over, and nothing follows. */
+  #publish(topic: string, payload: Payload, options = noOptions): Promise<void> | undefined {
+    const given = options === noOptions ? noOptions : checkPublish(options);
     const publication = {
       topic: checkTopic('topic', topic),
       payload: checkPayload('payload', payload),
@@ -143,8 +157,7 @@ export class Messaging {
     if (publication.qos === 2) this.#refuseOnPlatform('QoS 2');
     if (publication.retain) this.#refuseOnPlatform('retained messages');
     throwIfAborted(signal);
-    const outcome = this.#outbox.publish(publication, signal);
-    if (outcome !== undefined) await this.#answered(outcome);
+    return this.#outbox.publish(publication, signal);
   }
 
   async subscribe(filter: string, options?: SubscribeOptions): Promise<TopicSubscription> {
@@ -221,11 +234,6 @@ export class Messaging {
   onDisconnected(): void {
     this.#subscriptions.disconnected();
     this.#outbox.disconnected();
-  }
-
-  /** A version report has gone, in the same rate. */
-  onReportSent(): void {
-    this.#pacer.noteReport();
   }
 
   /** What waits is rejected with `error`; what was handed over may be acknowledged until the end. */

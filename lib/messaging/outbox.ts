@@ -6,6 +6,7 @@ import { IotkitError } from '../base/errors';
 import { whenAborted } from '../base/signals';
 import type { OfflinePolicy, Qos } from './arguments';
 import { Fifo } from './fifo';
+import { Flights, type Settle } from './flights';
 
 /** What is published. */
 export interface Publication {
@@ -29,19 +30,10 @@ export type TakeTurn = (qos: Qos) => number;
 
 /** All that wait, together. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
-/** Of the 100 publishes that the connection carries unacknowledged; the others are left for reports. */
-const MAX_IN_FLIGHT = 90;
-/**
- * Of QoS 2. A mosquitto takes 20 at a time unless it is told otherwise, and drops what comes above that
- * though it acknowledges it.
- */
-const MAX_EXACTLY_ONCE = 20;
 /** So many messages of QoS 0 are handed over before one waits for a turn of the event loop. */
 const TURN_AFTER = 256;
 /** Until it is tried again whether the connection has room. */
 const RETRY_MS = 2;
-
-type Settle = (error?: unknown) => void;
 
 interface Waiting extends Publication {
   readonly bytes: number;
@@ -59,8 +51,8 @@ export class Outbox {
   readonly #turn: TakeTurn;
   readonly #options: OutboxOptions;
   readonly #waiting = [new Fifo<Waiting>(), new Fifo<Waiting>()] as const;
-  readonly #inFlight = new Map<number, { readonly qos: Qos; readonly settle: Settle }>();
-  #exactlyOnce = 0;
+  readonly #flights: Flights;
+  readonly #onRoom = (): void => this.#pump();
   #handed = 0;
   #count = 0;
   #bytes = 0;
@@ -69,15 +61,22 @@ export class Outbox {
   #timer: NodeJS.Timeout | undefined;
   #dueAt = 0;
 
-  constructor(send: SendPublication, options: OutboxOptions, turn: TakeTurn = () => 0) {
+  /** @param flights those of the connection, which several devices may share */
+  constructor(
+    send: SendPublication,
+    options: OutboxOptions,
+    turn: TakeTurn = () => 0,
+    flights = new Flights(),
+  ) {
     this.#send = send;
     this.#options = options;
     this.#turn = turn;
+    this.#flights = flights;
   }
 
   /** How many were handed over and not acknowledged. */
   get inFlight(): number {
-    return this.#inFlight.size;
+    return this.#flights.size;
   }
 
   /**
@@ -110,13 +109,7 @@ export class Outbox {
 
   /** The connection's answer to a packet; false: it was not one of ours. */
   settle(packetId: number, error: IotkitError | undefined): boolean {
-    const flight = this.#inFlight.get(packetId);
-    if (flight === undefined) return false;
-    this.#inFlight.delete(packetId);
-    if (flight.qos === 2) this.#exactlyOnce -= 1;
-    flight.settle(error);
-    this.#pump();
-    return true;
+    return this.#flights.settle(packetId, error);
   }
 
   /** There is a connection. */
@@ -141,9 +134,8 @@ export class Outbox {
 
   /** The connection is gone: no acknowledgement will come any more. */
   end(): void {
-    const error = this.#closed ?? new IotkitError('ERR_CLOSED');
-    for (const { settle } of this.#inFlight.values()) settle(error);
-    this.#inFlight.clear();
+    this.#flights.forget(this.#onRoom);
+    this.#flights.end(this, this.#closed ?? new IotkitError('ERR_CLOSED'));
   }
 
   #laneOf(qos: Qos): Fifo<Waiting> {
@@ -152,13 +144,8 @@ export class Outbox {
 
   /** 0: one can go now. Infinity: an acknowledgement, a connection or those before it say when. */
   #untilTurn(qos: Qos): number {
-    const mayGo = this.#isConnected && this.#laneOf(qos).length === 0 && this.#hasRoom(qos);
+    const mayGo = this.#isConnected && this.#laneOf(qos).length === 0 && this.#flights.hasRoom(qos);
     return mayGo ? this.#turn(qos) : Number.POSITIVE_INFINITY;
-  }
-
-  #hasRoom(qos: Qos): boolean {
-    if (qos === 2 && this.#exactlyOnce >= MAX_EXACTLY_ONCE) return false;
-    return qos === 0 || this.#inFlight.size < MAX_IN_FLIGHT;
   }
 
   /** Of QoS 0. Whoever awaits each before the next one lets the event loop turn all the same. */
@@ -169,8 +156,7 @@ export class Outbox {
   }
 
   #fly(packetId: number, qos: Qos, settle: Settle): void {
-    this.#inFlight.set(packetId, { qos, settle });
-    if (qos === 2) this.#exactlyOnce += 1;
+    this.#flights.add(packetId, { qos, settle, owner: this });
   }
 
   #wait(publication: Publication, signal: AbortSignal | undefined, delay: number): Promise<void> {
@@ -196,6 +182,7 @@ export class Outbox {
       this.#laneOf(publication.qos).push(waiting);
       this.#count += 1;
       this.#bytes += bytes;
+      if (!this.#flights.hasRoom(publication.qos)) this.#flights.wait(this.#onRoom);
       this.#pumpIn(delay);
     });
   }
@@ -226,7 +213,10 @@ export class Outbox {
   #pumpLane(lane: Fifo<Waiting>): number {
     for (let next = lane.peek(); next !== undefined; next = lane.peek()) {
       if (!next.isGone) {
-        if (!this.#hasRoom(next.qos)) break;
+        if (!this.#flights.hasRoom(next.qos)) {
+          this.#flights.wait(this.#onRoom);
+          break;
+        }
         const wait = this.#turn(next.qos);
         if (wait > 0) return wait;
         const error = this.#handOver(next);

@@ -20,6 +20,8 @@ export interface OtaPace {
   readonly takeTurn: () => number;
 }
 
+const noOta: OtaPace = { asksForBlocks: () => false, takeTurn: () => 0 };
+
 /** Progress reports have as many turns, of their own. */
 const OF_PROGRESS = 10;
 /** Of the messages of any second so many go at once, where nothing went before. */
@@ -45,10 +47,10 @@ class Bucket {
     return 0;
   }
 
-  /** One has gone that did not ask. */
-  note(): void {
+  /** So many have gone that did not ask. */
+  note(count: number): void {
     this.#fill();
-    this.#tokens -= 1;
+    this.#tokens -= count;
   }
 
   #fill(): void {
@@ -69,7 +71,7 @@ export class Pacer {
   readonly #qos0: Bucket | undefined;
   readonly #qos1: Bucket | undefined;
 
-  constructor({ qos0, qos1 }: Rates, ota: OtaPace) {
+  constructor({ qos0, qos1 }: Rates, ota: OtaPace = noOta) {
     this.#ota = ota;
     const rest = qos0 > 2 * OF_PROGRESS ? qos0 - OF_PROGRESS : qos0 / 2;
     this.#qos0 = qos0 === 0 ? undefined : new Bucket(rest);
@@ -83,8 +85,8 @@ export class Pacer {
     return this.#ota.asksForBlocks() ? this.#ota.takeTurn() : this.#qos0.take();
   }
 
-  /** A version report has gone. */
-  noteReport(): void {
-    this.#qos1?.note();
+  /** A version report has gone. @param count less than 1: with QoS 1 only so often */
+  noteReport(count = 1): void {
+    this.#qos1?.note(count);
   }
 }

@@ -2,7 +2,7 @@
 import { IotkitError } from '../base/errors';
 import { whenAborted } from '../base/signals';
 import type { Message } from './message';
-import type { TopicSubscription } from './subscriptions';
+import type { TopicSubscription } from './subscription-feed';
 
 /** What a request says, besides its id: `params`, `method` and what else its topic defines. */
 export type RequestBody = Readonly<Record<string, unknown>>;

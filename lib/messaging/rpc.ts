@@ -2,7 +2,7 @@
 import { callBack } from '../base/listeners';
 import type { Payload } from './arguments';
 import type { Message } from './message';
-import type { TopicSubscription } from './subscriptions';
+import type { TopicSubscription } from './subscription-feed';
 
 /** A call that waits for its answer: the message, and its id. */
 export interface RpcCall extends Message {

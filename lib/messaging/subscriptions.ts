@@ -1,174 +1,42 @@
-/** The subscriptions of a device: each has its messages, and pushes back when it has too many. */
+/** The subscriptions of a device: asking the broker for them, once or after each connect. */
 import { IotkitError } from '../base/errors';
-import { Feed, type Iteration } from '../base/feed';
 import { whenAborted } from '../base/signals';
-import { filterMatches, type Qos } from './arguments';
-import { Fifo } from './fifo';
-import { type Message, ReceivedMessage } from './message';
-
-/**
- * The messages of one topic filter, as they come: what `for await` reads. Leaving the loop unsubscribes,
- * and so does `return()` or, declared with `await using`, the end of the block. It ends when the
- * device closes.
- *
- * The broker is asked again after each connect. What a consumer has not taken waits: see
- * {@link SubscribeOptions.highWaterMark}.
- */
-export interface TopicSubscription extends Iteration<Message> {
-  /** As it was subscribed. */
-  readonly filter: string;
-  /** As the broker has granted the filter: the most that a subscription of it asks for. */
-  readonly qos: Qos;
-  /** How many messages wait to be taken. */
-  readonly waiting: number;
-}
+import type { Qos } from './arguments';
+import { type Asked, Inbox } from './inbox';
+import { SubscriptionFeed, type TopicSubscription } from './subscription-feed';
 
 /** What the addon does for them. */
 export interface SubscriptionsHost {
   /** The packet id, 0: it goes out with the next connection; negative: the error. */
   subscribe(id: number, filter: string, qos: number): number;
   unsubscribe(id: number): void;
+  /** The connection asks the broker again by itself after each connect. Default true. */
+  readonly restores?: boolean;
   /** Nothing is read while it is held. */
   holdReading(held: boolean): void;
-}
-
-/** What waits of one subscription pushes back from so many bytes on. */
-const HIGH_WATER_BYTES = 4 * 1024 * 1024;
-/**
- * A subscription is given up from here on: so much comes only while reading goes on because something
- * else awaits an answer of the broker.
- */
-const GIVE_UP_AT = 65_536;
-const GIVE_UP_MARKS = 16;
-const GIVE_UP_BYTES = 64 * 1024 * 1024;
-
-/** The id of no subscription. */
-const UNCLAIMED = 0;
-const UNCLAIMED_MAX = 1_000;
-const HEAD_WORDS = 4;
-
-/** @internal */
-export class SubscriptionFeed implements TopicSubscription {
-  readonly filter: string;
-  /** As asked for. */
-  readonly wanted: Qos;
-  qos: Qos;
-  readonly id: number;
-  readonly #feed: Feed<Message>;
-  readonly #messages = new Fifo<Message>();
-  readonly #mark: number;
-  readonly #giveUpAt: number;
-  readonly #onMark: (subscription: SubscriptionFeed, isFull: boolean) => void;
-  #bytes = 0;
-  #isFull = false;
-
-  constructor(options: {
-    readonly id: number;
-    readonly filter: string;
-    readonly qos: Qos;
-    readonly highWaterMark: number;
-    readonly signal: AbortSignal | undefined;
-    readonly onEnd: (subscription: SubscriptionFeed) => void;
-    readonly onMark: (subscription: SubscriptionFeed, isFull: boolean) => void;
-  }) {
-    const { id, filter, qos, highWaterMark, signal, onEnd, onMark } = options;
-    this.id = id;
-    this.filter = filter;
-    this.wanted = qos;
-    this.qos = qos;
-    this.#mark = highWaterMark;
-    this.#giveUpAt = Math.max(GIVE_UP_MARKS * highWaterMark, GIVE_UP_AT);
-    this.#onMark = onMark;
-    this.#feed = new Feed<Message>({
-      take: () => this.#take(),
-      detach: () => {
-        this.#messages.drain();
-        this.#setFull(false);
-        onEnd(this);
-      },
-      signal,
-    });
-  }
-
-  get waiting(): number {
-    return this.#messages.length;
-  }
-
-  push(message: Message): void {
-    this.#messages.push(message);
-    this.#bytes += message.payload.length;
-    this.#feed.wake();
-    if (this.waiting >= this.#mark || this.#bytes >= HIGH_WATER_BYTES) this.#setFull(true);
-    if (this.waiting < this.#giveUpAt && this.#bytes < GIVE_UP_BYTES) return;
-    this.fail(new IotkitError('ERR_QUEUE_FULL', `${this.waiting} messages of ${this.filter} wait`));
-  }
-
-  next(): Promise<IteratorResult<Message, undefined>> {
-    return this.#feed.next();
-  }
-
-  return(): Promise<IteratorResult<Message, undefined>> {
-    return this.#feed.return();
-  }
-
-  /** What waits can still be taken. */
-  end(): void {
-    this.#feed.end();
-  }
-
-  fail(reason: unknown): void {
-    this.#feed.fail(reason);
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.return();
-  }
-
-  #take(): Message | undefined {
-    const message = this.#messages.shift();
-    if (message === undefined) return undefined;
-    this.#bytes -= message.payload.length;
-    if (this.waiting <= this.#mark / 2 && this.#bytes <= HIGH_WATER_BYTES / 2) this.#setFull(false);
-    return message;
-  }
-
-  #setFull(isFull: boolean): void {
-    if (this.#isFull === isFull) return;
-    this.#isFull = isFull;
-    this.#onMark(this, isFull);
-  }
-}
-
-interface Asked {
-  readonly subscription: SubscriptionFeed;
-  readonly settle: (error: IotkitError | undefined) => void;
 }
 
 /** All of a device. */
 export class Subscriptions {
   readonly #host: SubscriptionsHost;
-  readonly #all = new Map<number, SubscriptionFeed>();
-  /** Not answered yet, by their packet ids; those of one filter may share it. */
-  readonly #asked = new Map<number, Asked[]>();
+  readonly #inbox: Inbox;
+  /** What follows an answer of the broker. */
+  readonly #own = new Map<SubscriptionFeed, Asked>();
   /** To be asked for with the next connection. */
   readonly #unasked = new Set<Asked>();
-  readonly #full = new Set<SubscriptionFeed>();
-  /** What the broker has kept for the session, until it is subscribed; the oldest are dropped. */
-  #unclaimed: Message[] = [];
-  readonly #keepsUnclaimed: boolean;
-  #lastId = 0;
+  readonly #restores: boolean;
   #isConnected = false;
   #isClosed = false;
-  #isHeld = false;
-  #awaited = 0;
 
-  constructor(host: SubscriptionsHost, keepsUnclaimed: boolean) {
+  /** @param inbox that of the connection, which several devices may share */
+  constructor(
+    host: SubscriptionsHost,
+    keepsUnclaimed: boolean,
+    inbox = new Inbox((held) => host.holdReading(held), keepsUnclaimed),
+  ) {
     this.#host = host;
-    this.#keepsUnclaimed = keepsUnclaimed;
+    this.#inbox = inbox;
+    this.#restores = host.restores ?? true;
   }
 
   /**
@@ -182,16 +50,15 @@ export class Subscriptions {
     signal: AbortSignal | undefined,
   ): Promise<TopicSubscription> {
     const subscription = new SubscriptionFeed({
-      id: ++this.#lastId,
+      id: this.#inbox.nextId(),
       filter,
       qos,
       highWaterMark,
       signal,
       onEnd: (ended) => this.#remove(ended),
-      onMark: (marked, isFull) => this.#mark(marked, isFull),
+      onMark: (marked, isFull) => this.#inbox.mark(marked, isFull),
     });
-    this.#all.set(subscription.id, subscription);
-    this.#claim(subscription);
+    this.#inbox.add(subscription);
     return new Promise((resolve, reject) => {
       const stop = whenAborted(signal, (reason) => {
         this.#unasked.delete(asked);
@@ -200,6 +67,7 @@ export class Subscriptions {
       const settle = (error: IotkitError | undefined): void => {
         stop();
         if (error === undefined) {
+          this.#granted(subscription);
           resolve(subscription);
         } else {
           reject(error);
@@ -207,6 +75,7 @@ export class Subscriptions {
         }
       };
       const asked: Asked = { subscription, settle };
+      this.#own.set(subscription, asked);
       if (this.#isConnected) this.#ask(asked);
       else this.#unasked.add(asked);
     });
@@ -214,92 +83,68 @@ export class Subscriptions {
 
   /** How many were not answered yet. */
   get asked(): number {
-    return this.#asked.size;
+    return this.#inbox.asked;
   }
 
-  /** The broker's answer; false: it concerns none of ours. */
+  /** As {@link Inbox.onSubscribed}. */
   onSubscribed(packetId: number, qos: number, error: IotkitError | undefined): boolean {
-    const asked = this.#asked.get(packetId);
-    if (asked === undefined) return error !== undefined && this.#refusedLater(error);
-    this.#asked.delete(packetId);
-    for (const { subscription, settle } of asked) {
-      subscription.qos = qos as Qos;
-      settle(error);
-    }
-    return true;
+    return this.#inbox.onSubscribed(packetId, qos, error);
   }
 
-  /** As native/device/messaging.h describes it. */
+  /** As {@link Inbox.onMessages}. */
   onMessages(heads: ArrayBuffer, topics: readonly string[], payloads: ArrayBuffer): void {
-    const words = new Uint32Array(heads);
-    let offset = 0;
-    for (let i = 0; i < words.length; i += HEAD_WORDS) {
-      const length = words[i + 3] as number;
-      const id = words[i] as number;
-      const subscription = this.#all.get(id);
-      if (subscription !== undefined || (id === UNCLAIMED && this.#keepsUnclaimed)) {
-        const payload = new Uint8Array(payloads.slice(offset, offset + length));
-        const topic = topics[words[i + 2] as number] as string;
-        const message = new ReceivedMessage(topic, payload, words[i + 1] as number);
-        if (subscription !== undefined) subscription.push(message);
-        else this.#keepUnclaimed(message);
-      }
-      offset += length;
-    }
+    this.#inbox.onMessages(heads, topics, payloads);
+  }
+
+  /** As {@link Inbox.await}. */
+  await(count: 1 | -1): void {
+    this.#inbox.await(count);
   }
 
   connected(): void {
     this.#isConnected = true;
-    for (const asked of this.#unasked) {
-      this.#unasked.delete(asked);
-      this.#ask(asked);
-    }
+    const unasked = [...this.#unasked];
+    this.#unasked.clear();
+    // What cannot be asked for now comes back into the set, for the next connection.
+    for (const asked of unasked) this.#ask(asked);
   }
 
   disconnected(): void {
     this.#isConnected = false;
-  }
-
-  /**
-   * Something that waits for an answer of the broker begins or ends: meanwhile reading is never held,
-   * or whoever waits before taking the next message would wait for ever.
-   */
-  await(count: 1 | -1): void {
-    this.#awaited += count;
-    this.#hold();
+    if (this.#restores) return;
+    this.#takeAsked();
+    for (const asked of this.#own.values()) this.#unasked.add(asked);
   }
 
   /** Those that wait for an answer are rejected, the others end with what waits. */
   close(error: IotkitError): void {
     this.#isClosed = true;
-    const waiting = [...this.#unasked, ...[...this.#asked.values()].flat()];
+    const waiting = [...this.#unasked, ...this.#takeAsked()];
     this.#unasked.clear();
-    this.#asked.clear();
     for (const { settle } of waiting) settle(error);
-    for (const subscription of this.#all.values()) subscription.end();
-  }
-
-  #keepUnclaimed(message: Message): void {
-    this.#unclaimed.push(message);
-    let bytes = 0;
-    for (let i = this.#unclaimed.length; i-- > 0; ) {
-      bytes += (this.#unclaimed[i] as Message).payload.length;
-      const isOver = this.#unclaimed.length - i > UNCLAIMED_MAX || bytes > HIGH_WATER_BYTES;
-      if (!isOver) continue;
-      this.#unclaimed.splice(0, i + 1);
-      return;
+    for (const subscription of [...this.#own.keys()]) {
+      subscription.end();
+      // The connection goes on for others.
+      if (!this.#restores) this.#inbox.remove(subscription);
     }
   }
 
-  #claim(subscription: SubscriptionFeed): void {
-    const isWanted = ({ topic }: Message): boolean => filterMatches(subscription.filter, topic);
-    for (const message of this.#unclaimed.filter(isWanted)) subscription.push(message);
-    this.#unclaimed = this.#unclaimed.filter((message) => !isWanted(message));
+  #takeAsked(): Asked[] {
+    return this.#inbox.takeAsked(({ subscription }) => this.#own.has(subscription));
+  }
+
+  /** From now on, an error ends the iteration. */
+  #granted(subscription: SubscriptionFeed): void {
+    if (!this.#own.has(subscription)) return; // aborted meanwhile
+    const settle = (error: IotkitError | undefined): void => {
+      if (error !== undefined && !this.#isClosed) subscription.fail(error);
+    };
+    this.#own.set(subscription, { subscription, settle });
   }
 
   #ask(asked: Asked): void {
     const { id, filter, wanted } = asked.subscription;
-    if (!this.#all.has(id)) return;
+    if (!this.#inbox.has(asked.subscription)) return;
     const rc = this.#host.subscribe(id, filter, wanted);
     if (rc < 0) {
       asked.settle(IotkitError.fromErrno(rc, filter));
@@ -308,34 +153,15 @@ export class Subscriptions {
       this.#host.unsubscribe(id);
       this.#unasked.add(asked);
     } else {
-      const others = this.#asked.get(rc) ?? [];
-      this.#asked.set(rc, [...others, asked]);
+      this.#inbox.ask(rc, asked);
     }
   }
 
-  /** After another connect: those of the filter end with the error. */
-  #refusedLater(error: IotkitError): boolean {
-    if (error.code !== 'ERR_MQTT_SUBSCRIBE') return false;
-    const refused = [...this.#all.values()].filter(({ filter }) => filter === error.detail);
-    for (const subscription of refused) subscription.fail(error);
-    return refused.length > 0;
-  }
-
   #remove(subscription: SubscriptionFeed): void {
-    this.#all.delete(subscription.id);
+    const asked = this.#own.get(subscription);
+    if (asked !== undefined) this.#unasked.delete(asked);
+    this.#own.delete(subscription);
+    this.#inbox.remove(subscription);
     if (!this.#isClosed) this.#host.unsubscribe(subscription.id);
-  }
-
-  #mark(subscription: SubscriptionFeed, isFull: boolean): void {
-    if (isFull) this.#full.add(subscription);
-    else this.#full.delete(subscription);
-    this.#hold();
-  }
-
-  #hold(): void {
-    const held = this.#full.size > 0 && this.#awaited === 0;
-    if (held === this.#isHeld) return;
-    this.#isHeld = held;
-    this.#host.holdReading(held);
   }
 }

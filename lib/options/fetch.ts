@@ -19,7 +19,14 @@ import {
 import { checkHeaders } from './headers';
 import { checkHosts } from './hosts';
 import { checkProxy } from './proxy';
-import { type CheckedIdentity, type CheckedTls, checkIdentity, type Pem, pemList } from './tls';
+import {
+  type CheckedIdentity,
+  type CheckedTls,
+  checkIdentity,
+  type Pem,
+  pemList,
+  type SignFunction,
+} from './tls';
 import { bandwidth, DAY_MS, HOUR_MS, notBelow } from './values';
 
 /** How firmware is fetched over HTTP and HTTPS. Times are milliseconds. */
@@ -33,6 +40,8 @@ export interface FetchOptions {
   readonly cert?: Pem | undefined;
   /** The private key of `cert`. */
   readonly key?: Pem | undefined;
+  /** Signs in place of `key`, for firmware servers: see {@link SignFunction}. */
+  readonly sign?: SignFunction | undefined;
   /** The passphrase of `key`, 1-1024 characters. */
   readonly passphrase?: string | undefined;
   /**
@@ -196,6 +205,7 @@ export const fetchTable = {
   ca: { partOf: 'tls' },
   cert: { partOf: 'tls' },
   key: { partOf: 'tls' },
+  sign: { partOf: 'tls' },
   passphrase: { partOf: 'tls' },
   certificateTime: { partOf: 'tls' },
   connectTimeout: { native: 'connectTimeoutMs', ...time, default: 0 },

@@ -20,6 +20,9 @@ import type { UpgradeRequests } from './upgrade-requests';
 import type { VersionReports } from './version-reports';
 import { versionRefusal } from './versions';
 
+/** The platform counts the messages of a second. */
+const SECOND_MS = 1_000;
+
 export interface AnnouncementsOptions {
   /** The device that events are published for. */
   readonly device: object;
@@ -46,6 +49,8 @@ export class Announcements implements UpgradeHost {
   readonly #confirmations = new Set<string>();
   /** Of all upgrades of the device. */
   readonly #runs = new Set<DownloadRun>();
+  /** When the last download of blocks has ended. */
+  #blocksEndedAt = Number.NEGATIVE_INFINITY;
   /** Those that somebody follows. */
   readonly #watched = new Set<Consumption>();
   #closed: IotkitError | undefined;
@@ -210,12 +215,13 @@ export class Announcements implements UpgradeHost {
     else this.#watched.delete(consumption);
   }
 
-  /** Whether a download asks for blocks over the device's connection. */
+  /**
+   * Whether a download asks for blocks over the device's connection, or has within the last second: those
+   * count among the messages of that second.
+   */
   get asksForBlocks(): boolean {
-    for (const { upgrade } of this.#runs) {
-      if (upgrade.files.length === 0 && (upgrade.url ?? '') === '') return true;
-    }
-    return false;
+    for (const run of this.#runs) if (comesInBlocks(run)) return true;
+    return performance.now() < this.#blocksEndedAt + SECOND_MS;
   }
 
   onRunStart(run: DownloadRun): void {
@@ -227,6 +233,7 @@ export class Announcements implements UpgradeHost {
 
   onRunEnd(run: DownloadRun): void {
     this.#runs.delete(run);
+    if (comesInBlocks(run)) this.#blocksEndedAt = performance.now();
     if (run.failure !== undefined) this.#pending.consumed(run.upgrade, 'failed');
     this.#options.listeners.emit('runEnd', run);
   }
@@ -236,7 +243,7 @@ export class Announcements implements UpgradeHost {
     this.#closed = error;
     this.#pending.close();
     this.#deferrals.close();
-    const ended = endRuns([...this.#runs], error);
+    const ended = this.#runs.size === 0 ? undefined : endRuns([...this.#runs], error);
     for (const consumption of [...this.#watched]) consumption.endFeeds();
     await ended;
   }
@@ -264,4 +271,8 @@ export class Announcements implements UpgradeHost {
     publish('refused', { device: this.#options.device, error });
     this.#options.listeners.emit('refused', error);
   }
+}
+
+function comesInBlocks({ upgrade }: DownloadRun): boolean {
+  return upgrade.files.length === 0 && (upgrade.url ?? '') === '';
 }

@@ -16,6 +16,7 @@ import type { VersionRules } from '../options/verify';
 import { Announcements } from './announcements';
 import { checkDesc, checkModule, checkVersion } from './arguments';
 import type { EmitsUpgrades } from './events';
+import type { ProgressPace } from './progress-pace';
 import { ProgressQueue } from './progress-queue';
 import type { Upgrade } from './upgrade';
 import { UpgradeRequests } from './upgrade-requests';
@@ -89,7 +90,7 @@ export class Ota {
   #connects = 0;
 
   /** @internal */
-  constructor(device: OtaHost, native: NativeDevice, rules: VersionRules) {
+  constructor(device: OtaHost, native: NativeDevice, rules: VersionRules, pace?: ProgressPace) {
     this.#device = device;
     this.#native = native;
     this.#versions = new VersionReports((...report) => {
@@ -97,8 +98,9 @@ export class Ota {
       return native.reportVersion(...report);
     });
     this.#requests = new UpgradeRequests((module) => native.request(module));
-    this.#queue = new ProgressQueue((module, step, desc) =>
-      native.reportProgress(step, desc, module),
+    this.#queue = new ProgressQueue(
+      (module, step, desc) => native.reportProgress(step, desc, module),
+      pace,
     );
     this.#announcements = new Announcements({
       device,
@@ -241,11 +243,6 @@ export class Ota {
   /** @internal Whether a download asks for blocks over the connection. */
   asksForBlocks(): boolean {
     return this.#announcements.asksForBlocks;
-  }
-
-  /** @internal Takes a turn of progress reports for another message, or says in how many milliseconds. */
-  takeTurn(): number {
-    return this.#queue.takeTurn();
   }
 
   /** @internal The platform has acknowledged a version report, or the connection gave it up. */

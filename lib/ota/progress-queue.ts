@@ -1,19 +1,21 @@
 /**
  * The progress reports of a device on their way to the platform, at a rate the platform takes:
- * those of its downloads (download/reporter.ts) and those of `reportProgress()`.
+ * those of its downloads (download/reporter.ts) and those of `reportProgress()`. The rate is that of
+ * progress-pace.ts.
  */
 import { IotkitError } from '../base/errors';
 import { moduleKey } from '../download/image-identity';
+import {
+  type Candidate,
+  type PacedQueue,
+  ProgressPace,
+  type Rank,
+  reserved,
+} from './progress-pace';
 
 /** Hands one report to the connection; negative: the error. */
 export type SendProgress = (module: string, step: number, desc: string) => number;
 
-// The platform takes 30 messages per second from a device. At most BURST + PER_SECOND of them are
-// progress reports; the rest is left to requests, such as those for blocks of an image.
-const BURST = 5;
-/** What messages of the program, which may take turns of reports, leave to those. */
-const LEFT_TO_REPORTS = 2;
-const PER_SECOND = 5;
 /** Between two percentages of one module. */
 const INTERVAL_MS = 1_000;
 /** Until a report is tried again that found the queue of the connection full. */
@@ -21,10 +23,6 @@ const RETRY_MS = 1_000;
 /** Reports of one module, whose downloads may have begun and ended often without a connection. */
 const MAX_KEPT = 12;
 const MAX_WAITING = 256;
-
-/** The order in which reports are sent, and the tokens each rank leaves to those before it. */
-const reserved = { failure: 0, must: 1, percentage: 2 } as const;
-type Rank = keyof typeof reserved;
 
 type Settle = (error: IotkitError | undefined) => void;
 
@@ -52,18 +50,18 @@ interface ModuleQueue {
  * Sends reports in turns by module. Those of downloads wait for a connection, those of the user do
  * not. A percentage that waits is replaced by a later one; failures go first.
  */
-export class ProgressQueue {
+export class ProgressQueue implements PacedQueue {
   readonly #sendNow: SendProgress;
   /** By module; the one that was served longest ago comes first. */
   readonly #queues = new Map<string, ModuleQueue>();
-  #tokens = BURST;
-  #filledAt = performance.now();
+  readonly #pace: ProgressPace;
   #offline = false;
   #closed: IotkitError | undefined;
-  #timer: NodeJS.Timeout | undefined;
 
-  constructor(sendNow: SendProgress) {
+  /** @param pace that of the connection, which several devices may share */
+  constructor(sendNow: SendProgress, pace = new ProgressPace()) {
     this.#sendNow = sendNow;
+    this.#pace = pace;
   }
 
   /**
@@ -93,13 +91,9 @@ export class ProgressQueue {
     });
   }
 
-  /** Takes a turn for another message. 0: it has one; else the milliseconds until there may be one. */
+  /** As {@link ProgressPace.takeTurn}. */
   takeTurn(): number {
-    this.#fill(performance.now());
-    const missing = LEFT_TO_REPORTS + 1 - this.#tokens;
-    if (missing > 0) return Math.max((missing * 1000) / PER_SECOND, 1);
-    this.#tokens -= 1;
-    return 0;
+    return this.#pace.takeTurn();
   }
 
   /** The modules, by key, of which a failure waits to be sent. */
@@ -126,7 +120,7 @@ export class ProgressQueue {
   /** Sends now what must be sent, rejects the reports of the user with `error`, then stops. */
   close(error: IotkitError): void {
     this.#closed = error;
-    clearTimeout(this.#timer);
+    this.#pace.remove(this);
     for (const { reports } of this.#queues.values()) {
       for (const { module, step, desc, must, kept, waiting } of reports.splice(0)) {
         if (must && kept && !this.#offline) this.#sendNow(module, step, desc);
@@ -161,23 +155,12 @@ export class ProgressQueue {
   }
 
   #pump(): void {
-    clearTimeout(this.#timer);
-    while (!this.#offline) {
-      const wait = this.#sendNext(performance.now());
-      if (wait === undefined) return;
-      if (wait > 0) {
-        this.#timer = setTimeout(() => this.#pump(), Math.ceil(wait));
-        return;
-      }
-    }
+    if (!this.#offline) this.#pace.pump(this);
   }
 
-  /**
-   * 0: one was sent, or given up. Otherwise the milliseconds until the next is due; undefined: none
-   * waits.
-   */
-  #sendNext(now: number): number | undefined {
-    this.#fill(now);
+  /** The next one; undefined: none waits. */
+  next(now: number): Candidate | undefined {
+    if (this.#offline) return undefined;
     let soonest:
       | { readonly queue: ModuleQueue; readonly wait: number; readonly rank: Rank }
       | undefined;
@@ -187,15 +170,16 @@ export class ProgressQueue {
         continue;
       }
       const rank = rankOf(queue);
-      const wait = Math.max(this.#untilDue(queue, now), this.#untilToken(rank));
+      const wait = this.#untilDue(queue, now);
       const first =
         soonest === undefined ||
         wait < soonest.wait ||
         (wait === soonest.wait && reserved[rank] < reserved[soonest.rank]);
       if (first) soonest = { queue, wait, rank };
     }
-    if (soonest === undefined || soonest.wait > 0) return soonest?.wait;
-    return this.#deliver(soonest.queue, now);
+    if (soonest === undefined) return undefined;
+    const { queue, wait, rank } = soonest;
+    return { wait, rank, send: () => this.#deliver(queue, now) };
   }
 
   #deliver(queue: ModuleQueue, now: number): number {
@@ -210,7 +194,7 @@ export class ProgressQueue {
     if (error?.retryable && report.kept) return RETRY_MS;
     queue.reports.shift();
     queue.sentAt = now;
-    this.#tokens -= 1;
+    this.#pace.sent();
     this.#queues.delete(queue.key);
     this.#queues.set(queue.key, queue);
     settle(report.waiting, error);
@@ -227,17 +211,6 @@ export class ProgressQueue {
         if (!kept) settle(waiting, new IotkitError('ERR_NOT_CONNECTED'));
       }
     }
-  }
-
-  #fill(now: number): void {
-    const more = ((now - this.#filledAt) * PER_SECOND) / 1000;
-    this.#tokens = Math.min(BURST, this.#tokens + more);
-    this.#filledAt = now;
-  }
-
-  #untilToken(rank: Rank): number {
-    const missing = reserved[rank] + 1 - this.#tokens;
-    return missing <= 0 ? 0 : Math.max((missing * 1000) / PER_SECOND, 1);
   }
 
   /** Percentages of a download go once a second, unless another report waits after them. */

@@ -94,7 +94,10 @@ export class Upgrade {
    * digest, if the operator has attached one (`iotkit.statement.v1` of `extData`).
    */
   readonly statementSign!: string | undefined;
-  /** Whether the image is a difference to the running version. */
+  /**
+   * Whether the image is a difference to the running version. `base` of {@link Upgrade.download}
+   * and {@link Upgrade.chunks} applies one that `iotkit-ota delta make` has made.
+   */
   readonly isDiff!: boolean;
   /** What the operator has attached, parsed; `{}` if nothing. */
   readonly extData!: Readonly<Record<string, unknown>>;
@@ -150,8 +153,11 @@ export class Upgrade {
    *   `ERR_SIGNATURE_MISSING`: no bytes are left on disk. `ERR_HTTP_STATUS`, `ERR_URL_EXPIRED`,
    *   network errors when `fetch.patience` is over, `ERR_NO_SPACE`, `ERR_FILE_ACCESS`,
    *   `ERR_FILE_NOT_FOUND`, `ERR_FILE_LOCKED`, `ERR_FILE`, `ERR_CLOSED`: the bytes on disk stay for
-   *   the next download. `ERR_BUSY`, `ERR_INVALID_STATE` (deferred or rejected), `ERR_UNSUPPORTED`
-   *   (several files into anything but directories).
+   *   the next download. With `base` `ERR_DELTA_BASE` (it is another image; nothing was written),
+   *   `ERR_DELTA_FORMAT`, `ERR_DELTA_RESULT`: no bytes are left, whatever the error.
+   *   `ERR_BUSY`, `ERR_INVALID_STATE` (deferred or rejected), `ERR_UNSUPPORTED`
+   *   (several files into anything but directories; a difference with `base` into several targets or
+   *   a device).
    * @throws the signal's reason, or what the writer throws.
    */
   async download(target: Target | readonly Target[], options?: DownloadOptions): Promise<void> {
@@ -311,6 +317,11 @@ export class Upgrade {
     this.#host.onDefer(this, this.#job, time);
     this.#refused = 'deferred';
     this.#consumption.endFeeds();
+  }
+
+  /** @internal Whether it was neither deferred nor rejected: it can be consumed. */
+  get isWanted(): boolean {
+    return this.#refused === undefined;
   }
 
   /**

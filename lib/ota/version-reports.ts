@@ -2,7 +2,7 @@
 import { IotkitError } from '../base/errors';
 import { moduleKey } from '../download/image-identity';
 
-/** Sends a report: its packet id, or a negative error. */
+/** Sends a report: its packet id, 0: it is kept until it can be sent; or a negative error. */
 export type SendVersion = (version: string, module: string) => number;
 
 interface WaitingReport {
@@ -22,7 +22,8 @@ export class VersionReports {
   }
 
   /**
-   * Sends a report; the promise resolves when the platform has acknowledged it.
+   * Sends a report; the promise resolves when the platform has acknowledged it, or at once where it is
+   * kept.
    *
    * @throws IotkitError ERR_QUEUE_FULL and others that keep it from being sent, not as a rejection
    */
@@ -30,6 +31,7 @@ export class VersionReports {
     const packetId = this.#send(version, module);
     if (packetId < 0) throw IotkitError.fromErrno(packetId);
     this.#versions.set(moduleKey(module), version);
+    if (packetId === 0) return Promise.resolve();
     return new Promise<void>((resolve, reject) => {
       this.#waiting.set(packetId, { resolve, reject });
     });

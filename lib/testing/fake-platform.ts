@@ -4,6 +4,7 @@ import { options as checkOptions, optional } from '../base/arguments';
 import { type ErrorCode, IotkitError } from '../base/errors';
 import { Device } from '../device/device';
 import { checkLogger, type Logger, logDevice } from '../device/logger';
+import { listenerOf } from '../device/parts';
 import { checkPayload, filterMatches, type Payload, type Qos } from '../messaging/arguments';
 import { checkMessages } from '../messaging/options';
 import { checkVerify, type VerifyOptions } from '../options/verify';
@@ -140,7 +141,9 @@ export class FakePlatform {
       verify: { newerOnly, allowVersion },
       messages: checkMessages(undefined, { isPlatform: false, isPersistent: false }),
     };
-    this.device = new Device(identity, rules, (listener) => this.#connection.open(listener));
+    this.device = new Device(identity, rules, (listener) =>
+      this.#connection.open(listenerOf(listener)),
+    );
     const log = optional(logger, checkLogger);
     if (log !== undefined) logDevice(this.device, this.device.listeners, log);
     this.connect();

@@ -6,6 +6,8 @@
 
 #include <memory>
 
+#include "runtime/wrapped.h"
+
 namespace iotkit {
 
 class Environment;
@@ -18,10 +20,9 @@ class Attachment;
 //   feed(topic, payload, dup) → whether it was the channel's
 //   setConnected(connected)
 //   keep(topic, payload, packetId) → whether there was room; a publish that failed with the connection
-class AttachedDevice final : public Napi::ObjectWrap<AttachedDevice> {
+class AttachedDevice final : public ObjectWrap<AttachedDevice> {
  public:
-  explicit AttachedDevice(const Napi::CallbackInfo &info)
-      : Napi::ObjectWrap<AttachedDevice>(info) {}
+  explicit AttachedDevice(const Napi::CallbackInfo & /*info*/) {}
 
   static void Define(Napi::Env env, Environment *environment);
   // attachDevice(options, listener, transport) → AttachedDevice | {errno, detail}

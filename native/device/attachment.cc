@@ -35,7 +35,6 @@ Attachment::~Attachment() {
 int Attachment::Open(DeviceOptions *options, char *detail) {
   int rc = iotkit_limiter_new(options->bytes_per_second, &limiter_);
   if (rc < 0) return rc;
-  options->fetch.LimitBy(limiter_);
   iotkit_transport transport = {};
   transport.struct_size = sizeof(transport);
   transport.publish = Publish;
@@ -46,7 +45,7 @@ int Attachment::Open(DeviceOptions *options, char *detail) {
   ota.struct_size = sizeof(ota);
   ota.product_key = options->sign.product_key;
   ota.device_name = options->sign.device_name;
-  ota.fetch = options->fetch.get();
+  ota.fetch = options->fetch.LimitedBy(limiter_);
   ota.on_upgrade = OnUpgrade;
   ota.on_refused = OnRefused;
   ota.on_nothing = OnNothing;
@@ -91,7 +90,7 @@ bool Attachment::Feed(const std::string &topic, const uint8_t *payload, size_t l
 // Subscribes first: what was kept makes the platform answer.
 void Attachment::SetConnected(bool connected) {
   if (ota_ == nullptr) return;
-  std::deque<TransportCall> kept;
+  std::list<TransportCall> kept;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     connected_ = connected;
@@ -156,13 +155,13 @@ void Attachment::SetBandwidthLimit(uint64_t bytes_per_second) {
 
 void Attachment::Deliver(Napi::Env env) {
   if (ended_) return;
-  std::deque<TransportCall> calls;
+  std::list<TransportCall> calls;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     calls.swap(calls_);
     call_bytes_ = 0;
   }
-  std::deque<Event> events;
+  std::list<Event> events;
   events.swap(events_);
   for (const TransportCall &call : calls) {
     Napi::HandleScope scope(env);
@@ -188,28 +187,28 @@ void Attachment::DeliverEvent(Napi::Env env, const Event &event) {
   }
   switch (event.kind) {
   case EventKind::kUpgrade:
-    listener_->OnUpgrade(env, event.job);
+    listener_->OnUpgrade(env, event.job, 0);
     break;
   case EventKind::kRefused:
-    listener_->OnRefused(env, event.error, event.detail, event.request_id);
+    listener_->OnRefused(env, event.error, event.detail, event.request_id, 0);
     break;
   case EventKind::kNothing:
-    listener_->OnNothing(env, event.request_id);
+    listener_->OnNothing(env, event.request_id, 0);
     break;
   case EventKind::kConfig:
-    listener_->OnConfig(env, event.job);
+    listener_->OnConfig(env, event.job, 0);
     break;
   case EventKind::kConfigRefused:
-    listener_->OnConfigRefused(env, event.error, event.detail, event.request_id);
+    listener_->OnConfigRefused(env, event.error, event.detail, event.request_id, 0);
     break;
   case EventKind::kConfigNothing:
-    listener_->OnConfigNothing(env, event.request_id);
+    listener_->OnConfigNothing(env, event.request_id, 0);
     break;
   case EventKind::kTime:
-    listener_->OnTime(env, event.reading, event.request_id);
+    listener_->OnTime(env, event.reading, event.request_id, 0);
     break;
   case EventKind::kTimeRefused:
-    listener_->OnTimeRefused(env, event.error, event.detail, event.request_id);
+    listener_->OnTimeRefused(env, event.error, event.detail, event.request_id, 0);
     break;
   }
 }

@@ -5,7 +5,7 @@
 #include <iotkit.h>
 
 #include <atomic>
-#include <deque>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -123,17 +123,17 @@ class Attachment final : public Source, public Closing {
   std::atomic<uint32_t> last_packet_id_{0};
 
   std::mutex mutex_; // of the following
-  std::deque<TransportCall> calls_;
+  std::list<TransportCall> calls_;
   size_t call_bytes_ = 0;
   bool connected_ = false;
-  std::deque<TransportCall> kept_; // for the next connection
+  std::list<TransportCall> kept_; // for the next connection
 
   // JS thread.
   iotkit_ota_t *ota_ = nullptr;
   iotkit_config_t *config_ = nullptr; // of ota_; since the first OpenConfig
   iotkit_time_t *time_ = nullptr;     // of ota_; since the first OpenTime
   iotkit_limiter_t *limiter_ = nullptr;
-  std::deque<Event> events_;
+  std::list<Event> events_;
   std::unique_ptr<ConnectionListener> listener_; // nullptr: ended
   std::unique_ptr<TransportListener> transport_;
   bool closing_ = false;

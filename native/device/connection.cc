@@ -50,7 +50,7 @@ int Connection::OpenAs(DeviceOptions *options, const iotkit_sign_in &identity, c
   if (rc < 0) return rc;
 
   rc = OpenClient(*options, identity, detail);
-  if (rc == 0) rc = OpenChannel(options, detail);
+  if (rc == 0) rc = OpenOwnChannel(options, detail);
   if (rc == 0) rc = iotkit_mqtt_start(client_);
   if (rc == IK_EMQTT_IN_USE) {
     snprintf(detail, IOTKIT_DETAIL_MAX, "%s at %s:%u", identity.username, options->mqtt.host,
@@ -78,52 +78,43 @@ int Connection::OpenClient(const DeviceOptions &options, const iotkit_sign_in &i
   return iotkit_mqtt_new(&mqtt, &client_, detail);
 }
 
-int Connection::OpenChannel(DeviceOptions *options, char *detail) {
-  options->fetch.LimitBy(limiter_);
-  iotkit_ota_options ota = {};
-  ota.struct_size = sizeof(ota);
-  ota.product_key = options->sign.product_key;
-  ota.device_name = options->sign.device_name;
-  ota.fetch = options->fetch.get();
-  ota.on_upgrade = OnUpgrade;
-  ota.on_refused = OnRefused;
-  ota.on_nothing = OnNothing;
-  ota.ctx = this;
-  return iotkit_ota_new(client_, &ota, &ota_, detail);
-}
-
-int Connection::OpenConfig(iotkit_config_t **out) {
-  *out = nullptr;
-  if (closing_) return IK_ECLOSED;
-  iotkit_config_options options = {};
-  options.struct_size = sizeof(options);
-  options.on_config = OnConfig;
-  options.on_refused = OnConfigRefused;
-  options.on_nothing = OnConfigNothing;
-  options.ctx = this;
-  int rc = config_ != nullptr ? 0 : iotkit_config_new(ota_, &options, &config_, nullptr);
-  *out = config_;
+int Connection::OpenOwnChannel(DeviceOptions *options, char *detail) {
+  fetch_ = environment_->Part<FetchOptionsShare>()->Of(std::move(options->fetch));
+  product_key_ = options->sign.product_key;
+  device_name_ = options->sign.device_name;
+  iotkit_ota_options ota =
+      channel_.Options(product_key_.c_str(), device_name_.c_str(), fetch_->LimitedBy(limiter_));
+  iotkit_ota_t *opened = nullptr;
+  int rc = iotkit_ota_new(client_, &ota, &opened, detail);
+  channel_.Set(opened);
   return rc;
 }
 
-int Connection::OpenTime(iotkit_time_t **out) {
-  *out = nullptr;
+Channel *Connection::channel(uint32_t id) {
+  if (closing_) return nullptr;
+  return id == 0 ? &channel_ : gateway_.channel(id);
+}
+
+int Connection::OpenGateway(Gateway **out) {
+  *out = &gateway_;
+  return closing_ ? static_cast<int>(IK_ECLOSED)
+                  : gateway_.Open(client_, product_key_, device_name_);
+}
+
+int Connection::OpenChannel(uint32_t id, const std::string &product_key,
+                            const std::string &device_name) {
   if (closing_) return IK_ECLOSED;
-  iotkit_time_options options = {};
-  options.struct_size = sizeof(options);
-  options.on_time = OnTime;
-  options.on_refused = OnTimeRefused;
-  options.ctx = this;
-  int rc = time_ != nullptr ? 0 : iotkit_time_new(ota_, &options, &time_, nullptr);
-  *out = time_;
-  return rc;
+  return gateway_.OpenChannel(id, product_key, device_name, fetch_->LimitedBy(limiter_));
+}
+
+void Connection::CloseChannel(uint32_t id) {
+  if (!closing_) gateway_.CloseChannel(id);
 }
 
 // The loop does not know the client yet.
 void Connection::UndoOpen() {
-  iotkit_ota_free(ota_);
+  channel_.Free();
   iotkit_mqtt_free(client_);
-  ota_ = nullptr;
   client_ = nullptr;
   closing_ = true;
   ended_ = true;
@@ -197,7 +188,7 @@ void Connection::Deliver(Napi::Env env) {
   if (ended_) return;
   // Before the flags: a ring that is long from here on is posted again.
   messaging_.Take(&batch_);
-  std::deque<Event> events;
+  std::list<Event> events;
   bool state_changed;
   bool resume;
   bool freed;
@@ -211,9 +202,9 @@ void Connection::Deliver(Napi::Env env) {
     freed = freed_;
   }
   if (state_changed) DeliverState(env);
-  for (const Event &event : events) {
+  for (Event &event : events) {
     Napi::HandleScope scope(env);
-    DeliverEvent(env, event);
+    DeliverEvent(env, &event);
   }
   DeliverMessages(env);
   if (ended_) return;
@@ -225,8 +216,9 @@ void Connection::Deliver(Napi::Env env) {
 }
 
 void Connection::DeliverMessages(Napi::Env env) {
-  if (!ended_ && !batch_.heads.empty()) listener_->OnMessages(env, batch_);
-  batch_.Clear();
+  if (batch_ == nullptr) return;
+  if (!ended_ && !batch_->heads.empty()) listener_->OnMessages(env, *batch_);
+  batch_->Clear();
 }
 
 void Connection::DeliverState(Napi::Env env) {
@@ -240,41 +232,49 @@ void Connection::DeliverState(Napi::Env env) {
   listener_->OnState(env, state);
 }
 
-void Connection::DeliverEvent(Napi::Env env, const Event &event) {
+void Connection::DeliverEvent(Napi::Env env, Event *event) {
   if (ended_) { // a callback before this one has ended the environment
-    iotkit_job_unref(event.job);
+    iotkit_job_unref(event->job);
     return;
   }
-  switch (event.kind) {
-  case EventKind::kPublished:
-    listener_->OnPublished(env, event.packet_id, event.error, event.detail);
+  switch (event->kind) {
+  case Event::Kind::kPublished:
+    listener_->OnPublished(env, event->packet_id, event->error, event->detail);
     break;
-  case EventKind::kSubscribed:
-    listener_->OnSubscribed(env, event.packet_id, event.qos, event.error, event.detail);
+  case Event::Kind::kSubscribed:
+    listener_->OnSubscribed(env, event->packet_id, event->qos, event->error, event->detail);
     break;
-  case EventKind::kUpgrade:
-    listener_->OnUpgrade(env, event.job);
+  case Event::Kind::kUpgrade:
+    listener_->OnUpgrade(env, event->job, event->channel);
     break;
-  case EventKind::kRefused:
-    listener_->OnRefused(env, event.error, event.detail, event.request_id);
+  case Event::Kind::kRefused:
+    listener_->OnRefused(env, event->error, event->detail, event->request_id, event->channel);
     break;
-  case EventKind::kNothing:
-    listener_->OnNothing(env, event.request_id);
+  case Event::Kind::kNothing:
+    listener_->OnNothing(env, event->request_id, event->channel);
     break;
-  case EventKind::kConfig:
-    listener_->OnConfig(env, event.job);
+  case Event::Kind::kConfig:
+    listener_->OnConfig(env, event->job, event->channel);
     break;
-  case EventKind::kConfigRefused:
-    listener_->OnConfigRefused(env, event.error, event.detail, event.request_id);
+  case Event::Kind::kConfigRefused:
+    listener_->OnConfigRefused(env, event->error, event->detail, event->request_id, event->channel);
     break;
-  case EventKind::kConfigNothing:
-    listener_->OnConfigNothing(env, event.request_id);
+  case Event::Kind::kConfigNothing:
+    listener_->OnConfigNothing(env, event->request_id, event->channel);
     break;
-  case EventKind::kTime:
-    listener_->OnTime(env, event.reading, event.request_id);
+  case Event::Kind::kTime:
+    listener_->OnTime(env, event->reading, event->request_id, event->channel);
     break;
-  case EventKind::kTimeRefused:
-    listener_->OnTimeRefused(env, event.error, event.detail, event.request_id);
+  case Event::Kind::kTimeRefused:
+    listener_->OnTimeRefused(env, event->error, event->detail, event->request_id, event->channel);
+    break;
+  case Event::Kind::kGatewayAnswer:
+    listener_->OnGatewayAnswer(env, *event);
+    for (std::string &name : event->names) // device secrets are among them
+      Wipe(&name);
+    break;
+  case Event::Kind::kSubDevice:
+    listener_->OnSubDevice(env, *event);
     break;
   }
 }
@@ -310,13 +310,9 @@ void Connection::Disconnect() {
 void Connection::Free() {
   if (client_ == nullptr) return;
   iotkit_loop_remove(loop_, client_);
-  iotkit_time_free(time_);
-  iotkit_config_free(config_);
-  iotkit_ota_free(ota_);
+  gateway_.Free();
+  channel_.Free();
   iotkit_mqtt_free(client_);
-  time_ = nullptr;
-  config_ = nullptr;
-  ota_ = nullptr;
   client_ = nullptr;
   {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -344,13 +340,13 @@ void Connection::OnMqtt(void *ctx, iotkit_mqtt_t * /*client*/, const iotkit_mqtt
     self->OnState(*event);
     break;
   case IOTKIT_MQTT_EVENT_PUBLISHED:
-    self->OnAnswer(EventKind::kPublished, *event);
+    self->OnAnswer(Event::Kind::kPublished, *event);
     break;
   case IOTKIT_MQTT_EVENT_SUBSCRIBED:
-    self->OnAnswer(EventKind::kSubscribed, *event);
+    self->OnAnswer(Event::Kind::kSubscribed, *event);
     break;
   case IOTKIT_MQTT_EVENT_SKIPPED:
-    OnRefused(ctx, nullptr, event->error, event->detail, "");
+    self->OnSkipped(*event);
     break;
   case IOTKIT_MQTT_EVENT_MESSAGE:
     self->messaging_.PushUnclaimed(*event->message);
@@ -360,63 +356,10 @@ void Connection::OnMqtt(void *ctx, iotkit_mqtt_t * /*client*/, const iotkit_mqtt
   }
 }
 
-void Connection::OnUpgrade(void *ctx, iotkit_ota_t * /*ota*/, iotkit_job_t *job) {
-  static_cast<Connection *>(ctx)->PushJob(EventKind::kUpgrade, job);
-}
-
-void Connection::OnRefused(void *ctx, iotkit_ota_t * /*ota*/, int error, const char *detail,
-                           const char *request_id) {
-  static_cast<Connection *>(ctx)->PushRefusal(EventKind::kRefused, error, detail, request_id);
-}
-
-void Connection::OnNothing(void *ctx, iotkit_ota_t * /*ota*/, const char *request_id) {
-  static_cast<Connection *>(ctx)->PushNothing(EventKind::kNothing, request_id);
-}
-
-void Connection::OnConfig(void *ctx, iotkit_config_t * /*config*/, iotkit_job_t *job) {
-  static_cast<Connection *>(ctx)->PushJob(EventKind::kConfig, job);
-}
-
-void Connection::OnConfigRefused(void *ctx, iotkit_config_t * /*config*/, int error,
-                                 const char *detail, const char *request_id) {
-  static_cast<Connection *>(ctx)->PushRefusal(EventKind::kConfigRefused, error, detail, request_id);
-}
-
-void Connection::OnConfigNothing(void *ctx, iotkit_config_t * /*config*/, const char *request_id) {
-  static_cast<Connection *>(ctx)->PushNothing(EventKind::kConfigNothing, request_id);
-}
-
-void Connection::OnTime(void *ctx, iotkit_time_t * /*time*/, const iotkit_time_reading *reading,
-                        const char *request_id) {
-  Event event(EventKind::kTime);
-  event.reading = *reading;
-  event.request_id = request_id;
-  static_cast<Connection *>(ctx)->PushEvent(std::move(event));
-}
-
-void Connection::OnTimeRefused(void *ctx, iotkit_time_t * /*time*/, int error, const char *detail,
-                               const char *request_id) {
-  static_cast<Connection *>(ctx)->PushRefusal(EventKind::kTimeRefused, error, detail, request_id);
-}
-
-void Connection::PushJob(EventKind kind, iotkit_job_t *job) {
-  Event event(kind);
-  event.job = job;
-  PushEvent(std::move(event));
-}
-
-void Connection::PushRefusal(EventKind kind, int error, const char *detail,
-                             const char *request_id) {
-  Event event(kind, error);
-  event.detail = detail;
-  event.request_id = request_id;
-  PushEvent(std::move(event));
-}
-
-void Connection::PushNothing(EventKind kind, const char *request_id) {
-  Event event(kind);
-  event.request_id = request_id;
-  PushEvent(std::move(event));
+void Connection::OnSkipped(const iotkit_mqtt_event &event) {
+  Event skipped(Event::Kind::kRefused, event.error);
+  skipped.detail = event.detail;
+  PushEvent(std::move(skipped));
 }
 
 void Connection::OnState(const iotkit_mqtt_event &event) {
@@ -437,7 +380,7 @@ void Connection::OnState(const iotkit_mqtt_event &event) {
   mailbox_->Post(shared_from_this());
 }
 
-void Connection::OnAnswer(EventKind kind, const iotkit_mqtt_event &event) {
+void Connection::OnAnswer(Event::Kind kind, const iotkit_mqtt_event &event) {
   Event answer(kind, event.error);
   answer.packet_id = event.packet_id;
   answer.qos = event.qos;
@@ -449,6 +392,7 @@ void Connection::PushEvent(Event event) {
   bool is_long;
   {
     std::lock_guard<std::mutex> lock(mutex_);
+    event.connects = state_.connects;
     events_.push_back(std::move(event));
     is_long = events_.size() >= kPauseAt;
   }
@@ -463,6 +407,9 @@ void Connection::PauseReading() {
     ring_is_long_ = true;
   }
   iotkit_loop_pause(loop_, client_, true);
+  // JavaScript may have emptied the rings between the last push and the flag: nothing would come any
+  // more that it is called for.
+  mailbox_->Post(shared_from_this());
 }
 
 void Connection::OnFirstMessage() {

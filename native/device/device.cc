@@ -15,10 +15,10 @@ namespace {
 class Payload final {
  public:
   explicit Payload(Napi::Value value) {
-    if (value.IsTypedArray()) {
-      Napi::Uint8Array bytes = value.As<Napi::Uint8Array>();
-      data_ = bytes.Data();
-      length_ = bytes.ByteLength();
+    void *bytes;
+    if (napi_get_typedarray_info(value.Env(), value, nullptr, &length_, &bytes, nullptr, nullptr) ==
+        napi_ok) {
+      data_ = bytes;
     } else {
       text_ = TextOf(value);
       data_ = text_.data();
@@ -36,6 +36,32 @@ class Payload final {
   std::string text_;
   const void *data_;
   size_t length_;
+};
+
+// 0 for what is no number.
+uint32_t NumberOf(Napi::Value value) {
+  return value.IsNumber() ? value.As<Napi::Number>().Uint32Value() : 0;
+}
+
+// The topic of a message, as nearly all are without memory of its own.
+class Topic final {
+ public:
+  explicit Topic(Napi::Value value) {
+    size_t length = 0;
+    napi_get_value_string_utf8(value.Env(), value, short_, sizeof(short_), &length);
+    // A character that has no room is left out whole.
+    if (length + kLongestCharacter >= sizeof(short_)) long_ = TextOf(value);
+  }
+  Topic(const Topic &) = delete;
+  Topic &operator=(const Topic &) = delete;
+
+  const char *get() const { return long_.empty() ? short_ : long_.c_str(); }
+
+ private:
+  static constexpr size_t kLongestCharacter = 4;
+
+  char short_[256];
+  std::string long_;
 };
 
 uint8_t QosOf(Napi::Value value) {
@@ -57,7 +83,14 @@ void Device::Define(Napi::Env env, Environment *environment) {
                       InstanceMethod<&Device::Publish>("publish"),
                       InstanceMethod<&Device::Subscribe>("subscribe"),
                       InstanceMethod<&Device::Unsubscribe>("unsubscribe"),
+                      InstanceMethod<&Device::Listen>("listen"),
+                      InstanceMethod<&Device::Ask>("ask"),
                       InstanceMethod<&Device::HoldReading>("holdReading"),
+                      InstanceMethod<&Device::AskGateway>("askGateway"),
+                      InstanceMethod<&Device::Login>("login"),
+                      InstanceMethod<&Device::Logout>("logout"),
+                      InstanceMethod<&Device::OpenChannel>("openChannel"),
+                      InstanceMethod<&Device::CloseChannel>("closeChannel"),
                       InstanceMethod<&Device::SetBandwidthLimit>("setBandwidthLimit"),
                       InstanceMethod<&Device::Close>("close"),
                       InstanceMethod<&Device::Ref>("ref"),
@@ -89,43 +122,87 @@ Napi::Value Device::Open(const Napi::CallbackInfo &info) {
 }
 
 Napi::Value Device::ReportVersion(const Napi::CallbackInfo &info) {
-  return iotkit::ReportVersion(info, connection_->channel());
+  return iotkit::ReportVersion(info, OtaOf(info[2]));
 }
 
 Napi::Value Device::ReportProgress(const Napi::CallbackInfo &info) {
-  return iotkit::ReportProgress(info, connection_->channel());
+  return iotkit::ReportProgress(info, OtaOf(info[3]));
 }
 
 Napi::Value Device::Request(const Napi::CallbackInfo &info) {
-  return RequestUpgrade(info, connection_->channel());
+  return RequestUpgrade(info, OtaOf(info[1]));
 }
 
 Napi::Value Device::RequestConfig(const Napi::CallbackInfo &info) {
   iotkit_config_t *config = nullptr;
-  int rc = connection_->OpenConfig(&config);
+  int rc = OpenConfig(info[0], &config);
   return iotkit::RequestConfig(info, rc, config);
 }
 
 Napi::Value Device::AnswerConfig(const Napi::CallbackInfo &info) {
   iotkit_config_t *config = nullptr;
-  int rc = connection_->OpenConfig(&config);
+  int rc = OpenConfig(info[3], &config);
   return iotkit::AnswerConfig(info, rc, config);
 }
 
 Napi::Value Device::RequestTime(const Napi::CallbackInfo &info) {
   iotkit_time_t *time = nullptr;
-  int rc = connection_->OpenTime(&time);
+  Channel *channel = connection_->channel(NumberOf(info[0]));
+  int rc = channel == nullptr ? static_cast<int>(IK_ECLOSED) : channel->OpenTime(&time);
   return iotkit::RequestTime(info, rc, time);
+}
+
+iotkit_ota_t *Device::OtaOf(Napi::Value id) {
+  Channel *channel = connection_->channel(NumberOf(id));
+  return channel == nullptr ? nullptr : channel->ota();
+}
+
+int Device::OpenConfig(Napi::Value id, iotkit_config_t **out) {
+  Channel *channel = connection_->channel(NumberOf(id));
+  return channel == nullptr ? static_cast<int>(IK_ECLOSED) : channel->OpenConfig(out);
+}
+
+Napi::Value Device::AskGateway(const Napi::CallbackInfo &info) {
+  Gateway *gateway = nullptr;
+  uint32_t id = 0;
+  int rc = connection_->OpenGateway(&gateway);
+  auto what = static_cast<GatewayRequest>(NumberOf(info[0]));
+  if (rc == 0) rc = gateway->Ask(what, SubDevices(info[1]), &id);
+  if (rc < 0) return Napi::Number::New(info.Env(), rc);
+  return Napi::String::New(info.Env(), std::to_string(id));
+}
+
+Napi::Value Device::Login(const Napi::CallbackInfo &info) {
+  Gateway *gateway = nullptr;
+  int rc = connection_->OpenGateway(&gateway);
+  if (rc == 0) rc = gateway->Login(SubDevices(info[0]));
+  return Napi::Number::New(info.Env(), rc);
+}
+
+Napi::Value Device::Logout(const Napi::CallbackInfo &info) {
+  Gateway *gateway = nullptr;
+  int rc = connection_->OpenGateway(&gateway);
+  if (rc == 0) rc = gateway->Logout(SubDevices(info[0]));
+  return Napi::Number::New(info.Env(), rc);
+}
+
+Napi::Value Device::OpenChannel(const Napi::CallbackInfo &info) {
+  int rc = connection_->OpenChannel(NumberOf(info[0]), TextOf(info[1]), TextOf(info[2]));
+  return Napi::Number::New(info.Env(), rc);
+}
+
+void Device::CloseChannel(const Napi::CallbackInfo &info) {
+  connection_->CloseChannel(NumberOf(info[0]));
 }
 
 // By the JS thread itself: the client queues the message, and wakes the I/O thread if that waits.
 Napi::Value Device::Publish(const Napi::CallbackInfo &info) {
   iotkit_mqtt_t *client = connection_->client();
-  std::string topic = TextOf(info[0]);
+  Topic topic(info[0]);
   Payload payload(info[1]);
   bool retain = info[3].As<Napi::Boolean>().Value();
   int rc = client == nullptr ? static_cast<int>(IK_ECLOSED)
-                             : iotkit_mqtt_publish(client, topic.c_str(), payload.data(),
+                             : iotkit_mqtt_publish(client, topic.get(), payload.data(),
                                                    payload.length(), QosOf(info[2]), retain);
   return Napi::Number::New(info.Env(), rc);
 }
@@ -142,6 +219,21 @@ Napi::Value Device::Subscribe(const Napi::CallbackInfo &info) {
 void Device::Unsubscribe(const Napi::CallbackInfo &info) {
   uint32_t id = info[0].As<Napi::Number>().Uint32Value();
   connection_->messaging().Unsubscribe(connection_->client(), id);
+}
+
+Napi::Value Device::Listen(const Napi::CallbackInfo &info) {
+  iotkit_mqtt_t *client = connection_->client();
+  int rc = client == nullptr
+               ? static_cast<int>(IK_ECLOSED)
+               : connection_->messaging().Listen(client, NumberOf(info[0]), TextOf(info[1]));
+  return Napi::Number::New(info.Env(), rc);
+}
+
+Napi::Value Device::Ask(const Napi::CallbackInfo &info) {
+  iotkit_mqtt_t *client = connection_->client();
+  int rc = client == nullptr ? static_cast<int>(IK_ECLOSED)
+                             : iotkit_mqtt_ask(client, TextOf(info[0]).c_str(), QosOf(info[1]));
+  return Napi::Number::New(info.Env(), rc);
 }
 
 void Device::HoldReading(const Napi::CallbackInfo &info) {

@@ -6,13 +6,17 @@
 //   device           what lib/ calls          connection   client and channel on the I/O thread
 //   attached_device  likewise                 attachment   channel over functions of lib/'s
 //   device_listener  what calls lib/          messaging    subscriptions and messages of the program
+//   gateway          sub-devices              channel      OTA, configuration and time of a device
 //   device_options, channel_calls
 #ifndef IOTKIT_NATIVE_DEVICE_DEVICE_H
 #define IOTKIT_NATIVE_DEVICE_DEVICE_H
 
+#include <iotkit.h>
 #include <napi.h>
 
 #include <memory>
+
+#include "runtime/wrapped.h"
 
 namespace iotkit {
 
@@ -20,23 +24,30 @@ class Environment;
 class Connection;
 
 // JS thread only. Every call returns immediately; what follows is reported to the listener (see
-// DeviceListener). While the device is open, native code refers to the listener's functions, so an
+// DeviceListener). While the device is open, native code refers to the listener, so an
 // open device is not collected, like a socket.
-//   reportVersion(version, module) → packet id or a negative error
-//   reportProgress(step, desc, module) → 0 or a negative error
-//   request(module) → the request's id, or a negative error
-//   requestConfig() → the request's id, or a negative error
-//   answerConfig(pushId, code, message) → 0 or a negative error
-//   requestTime() → the request's id, or a negative error
+// `channel`: a sub-device's, 0 or absent: the device's own.
+//   reportVersion(version, module, channel) → packet id or a negative error
+//   reportProgress(step, desc, module, channel) → 0 or a negative error
+//   request(module, channel) → the request's id, or a negative error
+//   requestConfig(channel) → the request's id, or a negative error
+//   answerConfig(pushId, code, message, channel) → 0 or a negative error
+//   requestTime(channel) → the request's id, or a negative error
 //   publish(topic, payload, qos, retain) → packet id, 0 with QoS 0, or a negative error
 //   subscribe(id, filter, qos) → packet id, 0: with the next connection; or a negative error
 //   unsubscribe(id)
+//   listen(id, filter) → 0 or a negative error: as subscribe, but the broker is not asked
+//   ask(filter, qos) → packet id or a negative error: in this connection alone
+//   askGateway(what, devices) → the request's id, or a negative error
+//   login(devices), logout(devices) → 0 or a negative error
+//   openChannel(channel, productKey, deviceName) → 0 or a negative error
+//   closeChannel(channel)
 //   holdReading(held)
 //   setBandwidthLimit(bytesPerSecond)
 //   close() ref() unref()
-class Device final : public Napi::ObjectWrap<Device> {
+class Device final : public ObjectWrap<Device> {
  public:
-  explicit Device(const Napi::CallbackInfo &info) : Napi::ObjectWrap<Device>(info) {}
+  explicit Device(const Napi::CallbackInfo & /*info*/) {}
 
   static void Define(Napi::Env env, Environment *environment);
   // openDevice(options, listener) → Device | {errno, detail}
@@ -52,11 +63,20 @@ class Device final : public Napi::ObjectWrap<Device> {
   Napi::Value Publish(const Napi::CallbackInfo &info);
   Napi::Value Subscribe(const Napi::CallbackInfo &info);
   void Unsubscribe(const Napi::CallbackInfo &info);
+  Napi::Value Listen(const Napi::CallbackInfo &info);
+  Napi::Value Ask(const Napi::CallbackInfo &info);
+  Napi::Value AskGateway(const Napi::CallbackInfo &info);
+  Napi::Value Login(const Napi::CallbackInfo &info);
+  Napi::Value Logout(const Napi::CallbackInfo &info);
+  Napi::Value OpenChannel(const Napi::CallbackInfo &info);
+  void CloseChannel(const Napi::CallbackInfo &info);
   void HoldReading(const Napi::CallbackInfo &info);
   void SetBandwidthLimit(const Napi::CallbackInfo &info);
   void Close(const Napi::CallbackInfo &info);
   void Ref(const Napi::CallbackInfo &info);
   void Unref(const Napi::CallbackInfo &info);
+  iotkit_ota_t *OtaOf(Napi::Value id);
+  int OpenConfig(Napi::Value id, iotkit_config_t **out);
 
   std::shared_ptr<Connection> connection_;
 };

@@ -11,53 +11,44 @@
 
 namespace iotkit {
 
-// JS thread only. Refers to the functions of the object that lib/ passes to openDevice, found by
-// name once; kFunctions is the whole set. lib/addon/binding.ts has their types (DeviceListener).
+// JS thread only. Refers to the object that lib/ passes to openDevice, whose methods it calls; kMethods
+// is the whole set. lib/addon/binding.ts has their types (DeviceListener).
 class DeviceListener final : public ConnectionListener {
  public:
-  // nullptr: a function is missing; *missing is its name.
+  // nullptr: a method is missing; *missing is its name.
   static std::unique_ptr<DeviceListener> Read(Napi::Value value, const char **missing);
 
  private:
-  struct Function {
-    const char *name;
-    Napi::FunctionReference DeviceListener::*reference;
-  };
-  static const Function kFunctions[];
+  static const char *const kMethods[];
 
-  DeviceListener() = default;
+  explicit DeviceListener(Napi::Object object) : object_(Napi::Persistent(object)) {}
+  void Call(const char *method, std::initializer_list<napi_value> args) const {
+    Invoke(object_, method, args);
+  }
+  void CallRefused(Napi::Env env, const char *method, int error, const std::string &detail,
+                   const std::string &request_id, uint32_t channel) const;
   void OnState(Napi::Env env, const ConnectionState &state) override;
   void OnPublished(Napi::Env env, int packet_id, int error, const std::string &detail) override;
   void OnSubscribed(Napi::Env env, int packet_id, int qos, int error,
                     const std::string &detail) override;
   void OnMessages(Napi::Env env, const MessageBatch &batch) override;
-  void OnUpgrade(Napi::Env env, iotkit_job_t *job) override;
-  void OnRefused(Napi::Env env, int error, const std::string &detail,
-                 const std::string &request_id) override;
-  void OnNothing(Napi::Env env, const std::string &request_id) override;
-  void OnConfig(Napi::Env env, iotkit_job_t *job) override;
+  void OnUpgrade(Napi::Env env, iotkit_job_t *job, uint32_t channel) override;
+  void OnRefused(Napi::Env env, int error, const std::string &detail, const std::string &request_id,
+                 uint32_t channel) override;
+  void OnNothing(Napi::Env env, const std::string &request_id, uint32_t channel) override;
+  void OnConfig(Napi::Env env, iotkit_job_t *job, uint32_t channel) override;
   void OnConfigRefused(Napi::Env env, int error, const std::string &detail,
-                       const std::string &request_id) override;
-  void OnConfigNothing(Napi::Env env, const std::string &request_id) override;
-  void OnTime(Napi::Env env, const iotkit_time_reading &reading,
-              const std::string &request_id) override;
+                       const std::string &request_id, uint32_t channel) override;
+  void OnConfigNothing(Napi::Env env, const std::string &request_id, uint32_t channel) override;
+  void OnTime(Napi::Env env, const iotkit_time_reading &reading, const std::string &request_id,
+              uint32_t channel) override;
   void OnTimeRefused(Napi::Env env, int error, const std::string &detail,
-                     const std::string &request_id) override;
+                     const std::string &request_id, uint32_t channel) override;
+  void OnGatewayAnswer(Napi::Env env, const Event &answer) override;
+  void OnSubDevice(Napi::Env env, const Event &event) override;
   void OnClosed(Napi::Env env) override;
 
-  Napi::FunctionReference on_state_;
-  Napi::FunctionReference on_published_;
-  Napi::FunctionReference on_subscribed_;
-  Napi::FunctionReference on_messages_;
-  Napi::FunctionReference on_upgrade_;
-  Napi::FunctionReference on_refused_;
-  Napi::FunctionReference on_nothing_;
-  Napi::FunctionReference on_config_;
-  Napi::FunctionReference on_config_refused_;
-  Napi::FunctionReference on_config_nothing_;
-  Napi::FunctionReference on_time_;
-  Napi::FunctionReference on_time_refused_;
-  Napi::FunctionReference on_closed_;
+  const Napi::ObjectReference object_;
 };
 
 } // namespace iotkit

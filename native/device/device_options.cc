@@ -25,6 +25,7 @@ constexpr Option kMqttOptions[] = {
     IOTKIT_NUMBER(iotkit_mqtt_options, connectTimeoutMs, connect_timeout_ms),
     IOTKIT_NUMBER(iotkit_mqtt_options, reconnectMinMs, reconnect_min_ms),
     IOTKIT_NUMBER(iotkit_mqtt_options, reconnectMaxMs, reconnect_max_ms),
+    IOTKIT_NUMBER(iotkit_mqtt_options, connectsPerMinute, max_connects_per_minute),
     IOTKIT_TEXT(iotkit_mqtt_options, willTopic, will_topic, kText),
     IOTKIT_NUMBER(iotkit_mqtt_options, willQos, will_qos),
     IOTKIT_NUMBER(iotkit_mqtt_options, willRetain, will_retain),

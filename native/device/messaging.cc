@@ -39,8 +39,15 @@ void MessageBatch::Clear() {
 
 int Messaging::Subscribe(iotkit_mqtt_t *client, uint32_t id, const std::string &filter,
                          uint8_t qos) {
-  auto subscription = std::make_unique<Subscription>(Subscription{this, id, filter});
+  auto subscription = std::make_unique<Subscription>(Subscription{this, id, filter, false});
   int rc = iotkit_mqtt_subscribe(client, filter.c_str(), qos, OnMessage, subscription.get());
+  if (rc >= 0) subscriptions_[id] = std::move(subscription);
+  return rc;
+}
+
+int Messaging::Listen(iotkit_mqtt_t *client, uint32_t id, const std::string &filter) {
+  auto subscription = std::make_unique<Subscription>(Subscription{this, id, filter, true});
+  int rc = iotkit_mqtt_listen(client, filter.c_str(), OnMessage, subscription.get());
   if (rc >= 0) subscriptions_[id] = std::move(subscription);
   return rc;
 }
@@ -49,10 +56,12 @@ void Messaging::Unsubscribe(iotkit_mqtt_t *client, uint32_t id) {
   auto found = subscriptions_.find(id);
   if (found == subscriptions_.end() || client == nullptr) return;
   iotkit_mqtt_unsubscribe(client, found->second->filter.c_str(), OnMessage, found->second.get());
+  // What was listened to, the broker has been asked for by iotkit_mqtt_ask().
+  if (found->second->listens) iotkit_mqtt_forget(client, found->second->filter.c_str());
   subscriptions_.erase(found);
 }
 
-void Messaging::Take(MessageBatch *out) {
+void Messaging::Take(std::unique_ptr<MessageBatch> *out) {
   std::lock_guard<std::mutex> lock(mutex_);
   std::swap(waiting_, *out);
 }
@@ -70,15 +79,16 @@ void Messaging::Push(uint32_t id, const iotkit_mqtt_message &message) {
   bool many;
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    first = waiting_.heads.empty();
-    if (first || !IsTopic(waiting_.topics.back(), message))
-      waiting_.topics.emplace_back(message.topic, message.topic_len);
-    waiting_.heads.push_back({id, FlagsOf(message),
-                              static_cast<uint32_t>(waiting_.topics.size() - 1),
-                              static_cast<uint32_t>(message.payload_len)});
-    waiting_.payloads.insert(waiting_.payloads.end(), message.payload,
-                             message.payload + message.payload_len);
-    many = waiting_.heads.size() >= kMany || waiting_.payloads.size() >= kManyBytes;
+    if (waiting_ == nullptr) waiting_ = std::make_unique<MessageBatch>();
+    first = waiting_->heads.empty();
+    if (first || !IsTopic(waiting_->topics.back(), message))
+      waiting_->topics.emplace_back(message.topic, message.topic_len);
+    waiting_->heads.push_back({id, FlagsOf(message),
+                               static_cast<uint32_t>(waiting_->topics.size() - 1),
+                               static_cast<uint32_t>(message.payload_len)});
+    waiting_->payloads.insert(waiting_->payloads.end(), message.payload,
+                              message.payload + message.payload_len);
+    many = waiting_->heads.size() >= kMany || waiting_->payloads.size() >= kManyBytes;
   }
   if (many) listener_->OnManyMessages();
   if (first) listener_->OnFirstMessage();

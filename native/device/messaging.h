@@ -46,9 +46,10 @@ class MessageQueueListener {
   virtual void OnManyMessages() = 0;
 };
 
-// A device's subscriptions, and the messages that wait for JavaScript. Subscribe, Unsubscribe and Take
-// run on the JS thread, OnMessage and PushUnclaimed on the I/O thread. A subscription's memory outlives its handler: it
-// is released after iotkit_mqtt_unsubscribe has returned, or with this object, after the client.
+// A device's subscriptions, and the messages that wait for JavaScript. Subscribe, Listen, Unsubscribe
+// and Take run on the JS thread, OnMessage and PushUnclaimed on the I/O thread. A subscription's memory
+// outlives its handler: it is released after iotkit_mqtt_unsubscribe has returned, or with this object,
+// after the client.
 class Messaging final {
  public:
   explicit Messaging(MessageQueueListener *listener) : listener_(listener) {}
@@ -57,10 +58,12 @@ class Messaging final {
 
   // The packet id, 0: it goes out with the next connection; or a negative error. `id` is new.
   int Subscribe(iotkit_mqtt_t *client, uint32_t id, const std::string &filter, uint8_t qos);
+  // Its messages come, but the broker is not asked for them. 0, or a negative error. `id` is new.
+  int Listen(iotkit_mqtt_t *client, uint32_t id, const std::string &filter);
   // The client is NULL when it must not be used any more: then the end of it ends the handler.
   void Unsubscribe(iotkit_mqtt_t *client, uint32_t id);
-  // Swaps what waits with `out`, which is empty.
-  void Take(MessageBatch *out);
+  // Swaps what waits with `out`. Both are empty, or nullptr until there were messages.
+  void Take(std::unique_ptr<MessageBatch> *out);
   // One that came to the client itself.
   void PushUnclaimed(const iotkit_mqtt_message &message) {
     Push(MessageBatch::kUnclaimed, message);
@@ -71,6 +74,7 @@ class Messaging final {
     Messaging *messaging;
     uint32_t id;
     std::string filter;
+    bool listens;
   };
 
   static void OnMessage(void *subscription, iotkit_mqtt_t *client,
@@ -80,8 +84,8 @@ class Messaging final {
   MessageQueueListener *const listener_;
   std::map<uint32_t, std::unique_ptr<Subscription>> subscriptions_; // JS thread
 
-  std::mutex mutex_; // of the following
-  MessageBatch waiting_;
+  std::mutex mutex_;                      // of the following
+  std::unique_ptr<MessageBatch> waiting_; // nullptr: as if empty
 };
 
 } // namespace iotkit

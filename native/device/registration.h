@@ -9,6 +9,7 @@
 
 #include "runtime/closing.h"
 #include "runtime/mailbox.h"
+#include "runtime/wrapped.h"
 
 namespace iotkit {
 
@@ -48,10 +49,9 @@ class Registration final : public Source, public Closing {
 
 // JS thread only. A collected object changes nothing: the registration runs to its end.
 //   abort()
-class RegistrationHandle final : public Napi::ObjectWrap<RegistrationHandle> {
+class RegistrationHandle final : public ObjectWrap<RegistrationHandle> {
  public:
-  explicit RegistrationHandle(const Napi::CallbackInfo &info)
-      : Napi::ObjectWrap<RegistrationHandle>(info) {}
+  explicit RegistrationHandle(const Napi::CallbackInfo & /*info*/) {}
   static void Define(Napi::Env env, Environment *environment);
   // (options, onEnd(errno, detail, credentials?))
   static Napi::Value Start(const Napi::CallbackInfo &info);

@@ -6,7 +6,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <mutex>
 
 namespace iotkit {
@@ -73,7 +73,7 @@ class BlockQueue final {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Block> blocks_;
+  std::list<Block> blocks_;
   bool ended_ = false;
   bool stopped_ = false;
 };

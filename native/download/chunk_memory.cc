@@ -8,6 +8,25 @@
 
 namespace iotkit {
 
+namespace {
+
+// An ArrayBuffer whose bytes are not set: that of a Buffer, which alone Node-API makes without filling
+// it with zeros. Empty: there is no memory.
+Napi::ArrayBuffer NewUnset(Napi::Env env, size_t size) {
+  void *bytes;
+  napi_value made;
+  napi_value memory;
+  if (napi_create_buffer(env, size, &bytes, &made) != napi_ok ||
+      napi_get_typedarray_info(env, made, nullptr, nullptr, nullptr, &memory, nullptr) != napi_ok) {
+    return Napi::ArrayBuffer();
+  }
+  Napi::ArrayBuffer buffer(env, memory);
+  // A runtime may give Buffers a piece of a larger one.
+  return buffer.ByteLength() == size ? buffer : Napi::ArrayBuffer::New(env, size);
+}
+
+} // namespace
+
 ChunkMemory::~ChunkMemory() {
   Free([](uint32_t) { return false; });
 }
@@ -25,26 +44,43 @@ Block ChunkMemory::Lend(Napi::Env env) {
 }
 
 uint8_t *ChunkMemory::NewMemory(Napi::Env env, Memory *memory) {
-  if (!recycled_) {
-    Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, chunk_bytes_);
-    if (buffer.IsEmpty()) return nullptr;
-    memory->buffer = Napi::Persistent(buffer);
-    return static_cast<uint8_t *>(buffer.Data());
-  }
-  if (spare_.empty()) {
+  if (!spare_.empty()) {
+    *memory = std::move(spare_.back());
+    spare_.pop_back();
+  } else if (recycled_) {
     memory->bytes.reset(new (std::nothrow) uint8_t[chunk_bytes_]);
   } else {
-    memory->bytes = std::move(spare_.back());
-    spare_.pop_back();
+    Napi::ArrayBuffer made = NewUnset(env, chunk_bytes_);
+    if (made.IsEmpty()) return nullptr;
+    memory->buffer = Napi::Persistent(made);
   }
-  return memory->bytes.get();
+  if (recycled_) return memory->bytes.get();
+  return static_cast<uint8_t *>(memory->buffer.Value().Data());
 }
 
 Napi::ArrayBuffer ChunkMemory::HandOut(Napi::Env env, const Block &block) {
   auto entry = lent_.find(block.id);
-  Napi::ArrayBuffer out = recycled_ ? Copy(env, block) : entry->second.buffer.Value();
-  if (recycled_) spare_.push_back(std::move(entry->second.bytes));
+  const bool copied = recycled_ || block.length < block.capacity / 2;
+  Napi::ArrayBuffer out;
+  if (!copied) {
+    // After the last byte: what the memory held before is for nobody to see.
+    std::memset(block.data + block.length, 0, block.capacity - block.length);
+    out = entry->second.buffer.Value();
+  } else {
+    out = recycled_ ? Copy(env, block) : CopyOf(env, block);
+    spare_.push_back(std::move(entry->second));
+  }
   Forget(entry);
+  return out;
+}
+
+// In memory of their own, as much as they take. Empty: there is no memory.
+Napi::ArrayBuffer ChunkMemory::CopyOf(Napi::Env env, const Block &block) {
+  Napi::ArrayBuffer out = NewUnset(env, block.length);
+  if (out.IsEmpty())
+    env.GetAndClearPendingException();
+  else
+    std::memcpy(out.Data(), block.data, block.length);
   return out;
 }
 

@@ -17,7 +17,9 @@ namespace iotkit {
 // JS thread only. No JavaScript can reach a block while a thread may write into it, so nothing that
 // JavaScript does to an ArrayBuffer (transfer, detach, collect) touches memory that is being filled:
 //   own       each chunk has an ArrayBuffer of its own. It is made here, and JavaScript sees it for
-//             the first time when it is handed out, full. No copy.
+//             the first time when it is handed out, full. No copy. Of one that is not half full, as on
+//             a slow link, the bytes are copied into an ArrayBuffer of that length, and the memory is
+//             lent again: a program that keeps chunks would keep megabytes for each few kilobytes.
 //   recycled  blocks are native memory, copied into two ArrayBuffers that are handed out in turn,
 //             so that a chunk is not in the memory of the one before it, which a program may give
 //             away late. Where it has done so, another ArrayBuffer takes that one's place.
@@ -51,13 +53,14 @@ class ChunkMemory final {
 
   uint8_t *NewMemory(Napi::Env env, Memory *memory);
   Napi::ArrayBuffer Copy(Napi::Env env, const Block &block);
+  Napi::ArrayBuffer CopyOf(Napi::Env env, const Block &block);
   Lent::iterator Forget(Lent::iterator entry);
 
   const size_t chunk_bytes_;
   const bool recycled_;
   Lent lent_; // by the block's id
   uint32_t last_id_ = 0;
-  std::vector<std::unique_ptr<uint8_t[]>> spare_;                // recycled, not lent
+  std::vector<Memory> spare_; // not lent, and JavaScript has never seen it
   std::array<Napi::Reference<Napi::ArrayBuffer>, 2> handed_out_; // recycled: the older one is next
 };
 

@@ -2,7 +2,7 @@
 #ifndef IOTKIT_NATIVE_DOWNLOAD_CHUNK_TRANSFER_H
 #define IOTKIT_NATIVE_DOWNLOAD_CHUNK_TRANSFER_H
 
-#include <deque>
+#include <list>
 #include <vector>
 
 #include "download/chunk_memory.h"
@@ -10,7 +10,7 @@
 
 namespace iotkit {
 
-// JavaScript lends room for a chunk, the receiving thread fills it, the digesting thread digests it,
+// JavaScript lends room for a chunk, the receiving thread fills it, it is digested,
 // take() hands it out in order. Back-pressure for free: nothing lent, nothing read. What is lent is
 // memory that JavaScript cannot reach before it is handed out (see ChunkMemory); it is kept until
 // then, or until the threads are joined. While nobody waits in take(), the transfer keeps neither
@@ -48,7 +48,7 @@ class ChunkTransfer final : public Transfer {
   void AnswerNext(Napi::Env env);
 
   std::mutex ready_mutex_;
-  std::deque<Block> ready_;
+  std::list<Block> ready_;
   bool chunk_wanted_ = false; // take() waits
 
   // JS thread.

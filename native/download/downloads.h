@@ -6,6 +6,8 @@
 
 #include <memory>
 
+#include "runtime/wrapped.h"
+
 namespace iotkit {
 
 class Environment;
@@ -15,9 +17,9 @@ class FileTransfer;
 // JS thread only. After abort(), onEnd reports the end. A collected object changes nothing: the
 // download runs to its end.
 //   abort()   pause(paused)
-class FileDownload final : public Napi::ObjectWrap<FileDownload> {
+class FileDownload final : public ObjectWrap<FileDownload> {
  public:
-  explicit FileDownload(const Napi::CallbackInfo &info) : Napi::ObjectWrap<FileDownload>(info) {}
+  explicit FileDownload(const Napi::CallbackInfo & /*info*/) {}
   static void Define(Napi::Env env, Environment *environment);
   static Napi::Value Start(Napi::Env env, const std::shared_ptr<FileTransfer> &transfer);
 
@@ -30,9 +32,9 @@ class FileDownload final : public Napi::ObjectWrap<FileDownload> {
 
 // JS thread only. A collected object ends the transfer: nobody can take its chunks any more.
 //   lend() → boolean   take(onChunk) → boolean   settle()   pause(paused)   close(onEnd)
-class ChunkDownload final : public Napi::ObjectWrap<ChunkDownload> {
+class ChunkDownload final : public ObjectWrap<ChunkDownload> {
  public:
-  explicit ChunkDownload(const Napi::CallbackInfo &info) : Napi::ObjectWrap<ChunkDownload>(info) {}
+  explicit ChunkDownload(const Napi::CallbackInfo & /*info*/) {}
   ~ChunkDownload() override;
   static void Define(Napi::Env env, Environment *environment);
   static Napi::Value Start(Napi::Env env, const std::shared_ptr<ChunkTransfer> &transfer);

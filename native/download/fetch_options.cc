@@ -54,4 +54,24 @@ bool FetchOptions::Read(Napi::Value value) {
   return true;
 }
 
+iotkit_fetch_options FetchOptions::LimitedBy(iotkit_limiter_t *limiter) const {
+  iotkit_fetch_options limited = fetch_;
+  limited.limiters[1] = limiter;
+  return limited;
+}
+
+bool FetchOptions::operator==(const FetchOptions &other) const {
+  return fetch_.tls == other.fetch_.tls && fetch_.keys == other.fetch_.keys &&
+         AreSame(kOptions, fetch_, other.fetch_);
+}
+
+std::shared_ptr<const FetchOptions> FetchOptionsShare::Of(FetchOptions options) {
+  auto shared = last_.lock();
+  if (shared == nullptr || !(*shared == options)) {
+    shared = std::make_shared<const FetchOptions>(std::move(options));
+    last_ = shared;
+  }
+  return shared;
+}
+
 } // namespace iotkit

@@ -5,6 +5,8 @@
 #include <iotkit.h>
 #include <napi.h>
 
+#include <memory>
+
 #include "runtime/option_table.h"
 
 namespace iotkit {
@@ -14,20 +16,32 @@ namespace iotkit {
 class FetchOptions final {
  public:
   FetchOptions() = default;
+  FetchOptions(FetchOptions &&) = default;
+  FetchOptions &operator=(FetchOptions &&) = default;
   FetchOptions(const FetchOptions &) = delete;
   FetchOptions &operator=(const FetchOptions &) = delete;
 
   // false: `tls` or `keys` is not what it should be.
   bool Read(Napi::Value value);
 
-  // A limit besides that of the process.
-  void LimitBy(iotkit_limiter_t *limiter) { fetch_.limiters[1] = limiter; }
-
   const iotkit_fetch_options &get() const { return fetch_; }
+  // With a limit besides that of the process.
+  iotkit_fetch_options LimitedBy(iotkit_limiter_t *limiter) const;
+  bool operator==(const FetchOptions &other) const;
 
  private:
   iotkit_fetch_options fetch_ = {};
   OptionTexts texts_;
+};
+
+// One per environment, JS thread: devices that fetch alike, as thousands of one program do, have the same
+// options once. Who holds them keeps references to what they borrow.
+class FetchOptionsShare final {
+ public:
+  std::shared_ptr<const FetchOptions> Of(FetchOptions options);
+
+ private:
+  std::weak_ptr<const FetchOptions> last_; // of the device that was opened last
 };
 
 } // namespace iotkit

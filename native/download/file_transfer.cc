@@ -7,14 +7,14 @@ namespace iotkit {
 
 namespace {
 
-// Large enough that the cost of calls and wakeups is small, small enough for the caches; four, so
-// that a short delay of one thread does not stop the other. A block is a small part of a small
+// Large enough that the cost of calls and wakeups is small, small enough for the caches; four for two
+// threads, so that a short delay of one does not stop the other. A block is a small part of a small
 // image, because bytes not yet digested when the process is killed have to be fetched again.
 constexpr uint64_t kBlockBytesMin = uint64_t{16} * 1024;
 constexpr uint64_t kBlockBytesMax = uint64_t{256} * 1024;
 constexpr uint64_t kBlocksOfImage = 256;
 constexpr uint64_t kPageBytes = 4096;
-constexpr uint32_t kBlocks = 4;
+constexpr uint32_t kBlocksOfTwoThreads = 4;
 constexpr uint64_t kProgressMs = 100;
 
 size_t BlockBytes(uint64_t image) {
@@ -34,9 +34,10 @@ FileTransfer::FileTransfer(Environment *environment, DownloadPlan plan, Napi::Fu
 
 int FileTransfer::OpenBuffers(uint64_t largest_image) {
   size_t bytes = BlockBytes(largest_image);
-  memory_.reset(new (std::nothrow) uint8_t[kBlocks * bytes]);
+  uint32_t blocks = digests_beside() ? kBlocksOfTwoThreads : 1;
+  memory_.reset(new (std::nothrow) uint8_t[blocks * bytes]);
   if (memory_ == nullptr) return IK_ENO_MEMORY;
-  for (uint32_t i = 0; i < kBlocks; i++) {
+  for (uint32_t i = 0; i < blocks; i++) {
     Block block;
     block.data = memory_.get() + i * bytes;
     block.capacity = bytes;
@@ -54,6 +55,7 @@ void FileTransfer::DeliverBlock(const Block &block) {
   uint64_t now_ms = iotkit_now_ms();
   if (now_ms - last_post_ms_ < kProgressMs) return;
   last_post_ms_ = now_ms;
+  TellFollowers();
   Post();
 }
 
@@ -65,7 +67,8 @@ void FileTransfer::DeliverNews(Napi::Env env) {
 
 void FileTransfer::DeliverEnd(Napi::Env env, int error, const std::string &detail) {
   DeliverNews(env);
-  Invoke(on_end_, {Napi::Number::New(env, error), Napi::String::New(env, detail)});
+  Invoke(on_end_, {Napi::Number::New(env, error), Napi::String::New(env, detail),
+                   Napi::Number::New(env, made())});
 }
 
 void FileTransfer::ReleaseValues() {

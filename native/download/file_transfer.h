@@ -12,7 +12,7 @@ namespace iotkit {
 // runs.
 class FileTransfer final : public Transfer {
  public:
-  // on_progress(received, resumed), on_end(errno, detail), on_phase: see Transfer
+  // on_progress(received, resumed), on_end(errno, detail, made: iotkit_made), on_phase: see Transfer
   FileTransfer(Environment *environment, DownloadPlan plan, Napi::Function on_progress,
                Napi::Function on_end, Napi::Function on_phase);
 

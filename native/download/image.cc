@@ -7,20 +7,22 @@ namespace iotkit {
 Image::Image(iotkit_image_t *image, std::string name)
     : image_(image), job_(iotkit_image_job(image)), name_(std::move(name)) {}
 
-int Image::Open(const std::vector<Target> &targets, bool resumable, char *detail) {
+int Image::Open(const std::vector<Target> &targets, bool resumable, bool defers_space,
+                char *detail) {
   for (const Target &target : targets) {
-    int rc = OpenTarget(target, resumable, detail);
+    int rc = OpenTarget(target, resumable, defers_space, detail);
     if (rc < 0) return rc;
   }
   return 0;
 }
 
-int Image::OpenTarget(const Target &target, bool resumable, char *detail) {
+int Image::OpenTarget(const Target &target, bool resumable, bool defers_space, char *detail) {
   iotkit_file_options options = {};
   options.struct_size = sizeof(options);
   options.mode = target.mode;
   options.in_place = target.in_place;
   options.base = target.base;
+  options.defers_space = defers_space;
   options.make_directory = !name_.empty();
   if (!target.journal.empty()) options.journal = target.journal.c_str();
   std::string path = target.path;
@@ -33,6 +35,18 @@ int Image::Resume(char *detail) {
   if (on_disk < 0) return static_cast<int>(on_disk);
   resumed_ = static_cast<uint64_t>(on_disk);
   return 0;
+}
+
+std::string Image::ShareKey() const {
+  uint8_t key[IOTKIT_DIGEST_MAX];
+  if (iotkit_job_share_key(job_, key) != 0) return "";
+  return std::string(reinterpret_cast<const char *>(key), sizeof key);
+}
+
+int Image::Copy(const iotkit_original_t *original, bool links, char *detail) {
+  int rc = (links ? iotkit_image_link : iotkit_image_copy)(image_, original, detail);
+  if (rc == 0) resumed_ = size();
+  return rc;
 }
 
 int64_t Image::Fetch(Block *block, uint32_t timeout_ms, char *detail) {

@@ -53,8 +53,8 @@ class Image final {
   uint64_t resumed() const { return resumed_; }
 
   // Without `resumable`, bytes of an earlier download are not used and none are kept for a later
-  // one.
-  int Open(const std::vector<Target> &targets, bool resumable, char *detail);
+  // one. With `defers_space` none is set aside before the first byte is written.
+  int Open(const std::vector<Target> &targets, bool resumable, bool defers_space, char *detail);
   // The job continues after the bytes that every target already has on disk.
   int Resume(char *detail);
   bool IsFetched() const { return iotkit_job_get_state(job_) == IOTKIT_JOB_FETCHED; }
@@ -74,11 +74,22 @@ class Image final {
   // Closes the targets that are not committed.
   void Release() { iotkit_image_release(image_, 0); }
 
+  // Any thread, and what it says does not change. "": no other download may have what this one
+  // fetches.
+  std::string ShareKey() const;
+  // In the place of Resume, Fetch and Check. With `links` by hard links, where that can be.
+  // IK_ECHANGED: it is to be fetched all the same.
+  int Copy(const iotkit_original_t *original, bool links, char *detail);
+  iotkit_made made() const { return iotkit_image_made(image_); }
+  // Before the commit, and after it: the caller's reference, or nullptr.
+  void KeepOriginal() { iotkit_image_keep_original(image_, nullptr); }
+  iotkit_original_t *TakeOriginal() const { return iotkit_image_original(image_); }
+
   // Commits one image; several target by target: all files of a target or none.
   static int Commit(const std::vector<std::unique_ptr<Image>> &images, char *detail);
 
  private:
-  int OpenTarget(const Target &target, bool resumable, char *detail);
+  int OpenTarget(const Target &target, bool resumable, bool defers_space, char *detail);
 
   iotkit_image_t *const image_;
   iotkit_job_t *const job_; // the image's

@@ -87,13 +87,15 @@ int SetSignature(Image *image, Napi::Value value) {
   return image->SetSignature(what, signature.Data(), signature.ByteLength());
 }
 
-// (targets, {resume, signatures})
+// (targets, {resume, share, signatures})
 int ReadPlan(const Napi::CallbackInfo &info, const iotkit_job_t *job, DownloadPlan *plan) {
   Napi::Array targets = info[0].As<Napi::Array>();
   for (uint32_t i = 0; i < targets.Length(); i++)
     plan->targets.push_back(ReadTarget(targets[i]));
   JsOptions given(info[1].As<Napi::Object>());
   plan->resume = given.Flag("resume");
+  plan->links = given.Get("share").IsString();
+  plan->share = plan->links || given.Flag("share");
   int rc = AddImages(job, plan);
   Napi::Array signatures = given.Get("signatures").As<Napi::Array>();
   for (uint32_t i = 0; rc == 0 && i < plan->images.size(); i++)
@@ -112,7 +114,7 @@ void Job::Define(Napi::Env env, Environment *environment) {
                                          }));
 }
 
-Job::Job(const Napi::CallbackInfo &info) : Napi::ObjectWrap<Job>(info) {
+Job::Job(const Napi::CallbackInfo &info) {
   if (info[0].IsExternal()) job_ = info[0].As<Napi::External<iotkit_job_t>>().Data();
   Runtime::Get().counters.jobs++;
 }
@@ -183,6 +185,8 @@ Napi::Value Job::Chunks(const Napi::CallbackInfo &info) {
   JsOptions given(info[1].As<Napi::Object>());
   uint32_t chunk_bytes = given.Number("chunkSize");
   if (chunk_bytes == 0) return Failure(env, IK_EINVALID_ARGUMENT, "chunkSize");
+  const uint64_t size = iotkit_job_upgrade(job_)->size;
+  if (size > 0 && size < chunk_bytes) chunk_bytes = static_cast<uint32_t>(size);
   auto transfer =
       std::make_shared<ChunkTransfer>(Environment::Of(env), std::move(plan), chunk_bytes,
                                       given.Flag("recycle"), info[2].As<Napi::Function>());

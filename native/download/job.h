@@ -13,6 +13,8 @@
 #include <iotkit.h>
 #include <napi.h>
 
+#include "runtime/wrapped.h"
+
 namespace iotkit {
 
 class Environment;
@@ -23,7 +25,7 @@ class Environment;
 //   extData, files}
 //   download(targets, options, onProgress, onEnd, onPhase) → FileDownload | {errno, detail}
 //   chunks(targets, options with {chunkSize, recycle}, onPhase) → ChunkDownload | {errno, detail}
-class Job final : public Napi::ObjectWrap<Job> {
+class Job final : public ObjectWrap<Job> {
  public:
   explicit Job(const Napi::CallbackInfo &info);
   ~Job() override;

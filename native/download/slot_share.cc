@@ -6,6 +6,11 @@
 
 namespace iotkit {
 
+void SlotShare::WantSlot() {
+  has_slot_ = false;
+  wants_slot_ = true;
+}
+
 void SlotShare::Await() {
   if (since_ms_ == 0) Touch();
   AwaitResume();

@@ -32,7 +32,12 @@ class SlotShare final {
   SlotShare(const SlotShare &) = delete;
   SlotShare &operator=(const SlotShare &) = delete;
 
-  // The receiving thread, which has a slot when it starts.
+  // The receiving thread. It starts with a slot, or with a place among those that copy what another
+  // download has received: that is given away in the same way.
+  // Before it copies: waits while the download is paused. Returns at once after Stop.
+  void AwaitResume();
+  // It could not copy, and is to receive: with a slot.
+  void WantSlot();
   // Before it receives: waits while the download is paused, and for a slot, if bytes have come
   // without one. Returns at once after Stop.
   void Await();
@@ -53,7 +58,6 @@ class SlotShare final {
   void Grant();
 
  private:
-  void AwaitResume();
   void AwaitSlot();
   bool HasTurn();
   void CheckPace();

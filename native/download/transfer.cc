@@ -15,12 +15,12 @@ constexpr char kStartedOver[] = "the image began again after parts of it had bee
 
 } // namespace
 
-const char *const Transfer::kPhaseNames[] = {"queued", "proving",   "downloading", "retrying",
-                                             "paused", "verifying", "committing"};
+const char *const Transfer::kPhaseNames[] = {"queued",   "sharing", "proving",   "downloading",
+                                             "retrying", "paused",  "verifying", "committing"};
 
 Transfer::Transfer(Environment *environment, DownloadPlan plan, Napi::Function on_phase)
     : Closing(EndRank::kDownload), environment_(environment), mailbox_(environment->mailbox()),
-      plan_(std::move(plan)),
+      digests_beside_(Runtime::Get().digests_beside), plan_(std::move(plan)),
       share_(this, [this](bool queued) { Enter(queued ? Phase::kQueued : Phase::kDownloading); }) {
   on_phase_ = Napi::Persistent(on_phase);
   for (const auto &image : plan_.images) {
@@ -37,7 +37,23 @@ Transfer::~Transfer() {
 void Transfer::Enqueue() {
   auto self = std::static_pointer_cast<Transfer>(shared_from_this());
   environment_->Keep(self);
-  Runtime::Get().slots.Enter(self);
+  std::string key = ShareKey();
+  shares_ = !key.empty();
+  Runtime::Get().slots.Enter(self, key);
+}
+
+// Files alone: what is written in place goes to a device, which is no source to copy from.
+std::string Transfer::ShareKey() const {
+  auto in_place = [](const Target &target) { return target.in_place; };
+  if (!plan_.share || plan_.targets.empty()) return "";
+  if (std::any_of(plan_.targets.begin(), plan_.targets.end(), in_place)) return "";
+  std::string key;
+  for (const auto &image : plan_.images) {
+    std::string part = image->ShareKey();
+    if (part.empty()) return "";
+    key += part;
+  }
+  return key;
 }
 
 void Transfer::Abort() {
@@ -83,7 +99,8 @@ void Transfer::Interrupt() {
   share_.Stop();
 }
 
-bool Transfer::StartTurn() {
+bool Transfer::StartTurn(SharedOriginals originals) {
+  originals_ = std::move(originals);
   auto run = [](void *self) { static_cast<Transfer *>(self)->Run(); };
   int rc = Runtime::Get().StartThread(&thread_, "iotkit-recv", run, this);
   if (rc == 0) return true;
@@ -93,8 +110,15 @@ bool Transfer::StartTurn() {
   return false;
 }
 
-void Transfer::Post() {
-  mailbox_->Post(shared_from_this());
+// It has no thread yet.
+void Transfer::Follow(bool follows, uint64_t received) {
+  done_ = received;
+  opened_ = follows;
+  Enter(follows ? Phase::kSharing : Phase::kQueued);
+}
+
+void Transfer::TellFollowers() {
+  if (shares_) Runtime::Get().slots.Received(this, done_);
 }
 
 // The first error is the cause; those that follow from it are not reported.
@@ -103,11 +127,6 @@ void Transfer::Fail(int error, const char *detail) {
   if (error_ != 0 || sealed_) return;
   error_ = error;
   detail_ = detail;
-}
-
-bool Transfer::HasFailed() {
-  std::lock_guard<std::mutex> lock(mutex_);
-  return error_ != 0;
 }
 
 // false: it has failed already.
@@ -135,23 +154,63 @@ void Transfer::Run() {
 // All targets are opened before the first byte is fetched: one that cannot be opened fails early.
 int Transfer::OpenAll(char *detail) {
   uint64_t largest = 0;
+  bool copied = false;
+  int rc = OpenTargets(&largest, detail);
+  if (rc == 0 && originals_ != nullptr) rc = TryCopy(&copied, detail);
+  if (rc < 0 || copied) return rc;
+  rc = ResumeAll(detail);
+  return rc < 0 ? rc : OpenBuffers(largest);
+}
+
+int Transfer::OpenTargets(uint64_t *largest, char *detail) {
   for (const auto &image : plan_.images) {
-    largest = std::max(largest, image->size());
-    int rc = image->Open(plan_.targets, plan_.resume, detail);
+    *largest = std::max(*largest, image->size());
+    int rc = image->Open(plan_.targets, plan_.resume, MayLink(), detail);
     if (rc < 0) return rc;
   }
+  return 0;
+}
+
+int Transfer::ResumeAll(char *detail) {
   uint64_t on_disk = 0;
   for (const auto &image : plan_.images) {
-    int rc = plan_.resume ? image->Resume(detail) : 0;
+    int rc = plan_.resume && !image->IsFetched() ? image->Resume(detail) : 0;
     if (rc < 0) return rc;
     on_disk += image->resumed();
   }
   resumed_ = on_disk;
   done_ = on_disk;
-  return OpenBuffers(largest);
+  return 0;
+}
+
+// What cannot be copied, because nobody has it any more as it was, is received.
+int Transfer::TryCopy(bool *copied, char *detail) {
+  Enter(Phase::kSharing);
+  share_.AwaitResume();
+  int rc = CopyAll(detail);
+  originals_.reset();
+  *copied = rc == 0;
+  if (rc != IK_ECHANGED) return rc;
+  share_.WantSlot();
+  return 0;
+}
+
+int Transfer::CopyAll(char *detail) {
+  uint64_t bytes = 0;
+  iotkit_made made = IOTKIT_MADE_LINKED;
+  for (size_t i = 0; i < plan_.images.size(); i++) {
+    int rc = plan_.images[i]->Copy(originals_->file(i), MayLink(), detail);
+    if (rc < 0) return rc;
+    bytes += plan_.images[i]->size();
+    made = std::min(made, plan_.images[i]->made());
+  }
+  made_ = made;
+  done_ = bytes;
+  return 0;
 }
 
 bool Transfer::FetchImage(Image *image) {
+  if (image->IsFetched()) return true; // copied
   current_image_ = image;
   other_images_bytes_ = done_ - image->resumed();
   PendingBlock pending;
@@ -163,18 +222,19 @@ bool Transfer::FetchImage(Image *image) {
   return true;
 }
 
-// Each round has a digesting thread of its own. There is another round only if the image starts
-// over, and then nobody digests while the files are rewound. false: the transfer has failed.
+// Each round has a digesting thread of its own, if there is one. There is another round only if the
+// image starts over, and then nobody digests while the files are rewound. false: it has failed.
 bool Transfer::FetchRound(Image *image, PendingBlock *pending, bool *again) {
   auto run = [](void *self) { static_cast<Transfer *>(self)->Digest(); };
   Enter(Phase::kDownloading); // before it waits, because it may be paused already
   iotkit_thread_t *digester = nullptr;
   char detail[IOTKIT_DETAIL_MAX] = "";
-  int rc = Runtime::Get().StartThread(&digester, "iotkit-digest", run, this);
+  int rc = 0;
+  if (digests_beside_) rc = Runtime::Get().StartThread(&digester, "iotkit-digest", run, this);
   if (rc == 0) {
     *again = Receive(image, pending);
     filled_.End();
-    iotkit_thread_join(digester);
+    if (digester != nullptr) iotkit_thread_join(digester);
     filled_.Reopen();
     if (HasFailed()) return false;
     rc = *again ? image->Rewind(detail) : image->Check(again, detail);
@@ -297,8 +357,8 @@ void Transfer::Enter(Phase phase, Retry retry) {
 
 // A pause holds up what waits or receives; the rest goes on.
 void Transfer::NoteChange() {
-  bool held_up =
-      phase_ == Phase::kQueued || phase_ == Phase::kDownloading || phase_ == Phase::kRetrying;
+  bool held_up = phase_ == Phase::kQueued || phase_ == Phase::kSharing ||
+                 phase_ == Phase::kDownloading || phase_ == Phase::kRetrying;
   Phase now = paused_ && held_up ? Phase::kPaused : phase_;
   if (now == noted_ && now != Phase::kRetrying) return;
   noted_ = now;
@@ -338,46 +398,64 @@ bool Transfer::WriteBlock(Image *image, PendingBlock *pending) {
     return false;
   }
   pending->expected = block.offset + block.length;
-  filled_.Push(block);
+  bool passed_on = true;
+  if (digests_beside_)
+    filled_.Push(block);
+  else
+    passed_on = DigestBlock(block);
   pending->block = Block();
   pending->has_buffer = false;
-  return true;
+  return passed_on;
 }
 
 void Transfer::Digest() {
   Block block;
-  while (filled_.Pop(&block)) {
-    int rc = current_image_->Digest(block);
-    if (rc < 0) {
-      Fail(rc, "");
-      Interrupt();
-      return;
-    }
-    done_ = other_images_bytes_ + block.offset + block.length;
-    DeliverBlock(block);
+  while (filled_.Pop(&block) && DigestBlock(block)) {}
+}
+
+// false: the transfer has failed.
+bool Transfer::DigestBlock(const Block &block) {
+  int rc = current_image_->Digest(block);
+  if (rc < 0) {
+    Fail(rc, "");
+    Interrupt();
+    return false;
   }
+  done_ = other_images_bytes_ + block.offset + block.length;
+  DeliverBlock(block);
+  return true;
 }
 
 void Transfer::Finish() {
-  char detail[IOTKIT_DETAIL_MAX] = "";
   if (!HasFailed()) {
     int rc = AwaitConsumer();
     if (rc < 0) Fail(rc, "");
   }
-  if (Seal()) {
-    int rc = Image::Commit(plan_.images, detail);
-    std::lock_guard<std::mutex> lock(mutex_);
-    error_ = rc;
-    detail_ = detail;
-  }
+  SharedOriginals originals = Seal() ? CommitAll() : nullptr;
   for (const auto &image : plan_.images)
     image->Release();
   CloseBuffers();
   // Leave takes the mutex under which thread_ was set: a thread that sees finished_ also sees
   // thread_.
-  Runtime::Get().slots.Leave(this);
+  Runtime::Get().slots.Leave(this, std::move(originals));
   SetFinished();
   Post();
+}
+
+// nullptr: nobody shares them, or there are none.
+SharedOriginals Transfer::CommitAll() {
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  std::vector<iotkit_original_t *> originals;
+  for (const auto &image : plan_.images)
+    if (shares_) image->KeepOriginal();
+  int rc = Image::Commit(plan_.images, detail);
+  for (const auto &image : plan_.images)
+    if (iotkit_original_t *original = image->TakeOriginal()) originals.push_back(original);
+  auto shared = std::make_shared<Originals>(std::move(originals));
+  std::lock_guard<std::mutex> lock(mutex_);
+  error_ = rc;
+  detail_ = detail;
+  return rc == 0 && shared->count() == plan_.images.size() ? shared : nullptr;
 }
 
 void Transfer::SetFinished() {

@@ -5,7 +5,7 @@
 #include <iotkit.h>
 
 #include <atomic>
-#include <deque>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -27,18 +27,25 @@ struct DownloadPlan {
   std::vector<std::unique_ptr<Image>> images; // one, or each of several files
   std::vector<Target> targets;                // each gets all images
   bool resume = false; // uses bytes already on disk, keeps new ones for later
+  bool share = false;  // copies what another one fetches, and lets others copy
+  bool links = false;  // and makes hard links in the place of copies
 };
 
-// Made, enqueued, finished and destroyed on the JS thread. "iotkit-recv" receives and writes,
-// "iotkit-digest" digests and delivers, so that a download goes at the speed of its slowest part
-// and not of the sum. Writing goes with receiving because digesting is the slowest: MD5 alone can
-// keep a core busy. A block is received once; from its one buffer it is written into every target,
-// digested, and delivered. The base class does all of that; subclasses own the buffers and are the
-// JavaScript face.
+// Made, enqueued, finished and destroyed on the JS thread. "iotkit-recv" receives, writes, digests and
+// delivers. Where cores are likely to be idle (Runtime::digests_beside, looked at when it is made)
+// "iotkit-digest" digests and delivers instead, so that a download goes at the speed of its slowest
+// part and not of the sum. Writing goes with receiving because digesting is the slowest: MD5 alone can
+// keep a core busy. Where none is idle, the hand-over between the two costs more than it gains
+// (docs/decisions.md); what is said of the digesting thread here then holds for the receiving one.
+// A block is received once; from its one buffer it is written into every target, digested, and
+// delivered. The base class does all of that; subclasses own the buffers and are the JavaScript face.
 // Both threads last from its first turn to its end; its slot it gives away meanwhile wherever
 // nothing comes (slot_share.h).
 // Lifetime: its Environment keeps it until its thread is joined, so both threads use a plain
 // pointer.
+//
+// One that wants what another fetches waits for its files and copies them (DownloadSlots): then its
+// receiving thread receives nothing, and it has no other.
 //
 //               sealed_ finished_ ended_   next
 //   waiting        -        -       -      running; finished, if aborted or without a thread
@@ -64,8 +71,9 @@ class Transfer : public Source, public Closing, public Turn {
 
   // Any thread. As a Closing and as a Turn.
   void Interrupt() override;
-  bool StartTurn() override;
+  bool StartTurn(SharedOriginals originals) override;
   void ResumeTurn() override { share_.Grant(); }
+  void Follow(bool follows, uint64_t received) override;
 
  protected:
   // On the receiving thread, before the first and after the last image: puts the buffers into
@@ -87,14 +95,20 @@ class Transfer : public Source, public Closing, public Turn {
   virtual void DeliverEnd(Napi::Env env, int error, const std::string &detail) = 0;
   virtual void ReleaseValues() = 0;
 
-  void Post();
+  void Post() { mailbox_->Post(shared_from_this()); }
   void Fail(int error, const char *detail);
+  bool digests_beside() const { return digests_beside_; }
   bool has_targets() const { return !plan_.targets.empty(); }
-  // Any thread. Whether all targets are open; from then on, how many bytes were already on disk,
-  // and how many are now written and digested, those included.
+  // Digesting thread: those that wait for the same image hear how far it has come.
+  void TellFollowers();
+  // Any thread. Whether all targets are open, or another one receives for this one; from then on,
+  // how many bytes were already on disk, and how many are now written and digested, those included,
+  // or received by the other.
   bool opened() const { return opened_; }
   uint64_t resumed() const { return resumed_; }
   uint64_t done() const { return done_; }
+  // JS thread, at its end.
+  iotkit_made made() const { return made_; }
 
   Environment *const environment_;
   const std::shared_ptr<Mailbox> mailbox_;
@@ -111,7 +125,16 @@ class Transfer : public Source, public Closing, public Turn {
   enum class Filled { kBytes, kNothingYet, kStartedOver, kStopped };
 
   // What it is doing, as kPhaseNames says it to JavaScript.
-  enum class Phase { kQueued, kProving, kDownloading, kRetrying, kPaused, kVerifying, kCommitting };
+  enum class Phase {
+    kQueued,
+    kSharing,
+    kProving,
+    kDownloading,
+    kRetrying,
+    kPaused,
+    kVerifying,
+    kCommitting
+  };
   static const char *const kPhaseNames[];
   // Of kRetrying: a try has failed, and another follows.
   struct Retry {
@@ -137,6 +160,14 @@ class Transfer : public Source, public Closing, public Turn {
   // Receiving thread.
   void Run();
   int OpenAll(char *detail);
+  int OpenTargets(uint64_t *largest, char *detail);
+  int ResumeAll(char *detail);
+  // The commit of several goes by their parts.
+  bool MayLink() const { return plan_.links && originals_ != nullptr && plan_.images.size() == 1; }
+  int CopyAll(char *detail);
+  int TryCopy(bool *copied, char *detail);
+  SharedOriginals CommitAll();
+  std::string ShareKey() const;
   bool FetchImage(Image *image);
   bool FetchRound(Image *image, PendingBlock *pending, bool *again);
   bool Receive(Image *image, PendingBlock *pending);
@@ -153,16 +184,24 @@ class Transfer : public Source, public Closing, public Turn {
 
   // Digesting thread.
   void Digest();
+  bool DigestBlock(const Block &block);
 
   // Any thread.
-  bool HasFailed();
+  bool HasFailed() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return error_ != 0;
+  }
   bool Seal();
   void NoteChange(); // under the mutex
   void SetFinished();
 
+  const bool digests_beside_;
   DownloadPlan plan_;
   BlockQueue filled_;
   SlotShare share_;
+  bool shares_ = false;       // it has a key; set before it is enqueued
+  SharedOriginals originals_; // what it is to copy; set before its thread starts
+  iotkit_made made_ = IOTKIT_MADE_FETCHED;
   // Of both threads; these two change only while there is no digesting thread.
   Image *current_image_ = nullptr;
   uint64_t other_images_bytes_ = 0;   // written and digested, of all images but the current one
@@ -177,7 +216,7 @@ class Transfer : public Source, public Closing, public Turn {
   Retry retry_;
   bool paused_ = false;
   Phase noted_ = Phase::kQueued; // the last of changes_
-  std::deque<Change> changes_;   // those that JavaScript has not been told
+  std::list<Change> changes_;    // those that JavaScript has not been told
   int error_ = 0;
   std::string detail_;
   bool sealed_ = false;

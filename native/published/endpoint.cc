@@ -78,7 +78,7 @@ void Endpoint::Run() {
 
 void Endpoint::Deliver(Napi::Env env) {
   auto self = shared_from_this();
-  std::deque<std::unique_ptr<Item>> items;
+  std::list<std::unique_ptr<Item>> items;
   {
     std::lock_guard<std::mutex> lock(queue_mutex_);
     items.swap(items_);

@@ -7,7 +7,7 @@
 
 #include <chrono>
 #include <condition_variable>
-#include <deque>
+#include <list>
 #include <memory>
 #include <mutex>
 
@@ -105,8 +105,8 @@ class Endpoint : public Source {
 
   std::mutex queue_mutex_; // of the following
   std::condition_variable queue_changed_;
-  std::deque<std::unique_ptr<Call>> calls_;
-  std::deque<std::unique_ptr<Item>> items_;
+  std::list<std::unique_ptr<Call>> calls_;
+  std::list<std::unique_ptr<Item>> items_;
   bool halted_ = false;
   bool running_ = false;
 };

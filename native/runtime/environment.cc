@@ -48,6 +48,10 @@ void Environment::Forget(const Closing *closing) {
   KeptOf(closing->rank()).erase(closing);
 }
 
+void Environment::KeepClass(const void *key, Napi::Function constructor) {
+  classes_.emplace_front(key, Napi::Persistent(constructor));
+}
+
 void *Environment::FindPart(const void *key) const {
   for (const auto &[other, part] : parts_)
     if (other == key) return part.get();

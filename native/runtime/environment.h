@@ -6,6 +6,7 @@
 //   runtime, io_thread,       what the process has once: counters, threads, the I/O thread, the
 //     download_slots          limit on downloads
 //   mailbox                   the way from threads to JavaScript
+//   wrapped                   objects of C++ that are objects of JavaScript
 //   values, option_table      reading what lib/ passes
 //   terminate                 no exceptions
 #ifndef IOTKIT_NATIVE_RUNTIME_ENVIRONMENT_H
@@ -54,10 +55,10 @@ class Environment final {
     return static_cast<T *>(FindPart(KeyOf<T>()));
   }
 
-  // T, a Napi::ObjectWrap, has this JavaScript class here. Once, before the first New.
+  // T, an ObjectWrap, has this JavaScript class here. Once, before the first New.
   template <typename T>
   void SetClass(Napi::Function constructor) {
-    classes_.emplace_front(KeyOf<T>(), Napi::Persistent(constructor));
+    KeepClass(KeyOf<T>(), constructor);
   }
   // Makes an object of T's class. *wrapped: what it wraps; nullptr while the environment ends.
   template <typename T>
@@ -80,6 +81,7 @@ class Environment final {
   static void OnEnvironmentEnd(void *self);
   void End();
   Kept &KeptOf(EndRank rank) { return kept_[static_cast<size_t>(rank)]; }
+  void KeepClass(const void *key, Napi::Function constructor);
   void *FindPart(const void *key) const;
   Napi::Object Construct(const void *key, std::initializer_list<napi_value> args) const;
 

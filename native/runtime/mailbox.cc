@@ -58,18 +58,39 @@ void Mailbox::Drain(Napi::Env env) {
   }
 }
 
-void Invoke(const Napi::FunctionReference &callback, std::initializer_list<napi_value> args) {
-  if (callback.IsEmpty()) return;
-  Napi::Env env = callback.Env();
-  napi_value function = callback.Value();
-  napi_value receiver;
-  if (function == nullptr || napi_get_undefined(env, &receiver) != napi_ok) return;
+namespace {
+
+void CallAs(Napi::Env env, napi_value receiver, napi_value function,
+            std::initializer_list<napi_value> args) {
   if (napi_call_function(env, receiver, function, args.size(), args.begin(), nullptr) !=
       napi_pending_exception) {
     return;
   }
   napi_value error;
   if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
+}
+
+} // namespace
+
+void Invoke(const Napi::FunctionReference &callback, std::initializer_list<napi_value> args) {
+  if (callback.IsEmpty()) return;
+  Napi::Env env = callback.Env();
+  napi_value function = callback.Value();
+  napi_value receiver;
+  if (function == nullptr || napi_get_undefined(env, &receiver) != napi_ok) return;
+  CallAs(env, receiver, function, args);
+}
+
+void Invoke(const Napi::ObjectReference &object, const char *method,
+            std::initializer_list<napi_value> args) {
+  if (object.IsEmpty()) return;
+  Napi::Env env = object.Env();
+  napi_value receiver = object.Value();
+  napi_value function;
+  if (receiver == nullptr || napi_get_named_property(env, receiver, method, &function) != napi_ok) {
+    return;
+  }
+  CallAs(env, receiver, function, args);
 }
 
 } // namespace iotkit

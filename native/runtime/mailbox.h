@@ -60,6 +60,9 @@ class Mailbox final {
 // Calls a function of lib/. What it throws becomes an uncaught exception; in a dying environment
 // nothing is called.
 void Invoke(const Napi::FunctionReference &callback, std::initializer_list<napi_value> args);
+// Likewise a method of an object, found by its name each time: for objects of which there are thousands.
+void Invoke(const Napi::ObjectReference &object, const char *method,
+            std::initializer_list<napi_value> args);
 
 } // namespace iotkit
 

@@ -59,6 +59,9 @@ class OptionTexts final {
  public:
   OptionTexts() = default;
   ~OptionTexts();
+  // The texts stay where they are.
+  OptionTexts(OptionTexts &&) = default;
+  OptionTexts &operator=(OptionTexts &&) = default;
   OptionTexts(const OptionTexts &) = delete;
   OptionTexts &operator=(const OptionTexts &) = delete;
 
@@ -78,6 +81,14 @@ void ReadOptions(const JsOptions &given, const Option (&table)[count], Struct *o
                  OptionTexts *texts) {
   static_assert(std::is_standard_layout_v<Struct>);
   ReadOptions(given, table, count, out, texts);
+}
+
+// Whether the members that the table names are the same in both structs, texts by what they say.
+bool AreSame(const Option *table, size_t count, const void *a, const void *b);
+
+template <typename Struct, size_t count>
+bool AreSame(const Option (&table)[count], const Struct &a, const Struct &b) {
+  return AreSame(table, count, &a, &b);
 }
 
 } // namespace iotkit

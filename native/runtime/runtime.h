@@ -36,6 +36,8 @@ class Runtime final {
   Counters counters;
   // Of all downloads of all devices.
   iotkit_limiter_t *const limiter;
+  // Whether a download that begins gets a second thread, which digests: see Transfer.
+  std::atomic<bool> digests_beside{false};
 
   // Starts a thread that is counted and that process exit waits for. IK_ETHREAD when the system
   // refuses.

@@ -5,6 +5,7 @@
 #include <iotkit.h>
 #include <napi.h>
 
+#include <cstring>
 #include <string>
 
 namespace iotkit {
@@ -57,6 +58,14 @@ inline const char *OrNull(const std::string &text) {
 // A speed limit as lib/ gives it: a whole number of up to 2^53, which Uint32Value would cut.
 inline uint64_t BytesPerSecond(Napi::Value value) {
   return value.IsNumber() ? static_cast<uint64_t>(value.As<Napi::Number>().DoubleValue()) : 0;
+}
+
+// An ArrayBuffer with these bytes; empty while the environment ends.
+inline Napi::Value CopyOf(Napi::Env env, const void *bytes, size_t length) {
+  Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, length);
+  if (buffer.IsEmpty()) return buffer;
+  if (length > 0) std::memcpy(buffer.Data(), bytes, length);
+  return buffer;
 }
 
 // {errno, detail}, of which lib/ makes an error.

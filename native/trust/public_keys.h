@@ -5,14 +5,16 @@
 #include <iotkit.h>
 #include <napi.h>
 
+#include "runtime/wrapped.h"
+
 namespace iotkit {
 
 class Environment;
 
 // JS thread only. Opaque to lib/.
-class PublicKeys final : public Napi::ObjectWrap<PublicKeys> {
+class PublicKeys final : public ObjectWrap<PublicKeys> {
  public:
-  explicit PublicKeys(const Napi::CallbackInfo &info) : Napi::ObjectWrap<PublicKeys>(info) {}
+  explicit PublicKeys(const Napi::CallbackInfo & /*info*/) {}
   ~PublicKeys() override { iotkit_keys_unref(keys_); }
 
   static void Define(Napi::Env env, Environment *environment);

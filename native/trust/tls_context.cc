@@ -2,6 +2,7 @@
 
 #include "runtime/environment.h"
 #include "runtime/values.h"
+#include "trust/signatures.h"
 
 namespace iotkit {
 
@@ -9,6 +10,15 @@ namespace {
 
 // Distinguishes our objects from all others.
 constexpr napi_type_tag kTag = {0x6b2c0f5d1a9e4c37, 0xa4d81e7390b25f6c};
+
+// nullptr: no function signs.
+std::shared_ptr<Signer> ReadSigner(const JsOptions &given) {
+  Napi::Value on_sign = given.Get("onSign");
+  Napi::Value on_cancel = given.Get("onCancel");
+  if (on_sign.IsEmpty() || !on_sign.IsFunction() || !on_cancel.IsFunction()) return nullptr;
+  return std::make_shared<Signer>(Environment::Of(on_sign.Env())->mailbox(),
+                                  on_sign.As<Napi::Function>(), on_cancel.As<Napi::Function>());
+}
 
 } // namespace
 
@@ -40,12 +50,18 @@ Napi::Value TlsContext::Create(const Napi::CallbackInfo &info) {
   options.passphrase = OrNull(passphrase);
   options.cert_name = OrNull(cert_name);
   options.deferred = given.Flag("deferred");
+  std::shared_ptr<Signer> signer = ReadSigner(given);
+  if (signer != nullptr) Signer::Use(signer, &options);
   iotkit_tls_t *tls = nullptr;
   char detail[IOTKIT_DETAIL_MAX] = "";
   int rc = iotkit_tls_new(&options, &tls, detail);
   Wipe(&key);
   Wipe(&passphrase);
-  if (rc < 0) return Failure(env, rc, detail);
+  if (rc < 0) {
+    Signer::Forget(options);
+    return Failure(env, rc, detail);
+  }
+  if (signer != nullptr) Environment::Of(env)->Keep(std::move(signer));
 
   TlsContext *context = nullptr;
   Napi::Object object = Environment::Of(env)->New(&context);

@@ -54,6 +54,11 @@ export type { FirmwareStore, FirmwareTraffic } from './firmware/store';
 export type { Gateways } from './gateways/gateways';
 export type { GatewayProposal } from './gateways/proposals';
 export type {
+  Authorities,
+  AuthorityOptions,
+  RegisteredAuthority,
+} from './identities/authorities';
+export type {
   Certificates,
   DeviceCertificate,
   IssuedCertificate,
@@ -61,8 +66,12 @@ export type {
 export type { DeviceToken, Registrations } from './identities/registration';
 export { localIdentity, type TlsIdentity } from './listen/ca';
 export type { ConnectionLimits } from './listen/limits';
+export type { LogSelection, Logs } from './logs/logs';
 export type { Messages } from './messages/messages';
 export type {
+  BatchPublishOptions,
+  Broadcast,
+  BroadcastOptions,
   CallAnswer,
   CallOptions,
   Publication,
@@ -70,11 +79,13 @@ export type {
   PublishOptions,
 } from './messages/options';
 export type { JsonPayload, PayloadEncoding } from './messages/payload';
+export type { DeviceProperty, Properties } from './messages/properties';
 export { Platform } from './platform';
 export type { RemoteConfig } from './types/config';
 export type { Device, DeviceKey, Presence } from './types/device';
 export type { Firmware, FirmwareFile, SignMethod } from './types/firmware';
 export type { SubDevice } from './types/gateway';
+export type { DeviceLogEntry, LogEntry, LogLevel } from './types/log';
 export type { Product, ProductAuthentication } from './types/product';
 export type {
   RetryPolicy,

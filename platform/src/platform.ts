@@ -9,8 +9,10 @@ import type { PlatformEvent, PlatformEventName, PlatformEvents } from './events/
 import type { Faults } from './faults/faults';
 import type { FirmwareStore } from './firmware/store';
 import type { Gateways } from './gateways/gateways';
+import type { Authorities } from './identities/authorities';
 import type { Certificates } from './identities/certificates';
 import type { Registrations } from './identities/registration';
+import type { Logs } from './logs/logs';
 import type { Messages } from './messages/messages';
 import type { Upgrades } from './upgrades/upgrades';
 
@@ -28,11 +30,13 @@ export class Platform {
   readonly products: Products;
   readonly devices: Devices;
   readonly registrations: Registrations;
+  readonly authorities: Authorities;
   readonly certificates: Certificates;
   readonly gateways: Gateways;
   readonly firmware: FirmwareStore;
   readonly upgrades: Upgrades;
   readonly configs: Configs;
+  readonly logs: Logs;
   readonly messages: Messages;
   readonly faults: Faults;
   /** The ports that listen. */
@@ -52,11 +56,13 @@ export class Platform {
     this.products = assembly.products;
     this.devices = assembly.devices;
     this.registrations = assembly.registrations;
+    this.authorities = assembly.authorities;
     this.certificates = assembly.certificates;
     this.gateways = assembly.gateways;
     this.firmware = assembly.firmware;
     this.upgrades = assembly.upgrades;
     this.configs = assembly.configs;
+    this.logs = assembly.logs;
     this.messages = assembly.messages;
     this.faults = assembly.faults;
     this.ports = assembly.addresses.ports;

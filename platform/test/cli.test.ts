@@ -6,6 +6,7 @@ import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Device, DeviceCertificate, Firmware, Platform, Upgrade } from '../src/index';
+import { TestAuthority } from './support/authority';
 import { atEnd } from './support/clean-up';
 import { PRODUCT, TestDevice } from './support/device';
 import { bytes, download, sha256 } from './support/download';
@@ -347,6 +348,44 @@ test("a gateway's sub-devices are listed, added, proposed and removed", async ()
   expect([code, out]).toEqual([0, expect.stringMatching(/a1Product +sensor +no/)]);
   const asked = await cli('gateway', 'add', ...on, 'valve', '--ask');
   expect([asked.code, asked.out]).toEqual([4, 'offline\n']);
+  const permitted = await cli('gateway', 'permit', ...on, '--seconds', '5');
+  expect([permitted.code, permitted.out]).toEqual([4, 'offline\n']);
+});
+
+test('devices of a product are registered, written to and told together', async () => {
+  await serve();
+  const added = await cli('device', 'add-batch', PRODUCT, 'one', 'two');
+  expect([added.code, added.out]).toEqual([0, expect.stringMatching(/one +[0-9a-f]{32}\ntwo/)]);
+  const sent = await cli('product', 'publish', PRODUCT, 'user/get', 'on', 'one', 'two');
+  expect([sent.code, sent.out]).toEqual([0, expect.stringMatching(/two +\S+\/user\/get +offline/)]);
+  const told = await cli('product', 'broadcast', PRODUCT, 'hello');
+  expect([told.code, told.out]).toEqual([0, 'to 0 devices\n']);
+  expect(await json<object>('device', 'properties', PRODUCT, 'one')).toEqual({});
+});
+
+test('a CA of the operator is registered, listed and removed, and a certificate under it', async () => {
+  await serve();
+  await json<object>('product', 'create', 'pk', '--authentication', 'x509');
+  await json<Device>('device', 'add', 'pk', 'lamp');
+  const authority = await TestAuthority.make();
+  const { out: code } = await cli('authority', 'code');
+  const files = { ca: authority.certificate } as Record<string, string>;
+  files.proof = (await authority.issue(code.trim())).certificate;
+  files.lamp = (await authority.issue('lamp')).certificate;
+  for (const [name, pem] of Object.entries(files)) await writeFile(join(stateDir, name), pem);
+  const [ca, proof, lamp] = ['ca', 'proof', 'lamp'].map((name) => join(stateDir, name)) as [
+    string,
+    string,
+    string,
+  ];
+  const { id } = await json<{ id: string }>('authority', 'register', ca, proof);
+  const registered = await cli('device', 'register-certificate', 'pk', 'lamp', lamp);
+  expect([registered.code, registered.out]).toEqual([0, expect.stringContaining('lamp')]);
+  const listed = await cli('authority', 'list');
+  expect(listed.out).toMatch(new RegExp(`${id} +CN=factory CA, O=maker`));
+  expect((await cli('authority', 'remove', id)).code).toBe(0);
+  const missing = await cli('authority', 'register', ca, `${proof}.none`);
+  expect([missing.code, missing.err]).toEqual([1, expect.stringContaining('ENOENT')]);
 });
 
 test('a certificate is issued into files, listed and revoked', async () => {

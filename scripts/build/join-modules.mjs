@@ -1,18 +1,21 @@
-// Joins the compiled modules of lib/ into two files: dist/modules.js has what the first entry of the package needs,
-// dist/more.js the others. Each file costs a third of a millisecond to load, which for fifty was more than all they do.
+// Joins the compiled modules of lib/ into three files: dist/modules.js has what the first entry of the package needs at
+// once, dist/later.js what it needs when something is first used, dist/more.js what other entries need. Each file costs
+// a third of a millisecond to load, which for fifty was more than all they do; and each line costs, for it is parsed.
 // They stay modules: each is a function that runs when it is first required, and is the same one for every entry of the
 // package. An entry is a file of a few lines at its old place.
 import fs from 'node:fs';
 import path from 'node:path';
 
 const FIRST = 'modules.js';
+const LATER = 'later.js';
 const MORE = 'more.js';
 
 /**
  * `from`: the folder with what tsc made of lib/; `to`: dist; `entries`: names of modules, such as
- * `sdk/index`, that get a file of their own.
+ * `sdk/index`, that get a file of their own; `later`: modules whose imports by those in dist/modules.js
+ * run when what they bring is first used. An import is still written at the top of its source.
  */
-export function joinModules({ from, to, entries }) {
+export function joinModules({ from, to, entries, later = [] }) {
   const names = fs
     .readdirSync(from, { recursive: true })
     .filter((file) => file.endsWith('.js'))
@@ -21,16 +24,21 @@ export function joinModules({ from, to, entries }) {
   const sources = new Map(
     names.map((name) => [name, fs.readFileSync(path.join(from, `${name}.js`), 'utf8')]),
   );
-  const first = neededBy(entries[0], sources);
-  const part = (wanted) =>
-    functionsOf(
-      names.filter((name) => first.has(name) === wanted),
-      sources,
-    );
+  for (const name of later) if (!sources.has(name)) throw new Error(`no module ${name}`);
+  const isNow = ({ module, isNested }) => !isNested && !later.includes(module);
+  const first = neededBy(entries[0], sources, isNow);
+  const all = neededBy(entries[0], sources);
+  const fileOf = (name) => (first.has(name) ? FIRST : all.has(name) ? LATER : MORE);
+  const part = (file) => {
+    const own = names.filter((name) => fileOf(name) === file);
+    const isLazy = (module) => file === FIRST && !first.has(module);
+    return functionsOf(own, sources, isLazy);
+  };
   const files = new Map([
-    [FIRST, `${loader}${part(true)}`],
-    [MORE, `${beside}${part(false)}`],
-    ...entries.map((name) => [`${name}.js`, entry(name, first.has(name) ? FIRST : MORE, sources)]),
+    [FIRST, `${loader}${part(FIRST)}`],
+    [LATER, `${beside}${part(LATER)}`],
+    [MORE, `${beside}${part(MORE)}`],
+    ...entries.map((name) => [`${name}.js`, entry(name, fileOf(name), sources)]),
   ]);
   removeOthers(to, files);
   for (const [name, text] of files) {
@@ -39,12 +47,12 @@ export function joinModules({ from, to, entries }) {
   }
 }
 
-/** A module and all that it requires. */
-function neededBy(name, sources, found = new Set()) {
+/** A module and all that it requires, or those requires of which `counts` says so. */
+function neededBy(name, sources, counts = () => true, found = new Set()) {
   if (found.has(name)) return found;
   found.add(name);
-  for (const { module } of requiresOf(name, sources)) {
-    if (module) neededBy(module, sources, found);
+  for (const it of requiresOf(name, sources)) {
+    if (it.module && counts(it)) neededBy(it.module, sources, counts, found);
   }
   return found;
 }
@@ -71,6 +79,7 @@ function $load(name) {
   if (module === undefined) {
     module = loaded[name] = { exports: {} };
     try {
+      if (!(name in modules)) require('./${LATER}');
       modules[name](module.exports, module, path.join(__dirname, path.dirname(name)));
     } catch (error) {
       delete loaded[name];
@@ -93,27 +102,34 @@ exports.load = $load;
 
 `;
 
-function functionsOf(names, sources) {
+function functionsOf(names, sources, isLazy) {
   const texts = names.map(
-    (name) => `${JSON.stringify(name)}(exports, module, __dirname) {\n${bodyOf(name, sources)}},\n`,
+    (name) =>
+      `${JSON.stringify(name)}(exports, module, __dirname) {\n${bodyOf(name, sources, isLazy)}},\n`,
   );
   return `Object.assign(modules, {\n${texts.join('\n')}});\n`;
 }
 
 const requirePattern = /\brequire\((["'])(\.[^"']*)\1\)/g;
+const importPattern = /^(?:const|var) (\w+) = \$load\("([^"]+)"\);\n/gm;
 
-/** The relative requires of a module, each with the module it means; undefined: another file. */
+/**
+ * The relative requires of a module, each with the module it means; undefined: another file. `isNested`:
+ * it stands in a function, and runs with that.
+ */
 function requiresOf(name, sources) {
-  return [...sources.get(name).matchAll(requirePattern)].map(([text, , wanted]) => {
+  const source = sources.get(name);
+  return [...source.matchAll(requirePattern)].map(({ 2: wanted, index }) => {
     const target = path.posix.join(path.posix.dirname(name), wanted);
     const places = [target, `${target}/index`, target.replace(/\.js$/, '')];
-    return { text, target, module: places.find((it) => sources.has(it)) };
+    const isNested = /\s/.test(source[source.lastIndexOf('\n', index) + 1]);
+    return { target, module: places.find((it) => sources.has(it)), isNested };
   });
 }
 
-function bodyOf(name, sources) {
+function bodyOf(name, sources, isLazy) {
   const requires = requiresOf(name, sources).values();
-  return sources
+  const body = sources
     .get(name)
     .replaceAll(requirePattern, () => {
       const { module, target } = requires.next().value;
@@ -123,6 +139,16 @@ function bodyOf(name, sources) {
     .replace(/^#!.*\n/, '')
     .replace(/^"use strict";\n/m, '')
     .replace(/^\/\/# sourceMappingURL=.*\n?/m, '');
+  return importedWhenUsed(body, isLazy);
+}
+
+// tsc names a module only to take something of it, as in `new run_1.Run()`, and gives no two of a file the same name.
+function importedWhenUsed(body, isLazy) {
+  const lazy = [...body.matchAll(importPattern)].filter(({ 2: module }) => isLazy(module));
+  return lazy.reduce((text, [statement, variable, module]) => {
+    const used = new RegExp(`\\b${variable}\\.`, 'g');
+    return text.replace(statement, '').replaceAll(used, `($load(${JSON.stringify(module)})).`);
+  }, body);
 }
 
 function entry(name, file, sources) {

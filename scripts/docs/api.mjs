@@ -11,7 +11,12 @@ const tool = 'scripts/api-docs';
 const work = at('.cache', 'api-docs');
 
 /** TypeDoc's name of an entry, and the user's. */
-const entries = { index: 'iotkit-ota', sdk: 'iotkit-ota/sdk', testing: 'iotkit-ota/testing' };
+const entries = {
+  index: 'iotkit-ota',
+  install: 'iotkit-ota/install',
+  sdk: 'iotkit-ota/sdk',
+  testing: 'iotkit-ota/testing',
+};
 
 const index = `# API reference
 
@@ -20,6 +25,7 @@ Made from the comments in \`lib/\` by \`npm run docs\`; \`npm run check\` fails 
 | import | |
 |---|---|
 | [\`iotkit-ota\`](index.md) | devices, upgrades, downloads |
+| [\`iotkit-ota/install\`](install.md) | from an announced upgrade to the version that runs |
 | [\`iotkit-ota/testing\`](testing.md) | a platform in memory, for the tests of programs |
 | [\`iotkit-ota/sdk\`](sdk.md) | the functions of the vendor's C SDK |
 

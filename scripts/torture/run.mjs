@@ -44,6 +44,18 @@ const MAY_PASS = new Set([
 /** Why a run is no success; the message is for a person. */
 export class RunFailed extends Error {}
 
+/**
+ * Whether all was asked for because the server refused a range twice in a row: it may be one that cannot do
+ * ranges. What is there by then is fetched again on purpose (docs/download.md).
+ */
+export function hasDoubted(requests) {
+  const isRefused = (request) => request?.range !== undefined && request.status >= 400;
+  return requests.some(
+    ({ range }, i) =>
+      range === undefined && isRefused(requests[i - 1]) && isRefused(requests[i - 2]),
+  );
+}
+
 /** What the runs have in common: the platform, its one firmware, the image's bytes, a directory. */
 export class Run {
   #common;
@@ -279,6 +291,7 @@ export class Run {
       ends,
       requests: this.#server.requests.length,
       again: Math.max(0, this.#server.sent - this.#plan.size),
+      hasDoubted: hasDoubted(this.#server.requests),
       kills: this.#kills,
       log: [...this.#log, ...this.#asked()],
     };

@@ -68,6 +68,7 @@ test('two downloads share the limit of the process, in turn', async () => {
   let limited = true;
   const downloads = both.map(({ upgrade }, i) =>
     upgrade.download(world.path(`${i}.bin`), {
+      share: false,
       onProgress: (progress) => {
         if (!limited) return;
         received[i] = progress.received;

@@ -22,6 +22,34 @@ test('chunks are the image, byte for byte', async () => {
   expect(image.equals(Buffer.concat(chunks))).toBe(true);
 });
 
+test('memory of the last chunk has nothing else in it', async () => {
+  await using world = await World.open();
+  const { upgrade } = await world.announce(image);
+  let last: Uint8Array = new Uint8Array();
+  for await (const chunk of upgrade) last = chunk;
+  expect(last.byteOffset).toBe(0);
+  const rest = new Uint8Array(last.buffer, last.length);
+  expect(rest.every((byte) => byte === 0)).toBe(true);
+});
+
+test('no chunk holds more than twice the memory of its bytes', async () => {
+  await using world = await World.open();
+  const { upgrade } = await world.announce(image.subarray(0, 1_200_000));
+  const kept: Uint8Array[] = [];
+  for await (const chunk of upgrade) kept.push(chunk);
+  expect(image.subarray(0, 1_200_000).equals(Buffer.concat(kept))).toBe(true);
+  for (const { length, buffer } of kept) expect(buffer.byteLength).toBeLessThanOrEqual(2 * length);
+});
+
+test('an image that is smaller than a chunk has a chunk of its size', async () => {
+  await using world = await World.open();
+  const { upgrade } = await world.announce(image.subarray(0, 100_001));
+  for await (const { length, buffer } of upgrade) {
+    expect(buffer.byteLength).toBeLessThanOrEqual(100_001);
+    expect(length).toBeLessThanOrEqual(buffer.byteLength);
+  }
+});
+
 test('recycled chunks are the image, each until the next is asked for', async () => {
   await using world = await World.open();
   const { upgrade } = await world.announce(image);

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Firmware, localIdentity, type TlsIdentity } from 'iotkit-ota-platform';
+import { setDigestsBeside } from '../support/digest-threads';
 import { FaultServer } from '../support/fault-server';
 import { type Announced, nextUpgrade, World } from '../support/world';
 import { type DownloadCase, image, quick } from './download-cases/case';
@@ -15,7 +16,8 @@ import { redirects } from './download-cases/redirects';
 import { statuses } from './download-cases/statuses';
 
 // The table: what the server does, what the engine does about it, what the user sees. Each row runs
-// over HTTP and over HTTPS into a file, and where that may differ over HTTP into the program.
+// over HTTP and over HTTPS into a file, and where that may differ over HTTP into the program. Over
+// HTTP one thread does all of it, over HTTPS a second one digests.
 
 const table: Readonly<Record<string, readonly DownloadCase[]>> = {
   connections,
@@ -100,6 +102,7 @@ describe.each(Object.keys(table))('%s', (part) => {
 
   describe.each(['http', 'https'] as const)('%s into a file', (scheme) => {
     const here = rows.filter(({ over = scheme }) => over === scheme);
+    beforeAll(() => setDigestsBeside(scheme === 'https'));
 
     test.each(here)('$server → $ends: $engine', async (row) => {
       await using server = await start(row, scheme);

@@ -59,7 +59,7 @@ test('two downloads into one file: the second is told', async () => {
   let second: Promise<void> | undefined;
   const first = left.upgrade.download(target, {
     onProgress: ({ received }) => {
-      if (received > 0) second ??= right.upgrade.download(target);
+      if (received > 0) second ??= right.upgrade.download(target, { share: false });
     },
   });
   await first;

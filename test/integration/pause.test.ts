@@ -76,7 +76,7 @@ test('a download that is paused before its turn comes begins paused', async () =
   try {
     const other = meanwhile(world);
     while (downloadThreads().length === 0) await setImmediate();
-    const download = upgrade.download(world.path('firmware.bin'));
+    const download = upgrade.download(world.path('firmware.bin'), { share: false });
     upgrade.pause();
     upgrade.pause();
     expect(stats().waiting).toBe(1);

@@ -1,3 +1,4 @@
+import crypto from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import http from 'node:http';
@@ -6,6 +7,7 @@ import { type AddressInfo, type Server, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { TLSSocket } from 'node:tls';
+import type { SignFunction } from 'iotkit-ota';
 import { localIdentity, type TlsIdentity } from 'iotkit-ota-platform';
 import { imageOf } from '../support/image';
 import { type Announced, World } from '../support/world';
@@ -156,6 +158,36 @@ describe('our certificate', () => {
     const { fingerprint256 } = server.getCertificate() as { fingerprint256: string };
     expect(origin.asked.map(({ fingerprint }) => fingerprint)).toEqual([fingerprint256]);
     server.destroy();
+  });
+
+  test('and a function signs for it', async () => {
+    await using origin = await startOrigin(identity);
+    await using world = await worldWith(`https://127.0.0.1:${origin.port}/a`);
+    const { ca, cert, key } = identity;
+    const sign: SignFunction = async ({ hash, message, padding, saltLength }) =>
+      crypto.sign(hash, message, { key, padding, saltLength });
+    const { upgrade } = await world.announce(image, { connect: { fetch: { ca, cert, sign } } });
+    await upgrade.download(world.path('a.bin'));
+    expect(origin.asked.map(({ fingerprint }) => fingerprint)).toEqual([expect.any(String)]);
+  });
+
+  test('and a download ends while its function has not answered', async () => {
+    await using origin = await startOrigin(identity);
+    await using world = await worldWith(`https://127.0.0.1:${origin.port}/a`);
+    const { ca, cert } = identity;
+    const reason = new Error('enough');
+    const controller = new AbortController();
+    const aborted: boolean[] = [];
+    const sign: SignFunction = ({ signal }) => {
+      signal.addEventListener('abort', () => aborted.push(signal.aborted));
+      controller.abort(reason);
+      return new Promise(() => {});
+    };
+    const { upgrade } = await world.announce(image, { connect: { fetch: { ca, cert, sign } } });
+    const { signal } = controller;
+    await expect(upgrade.download(world.path('a.bin'), { signal })).rejects.toBe(reason);
+    expect(aborted).toEqual([true]);
+    expect(origin.asked).toEqual([]);
   });
 
   test('for the broker is not shown to firmware servers', async () => {

@@ -9,6 +9,8 @@ import { World } from '../support/world';
 // Downloads that receive nothing leave their place to others, and get another when bytes come.
 
 const image = imageOf(2_000_003);
+/** All devices want the same image. */
+const alone = { share: false };
 const patient = { retry: { min: 1, max: 1 } };
 /** Takes the request and never answers. */
 const silent: Reply = (exchange) => exchange.gone;
@@ -32,7 +34,9 @@ async function upgradeFrom(world: World, server: FaultServer) {
 /** Begins a download that is to end by an abort alone. */
 async function begin(world: World, server: FaultServer) {
   const upgrade = await upgradeFrom(world, server);
-  const ended = upgrade.download(world.path(`${upgrade.version}.bin`)).catch((error) => error);
+  const ended = upgrade
+    .download(world.path(`${upgrade.version}.bin`), alone)
+    .catch((error) => error);
   return { upgrade, ended };
 }
 
@@ -40,7 +44,7 @@ async function downloadsWell(world: World): Promise<void> {
   await using server = await FaultServer.start({ image, schedule: [serve()] });
   const upgrade = await upgradeFrom(world, server);
   const target = world.path('good.bin');
-  await upgrade.download(target);
+  await upgrade.download(target, alone);
   expect(image.equals(await readFile(target))).toBe(true);
 }
 
@@ -73,7 +77,7 @@ test('a paused download does not stop another, and goes on when its turn comes',
   setMaxDownloads(1);
   const upgrade = await upgradeFrom(world, server);
   const target = world.path('paused.bin');
-  const download = upgrade.download(target);
+  const download = upgrade.download(target, alone);
   for await (const { received } of upgrade.progress()) if (received > 0) break;
   upgrade.pause();
   await downloadsWell(world);

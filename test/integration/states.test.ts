@@ -19,6 +19,9 @@ const silent: Reply = (exchange) => exchange.gone;
 /** Comes for longer than any test lasts, and fast enough to keep its place. */
 const trickle = serve({ bytesPerSecond: 40_000, step: 4_000 });
 
+/** The two devices of a test want the same image. */
+const alone = { share: false };
+
 /** Sends half of the image, and the rest after go(). */
 function gated(): { readonly reply: Reply; readonly go: () => void } {
   let go: () => void = () => {};
@@ -222,7 +225,7 @@ test('one waits for its turn while another downloads', async () => {
   });
   const downloads = [
     first.upgrade.download(world.path('a')),
-    second.upgrade.download(world.path('b')),
+    second.upgrade.download(world.path('b'), alone),
   ];
   await entered(first.upgrade, 'downloading');
   expect(second.upgrade.state).toEqual({ phase: 'queued' });
@@ -239,7 +242,7 @@ test('one that waits for its turn can be aborted, and the device closed', async 
   const second = await scene(world, [serve()], { deviceName: 'other', version: '2.0.1' });
   await using __ = second.server;
   const ended = first.upgrade.download(world.path('a')).catch((error) => error);
-  const waiting = second.upgrade.download(world.path('b'));
+  const waiting = second.upgrade.download(world.path('b'), alone);
   second.upgrade.abort();
   await expect(waiting).rejects.toMatchObject({ code: 'ERR_ABORTED' });
   expect(second.seen.phases()).toEqual(['queued', 'aborted']);
@@ -284,7 +287,7 @@ test('a pause before its turn: it proves what it has, and downloads nothing', as
   seen.states.splice(0);
   setMaxDownloads(1);
   const before = other.upgrade.download(world.path('b'));
-  const download = upgrade.download(world.path('a'));
+  const download = upgrade.download(world.path('a'), alone);
   upgrade.pause();
   expect(upgrade.state).toEqual({ phase: 'paused' });
   const proving = entered(upgrade, 'proving');
@@ -336,7 +339,7 @@ test('after a pause it queues for another place, if others have taken its own', 
   const download = first.upgrade.download(world.path('a'));
   await received(first.upgrade, 1);
   first.upgrade.pause();
-  const other = second.upgrade.download(world.path('b')).catch((error) => error);
+  const other = second.upgrade.download(world.path('b'), alone).catch((error) => error);
   await received(second.upgrade, 1);
   first.upgrade.resume();
   go();

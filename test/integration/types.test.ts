@@ -95,6 +95,37 @@ export async function onFakeOfItsOwn(rest: Omit<DeviceLike, 'ota'>, ota: DeviceL
 }
 `;
 
+/** What follows a download, and an installer of a program's own. */
+const installing = `
+import type { Device } from 'iotkit-ota';
+import {
+  applyDelta,
+  commandInstaller,
+  createUpdateAgent,
+  detectInstallers,
+  type Installer,
+  type UpdateEntry,
+} from 'iotkit-ota/install';
+
+export async function keepCurrent(device: Device, own: Installer): Promise<UpdateEntry | undefined> {
+  await using agent = await createUpdateAgent({
+    device,
+    modules: [{ installer: own }, { module: 'app', installer: commandInstaller({ argv: ['x'] }) }],
+    record: '/record',
+    policy: { newerOnly: true, lock: undefined },
+    hooks: { beforeInstall: ({ size }) => size satisfies number },
+  });
+  agent.on('state', ({ phase }) => phase satisfies string).off();
+  await agent.run();
+  (await detectInstallers()).map(({ kind }) => kind satisfies string);
+  for await (const bytes of applyDelta((async function* () {})(), '/base')) bytes.subarray(1);
+  return agent.entry('app');
+}
+
+// @ts-expect-error it needs a record
+export const wrong = (device: Device, installer: Installer) => createUpdateAgent({ device, installer });
+`;
+
 /** The first program of README.md, and what is the user's own in it. */
 const [, firstProgram = ''] =
   /^```ts\n(.*?)^```$/ms.exec(readFileSync(path.join(root, 'README.md'), 'utf8')) ?? [];
@@ -131,6 +162,8 @@ beforeAll(async () => {
     'bare.cts': bare,
     'tested.mts': tested,
     'tested.cts': tested,
+    'install.mts': installing,
+    'install.cts': installing,
     'first-program.ts': firstProgram,
     'my-device.ts': myDevice,
     'sdk.mts': sdk,
@@ -149,8 +182,8 @@ const withNode: Environment = { lib: ['es2022', 'esnext.disposable'], types: ['n
 const withDom: Environment = { lib: ['es2022', 'dom', 'esnext.disposable'], types: [] };
 const withNothing: Environment = { lib: ['es2022'], types: [] };
 
-const modules = ['module.mts', 'sdk.mts', 'bare.mts', 'tested.mts'];
-const scripts = ['script.cts', 'sdk.cts', 'bare.cts', 'tested.cts', 'assigned.cts'];
+const modules = ['module.mts', 'sdk.mts', 'bare.mts', 'tested.mts', 'install.mts'];
+const scripts = ['script.cts', 'sdk.cts', 'bare.cts', 'tested.cts', 'install.cts', 'assigned.cts'];
 
 /** What tsc says of these files in a project of a user's. */
 async function compile(

@@ -15,6 +15,8 @@ export interface DeviceCertificates {
   /** The CA's list of what it has revoked. */
   readonly crl: string;
   readonly good: DeviceCertificate;
+  /** With an RSA key. */
+  readonly rsa: DeviceCertificate;
   readonly expired: DeviceCertificate;
   readonly revoked: DeviceCertificate;
   /** A TLS server that takes certificates of the CA alone and refuses by TLS alerts; nothing answers behind it. */
@@ -61,16 +63,21 @@ export async function deviceCertificates(
   const subject = ['-subj', `/CN=CA of ${common}`, '-days', '1'];
   await openssl('req', '-x509', ...newKey, '-keyout', 'ca.key', '-out', 'ca.pem', ...subject);
 
-  const issue = async (file: string, ...validity: string[]): Promise<DeviceCertificate> => {
+  const issue = async (
+    file: string,
+    validity: readonly string[] = [],
+    withKey: readonly string[] = newKey,
+  ): Promise<DeviceCertificate> => {
     const request = ['-keyout', `${file}.key`, '-out', `${file}.csr`, '-subj', `/CN=${common}`];
-    await openssl('req', ...newKey, ...request);
+    await openssl('req', ...withKey, ...request);
     const issued = ['-in', `${file}.csr`, '-out', `${file}.pem`, '-notext', '-batch'];
     await openssl('ca', '-config', 'config', ...issued, ...validity);
     return { cert: await read(`${file}.pem`), key: await read(`${file}.key`) };
   };
   const good = await issue('good');
   const past = ['-startdate', '20200101000000Z', '-enddate', '20200102000000Z'];
-  const expired = await issue('expired', ...past);
+  const rsa = await issue('rsa', [], ['-newkey', 'rsa:2048', '-nodes']);
+  const expired = await issue('expired', past);
   const revoked = await issue('revoked');
   await openssl('ca', '-config', 'config', '-revoke', 'revoked.pem');
   await openssl('ca', '-config', 'config', '-gencrl', '-out', 'crl.pem');
@@ -100,5 +107,13 @@ export async function deviceCertificates(
       },
     };
   };
-  return { ca: await read('ca.pem'), crl: await read('crl.pem'), good, expired, revoked, serve };
+  return {
+    ca: await read('ca.pem'),
+    crl: await read('crl.pem'),
+    good,
+    rsa,
+    expired,
+    revoked,
+    serve,
+  };
 }

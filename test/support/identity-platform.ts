@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 import type { Aedes, AuthenticateError, Client } from 'aedes';
 import { localIdentity } from 'iotkit-ota-platform';
 
@@ -65,14 +65,14 @@ export class IdentityPlatform implements AsyncDisposable {
     });
   }
 
-  /** `clients`: the CA whose certificates devices may show, PEM. */
-  static async open(clients?: string): Promise<IdentityPlatform> {
+  /** `clients`: the CA whose certificates devices may show, PEM; `more`: how it speaks TLS. */
+  static async open(clients?: string, more: SecureContextOptions = {}): Promise<IdentityPlatform> {
     const { Aedes } = await import('aedes');
     const directory = await mkdtemp(path.join(tmpdir(), 'iotkit-ota-test-'));
     const identity = await localIdentity(directory, ['127.0.0.1', 'localhost']);
     const { cert, key, ca } = identity;
     const asked = clients === undefined ? {} : { requestCert: true, ca: clients };
-    const server = createServer({ cert, key, ...asked });
+    const server = createServer({ cert, key, ...asked, ...more });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const aedes = await Aedes.createBroker({ maxClientsIdLength: 256 });

@@ -104,14 +104,21 @@ export function settingsOf({ platform }: Pick<World, 'platform'>, device: Regist
 }
 
 /** Writes them where a program reads them; resolves with the path. */
-export async function writeSettings(world: World, settings: unknown): Promise<string> {
+export async function writeSettings(
+  world: Pick<World, 'path'>,
+  settings: unknown,
+): Promise<string> {
   const file = world.path('settings.json');
   await writeFile(file, JSON.stringify(settings));
   return file;
 }
 
 /** Resolves when the platform has heard of a step of a device at or above this one. */
-export function reached(world: World, step: number, deviceName = 'lamp'): Promise<unknown> {
+export function reached(
+  world: Pick<World, 'platform'>,
+  step: number,
+  deviceName = 'lamp',
+): Promise<unknown> {
   return world.platform.waitFor(
     'progress',
     (event) => event.deviceName === deviceName && event.step >= step,

@@ -42,7 +42,7 @@ export class FakeFileDownload implements NativeFileDownload {
     readonly targets: readonly NativeTarget[],
     readonly options: NativeDownloadOptions,
     readonly onProgress: (received: number, resumed: number) => void,
-    readonly onEnd: (errno: number, detail: string) => void,
+    readonly onEnd: (errno: number, detail: string, made?: number) => void,
     readonly onPhase: NativeOnPhase,
   ) {}
 

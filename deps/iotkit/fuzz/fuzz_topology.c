@@ -24,6 +24,7 @@ static void check_message(const struct ik_topo_message *message) {
   CHECK(message->count <= IK_SUBDEVICES_MAX);
   check_text(message->id, IK_KIB);
   check_text(message->message, IK_KIB);
+  check_text(message->product_key, IK_PRODUCT_KEY_MAX);
   for (size_t i = 0; i < message->count; i++) {
     const struct iotkit_subdevice_name *entry = &message->entries[i];
     check_text(entry->product_key, IK_PRODUCT_KEY_MAX);

@@ -66,6 +66,77 @@ IOTKIT_API const char *iotkit_tls_source(void);
 /** A TLS context, counted by references; for any number of threads at a time. */
 typedef struct iotkit_tls iotkit_tls_t;
 
+/** What a signature is made of; see iotkit_tls_sign_fn. */
+enum iotkit_tls_sign_scheme {
+  /**
+   * EC key: `data` is a digest; the signature is the DER SEQUENCE of r and s, as X9.62 has it, or r and s
+   * one after the other, each as long as the curve's order, as PKCS#11 has it
+   */
+  IOTKIT_TLS_SIGN_ECDSA = 1,
+  /** RSA key: `data` is a digest; RSASSA-PKCS1-v1_5 over it (TLS 1.2) */
+  IOTKIT_TLS_SIGN_RSA_PKCS1 = 2,
+  /**
+   * RSA key: `data` is a block as long as the modulus, padded already (RSA-PSS, all that TLS 1.3 knows
+   * for RSA, and most of TLS 1.2): its power with the private exponent alone, as PKCS#11's
+   * CKM_RSA_X_509 and TPM2_RSA_Decrypt with TPM_ALG_NULL make it. As long as the modulus
+   */
+  IOTKIT_TLS_SIGN_RSA_RAW = 3
+};
+/** What a client's key is to sign. Valid during the callback only. */
+struct iotkit_tls_to_sign {
+  enum iotkit_tls_sign_scheme scheme; /**< decided by the key's kind and by the handshake */
+  /** the digest's: 224, 256, 384 or 512, that is SHA-2; 0 with IOTKIT_TLS_SIGN_RSA_RAW */
+  unsigned digest_bits;
+  const uint8_t *data; /**< what the scheme says */
+  size_t len;          /**< bytes of `data` */
+  /**
+   * what `data` is the digest of, for keys that sign nothing but messages; with IOTKIT_TLS_SIGN_RSA_RAW what
+   * is signed with RSA-PSS, and any such signature with a salt as long as the digest will do. NULL: not known
+   */
+  const uint8_t *message;
+  size_t message_len; /**< bytes of `message` */
+  unsigned
+      message_bits; /**< of the SHA-2 digest of `message`: 256, 384 or 512; 0: `message` is NULL */
+};
+/**
+ * Signs for a key that is not in memory: in a TPM, a secure element or a token. Writes the signature
+ * into `signature`, which has room for *signature_len bytes, and its length into *signature_len.
+ * Returns 0; anything else ends the handshake with IK_ETLS_SIGNING, whose detail has the number.
+ *
+ * Called once in each handshake in which the server asks for a certificate, on the thread that steps
+ * the connection: for a client on a loop that is the loop's, and whatever else the thread drives
+ * waits until it returns. Connections on several threads may call it at the same time; no lock is
+ * held. It must not call functions on the client or the job whose connection it is, and it must not
+ * wait for the thread that it runs on.
+ */
+typedef int (*iotkit_tls_sign_fn)(void *ctx, const struct iotkit_tls_to_sign *what,
+                                  uint8_t *signature, size_t *signature_len);
+
+/** A signature that was asked for by iotkit_tls_sign_begin_fn, until the program has given it. */
+typedef struct iotkit_tls_signature iotkit_tls_signature_t;
+/**
+ * As iotkit_tls_sign_fn, but does not make the signature: it begins to, and returns at once. Returns 0:
+ * `signature` is the program's, which gives it back once, by iotkit_tls_signature_give() or
+ * iotkit_tls_signature_fail(), on any thread, in this call or at any time later. Anything else ends the
+ * handshake as a number of iotkit_tls_sign_fn does, and `signature` is not the program's.
+ *
+ * Until then the connection waits, as long as its time-out lets it, and nothing else does: the handshake
+ * goes on on a thread of its own (128 KiB of stack), which ends with it, as does a descriptor. It is called
+ * on that thread; it must not wait for the one that steps the connection. At most 32 handshakes of a process
+ * have such a thread at once: the others wait their turn, first come, first served, while their time-outs
+ * run. So no program may wait with one signature until more than that are asked for. Where not even one
+ * thread can be had, or no descriptor, the handshake ends with IK_ETHREAD or IK_ENETWORK, which may pass.
+ */
+typedef int (*iotkit_tls_sign_begin_fn)(void *ctx, const struct iotkit_tls_to_sign *what,
+                                        iotkit_tls_signature_t *signature);
+/**
+ * Nobody waits for `signature` any longer, because its connection was ended. It has to be given back all
+ * the same, if it was not: another thread may be giving it back meanwhile, or have just done so. Which of
+ * the two comes first is for a lock of the program's to say; until the return `signature` is at least good
+ * as a name to look it up by. Called at most once for each that was begun, on the same thread.
+ */
+typedef void (*iotkit_tls_sign_cancel_fn)(void *ctx, iotkit_tls_signature_t *signature);
+
 /** Of iotkit_tls_new(), where NULL means all defaults; none of it is needed afterwards. */
 struct iotkit_tls_options {
   size_t struct_size; /**< sizeof of this struct, or 0: see iotkit_core.h */
@@ -85,12 +156,28 @@ struct iotkit_tls_options {
    * takes some 50 ms. A copy of `ca` is kept until then.
    */
   bool deferred;
+  /**
+   * signs instead of `key`, which is then NULL: the private key of `cert`, RSA or EC, may be where no
+   * program can read it. Each signature is verified by `cert` before it is sent. NULL: `key` signs
+   */
+  iotkit_tls_sign_fn sign;
+  /** of `sign` and of those below; not touched; must outlive the context and its connections */
+  void *sign_ctx;
+  /** the same for a key that takes its time, or that another thread has; NULL: `sign` or `key` signs */
+  iotkit_tls_sign_begin_fn sign_begin;
+  iotkit_tls_sign_cancel_fn sign_cancel; /**< of `sign_begin`; NULL: nobody needs to hear of it */
+  /**
+   * the context has ended, and with it its connections: `sign_ctx` is not needed any longer. On the thread
+   * that gives the last reference back; not when iotkit_tls_new() fails. NULL: nobody needs to hear of it
+   */
+  void (*sign_free)(void *sign_ctx);
 };
 
 /**
  * Makes a context. TLS 1.2 is the floor; chain and host name are always verified. Errors:
- * IK_ETLS_UNAVAILABLE, IK_ETLS_CA, IK_ETLS_IDENTITY, IK_ENO_MEMORY, IK_ETLS (OpenSSL could not be
- * loaded now: try again); `detail` (may be NULL, else IOTKIT_DETAIL_MAX bytes) then says what is
+ * IK_ETLS_UNAVAILABLE (also: `sign` is given, and the OpenSSL that was found has no functions for
+ * it), IK_ETLS_CA, IK_ETLS_IDENTITY, IK_ENO_MEMORY, IK_ETLS (OpenSSL could not be loaded now: try
+ * again); `detail` (may be NULL, else IOTKIT_DETAIL_MAX bytes) then says what is
  * wrong. The result has one reference.
  */
 IOTKIT_API int iotkit_tls_new(const struct iotkit_tls_options *options, iotkit_tls_t **out,
@@ -109,6 +196,19 @@ IOTKIT_API int iotkit_tls_set_ca(iotkit_tls_t *tls, const char *ca, size_t ca_le
  * IK_EINVALID_ARGUMENT: `tls` is NULL.
  */
 IOTKIT_API int iotkit_tls_set_time(iotkit_tls_t *tls, uint64_t time_ms, uint64_t at_ms);
+/**
+ * The signature that was asked for, `len` bytes, copied; `signature` is the library's again. One that is
+ * not by the key ends the handshake with IK_ETLS_IDENTITY; that nobody waits for it any longer is no
+ * error. Any thread. NULL is allowed.
+ */
+IOTKIT_API void iotkit_tls_signature_give(iotkit_tls_signature_t *signature, const void *bytes,
+                                          size_t len);
+/**
+ * There will be none: the handshake ends with IK_ETLS_SIGNING, and its detail says `reason`, of which the
+ * first 80 bytes are copied. No secrets in it. `signature` is the library's again. Any thread. NULL is
+ * allowed.
+ */
+IOTKIT_API void iotkit_tls_signature_fail(iotkit_tls_signature_t *signature, const char *reason);
 /** Takes one more reference and returns `tls`; NULL is allowed. */
 IOTKIT_API iotkit_tls_t *iotkit_tls_ref(iotkit_tls_t *tls);
 /** Gives one reference back; NULL is allowed. */

@@ -61,6 +61,7 @@ extern "C" {
   X(TLS_CLIENT_CERTIFICATE,-1211, 0, "the server refuses the certificate of this device, or wants one") \
   X(TLS_CLIENT_EXPIRED,    -1212, 0, "the server says that the certificate of this device is expired") \
   X(TLS_CLIENT_REVOKED,    -1213, 0, "the server says that the certificate of this device is revoked") \
+  X(TLS_SIGNING,           -1214, 1, "the callback that signs for the client certificate's key failed") \
   /* MQTT */ \
   X(MQTT_PROTOCOL,         -1301, 1, "the broker violated the MQTT protocol") \
   X(MQTT_PACKET_TOO_LARGE, -1302, 0, "the MQTT packet is larger than the limit") \
@@ -131,7 +132,23 @@ extern "C" {
   X(SUBDEVICE_NOT_OURS,    -1806, 0, "the platform has no topological relation of the gateway with the sub-device") \
   X(SUBDEVICE_BOUND,       -1807, 0, "the sub-device belongs to another gateway") \
   X(SUBDEVICE_LIMIT,       -1808, 0, "the gateway has as many sub-devices as it may have") \
-  X(SUBDEVICE_KICKED,      -1809, 0, "the same sub-device has logged in elsewhere")
+  X(SUBDEVICE_KICKED,      -1809, 0, "the same sub-device has logged in elsewhere") \
+  /* installation */ \
+  X(INSTALL_UNAVAILABLE,   -1901, 0, "the installer is not there") \
+  X(INSTALL_SETUP,         -1902, 0, "the installer is set up in a way that allows no update") \
+  X(INSTALL_BUSY,          -1903, 1, "another installation is running") \
+  X(INSTALL_REFUSED,       -1904, 0, "the installer refuses the image") \
+  X(INSTALL_FAILED,        -1905, 0, "the image could not be installed") \
+  X(INSTALL_TIMEOUT,       -1906, 1, "the installer did not end in time") \
+  X(BOOT_STATE,            -1907, 0, "the boot environment could not be read or written") \
+  X(INSTALL_RECORD,        -1908, 0, "the record of the installation is damaged") \
+  X(HEALTH,                -1909, 0, "the new version is not healthy") \
+  X(ROLLED_BACK,           -1910, 0, "the machine runs the version from before the update") \
+  X(HOOK,                  -1911, 0, "a hook refused the update or failed") \
+  /* deltas */ \
+  X(DELTA_FORMAT,          -1951, 0, "the delta is damaged or of an unknown format") \
+  X(DELTA_BASE,            -1952, 0, "the delta is not for what is installed") \
+  X(DELTA_RESULT,          -1953, 0, "the delta did not give the announced image")
 /* clang-format on */
 
 /** The errors of the table as constants, and 0. Functions return them as int. */

@@ -68,7 +68,12 @@ struct iotkit_file_options {
    * reserve of 1/64 of the file system, at most 16 MiB
    */
   uint64_t max_size;
-  uint64_t reserved[4]; /**< 0: room for members to come, since others hold this struct by value */
+  /**
+   * checks for space and sets it aside at the first write, copy or rewind and not at once: for
+   * iotkit_image_link(), which needs none
+   */
+  bool defers_space;
+  uint64_t reserved[3]; /**< 0: room for members to come, since others hold this struct by value */
 };
 
 /**
@@ -248,6 +253,73 @@ IOTKIT_API int iotkit_image_commit_all(iotkit_image_t *const *images, size_t cou
  */
 IOTKIT_API void iotkit_image_release(iotkit_image_t *image, int error);
 
+/* ---- one image for many ---- */
+
+/**
+ * An image file that was verified and committed, kept open: what others are made from, instead of
+ * fetching the same image again. It stays readable when its name is removed or replaced; on the disk
+ * it then takes its space until the last reference goes. Counted by references; any thread.
+ */
+typedef struct iotkit_original iotkit_original_t;
+
+/**
+ * Has the commit keep the image's first target open, for iotkit_image_original(). After
+ * iotkit_image_check() or iotkit_image_copy() have said that the image is right, else
+ * IK_EINVALID_STATE. Where the target cannot be kept open, such as one in place, there will be no
+ * original, and that is no error.
+ */
+IOTKIT_API int iotkit_image_keep_original(iotkit_image_t *image, char *detail);
+/**
+ * What iotkit_image_keep_original() kept, after the commit: a reference that is the caller's; NULL:
+ * none, or the commit has failed. NULL is allowed.
+ */
+IOTKIT_API iotkit_original_t *iotkit_image_original(const iotkit_image_t *image);
+/** One more reference; returns `original`. NULL is allowed. */
+IOTKIT_API iotkit_original_t *iotkit_original_ref(iotkit_original_t *original);
+/** The last one closes it. NULL is allowed. */
+IOTKIT_API void iotkit_original_unref(iotkit_original_t *original);
+/**
+ * Makes every target from `original`: in the place of resume, fetch and check, between
+ * iotkit_image_open() and iotkit_image_commit(). What the targets have of an earlier run is forgotten.
+ *
+ * First the job's own rules are asked, as its first fetch would: size, signatures, the announced URL;
+ * their errors fail the job. Then the file system is asked to share the bytes (a reflink), the system
+ * to copy them, and at last they are read and written here. Each target is verified: read again and
+ * digested; but one that shares the bytes of an original to which nobody has written since its commit
+ * began, by its size and time, has the bytes that were verified.
+ *
+ * 0: the job's state is FETCHED. IK_ECHANGED: the original cannot be read or has other bytes; the
+ * targets are at byte 0, and the job is to be fetched as if this had not been called. Any other error
+ * ends the image: those of iotkit_file_write(), IK_EABORTED (iotkit_job_abort()), IK_EINVALID_ARGUMENT
+ * (of another image), IK_EINVALID_STATE (fetched already), IK_EBUSY. `detail` may be NULL.
+ */
+IOTKIT_API int iotkit_image_copy(iotkit_image_t *image, const iotkit_original_t *original,
+                                 char *detail);
+/**
+ * As iotkit_image_copy(), but each target becomes a hard link of the original where that can be: another
+ * name of the same file, which takes no space, and for which no byte is read or written. What a program
+ * writes later through one of the names is in all of them; a commit replaces its name alone.
+ *
+ * A target is copied instead, as iotkit_image_copy() does, where it is in place, on another file system, or on
+ * one without links; where the original is another user's, was written to since it was finished, or no longer has
+ * the name that it was committed to; or where owner, group or mode are not those that the target would get: of
+ * the file that it replaces, or `mode` less umask. iotkit_image_made() says which it was. No symbolic link is
+ * followed.
+ *
+ * Until the commit the link is `<path>.part.part`; one that an interrupted run has left goes with the
+ * next iotkit_file_open() for that path. iotkit_image_commit_all() takes no image with links.
+ */
+IOTKIT_API int iotkit_image_link(iotkit_image_t *image, const iotkit_original_t *original,
+                                 char *detail);
+/** How an image's targets came to be; of several targets the one that shares least. */
+enum iotkit_made {
+  IOTKIT_MADE_FETCHED, /**< or not yet */
+  IOTKIT_MADE_COPIED,  /**< bytes of their own, read from an original */
+  IOTKIT_MADE_CLONED, /**< files of their own, that share bytes on the disk until one is written to (reflink) */
+  IOTKIT_MADE_LINKED /**< the very file of the original */
+};
+/** After iotkit_image_copy() or iotkit_image_link(). NULL is allowed. */
+IOTKIT_API enum iotkit_made iotkit_image_made(const iotkit_image_t *image);
 /* ---- the whole of a download ---- */
 
 /** How an image is saved by iotkit_job_save(); zeroed: all defaults. */

@@ -82,14 +82,20 @@ enum iotkit_gateway_event_type {
    * iotkit_gateway_login()
    */
   IOTKIT_GATEWAY_REFUSED,
-  IOTKIT_GATEWAY_LOGGED_OUT, /**< as was asked for */
+  /** as was asked for, or because the platform lost the session: then it is logged in again by itself */
+  IOTKIT_GATEWAY_LOGGED_OUT,
   /** IK_ESUBDEVICE_KICKED: the same device has logged in elsewhere; it is not logged in again */
   IOTKIT_GATEWAY_KICKED,
-  IOTKIT_GATEWAY_DISABLED,  /**< by the operator: it is offline until it is enabled again */
-  IOTKIT_GATEWAY_ENABLED,   /**< again: if it is to be logged in, that follows by itself */
-  IOTKIT_GATEWAY_DELETED,   /**< from the topology or the platform: it is not logged in again */
-  IOTKIT_GATEWAY_CREATED,   /**< the topology has it now */
-  IOTKIT_GATEWAY_ADD_WANTED /**< the owner wants it: add it, then log it in */
+  IOTKIT_GATEWAY_DISABLED,   /**< by the operator: it is offline until it is enabled again */
+  IOTKIT_GATEWAY_ENABLED,    /**< again: if it is to be logged in, that follows by itself */
+  IOTKIT_GATEWAY_DELETED,    /**< from the topology or the platform: it is not logged in again */
+  IOTKIT_GATEWAY_CREATED,    /**< the topology has it now */
+  IOTKIT_GATEWAY_ADD_WANTED, /**< the owner wants it: add it, then log it in */
+  /**
+   * Sub-devices of `product_key` ("": of any product) may join for `timeout_s`: look for them, then
+   * iotkit_gateway_found() or iotkit_gateway_add(). `device_name` is "". It was answered already
+   */
+  IOTKIT_GATEWAY_PERMIT
 };
 
 /** One event. All of it is valid during the callback only. */
@@ -100,6 +106,7 @@ struct iotkit_gateway_event {
   int error;                           /**< of REFUSED and KICKED; else 0 */
   uint32_t code;                       /**< the platform's; 0: there is none */
   const char *message;                 /**< what the platform says about it; "" for nothing */
+  uint32_t timeout_s; /**< of PERMIT, seconds as the platform said; 0: it did not say how long */
 };
 
 /* ---- life ---- */
@@ -113,6 +120,13 @@ struct iotkit_gateway_options {
   /** NULL: nobody hears of events */
   void (*on_event)(void *ctx, iotkit_gateway_t *gateway, const struct iotkit_gateway_event *event);
   void *ctx; /**< of on_event; not touched */
+  /**
+   * version reports of all sub-devices together, in a second, 1-1000. 0: 20, half of them with QoS 1 and
+   * half with QoS 0, which a platform takes even if it counts whatever the connection carries as the
+   * gateway's. More, all with QoS 1, where it counts by device (document 30527 speaks of "a single
+   * device") or does not count at all; one that is held to less drops them without a word
+   */
+  uint32_t reports_per_s;
 };
 
 /**
@@ -162,6 +176,16 @@ IOTKIT_API int iotkit_gateway_found(iotkit_gateway_t *gateway,
 IOTKIT_API int iotkit_gateway_register(iotkit_gateway_t *gateway,
                                        const struct iotkit_subdevice *devices, size_t count,
                                        iotkit_gateway_answer_fn on_answer, void *ctx, char *detail);
+/**
+ * Registers sub-devices of one product by the product's secret (1-64 characters; wiped from every
+ * buffer afterwards), where the product has dynamic registration switched on: the answer brings the
+ * secrets of those that were registered, which may be fewer. Of `devices` product key, device name and
+ * method count. As iotkit_gateway_add(); also IK_EINVALID_ARGUMENT: they are of several products.
+ */
+IOTKIT_API int iotkit_gateway_provision(iotkit_gateway_t *gateway, const char *product_secret,
+                                        const struct iotkit_subdevice *devices, size_t count,
+                                        iotkit_gateway_answer_fn on_answer, void *ctx,
+                                        char *detail);
 /** Asks which sub-devices the topology has. As iotkit_gateway_add(). */
 IOTKIT_API int iotkit_gateway_get(iotkit_gateway_t *gateway, iotkit_gateway_answer_fn on_answer,
                                   void *ctx);
@@ -194,7 +218,7 @@ IOTKIT_API bool iotkit_gateway_is_logged_in(iotkit_gateway_t *gateway, const cha
  * As iotkit_ota_new() for a sub-device that iotkit_gateway_login() was called for, logged in or not;
  * one channel each, to be freed before the gateway. The gateway subscribes its topics after each login.
  * What iotkit_ota_report_version() takes (and then returns 0) is kept, one version a module, sent when
- * the sub-device is logged in, at most 10 a second for all of them, and again after each later login.
+ * the sub-device is logged in, at `reports_per_s` for all of them, and again after each later login.
  * Progress and requests are IK_ENOT_CONNECTED while it is not, and so are those of remote configuration
  * (iotkit_config.h) and time (iotkit_time.h) over such a channel. Channels whose `fetch` options are all 0
  * share one copy of the defaults for each product. Errors: also IK_EINVALID_STATE: no such sub-device,

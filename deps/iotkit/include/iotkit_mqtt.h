@@ -120,6 +120,11 @@ struct iotkit_mqtt_options {
   size_t will_payload_len;  /**< at most 65535 */
   uint8_t will_qos;         /**< 0 to 2 */
   bool will_retain;         /**< the broker keeps it for those who subscribe later */
+  /**
+   * CONNECTs that the client sends within a minute, at most 10; then it waits longer than its back-off. 0: any
+   * number. The platform takes 5 of a device.
+   */
+  uint8_t max_connects_per_minute;
 };
 
 /**
@@ -186,6 +191,26 @@ IOTKIT_API int iotkit_mqtt_subscribe(iotkit_mqtt_t *client, const char *filter, 
  */
 IOTKIT_API int iotkit_mqtt_unsubscribe(iotkit_mqtt_t *client, const char *filter,
                                        iotkit_mqtt_message_fn handler, void *ctx);
+/**
+ * Adds a handler for a filter of which the broker is not asked: for what may be subscribed only after
+ * something else, such as a sub-device's topics after its login. iotkit_mqtt_unsubscribe() removes it and
+ * sends nothing then. Errors of iotkit_mqtt_subscribe(). Any thread.
+ */
+IOTKIT_API int iotkit_mqtt_listen(iotkit_mqtt_t *client, const char *filter,
+                                  iotkit_mqtt_message_fn handler, void *ctx);
+/**
+ * Asks the broker for a filter in the present connection alone; nothing of it is restored in the next
+ * one. Its messages go to handlers of iotkit_mqtt_listen(). Returns the packet id, of which
+ * EVENT_SUBSCRIBED follows unless the connection is lost before; IK_ENOT_CONNECTED, IK_ECLOSED, the
+ * errors of iotkit_mqtt_subscribe(). Any thread.
+ */
+IOTKIT_API int iotkit_mqtt_ask(iotkit_mqtt_t *client, const char *filter, uint8_t qos);
+/**
+ * Asks the broker to forget a filter that iotkit_mqtt_ask(), or a session of before, has left there,
+ * unless a handler here needs it. Returns the packet id or 0 when nothing is sent; IK_EMQTT_TOPIC,
+ * IK_ENO_MEMORY, IK_ECLOSED. Any thread.
+ */
+IOTKIT_API int iotkit_mqtt_forget(iotkit_mqtt_t *client, const char *filter);
 
 /* ---- readiness face ---- */
 

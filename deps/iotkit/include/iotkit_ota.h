@@ -398,6 +398,15 @@ IOTKIT_API int iotkit_job_digest_so_far(iotkit_job_t *job, uint64_t *offset,
  * IK_EINVALID_STATE before FETCHED. May be asked any number of times.
  */
 IOTKIT_API int iotkit_job_check(iotkit_job_t *job);
+/**
+ * Two jobs with equal keys want the same image by rules that let one have what the other fetches. With
+ * a SHA-256 digest that is one of the same digest and size. Images can be made to have the same MD5
+ * value, so with MD5 it also takes the same address without its query, the same TLS context and
+ * keys (the objects), https_only, allowed_hosts and product key. Jobs with different limiters that
+ * limit something now have different keys. Keys mean nothing outside the process. IK_EUNSUPPORTED:
+ * several files (iotkit_job_open_file()), or no digest; the errors of an invalid URL.
+ */
+IOTKIT_API int iotkit_job_share_key(const iotkit_job_t *job, uint8_t key[IOTKIT_DIGEST_MAX]);
 
 /* ---- channels ---- */
 

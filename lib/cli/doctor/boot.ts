@@ -1,6 +1,5 @@
 /** The check `boot`: the tools of boot loaders and updaters that are installed. Runs none of them. */
-import { accessSync, constants, existsSync } from 'node:fs';
-import path from 'node:path';
+import { configurations, detectInstallers, Machine } from '../../install/detect';
 import { type Finding, ok, warn } from './finding';
 
 const tools = [
@@ -16,48 +15,35 @@ const tools = [
   'mender-update',
 ];
 
-/** Without its configuration a tool does nothing. */
-const configurations: Readonly<Record<string, readonly string[]>> = {
-  rauc: ['/etc/rauc/system.conf', '/run/rauc/system.conf', '/usr/lib/rauc/system.conf'],
-  fw_printenv: ['/etc/fw_env.config', '/etc/u-boot-initial-env'],
-};
-
-/** Folders of system tools, which the PATH of a service often leaves out. */
-const more = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
-
 /**
  * @param searchPath the variable PATH
  * @param root where `/` is: another folder in tests
  */
 export function checkBoot(searchPath: string, root = '/'): Finding {
-  const folders = [...searchPath.split(path.delimiter).filter(path.isAbsolute), ...more];
+  const machine = new Machine(searchPath, root);
   const found = Object.fromEntries(
     tools.flatMap((tool) => {
-      const folder = folders.find((it) => isProgram(path.join(root, it, tool)));
-      return folder === undefined ? [] : [[tool, path.join(folder, tool)]];
+      const file = machine.tool(tool);
+      return file === undefined ? [] : [[tool, file]];
     }),
   );
-  const facts = { tools: found };
+  const installers = detectInstallers({ searchPath, root })
+    .filter(({ missing }) => missing.length === 0)
+    .map(({ kind, loader }) => (loader === undefined ? kind : `${kind} (${loader})`));
+  const facts = { tools: found, installers };
   const names = Object.keys(found);
   if (names.length === 0) {
     return ok('none is installed; an update that switches between systems needs one', facts);
   }
-  const idle = names.find((tool) => !isConfigured(tool, root));
+  const idle = names.find((tool) => !isConfigured(tool, machine));
   if (idle === undefined) return ok(names.join(', '), facts);
-  const [file] = configurations[idle] ?? [];
+  const [file] = configurations[idle as keyof typeof configurations];
   return warn(`${names.join(', ')}; ${idle} has no ${file}`, `Write ${file}.`, facts);
 }
 
-function isProgram(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function isConfigured(tool: string, root: string): boolean {
-  const files = configurations[tool];
-  return files === undefined || files.some((file) => existsSync(path.join(root, file)));
+/** Without its configuration a tool does nothing. */
+function isConfigured(tool: string, machine: Machine): boolean {
+  if (!Object.hasOwn(configurations, tool)) return true;
+  const files = configurations[tool as keyof typeof configurations];
+  return machine.first(files) !== undefined;
 }

@@ -2,11 +2,17 @@
 
 import type { FastifyInstance } from 'fastify';
 import type { DeviceKey } from '../types/device';
-import { deviceParams, proposalBody, topologyBody } from './schemas';
+import { deviceParams, permitBody, proposalBody, topologyBody } from './schemas';
 import type { Served } from './served';
 
 interface Selection {
   readonly devices: readonly DeviceKey[];
+}
+
+interface Permission {
+  readonly productKey: string;
+  readonly seconds?: number;
+  readonly timeoutSeconds?: number;
 }
 
 /** The topology of gateways. */
@@ -33,5 +39,11 @@ export function addGateways(app: FastifyInstance, { gateways }: Served): void {
     `${path}/propose`,
     { schema: { params, body: proposalBody } },
     async ({ params, body: { devices, ...options } }) => gateways.propose(params, devices, options),
+  );
+  app.post<{ Params: DeviceKey; Body: Permission }>(
+    '/api/gateways/:productKey/:deviceName/permit',
+    { schema: { params, body: permitBody } },
+    async ({ params, body: { productKey, ...options } }) =>
+      gateways.permit(params, productKey, options),
   );
 }

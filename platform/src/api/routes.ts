@@ -8,18 +8,19 @@ import { MAX_CONFIG_BYTES, readConfig } from '../configs/store';
 import type { DeviceOptions } from '../devices/devices';
 import type { Fault } from '../faults/fault-types';
 import type { FirmwareOptions } from '../firmware/options';
-import { fromJson, type JsonPayload, toJson } from '../messages/payload';
 import type { Device, DeviceKey } from '../types/device';
 import type { SignMethod } from '../types/firmware';
 import type { UpgradeOptions } from '../upgrades/options';
 import { addCertificates } from './certificates';
 import type { EventStreams, MessageSelection } from './event-stream';
 import { addGateways } from './gateways';
+import { addLogs } from './logs';
+import { addMessages } from './messages';
 import { addProducts } from './products';
 import {
-  callBody,
   configPushBody,
   configQuery,
+  deviceBatchBody,
   deviceBody,
   deviceParams,
   eventsQuery,
@@ -27,7 +28,6 @@ import {
   firmwareQuery,
   idParams,
   productParams,
-  publishBody,
   selectionBody,
   upgradeBody,
 } from './schemas';
@@ -51,8 +51,6 @@ interface FirmwareQuery {
 }
 
 type EventsQuery = MessageSelection & { readonly type?: 'message' };
-type PublishBody = Partial<JsonPayload> & { readonly topic: string; readonly qos?: 0 | 1 };
-type CallBody = Partial<JsonPayload> & { readonly topic?: string; readonly timeoutMs?: number };
 
 /** How long the body of a route may be, and the code of the refusal. */
 export interface UploadLimit {
@@ -73,6 +71,7 @@ export function addRoutes(app: FastifyInstance, platform: Served, streams: Event
   addFirmware(app, platform);
   addUpgrades(app, platform);
   addConfigs(app, platform);
+  addLogs(app, platform);
   addFaults(app, platform);
 }
 
@@ -113,34 +112,6 @@ function addStatus(app: FastifyInstance, platform: Served, streams: EventStreams
   );
 }
 
-function addMessages(app: FastifyInstance, platform: Served): void {
-  const path = '/api/devices/:productKey/:deviceName';
-  app.post<{ Params: DeviceKey; Body: PublishBody }>(
-    `${path}/publish`,
-    { schema: { params: deviceParams, body: publishBody } },
-    async (request) => {
-      const { topic, qos } = request.body;
-      const payload = fromJson(request.body);
-      const options = { ...request.params, topic, payload, ...(qos !== undefined && { qos }) };
-      return platform.messages.publish(options);
-    },
-  );
-  app.post<{ Params: DeviceKey; Body: CallBody }>(
-    `${path}/call`,
-    { schema: { params: deviceParams, body: callBody } },
-    async (request) => {
-      const { topic, timeoutMs } = request.body;
-      const { payload, ...answer } = await platform.messages.call({
-        ...request.params,
-        payload: fromJson(request.body),
-        ...(topic !== undefined && { topic }),
-        ...(timeoutMs !== undefined && { timeoutMs }),
-      });
-      return { ...answer, ...toJson(payload) };
-    },
-  );
-}
-
 function addDevices(app: FastifyInstance, platform: Served): void {
   app.get('/api/devices', async () => ({ devices: platform.devices.list().map(withoutSecret) }));
   // The one answer that carries the secret.
@@ -150,6 +121,15 @@ function addDevices(app: FastifyInstance, platform: Served): void {
     async (request, reply) => {
       const device = await platform.devices.add(request.body);
       return reply.code(201).send(device);
+    },
+  );
+  // The same of many.
+  app.post<{ Body: { readonly devices: readonly DeviceOptions[] } }>(
+    '/api/devices/batch',
+    { schema: { body: deviceBatchBody } },
+    async (request, reply) => {
+      const devices = await platform.devices.addAll(request.body.devices);
+      return reply.code(201).send({ devices });
     },
   );
   const options = { schema: { params: deviceParams } };

@@ -16,6 +16,11 @@ export const deviceBody = object({ productKey: name, deviceName: name, deviceSec
   'deviceName',
 ]);
 
+export const deviceBatchBody = object(
+  { devices: { type: 'array', items: deviceBody, minItems: 1, maxItems: 1000 } },
+  ['devices'],
+);
+
 export const deviceParams = object({ productKey: name, deviceName: name }, [
   'productKey',
   'deviceName',
@@ -38,6 +43,19 @@ export const publishBody = object({ topic, payload, encoding, qos: { enum: [0, 1
   'topic',
   'payload',
 ]);
+
+export const batchPublishBody = object(
+  {
+    deviceNames: { type: 'array', items: name, minItems: 1, maxItems: 100 },
+    topic,
+    payload,
+    encoding,
+    qos: { enum: [0, 1] },
+  },
+  ['deviceNames', 'topic', 'payload'],
+);
+
+export const broadcastBody = object({ topic, payload, encoding }, ['payload']);
 
 export const callBody = object(
   { payload, encoding, topic, timeoutMs: { type: 'integer', minimum: 1, maximum: 8000 } },
@@ -78,13 +96,36 @@ export const proposalBody = object(
   ['devices'],
 );
 
+const seconds = { type: 'integer', minimum: 1, maximum: 3600 } as const;
+
+export const permitBody = object({ productKey: name, seconds, timeoutSeconds: seconds }, [
+  'productKey',
+]);
+
 export const certificateBody = {
   anyOf: [object({ days: { type: 'integer', minimum: 1, maximum: 36_500 } }), { type: 'null' }],
 } as const;
 
+const pem = { type: 'string', minLength: 1, maxLength: 65_536 } as const;
+
+export const authorityBody = object({ certificate: pem, verification: pem }, [
+  'certificate',
+  'verification',
+]);
+
+export const registeredCertificateBody = object({ certificate: pem }, ['certificate']);
+
 export const serialParams = object({ serial: name }, ['serial']);
 
 export const idParams = object({ id: name }, ['id']);
+
+const digits = { type: 'string', pattern: '^[0-9]{1,15}$' } as const;
+
+export const logsQuery = object({ since: digits, until: digits, limit: digits });
+
+export const wishBody = object({ wanted: { type: 'boolean' } }, ['wanted']);
+
+export const upgradeLogsQuery = object({ device: name });
 
 export const firmwareQuery = object(
   {

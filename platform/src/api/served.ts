@@ -6,8 +6,10 @@ import type { Products } from '../devices/products';
 import type { Faults } from '../faults/faults';
 import type { FirmwareStore } from '../firmware/store';
 import type { Gateways } from '../gateways/gateways';
+import type { Authorities } from '../identities/authorities';
 import type { Certificates } from '../identities/certificates';
 import type { Registrations } from '../identities/registration';
+import type { Logs } from '../logs/logs';
 import type { Messages } from '../messages/messages';
 import type { Upgrades } from '../upgrades/upgrades';
 
@@ -16,11 +18,13 @@ export interface Served {
   readonly products: Products;
   readonly devices: Devices;
   readonly registrations: Registrations;
+  readonly authorities: Authorities;
   readonly certificates: Certificates;
   readonly gateways: Gateways;
   readonly firmware: FirmwareStore;
   readonly upgrades: Upgrades;
   readonly configs: Configs;
+  readonly logs: Logs;
   readonly messages: Messages;
   readonly faults: Faults;
   /** How the platform is. */

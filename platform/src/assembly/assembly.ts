@@ -20,11 +20,13 @@ export interface Assembly
     | 'devices'
     | 'products'
     | 'registrations'
+    | 'authorities'
     | 'certificates'
     | 'gateways'
     | 'firmware'
     | 'upgrades'
     | 'configs'
+    | 'logs'
     | 'messages'
     | 'faults'
   > {

@@ -159,17 +159,19 @@ function served(
   health: () => Health,
   log: Log | undefined,
 ): Served {
-  const { devices, products, registrations, certificates, gateways } = rooms;
-  const { firmware, upgrades, configs, messages, faults, addresses } = rooms;
+  const { devices, products, registrations, authorities, certificates, gateways } = rooms;
+  const { firmware, upgrades, configs, logs, messages, faults, addresses } = rooms;
   return {
     devices,
     products,
     registrations,
+    authorities,
     certificates,
     gateways,
     firmware,
     upgrades,
     configs,
+    logs,
     messages,
     faults,
     operatorToken,

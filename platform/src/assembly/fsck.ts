@@ -53,6 +53,7 @@ async function look(store: Store, stateDir: string, problems: StateProblems): Pr
   const products = await store.load('product');
   const tokens = await store.load('token');
   const certificates = await store.load('certificate');
+  const authorities = await store.load('authority');
   const relations = await store.load('relation');
   const firmware = await store.load<Firmware>('firmware');
   const configs = await store.load<RemoteConfig>('config');
@@ -76,6 +77,7 @@ async function look(store: Store, stateDir: string, problems: StateProblems): Pr
     products,
     tokens,
     certificates,
+    authorities,
     relations,
     firmware,
     configs,

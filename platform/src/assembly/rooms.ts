@@ -16,8 +16,10 @@ import { type FileSource, FirmwareServer } from '../firmware/server';
 import { UrlSigner } from '../firmware/signed-url';
 import { FirmwareStore } from '../firmware/store';
 import { Gateways } from '../gateways/gateways';
+import { Authorities } from '../identities/authorities';
 import { Certificates } from '../identities/certificates';
 import { Registrations } from '../identities/registration';
+import { Logs } from '../logs/logs';
 import { Messages } from '../messages/messages';
 import { Connections } from '../protocol/connections';
 import type { DeviceKey } from '../types/device';
@@ -38,11 +40,13 @@ export interface Rooms {
   readonly products: Products;
   readonly devices: Devices;
   readonly registrations: Registrations;
+  readonly authorities: Authorities;
   readonly certificates: Certificates;
   readonly gateways: Gateways;
   readonly firmware: FirmwareStore;
   readonly server: FirmwareServer;
   readonly configs: Configs;
+  readonly logs: Logs;
   readonly messages: Messages;
   readonly notices: Notices;
   readonly engine: Engine;
@@ -72,13 +76,22 @@ export async function makeRooms(
     registrations,
     certificates,
     gateways,
+    logs,
+    messages,
   }));
   const devices = new Devices(store, clock, hooks);
   const registrations = new Registrations({ store, clock, products, devices });
+  const authorities = new Authorities({
+    store,
+    clock,
+    ownCa: state.deviceCa.certificate,
+    removed: (id) => certificates.authorityRemoved(id),
+  });
   const certificates = new Certificates({
     store,
     clock,
     ca: state.deviceCa,
+    authorities,
     products,
     devices,
     disconnect: (key) => connections.disconnect(key),
@@ -110,6 +123,7 @@ export async function makeRooms(
     url,
     closing,
   });
+  const logs = new Logs({ store, clock, events, devices, connections });
   const messages = new Messages({
     clock,
     events,
@@ -125,16 +139,18 @@ export async function makeRooms(
   const notices = new Notices({ ...common, visits, firmwareUrl, signingKey });
   const carriedBy = (gateway: DeviceKey): DeviceKey[] => gateways.carriedBy(gateway);
   const blocks = new Blocks({ ...common, carriedBy });
-  const engine = new Engine({ ...common, notices, blocks, configs, messages, gateways });
-  const upgrades = new Upgrades({ events, devices, firmware, jobs, notices, closing });
+  const engine = new Engine({ ...common, notices, blocks, configs, logs, messages, gateways });
+  const upgrades = new Upgrades({ events, devices, firmware, jobs, notices, logs, closing });
   const loaded = [
     firmware,
     products,
     devices,
     registrations,
+    authorities,
     certificates,
     gateways,
     configStore,
+    logs,
     jobs,
   ];
   for (const each of loaded) await each.load();
@@ -145,11 +161,13 @@ export async function makeRooms(
     products,
     devices,
     registrations,
+    authorities,
     certificates,
     gateways,
     firmware,
     server,
     configs,
+    logs,
     messages,
     notices,
     engine,
@@ -192,7 +210,7 @@ function deviceHooks(
   settings: Settings,
   connections: Connections,
   jobs: Jobs,
-  rooms: () => Pick<Rooms, 'registrations' | 'certificates' | 'gateways'>,
+  rooms: () => Pick<Rooms, 'registrations' | 'certificates' | 'gateways' | 'logs' | 'messages'>,
 ): DeviceHooks {
   return {
     presence: (key) => connections.presence(key),
@@ -207,6 +225,8 @@ function deviceHooks(
       rooms().gateways.removed(key);
       rooms().registrations.forget(key);
       rooms().certificates.forget(key);
+      rooms().logs.forget(key);
+      rooms().messages.properties.forget(key);
       connections.disconnect(key);
     },
     switched: (key, isDisabled) => {

@@ -42,10 +42,7 @@ export async function openStateDirectory(
   const path = await openDirectory(settings.stateDir, shutdown);
   await checkFormat(path);
   const problems = new StateProblems();
-  const database = join(path, 'db');
-  // It holds the devices' secrets.
-  await mkdir(database, { recursive: true, mode: 0o700 });
-  const store = await LevelStore.open(database, settings.clock, problems);
+  const store = await LevelStore.open(join(path, 'db'), settings.clock, problems);
   shutdown.add(() => store.close());
   if (await store.isEmpty()) await checkNoImages(path);
   const identity = settings.tls ?? (await localIdentity(path, certificateNames(settings)));

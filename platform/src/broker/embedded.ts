@@ -12,6 +12,7 @@ import type { Events } from '../events/events';
 import type { Broker, BrokerListener, Carriage } from '../protocol/broker';
 import { filterMatches, MAX_MESSAGE_BYTES, topicFlaw } from '../protocol/topic-rules';
 import {
+  isBroadcast,
   isCustomCall,
   isSystemTopic,
   ownerOf,
@@ -20,7 +21,7 @@ import {
 } from '../protocol/topics';
 import type { DeviceKey, Presence } from '../types/device';
 import { REFUSED, Refusal } from './auth';
-import { isOwnTopic } from './permissions';
+import { isBroadcastFilter, isOwnTopic } from './permissions';
 import { PublishRate } from './publish-rate';
 import { admit, type Greeting, isNameless, isRegistration, type SignInParts } from './sign-in';
 
@@ -165,7 +166,8 @@ export class EmbeddedBroker implements Broker {
   /** Whether a message goes to one connection, whoever has subscribed to what. */
   #isForOne(session: Session, topic: string): boolean {
     if (isCustomCall(topic)) return true;
-    return session.hasSystemTopics && isSystemTopic(topic) && !this.#isSubscribed(session, topic);
+    const isUnasked = isBroadcast(topic) || (session.hasSystemTopics && isSystemTopic(topic));
+    return isUnasked && !this.#isSubscribed(session, topic);
   }
 
   disconnect(key: DeviceKey): void {
@@ -354,7 +356,9 @@ export class EmbeddedBroker implements Broker {
     const flaw =
       topicFlaw(topic) ??
       (qos > 1 ? 'QoS 2 is not supported' : undefined) ??
-      (key !== undefined && this.#mayUse(key, topic) ? undefined : 'not a topic of this device');
+      (key !== undefined && (this.#mayUse(key, topic) || isBroadcastFilter(key, topic))
+        ? undefined
+        : 'not a topic of this device');
     if (flaw !== undefined) this.#complain(client, topic, flaw);
     return flaw === undefined;
   }

@@ -28,3 +28,9 @@ export function isOwnTopic({ productKey, deviceName }: DeviceKey, topic: string)
       return first === productKey && second === deviceName && third !== undefined;
   }
 }
+
+/** Whether a filter is for what is said to the subscribers of the device's product. */
+export function isBroadcastFilter({ productKey }: DeviceKey, filter: string): boolean {
+  const [empty, first, second, third] = filter.split('/');
+  return empty === '' && first === 'broadcast' && second === productKey && Boolean(third);
+}

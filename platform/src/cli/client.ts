@@ -40,6 +40,10 @@ export class ApiClient {
     return this.#exchange<T>('PATCH', path, JSON.stringify(body));
   }
 
+  put<T>(path: string, body: object): Promise<T> {
+    return this.#exchange<T>('PUT', path, JSON.stringify(body));
+  }
+
   async delete(path: string): Promise<void> {
     await this.#exchange('DELETE', path);
   }

@@ -3,17 +3,23 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import type { CallAnswer, JsonPayload, PlatformEvents, Publication } from '../index';
+import type {
+  CallAnswer,
+  DeviceProperty,
+  JsonPayload,
+  PlatformEvents,
+  Publication,
+} from '../index';
 import { invalid, messageOf, NotSucceededError } from './errors';
 import { connect } from './find-server';
 import { type CommonOptions, milliseconds, wholeNumber, withServer } from './flags';
 import { print, table } from './output';
 
-type PayloadOptions = CommonOptions & { readonly file?: string };
+export type PayloadOptions = CommonOptions & { readonly file?: string };
 type Message = Omit<PlatformEvents['message'], 'payload'> & JsonPayload & { readonly type: string };
 type Answer = Omit<CallAnswer, 'payload'> & JsonPayload;
 
-/** `device publish`, `device watch`, `device call` */
+/** `device publish`, `device watch`, `device properties`, `device call` */
 export function addDeviceMessages(command: Command): void {
   const publish = command.command('publish <productKey> <deviceName> <topic> [payload]');
   withServer(publish.description('publish a message to a device'))
@@ -26,6 +32,11 @@ export function addDeviceMessages(command: Command): void {
     .option('--count <messages>', 'end after so many', wholeNumber)
     .addHelpText('after', TOPIC_TEXT)
     .action(deviceWatch);
+  withServer(
+    command
+      .command('properties <productKey> <deviceName>')
+      .description('print the properties that a device has posted last'),
+  ).action(deviceProperties);
   const call = command.command('call <productKey> <deviceName> [payload]');
   withServer(call.description('call a device and print its answer (RRPC)'))
     .option('--topic <topic>', "the device's own topic for calls (default: the system's)")
@@ -118,8 +129,28 @@ function absolute(productKey: string, deviceName: string, topic: string): string
   return topic.startsWith('/') ? topic : `/${productKey}/${deviceName}/${topic}`;
 }
 
+async function deviceProperties(
+  productKey: string,
+  deviceName: string,
+  options: CommonOptions,
+): Promise<void> {
+  const client = await connect(options);
+  const path = `${pathOf(productKey, deviceName)}/properties`;
+  const { properties } = await client.get<{ properties: Record<string, DeviceProperty> }>(path);
+  print(options, properties, () =>
+    table([
+      ['PROPERTY', 'VALUE', 'TIME'],
+      ...Object.entries(properties).map(([name, { value, time }]) => [
+        name,
+        JSON.stringify(value),
+        new Date(time).toISOString(),
+      ]),
+    ]),
+  );
+}
+
 /** The payload as the API takes it: an argument is text, a file may be anything. */
-async function payloadOf(
+export async function payloadOf(
   argument: string | undefined,
   { file }: PayloadOptions,
 ): Promise<JsonPayload> {

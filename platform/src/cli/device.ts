@@ -3,9 +3,11 @@
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { Device, DeviceCertificate, IssuedCertificate } from '../index';
+import { readPem } from './authority';
 import { addDeviceMessages } from './device-messages';
 import { connect } from './find-server';
 import { type CommonOptions, wholeNumber, withServer } from './flags';
+import { addDeviceLogs } from './logs';
 import { print, table } from './output';
 
 type Listed = Omit<Device, 'deviceSecret'>;
@@ -27,12 +29,23 @@ export function addDevice(program: Command): void {
   withServer(command.command('add <productKey> <deviceName>').description('register a device'))
     .option('--secret <secret>', 'device secret (default: a random one)')
     .action(deviceAdd);
+  withServer(
+    command
+      .command('add-batch <productKey> <deviceName...>')
+      .description('register up to 1000 devices, all of them or none'),
+  ).action(deviceAddBatch);
   withServer(command.command('list').description('list the devices')).action(deviceList);
   const certificate = 'issue a certificate: prints it and its key, once';
   withServer(command.command('certificate <productKey> <deviceName>').description(certificate))
     .option('--days <days>', 'how long it is valid (default: 3650)', wholeNumber)
     .option('--out <name>', 'write <name>.pem and <name>-key.pem instead')
     .action(deviceCertificate);
+  const registered = 'register a certificate (PEM file) that a CA of your own has issued';
+  withServer(
+    command
+      .command('register-certificate <productKey> <deviceName> <file>')
+      .description(registered),
+  ).action(deviceRegisterCertificate);
   withServer(
     command.command('certificates <productKey> <deviceName>').description('list its certificates'),
   ).action(deviceCertificates);
@@ -49,6 +62,7 @@ export function addDevice(program: Command): void {
     command.command('remove <productKey> <deviceName>').description('forget a device'),
   ).action(deviceRemove);
   addDeviceMessages(command);
+  addDeviceLogs(command);
 }
 
 async function deviceAdd(
@@ -68,6 +82,22 @@ async function deviceAdd(
       ['productKey', device.productKey],
       ['deviceName', device.deviceName],
       ['deviceSecret', device.deviceSecret],
+    ]),
+  );
+}
+
+async function deviceAddBatch(
+  productKey: string,
+  deviceNames: readonly string[],
+  options: CommonOptions,
+): Promise<void> {
+  const client = await connect(options);
+  const body = { devices: deviceNames.map((deviceName) => ({ productKey, deviceName })) };
+  const { devices } = await client.post<{ devices: Device[] }>('/devices/batch', body);
+  print(options, devices, () =>
+    table([
+      ['DEVICE', 'SECRET'],
+      ...devices.map(({ deviceName, deviceSecret }) => [deviceName, deviceSecret]),
     ]),
   );
 }
@@ -107,6 +137,19 @@ async function deviceCertificate(
   await writeFile(`${out}.pem`, issued.certificate);
   const { key: _, certificate: __, ...shown } = issued;
   print(options, shown, () => certificateTable([shown]));
+}
+
+async function deviceRegisterCertificate(
+  productKey: string,
+  deviceName: string,
+  file: string,
+  options: CommonOptions,
+): Promise<void> {
+  const client = await connect(options);
+  const path = `${pathOf(productKey, deviceName)}/certificates/register`;
+  const body = { certificate: await readPem(file) };
+  const registered = await client.post<DeviceCertificate>(path, body);
+  print(options, registered, () => certificateTable([registered]));
 }
 
 async function deviceCertificates(

@@ -25,6 +25,8 @@ export function describe(event: PlatformEvent): string | undefined {
       return event.connected ? 'joined the broker' : `the broker is away: ${event.reason}`;
     case 'config-answered':
       return `${event.deviceName} answers configuration ${event.configId} with ${event.code}`;
+    case 'log-posted':
+      return `${event.deviceName} uploads ${event.entries} entries of its log`;
     case 'gateway-request':
       return event.code === 200
         ? undefined
@@ -33,6 +35,8 @@ export function describe(event: PlatformEvent): string | undefined {
       const { deviceName, gateway, isRelated } = event;
       return `${deviceName} is ${isRelated ? 'now' : 'no longer'} a sub-device of ${gateway.deviceName}`;
     }
+    case 'properties-posted':
+      return `${event.deviceName} posts ${Object.keys(event.properties).length} properties`;
     case 'sub-devices-found':
       return `${event.deviceName} has found ${event.devices.length} devices`;
     case 'bad-message':

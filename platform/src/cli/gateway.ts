@@ -5,7 +5,7 @@ import type { DeviceKey, GatewayProposal, SubDevice } from '../index';
 import type { ApiClient } from './client';
 import { NotSucceededError } from './errors';
 import { connect } from './find-server';
-import { type CommonOptions, withServer } from './flags';
+import { type CommonOptions, wholeNumber, withServer } from './flags';
 import { print, table } from './output';
 
 interface Topology {
@@ -27,6 +27,28 @@ export function addGateway(program: Command): void {
   withServer(command.command(`remove ${subs}`).description('take sub-devices from it')).action(
     remove,
   );
+  withServer(
+    command
+      .command('permit <productKey> <deviceName> <subProductKey>')
+      .description('let devices of a product join it for a while, and await its answer'),
+  )
+    .option('--seconds <n>', 'how long they may join, 1-3600', wholeNumber, 60)
+    .action(permit);
+}
+
+async function permit(
+  productKey: string,
+  deviceName: string,
+  subProductKey: string,
+  options: CommonOptions & { readonly seconds: number },
+): Promise<void> {
+  const client = await connect(options);
+  const path = `${gatewayPath(productKey, deviceName)}/permit`;
+  const answer = await client.post<GatewayProposal>(path, {
+    productKey: subProductKey,
+    seconds: options.seconds,
+  });
+  report(options, answer);
 }
 
 async function topology(
@@ -58,7 +80,10 @@ async function ask(
   body: object,
   options: CommonOptions,
 ): Promise<void> {
-  const answer = await client.post<GatewayProposal>(`${path}/propose`, body);
+  report(options, await client.post<GatewayProposal>(`${path}/propose`, body));
+}
+
+function report(options: CommonOptions, answer: GatewayProposal): void {
   const { state, code } = answer;
   print(options, answer, () => `${state}${code === undefined ? '' : ` (${code})`}\n`);
   if (state !== 'accepted') throw new NotSucceededError('the gateway did not accept');
@@ -97,7 +122,10 @@ function show(options: CommonOptions, { devices }: Topology): void {
   );
 }
 
+function gatewayPath(productKey: string, deviceName: string): string {
+  return `/gateways/${encodeURIComponent(productKey)}/${encodeURIComponent(deviceName)}`;
+}
+
 function pathOf(productKey: string, deviceName: string): string {
-  const names = `${encodeURIComponent(productKey)}/${encodeURIComponent(deviceName)}`;
-  return `/gateways/${names}/topology`;
+  return `${gatewayPath(productKey, deviceName)}/topology`;
 }

@@ -1,11 +1,12 @@
 // Tested by platform/test/cli.test.ts
 
 import type { Command } from 'commander';
-import type { Product } from '../index';
+import type { Broadcast, Product, Publication } from '../index';
 import type { ApiClient } from './client';
+import { type PayloadOptions, payloadOf } from './device-messages';
 import { invalid } from './errors';
 import { connect } from './find-server';
-import { type CommonOptions, withServer } from './flags';
+import { type CommonOptions, wholeNumber, withServer } from './flags';
 import { print, table } from './output';
 
 type Listed = Omit<Product, 'productSecret'>;
@@ -26,11 +27,53 @@ export function addProduct(program: Command): void {
   withServer(command.command('show <productKey>').description('show a product'))
     .option('--show-secret', 'print the product secret too')
     .action(productShow);
+  const publish = 'publish <productKey> <topic> <payload> <deviceName...>';
+  withServer(command.command(publish).description('publish a message to up to 100 devices'))
+    .option('--qos <level>', '0 or 1 (default: 0)', wholeNumber)
+    .addHelpText('after', '\nThe topic is below /<productKey>/<deviceName>/, as user/get is.')
+    .action(productPublish);
+  const broadcast = command.command('broadcast <productKey> [payload]');
+  withServer(broadcast.description('say something to all devices that are connected'))
+    .option('--topic <topic>', 'to the subscribers of /broadcast/<productKey>/… alone')
+    .option('--file <path>', 'the payload is what this file has')
+    .action(productBroadcast);
   withServer(
     command
       .command('dynamic-registration <productKey> <on|off>')
       .description('switch dynamic registration'),
   ).action(productSwitch);
+}
+
+async function productPublish(
+  productKey: string,
+  topic: string,
+  payload: string,
+  deviceNames: readonly string[],
+  options: CommonOptions & { readonly qos?: number },
+): Promise<void> {
+  const client = await connect(options);
+  const { qos } = options;
+  const body = { deviceNames, topic, payload, ...(qos !== undefined && { qos }) };
+  const path = `${pathOf(productKey)}/publish`;
+  const { publications } = await client.post<{ publications: Publication[] }>(path, body);
+  print(options, publications, () =>
+    table([
+      ['DEVICE', 'TOPIC', 'STATE'],
+      ...publications.map(({ deviceName, topic, state }) => [deviceName, topic, state]),
+    ]),
+  );
+}
+
+async function productBroadcast(
+  productKey: string,
+  payload: string | undefined,
+  options: PayloadOptions & { readonly topic?: string },
+): Promise<void> {
+  const { topic } = options;
+  const body = { ...(await payloadOf(payload, options)), ...(topic !== undefined && { topic }) };
+  const client = await connect(options);
+  const said = await client.post<Broadcast>(`${pathOf(productKey)}/broadcast`, body);
+  print(options, said, () => `to ${said.devices} devices\n`);
 }
 
 async function productCreate(

@@ -5,6 +5,7 @@
 // platform itself.
 
 import { Command, CommanderError } from 'commander';
+import { addAuthority } from './authority';
 import { addConfig } from './config';
 import { addDevice } from './device';
 import { CliError, codeOf, EXIT, messageOf } from './errors';
@@ -45,6 +46,7 @@ function build(): Command {
   addServe(program);
   addProduct(program);
   addDevice(program);
+  addAuthority(program);
   addGateway(program);
   addFirmware(program);
   addUpgrade(program);

@@ -7,6 +7,7 @@ import type { ApiClient } from './client';
 import { NotSucceededError } from './errors';
 import { connect } from './find-server';
 import { type CommonOptions, wholeNumber, withServer } from './flags';
+import { addUpgradeLogs } from './logs';
 import { print, table } from './output';
 
 interface UpgradeStartOptions extends CommonOptions {
@@ -40,6 +41,7 @@ export function addUpgrade(program: Command): void {
   withServer(command.command('watch <id>').description('follow one until it has ended')).action(
     upgradeWatch,
   );
+  addUpgradeLogs(command);
   for (const action of ['cancel', 'confirm'] as const) {
     withServer(
       command.command(`${action} <id> [deviceName...]`).description(`${action} an upgrade`),

@@ -4,7 +4,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock';
-import { PlatformError } from '../base/errors';
+import { invalid, PlatformError } from '../base/errors';
 import type { Store } from '../store/store';
 import type { Device, DeviceKey, Presence } from '../types/device';
 import { checkDeviceKey, checkSecret, deviceId, moduleKey, reportedVersion } from './names';
@@ -17,6 +17,9 @@ export interface DeviceOptions extends DeviceKey {
 
 /** Records of earlier versions lack what is optional here. */
 type StoredDevice = Omit<Device, 'online' | 'presence' | 'disabled'> & { readonly disabled?: true };
+
+/** What `devices.addAll` takes at most. */
+const MAX_BATCH = 1000;
 
 /** What the registry asks of the rest of the platform. */
 export interface DeviceHooks {
@@ -58,22 +61,33 @@ export class Devices {
    * ERR_STATE where that cannot be made to last.
    */
   async add(options: DeviceOptions): Promise<Device> {
-    const key = checkDeviceKey(options);
-    const id = deviceId(key);
-    const deviceSecret = options.deviceSecret ?? newSecret();
-    checkSecret('deviceSecret', deviceSecret);
-    if (this.#devices.has(id) || this.#adding.has(id)) {
-      throw new PlatformError('ERR_DEVICE_EXISTS', `${id} is registered already`);
+    const [device] = await this.addAll([options]);
+    return device as Device;
+  }
+
+  /**
+   * Registers 1-1000 devices, all of them or none. Rejects as `add` does.
+   */
+  async addAll(list: readonly DeviceOptions[]): Promise<Device[]> {
+    if (!Array.isArray(list) || list.length < 1 || list.length > MAX_BATCH) {
+      throw invalid(`devices must be a list of 1-${MAX_BATCH}`);
     }
-    const device = { ...key, deviceSecret, createdAt: this.#clock.now(), versions: {} };
-    this.#adding.add(id);
+    const made = list.map((options) => this.#make(options));
+    const ids = new Set(made.map(deviceId));
+    if (ids.size < made.length) throw invalid('devices must not name one twice');
+    for (const id of ids) this.#adding.add(id);
     try {
-      await this.#store.commit([{ kind: 'device', key: id, record: device }]);
+      const changes = made.map((device) => ({
+        kind: 'device' as const,
+        key: deviceId(device),
+        record: device,
+      }));
+      await this.#store.commit(changes);
     } finally {
-      this.#adding.delete(id);
+      for (const id of ids) this.#adding.delete(id);
     }
-    this.#devices.set(id, device);
-    return this.#expect(key);
+    for (const device of made) this.#devices.set(deviceId(device), device);
+    return made.map((device) => this.#expect(device));
   }
 
   get(key: DeviceKey): Device | undefined {
@@ -149,6 +163,17 @@ export class Devices {
     const device = this.#stored(key);
     if (reportedVersion(device, module) === version) return;
     this.#save({ ...device, versions: { ...device.versions, [moduleKey(module)]: version } });
+  }
+
+  #make(options: DeviceOptions): StoredDevice {
+    const key = checkDeviceKey(options);
+    const id = deviceId(key);
+    const deviceSecret = options.deviceSecret ?? newSecret();
+    checkSecret('deviceSecret', deviceSecret);
+    if (this.#devices.has(id) || this.#adding.has(id)) {
+      throw new PlatformError('ERR_DEVICE_EXISTS', `${id} is registered already`);
+    }
+    return { ...key, deviceSecret, createdAt: this.#clock.now(), versions: {} };
   }
 
   async #switch(key: DeviceKey, isDisabled: boolean): Promise<void> {

@@ -1,13 +1,15 @@
 // engine/: the device's side of upgrades. Messages arrive here; jobs.ts keeps jobs and tasks,
 // task-states.ts says which state follows which, visits.ts what each device did on its connection;
 // notices.ts sends notices, blocks.ts answers requests for blocks. Knows no broker. Imports base,
-// store, faults, types, devices, events, protocol, firmware, configs, messages, gateways.
+// store, faults, types, devices, events, protocol, firmware, configs, logs, messages,
+// gateways.
 
 import { messageOf } from '../base/errors';
 import type { Configs } from '../configs/configs';
 import type { Devices } from '../devices/devices';
 import type { Events } from '../events/events';
 import type { Gateways } from '../gateways/gateways';
+import type { Logs } from '../logs/logs';
 import type { Messages } from '../messages/messages';
 import type { BrokerListener } from '../protocol/broker';
 import type { Connections } from '../protocol/connections';
@@ -35,6 +37,7 @@ interface Dependencies {
   readonly notices: Notices;
   readonly blocks: Blocks;
   readonly configs: Configs;
+  readonly logs: Logs;
   readonly messages: Messages;
   readonly gateways: Gateways;
 }
@@ -95,7 +98,7 @@ export class Engine implements BrokerListener {
   }
 
   #dispatch({ kind, key }: Upstream, topic: string, payload: Buffer): void {
-    const { notices, blocks, configs, messages, gateways } = this.#deps;
+    const { notices, blocks, configs, logs, messages, gateways } = this.#deps;
     switch (kind) {
       case 'inform':
         this.#inform(key, parseInform(payload));
@@ -124,8 +127,17 @@ export class Engine implements BrokerListener {
       case 'config-push-reply':
         configs.answered(key, payload);
         break;
+      case 'log-post':
+        logs.posted(key, payload);
+        break;
+      case 'log-config-get':
+        logs.requested(key, payload);
+        break;
       case 'time':
         messages.timeRequested(key, payload);
+        break;
+      case 'property-post':
+        messages.properties.posted(key, payload);
         break;
       case 'call-answer':
         messages.answered(key, topic, payload);

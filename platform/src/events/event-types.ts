@@ -59,12 +59,21 @@ export interface PlatformEvents {
   /** A device answered a push; code 200 is a success. */
   'config-answered': EventBase &
     DeviceKey & { readonly configId: string; readonly code: number; readonly message?: string };
+  /** A device has uploaded so many entries of its log. */
+  'log-posted': EventBase & DeviceKey & { readonly entries: number };
   /** A request of a gateway was decided; code 200 is a success. */
   'gateway-request': EventBase &
     DeviceKey & { readonly request: string; readonly code: number; readonly reason: string };
   /** A device became a sub-device of a gateway, or is none any longer. */
   'topology-changed': EventBase &
     DeviceKey & { readonly gateway: DeviceKey; readonly isRelated: boolean };
+  /** A device has posted properties of its thing model. */
+  'properties-posted': EventBase &
+    DeviceKey & {
+      readonly properties: Readonly<
+        Record<string, { readonly value: unknown; readonly time: number }>
+      >;
+    };
   /** A gateway has found devices that may be its sub-devices. */
   'sub-devices-found': EventBase & DeviceKey & { readonly devices: readonly DeviceKey[] };
   /** Records can no longer be written, or can again: what devices report waits in memory meanwhile. */

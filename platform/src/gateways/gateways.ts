@@ -6,7 +6,7 @@
 import type { Clock } from '../base/clock';
 import { invalid, messageOf, PlatformError } from '../base/errors';
 import type { Devices } from '../devices/devices';
-import { checkDeviceKey, deviceId } from '../devices/names';
+import { checkDeviceKey, checkProductKey, deviceId } from '../devices/names';
 import type { Products } from '../devices/products';
 import type { Events } from '../events/events';
 import type { Faults } from '../faults/faults';
@@ -161,12 +161,30 @@ export class Gateways implements Carriage {
     devices: readonly DeviceKey[],
     { timeoutSeconds = 30 }: { readonly timeoutSeconds?: number } = {},
   ): Promise<GatewayProposal> {
-    if (!Number.isInteger(timeoutSeconds) || timeoutSeconds < 1 || timeoutSeconds > 3600) {
-      throw invalid('timeoutSeconds must be a whole number 1-3600');
-    }
+    checkSeconds('timeoutSeconds', timeoutSeconds);
     this.#expect(gateway);
     const subs = this.#checked(devices);
     return this.#proposals.propose(gateway, subs, timeoutSeconds * 1000);
+  }
+
+  /**
+   * Lets devices of a product join a gateway for so many seconds (joining mode), and awaits its answer,
+   * which only says that it was asked: what it finds comes as `sub-devices-found`. Rejects as `propose`
+   * does.
+   */
+  async permit(
+    gateway: DeviceKey,
+    productKey: string,
+    {
+      seconds = 60,
+      timeoutSeconds = 30,
+    }: { readonly seconds?: number; readonly timeoutSeconds?: number } = {},
+  ): Promise<GatewayProposal> {
+    checkProductKey(productKey);
+    checkSeconds('seconds', seconds);
+    checkSeconds('timeoutSeconds', timeoutSeconds);
+    this.#expect(gateway);
+    return this.#proposals.permit(gateway, productKey, seconds, timeoutSeconds * 1000);
   }
 
   /** @internal */
@@ -330,6 +348,12 @@ export class Gateways implements Carriage {
 
   #newId(): string {
     return String(this.#nextId++);
+  }
+}
+
+function checkSeconds(name: string, seconds: number): void {
+  if (!Number.isInteger(seconds) || seconds < 1 || seconds > 3600) {
+    throw invalid(`${name} must be a whole number 1-3600`);
   }
 }
 

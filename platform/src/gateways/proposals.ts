@@ -4,12 +4,12 @@ import type { Clock } from '../base/clock';
 import { deviceId } from '../devices/names';
 import { type PushReply, parsePushReply } from '../protocol/config-messages';
 import type { Connections } from '../protocol/connections';
-import { proposalPayload } from '../protocol/gateway-messages';
-import { proposalTopic } from '../protocol/gateway-topics';
+import { permitPayload, proposalPayload } from '../protocol/gateway-messages';
+import { permitTopic, proposalTopic } from '../protocol/gateway-topics';
 import { BadMessage } from '../protocol/messages';
 import type { DeviceKey } from '../types/device';
 
-/** What a gateway said to being asked to add sub-devices. */
+/** What a gateway said to being asked to add sub-devices, or to let some join. */
 export interface GatewayProposal {
   /** `offline`: not connected, or not subscribed. `unanswered`: the time was up. */
   readonly state: 'accepted' | 'refused' | 'offline' | 'unanswered';
@@ -30,7 +30,10 @@ interface Dependencies {
   readonly nextId: () => string;
 }
 
-/** Asks gateways to add sub-devices themselves, which takes the sub-devices' secrets. */
+/**
+ * Asks gateways to add sub-devices themselves, which takes the sub-devices' secrets, and to let devices
+ * join.
+ */
 export class Proposals {
   readonly #deps: Dependencies;
   readonly #awaited = new Map<string, Awaited>();
@@ -40,13 +43,32 @@ export class Proposals {
   }
 
   /** Resolves with the gateway's answer, or when the time is up. Rejects with ERR_CLOSED. */
-  async propose(
+  propose(
     gateway: DeviceKey,
     subs: readonly DeviceKey[],
     timeoutMs: number,
   ): Promise<GatewayProposal> {
+    return this.#ask(gateway, proposalTopic(gateway), timeoutMs, (id) => proposalPayload(id, subs));
+  }
+
+  /** As `propose`: devices of a product may join for so many seconds. */
+  permit(
+    gateway: DeviceKey,
+    productKey: string,
+    seconds: number,
+    timeoutMs: number,
+  ): Promise<GatewayProposal> {
+    const write = (id: string): string => permitPayload(id, productKey, seconds);
+    return this.#ask(gateway, permitTopic(gateway), timeoutMs, write);
+  }
+
+  async #ask(
+    gateway: DeviceKey,
+    topic: string,
+    timeoutMs: number,
+    write: (id: string) => string,
+  ): Promise<GatewayProposal> {
     const { clock, connections, closing, nextId } = this.#deps;
-    const topic = proposalTopic(gateway);
     closing.throwIfAborted();
     if (!connections.canReceive(gateway, topic)) return { state: 'offline' };
     const id = nextId();
@@ -69,7 +91,7 @@ export class Proposals {
           end(() => resolve({ state, code, ...(message !== undefined && { message }) }));
         },
       });
-      connections.send(topic, proposalPayload(id, subs), 1);
+      connections.send(topic, write(id), 1);
     });
   }
 

@@ -6,8 +6,15 @@ import type { Products } from '../devices/products';
 import type { DeviceCa } from '../listen/device-ca';
 import type { Store } from '../store/store';
 import type { DeviceKey } from '../types/device';
+import {
+  type Authorities,
+  checkRsa,
+  fingerprintOf,
+  parseCertificate,
+  validUntil,
+} from './authorities';
 
-/** A certificate that a device was issued. */
+/** A certificate that a device was issued, or that was registered for it. */
 export interface DeviceCertificate extends DeviceKey {
   /** Hex digits. */
   readonly serial: string;
@@ -18,6 +25,8 @@ export interface DeviceCertificate extends DeviceKey {
   readonly notAfter: number;
   /** When it was revoked; absent while it is not. */
   readonly revokedAt?: number;
+  /** The id of the registered CA that has issued it; absent where the platform has. */
+  readonly authority?: string;
 }
 
 /** A certificate with its key, which is kept nowhere: it is given out this once. */
@@ -32,6 +41,7 @@ interface Dependencies {
   readonly store: Store;
   readonly clock: Clock;
   readonly ca: DeviceCa;
+  readonly authorities: Authorities;
   readonly products: Products;
   readonly devices: Devices;
   /** Ends a device's connection. */
@@ -70,25 +80,53 @@ export class Certificates {
     key: DeviceKey,
     { days = DEFAULT_DAYS }: { readonly days?: number } = {},
   ): Promise<IssuedCertificate> {
-    const { store, clock, ca, devices, products } = this.#deps;
+    const { store, clock, ca } = this.#deps;
     const { productKey, deviceName } = key;
     if (!Number.isInteger(days) || days < 1 || days > 36_500) {
       throw invalid('days must be a whole number 1-36500');
     }
-    if (devices.get(key) === undefined) {
-      throw new PlatformError('ERR_DEVICE_UNKNOWN', `there is no device ${deviceId(key)}`);
-    }
-    if (products.get(productKey)?.authentication !== 'x509') {
-      throw invalid(
-        `product ${productKey} does not authenticate by X.509: make it with authentication 'x509'`,
-      );
-    }
+    this.#expectDevice(key);
     const subject = [{ CN: [deviceName] }, { O: [productKey] }];
     const { certificate, key: privateKey, ...names } = await ca.issue(subject, clock.now(), days);
     const record: DeviceCertificate = { productKey, deviceName, ...names, createdAt: clock.now() };
     await store.commit([{ kind: 'certificate', key: record.serial, record }]);
     this.#set(record);
     return { ...record, certificate, key: privateKey };
+  }
+
+  /**
+   * Registers a device's certificate (PEM) that a registered CA has issued: RSA, like that CA. Rejects
+   * with ERR_DEVICE_UNKNOWN, ERR_INVALID_ARGUMENT (also for a product that does not authenticate so),
+   * ERR_CERTIFICATE_EXISTS, ERR_STATE_FULL, ERR_STATE.
+   */
+  async register(key: DeviceKey, pem: string): Promise<DeviceCertificate> {
+    const { store, clock, authorities } = this.#deps;
+    this.#expectDevice(key);
+    const certificate = parseCertificate('certificate', pem);
+    checkRsa('certificate', certificate);
+    const issuer = authorities.issuerOf(certificate);
+    if (issuer === undefined) {
+      throw invalid('certificate was issued by no registered CA: register that first');
+    }
+    const serial = certificate.serialNumber.toLowerCase();
+    const fingerprint = fingerprintOf(certificate);
+    if (this.#bySerial.has(serial)) {
+      const text = `a certificate with the serial number ${serial} is there already`;
+      throw new PlatformError('ERR_CERTIFICATE_EXISTS', text);
+    }
+    const { productKey, deviceName } = key;
+    const record: DeviceCertificate = {
+      productKey,
+      deviceName,
+      serial,
+      fingerprint,
+      createdAt: clock.now(),
+      notAfter: validUntil(certificate),
+      authority: issuer.id,
+    };
+    await store.commit([{ kind: 'certificate', key: serial, record }]);
+    this.#set(record);
+    return record;
   }
 
   /** Those of a device, or all; oldest first. The revoked ones are among them. */
@@ -130,9 +168,29 @@ export class Certificates {
   }
 
   /** @internal Why a certificate proves nothing; undefined when it does. */
-  flawOf({ revokedAt, notAfter }: DeviceCertificate): string | undefined {
+  flawOf({ revokedAt, notAfter, authority }: DeviceCertificate): string | undefined {
     if (revokedAt !== undefined) return 'the certificate is revoked';
+    if (authority !== undefined && !this.#deps.authorities.has(authority)) {
+      return 'the CA of the certificate is not registered any longer';
+    }
     return this.#deps.clock.now() > notAfter ? 'the certificate has expired' : undefined;
+  }
+
+  /** @internal A registered CA is gone: what rests on it ends. */
+  authorityRemoved(id: string): void {
+    for (const each of this.list()) if (each.authority === id) this.#deps.disconnect(each);
+  }
+
+  #expectDevice(key: DeviceKey): void {
+    const { devices, products } = this.#deps;
+    const { productKey } = key;
+    if (devices.get(key) === undefined) {
+      throw new PlatformError('ERR_DEVICE_UNKNOWN', `there is no device ${deviceId(key)}`);
+    }
+    if (products.get(productKey)?.authentication === 'x509') return;
+    throw invalid(
+      `product ${productKey} does not authenticate by X.509: make it with authentication 'x509'`,
+    );
   }
 
   #set(certificate: DeviceCertificate): void {

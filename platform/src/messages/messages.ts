@@ -1,6 +1,7 @@
 // messages/: what passes between operator and devices besides upgrades and configurations: messages
-// either way, calls (RRPC) and the time (here); what they take (options.ts), payloads in JSON
-// (payload.ts). Keeps no message. Imports base, types, devices, events, protocol.
+// either way, to one device or many, calls (RRPC) and the time (here); what they take (options.ts),
+// payloads in JSON (payload.ts), properties of thing models (properties.ts). Keeps no message. Imports
+// base, types, devices, events, protocol.
 
 import type { Clock } from '../base/clock';
 import { messageOf, PlatformError } from '../base/errors';
@@ -10,16 +11,22 @@ import type { Events } from '../events/events';
 import type { Connections } from '../protocol/connections';
 import { BadMessage } from '../protocol/messages';
 import { parseTimeRequest, timeReplyPayload } from '../protocol/time-messages';
-import { callTopics, ownerOf, timeReplyTopic } from '../protocol/topics';
+import { broadcastTopic, callTopics, ownerOf, timeReplyTopic } from '../protocol/topics';
 import type { DeviceKey } from '../types/device';
 import {
+  type BatchPublishOptions,
+  type Broadcast,
+  type BroadcastOptions,
   type CallAnswer,
   type CallOptions,
+  checkBatchPublish,
+  checkBroadcast,
   checkCall,
   checkPublish,
   type Publication,
   type PublishOptions,
 } from './options';
+import { Properties } from './properties';
 
 interface Dependencies {
   readonly clock: Clock;
@@ -40,6 +47,8 @@ interface Awaited {
 
 /** Messages to devices, calls of devices, and what devices say and ask besides upgrades. */
 export class Messages {
+  /** What devices have posted of their thing models. */
+  readonly properties: Properties;
   readonly #deps: Dependencies;
   /** By the topic of the answer, which has the call's id in it. */
   readonly #awaited = new Map<string, Awaited>();
@@ -47,6 +56,7 @@ export class Messages {
 
   constructor(deps: Dependencies) {
     this.#deps = deps;
+    this.properties = new Properties(deps);
     // Above those of an earlier start, so that a late answer is not taken for another's.
     this.#nextId = deps.clock.now() * 1000;
   }
@@ -65,6 +75,40 @@ export class Messages {
     const state = isReached ? 'sent' : 'offline';
     await this.#publish(key, topic, payload, qos);
     return { ...key, topic, state: connections.presence(key) === 'unknown' ? 'unknown' : state };
+  }
+
+  /**
+   * Publishes one message to many devices of a product, each on its own topic. Rejects as `publish` does,
+   * before anything is sent where an argument is wrong or a device is not there.
+   */
+  async publishAll(options: BatchPublishOptions): Promise<Publication[]> {
+    const each = checkBatchPublish(options);
+    for (const publication of each) {
+      checkPublish(publication);
+      this.#expectDevice(publication);
+    }
+    return Promise.all(each.map((publication) => this.publish(publication)));
+  }
+
+  /**
+   * Says something to the devices of a product that are connected: without a topic to all of them,
+   * unsubscribed (QoS 0); with one, `/broadcast/{productKey}/…`, to those that have subscribed to it.
+   * Rejects with ERR_INVALID_ARGUMENT, ERR_BROKER.
+   */
+  async broadcast(options: BroadcastOptions): Promise<Broadcast> {
+    const { productKey, topic } = options;
+    const payload = checkBroadcast(options);
+    const { devices, connections } = this.#deps;
+    const ofProduct = devices.list().filter((device) => device.productKey === productKey);
+    if (topic !== undefined) {
+      await this.#send(() => connections.publish(topic, payload, 0));
+      const reached = ofProduct.filter((key) => connections.canReceive(key, topic));
+      return { productKey, topic, devices: reached.length };
+    }
+    const id = String(this.#nextId++);
+    const online = ofProduct.filter((key) => connections.presence(key) !== 'no');
+    await Promise.all(online.map((key) => this.#publish(key, broadcastTopic(key, id), payload, 0)));
+    return { productKey, id, devices: online.length };
   }
 
   /**
@@ -164,9 +208,13 @@ export class Messages {
     }
   }
 
-  async #publish(key: DeviceKey, topic: string, payload: Buffer, qos: 0 | 1): Promise<void> {
+  #publish(key: DeviceKey, topic: string, payload: Buffer, qos: 0 | 1): Promise<void> {
+    return this.#send(() => this.#deps.connections.publish(topic, payload, qos, key));
+  }
+
+  async #send(publish: () => Promise<void>): Promise<void> {
     try {
-      await this.#deps.connections.publish(topic, payload, qos, key);
+      await publish();
     } catch (error) {
       throw new PlatformError('ERR_BROKER', `not sent: ${messageOf(error)}`, { cause: error });
     }

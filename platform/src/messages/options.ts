@@ -1,11 +1,13 @@
 import { invalid } from '../base/errors';
-import { deviceId } from '../devices/names';
+import { checkProductKey, deviceId } from '../devices/names';
 import { MAX_MESSAGE_BYTES, topicFlaw } from '../protocol/topic-rules';
 import { isCustomCall, ownerOf } from '../protocol/topics';
 import type { DeviceKey } from '../types/device';
 
 /** The platform's own bound of a call. */
 const MAX_TIMEOUT_MS = 8000;
+const MAX_BATCH = 100;
+const MAX_BROADCAST_BYTES = 64 * 1024;
 
 /** What `messages.publish` takes. */
 export interface PublishOptions extends DeviceKey {
@@ -27,6 +29,34 @@ export type PublicationState = 'sent' | 'offline' | 'unknown';
 export interface Publication extends DeviceKey {
   readonly topic: string;
   readonly state: PublicationState;
+}
+
+/** What `messages.publishAll` takes. */
+export interface BatchPublishOptions extends Omit<PublishOptions, 'deviceName' | 'topic'> {
+  /** 1-100 names. */
+  readonly deviceNames: readonly string[];
+  /** What follows `/{productKey}/{deviceName}/`: `user/get` for example. */
+  readonly topic: string;
+}
+
+/** What `messages.broadcast` takes. */
+export interface BroadcastOptions {
+  readonly productKey: string;
+  /** `/broadcast/{productKey}/…`. Default: to all that are connected, without a subscription. */
+  readonly topic?: string;
+  /** At most 64 KiB. */
+  readonly payload: Uint8Array | string;
+}
+
+/** What was said to the devices of a product. */
+export interface Broadcast {
+  readonly productKey: string;
+  /** Of one to all: the last level of the topic at each device. */
+  readonly id?: string;
+  /** Of one to subscribers. */
+  readonly topic?: string;
+  /** How many it was for; 0 also behind an external broker, where subscriptions are not seen. */
+  readonly devices: number;
 }
 
 /** What `messages.call` takes. */
@@ -59,6 +89,41 @@ export function checkPublish({ topic, payload, qos, ...key }: PublishOptions): B
   }
   if (qos !== undefined && qos !== 0 && qos !== 1) throw invalid('qos must be 0 or 1');
   return checkPayload(payload);
+}
+
+/** One publication a device. Throws ERR_INVALID_ARGUMENT. */
+export function checkBatchPublish({
+  deviceNames,
+  topic,
+  ...options
+}: BatchPublishOptions): PublishOptions[] {
+  if (!Array.isArray(deviceNames) || deviceNames.length < 1 || deviceNames.length > MAX_BATCH) {
+    throw invalid(`deviceNames must be a list of 1-${MAX_BATCH} names`);
+  }
+  if (typeof topic !== 'string' || topic === '' || topic.startsWith('/')) {
+    throw invalid('topic must be what follows the names of a device: user/get for example');
+  }
+  const { productKey } = options;
+  return deviceNames.map((deviceName) => ({
+    ...options,
+    deviceName,
+    topic: `/${productKey}/${deviceName}/${topic}`,
+  }));
+}
+
+/** Throws ERR_INVALID_ARGUMENT. */
+export function checkBroadcast({ productKey, topic, payload }: BroadcastOptions): Buffer {
+  checkProductKey(productKey);
+  if (topic !== undefined) checkTopic(topic);
+  if (topic !== undefined && !/^\/broadcast\/[^/]+\/[^/]/.test(topic)) {
+    throw invalid(`topic must be /broadcast/${productKey}/…`);
+  }
+  if (topic !== undefined && topic.split('/')[2] !== productKey) {
+    throw invalid(`topic must be of the product: /broadcast/${productKey}/…`);
+  }
+  const bytes = checkPayload(payload);
+  if (bytes.length <= MAX_BROADCAST_BYTES) return bytes;
+  throw invalid(`payload must be at most ${MAX_BROADCAST_BYTES} bytes`);
 }
 
 /** Throws ERR_INVALID_ARGUMENT. */

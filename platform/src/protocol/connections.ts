@@ -41,8 +41,8 @@ export class Connections {
     return this.#broker?.takesCustomCalls(key) ?? false;
   }
 
-  /** Resolves when the broker has accepted the message for a device. */
-  async publish(topic: string, payload: Buffer, qos: 0 | 1, to: DeviceKey): Promise<void> {
+  /** Resolves when the broker has accepted the message for a device, by default the topic's. */
+  async publish(topic: string, payload: Buffer, qos: 0 | 1, to?: DeviceKey): Promise<void> {
     if (this.#broker === undefined) throw new Error('the broker is not open yet');
     await this.#broker.publish(topic, payload, qos, to);
   }

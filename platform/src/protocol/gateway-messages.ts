@@ -152,6 +152,12 @@ export function proposalPayload(id: string, subs: readonly DeviceKey[]): string 
   return JSON.stringify({ id, version: '1.0', params, method: 'thing.topo.add.notify' });
 }
 
+/** The gateway may let devices of a product join for so many seconds. */
+export function permitPayload(id: string, productKey: string, timeout: number): string {
+  const params = { productKey, timeout };
+  return JSON.stringify({ id, version: '1.0', params, method: 'thing.gateway.permit' });
+}
+
 export function switchPayload(id: string, action: string): string {
   return JSON.stringify({ id, version: '1.0', params: {}, method: `thing.${action}` });
 }

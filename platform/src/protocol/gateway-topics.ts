@@ -24,6 +24,7 @@ export const GATEWAY_THINGS: readonly (readonly [string, GatewayKind])[] = [
   ['topo/get', 'topology-get'],
   ['list/found', 'found'],
   ['topo/add/notify_reply', 'proposal-reply'],
+  ['gateway/permit_reply', 'proposal-reply'],
   ['disable_reply', 'switch-reply'],
   ['enable_reply', 'switch-reply'],
   ['delete_reply', 'switch-reply'],
@@ -65,6 +66,10 @@ export function topologyChangeTopic({ productKey, deviceName }: DeviceKey): stri
 
 export function proposalTopic({ productKey, deviceName }: DeviceKey): string {
   return `/sys/${productKey}/${deviceName}/thing/topo/add/notify`;
+}
+
+export function permitTopic({ productKey, deviceName }: DeviceKey): string {
+  return `/sys/${productKey}/${deviceName}/thing/gateway/permit`;
 }
 
 /** On a sub-device's own branch, though its gateway gets it. */

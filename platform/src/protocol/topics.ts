@@ -15,8 +15,11 @@ export type UpstreamKind =
   | 'block'
   | 'config-get'
   | 'config-push-reply'
+  | 'log-post'
+  | 'log-config-get'
   | 'time'
   | 'call-answer'
+  | 'property-post'
   | GatewayKind;
 
 export interface Upstream {
@@ -31,6 +34,9 @@ const THING_KINDS: ReadonlyMap<string, UpstreamKind> = new Map([
   ['file/download', 'block'],
   ['config/get', 'config-get'],
   ['config/push_reply', 'config-push-reply'],
+  ['log/post', 'log-post'],
+  ['config/log/get', 'log-config-get'],
+  ['event/property/post', 'property-post'],
   ...GATEWAY_THINGS,
 ]);
 
@@ -54,6 +60,9 @@ export const UPSTREAM_FILTERS = [
 export const MESSAGE_FILTERS = [
   '/ext/ntp/+/+/request',
   '/sys/+/+/rrpc/response/+',
+  '/sys/+/+/thing/log/post',
+  '/sys/+/+/thing/config/log/get',
+  '/sys/+/+/thing/event/property/post',
   ...GATEWAY_FILTERS,
 ];
 
@@ -145,8 +154,35 @@ export function configPushTopic({ productKey, deviceName }: DeviceKey): string {
   return `/sys/${productKey}/${deviceName}/thing/config/push`;
 }
 
+export function logReplyTopic({ productKey, deviceName }: DeviceKey): string {
+  return `/sys/${productKey}/${deviceName}/thing/log/post_reply`;
+}
+
+export function logConfigGetReplyTopic({ productKey, deviceName }: DeviceKey): string {
+  return `/sys/${productKey}/${deviceName}/thing/config/log/get_reply`;
+}
+
+export function logConfigPushTopic({ productKey, deviceName }: DeviceKey): string {
+  return `/sys/${productKey}/${deviceName}/thing/config/log/push`;
+}
+
 export function timeReplyTopic({ productKey, deviceName }: DeviceKey): string {
   return `/ext/ntp/${productKey}/${deviceName}/response`;
+}
+
+export function propertyReplyTopic({ productKey, deviceName }: DeviceKey): string {
+  return `/sys/${productKey}/${deviceName}/thing/event/property/post_reply`;
+}
+
+/** Where a device hears what is said to all of its product that are connected, unsubscribed. */
+export function broadcastTopic({ productKey, deviceName }: DeviceKey, id: string): string {
+  return `/sys/${productKey}/${deviceName}/broadcast/request/${id}`;
+}
+
+const BROADCAST = /^\/sys\/[^/]+\/[^/]+\/broadcast\/request\//;
+
+export function isBroadcast(topic: string): boolean {
+  return BROADCAST.test(topic);
 }
 
 /** Where a device is called, and where it answers: on `own`, or on a topic of the system. */

@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import { ClassicLevel } from 'classic-level';
 import { type Clock, systemClock, type Timer } from '../base/clock';
 import { isFull, messageOf, PlatformError } from '../base/errors';
@@ -13,11 +14,15 @@ const LAST_RETRY_MS = 30_000;
 
 /**
  * The records in LevelDB, as JSON under `{kind}/{key}`. LevelDB's log makes each batch whole or
- * absent, and its lock keeps a second process out. After a failed write it refuses all others until
- * it is opened again, so that is what the next write begins with.
+ * absent. After a failed write it refuses all others until it is opened again, so that is what the next
+ * write begins with.
+ *
+ * A second process is kept out by the lock of another database, `{directory}-lock`, which holds nothing
+ * and stays open: the one of the records is free for a moment whenever they are opened again.
  */
 export class LevelStore implements Store {
   readonly #db: ClassicLevel<string, string>;
+  readonly #lock: ClassicLevel<string, string>;
   readonly #clock: Clock;
   readonly #problems: StateProblems;
   readonly #listeners: ((health: StoreHealth) => void)[] = [];
@@ -31,8 +36,13 @@ export class LevelStore implements Store {
   #failures = 0;
   #retry: Timer | undefined;
 
-  private constructor(db: ClassicLevel<string, string>, clock: Clock, problems: StateProblems) {
+  private constructor(
+    { db, lock }: { readonly db: ClassicLevel; readonly lock: ClassicLevel },
+    clock: Clock,
+    problems: StateProblems,
+  ) {
     this.#db = db;
+    this.#lock = lock;
     this.#clock = clock;
     this.#problems = problems;
   }
@@ -43,13 +53,13 @@ export class LevelStore implements Store {
     clock: Clock = systemClock,
     problems = new StateProblems(),
   ): Promise<LevelStore> {
-    const db = new ClassicLevel<string, string>(directory, { multithreading: false });
+    const lock = await openDatabase(`${directory}-lock`, directory);
     try {
-      await db.open();
+      return new LevelStore({ db: await openDatabase(directory), lock }, clock, problems);
     } catch (error) {
-      throw openError(directory, error);
+      await lock.close();
+      throw error;
     }
-    return new LevelStore(db, clock, problems);
   }
 
   get health(): StoreHealth {
@@ -106,6 +116,7 @@ export class LevelStore implements Store {
     } finally {
       this.#retry?.cancel();
       await this.#db.close();
+      await this.#lock.close();
     }
   }
 
@@ -189,6 +200,19 @@ export class LevelStore implements Store {
   #tryAgain(): void {
     this.#writeWith(new Map([['probe', undefined]])).catch(() => undefined);
   }
+}
+
+/** `directory` is what an error names. */
+async function openDatabase(path: string, directory = path): Promise<ClassicLevel> {
+  // It holds the devices' secrets.
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  const db = new ClassicLevel(path, { multithreading: false });
+  try {
+    await db.open();
+  } catch (error) {
+    throw openError(directory, error);
+  }
+  return db;
 }
 
 function operations(batch: Batch) {

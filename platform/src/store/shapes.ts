@@ -23,9 +23,16 @@ const SHAPES: Readonly<Record<RecordKind, readonly Member[]>> = {
   ],
   token: [...KEY, ['clientId', 'string'], ['deviceToken', 'string']],
   certificate: [...KEY, ['serial', 'string'], ['fingerprint', 'string'], ['notAfter', 'number']],
+  authority: [
+    ['id', 'string'],
+    ['certificate', 'string'],
+    ['notAfter', 'number'],
+  ],
   relation: [...KEY, ['gateway', 'object']],
   firmware: [...DIGESTS, ['version', 'string']],
   config: DIGESTS,
+  log: [...KEY, ['number', 'number'], ['receivedAt', 'number'], ['entries', 'array']],
+  'log-wish': KEY,
   upgrade: [
     ['id', 'string'],
     ['firmwareId', 'string'],

@@ -12,9 +12,12 @@
  * | product  | devices  | product key                              |
  * | token    | identities | `{deviceName}&{productKey}/{clientId}`  |
  * | certificate | identities | serial number                        |
+ * | authority | identities | fingerprint of the CA's certificate  |
  * | relation | gateways | `{deviceName}&{productKey}` of the sub-device |
  * | firmware | firmware | id of the firmware                       |
  * | config   | configs  | product key                              |
+ * | log      | logs     | `{deviceName}&{productKey}/{number}`     |
+ * | log-wish | logs     | `{deviceName}&{productKey}`              |
  * | upgrade  | engine   | id of the upgrade, without its tasks     |
  * | task     | engine   | `{upgradeId}/{deviceName}&{productKey}`  |
  * | file     | store    | `{folder}/{id}`: to be removed at a start |
@@ -24,9 +27,12 @@ export type RecordKind =
   | 'product'
   | 'token'
   | 'certificate'
+  | 'authority'
   | 'relation'
   | 'firmware'
   | 'config'
+  | 'log'
+  | 'log-wish'
   | 'upgrade'
   | 'task'
   | 'file';

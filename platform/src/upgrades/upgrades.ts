@@ -1,7 +1,7 @@
 // Tested by platform/test/upgrade.test.ts
 //
 // upgrades/: the operator's side of upgrades: start, confirm, cancel, await.
-// Imports base, store, types, devices, events, firmware, engine.
+// Imports base, store, types, devices, events, firmware, logs, engine.
 
 import { randomInt } from 'node:crypto';
 import { invalid, PlatformError } from '../base/errors';
@@ -12,8 +12,10 @@ import type { Notices } from '../engine/notices';
 import type { Task } from '../engine/task-states';
 import type { Events } from '../events/events';
 import type { FirmwareStore } from '../firmware/store';
+import type { Logs } from '../logs/logs';
 import type { DeviceKey } from '../types/device';
 import type { Firmware } from '../types/firmware';
+import type { DeviceLogEntry } from '../types/log';
 import type { Upgrade } from '../types/upgrade';
 import { checkUpgradeOptions, type UpgradeOptions } from './options';
 
@@ -23,6 +25,7 @@ interface Dependencies {
   readonly firmware: FirmwareStore;
   readonly jobs: Jobs;
   readonly notices: Notices;
+  readonly logs: Logs;
   /** Aborted when the platform closes. */
   readonly closing: AbortSignal;
 }
@@ -86,6 +89,20 @@ export class Upgrades {
 
   list(): Upgrade[] {
     return this.#deps.jobs.list();
+  }
+
+  /**
+   * What the devices of an upgrade have written into their logs since it began, and before the next
+   * one of the same device, the oldest first; with `devices`, of some alone. Throws
+   * ERR_UPGRADE_UNKNOWN, ERR_DEVICE_UNKNOWN.
+   */
+  logs(id: string, devices?: readonly string[]): DeviceLogEntry[] {
+    const { jobs, logs } = this.#deps;
+    const since = jobs.job(id).createdAt;
+    return this.#select(id, devices)
+      .filter((task) => this.#deps.devices.get(task) !== undefined)
+      .flatMap((task) => logs.list(task, { since, ...this.#nextOf(task, since) }))
+      .sort((a, b) => a.receivedAt - b.receivedAt);
   }
 
   /** Confirms tasks that wait for it: all, or those of some devices. */
@@ -162,6 +179,15 @@ export class Upgrades {
   #versionOf(key: DeviceKey, { module }: Firmware): { version?: string } {
     const version = reportedVersion(this.#deps.devices.get(key), module);
     return version === undefined ? {} : { version };
+  }
+
+  /** When the next upgrade of a task's device began, if there was one. */
+  #nextOf(task: Task, since: number): { until?: number } {
+    const later = this.list()
+      .filter(({ id, createdAt }) => id !== task.upgradeId && createdAt > since)
+      .filter(({ tasks }) => tasks.some((each) => deviceId(each) === deviceId(task)))
+      .map(({ createdAt }) => createdAt);
+    return later.length === 0 ? {} : { until: Math.min(...later) };
   }
 
   #select(id: string, devices: readonly string[] | undefined): Task[] {

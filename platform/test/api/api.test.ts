@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { get, type IncomingMessage, request } from 'node:http';
 import type { Platform } from '../../src/index';
+import { TestAuthority } from '../support/authority';
 import { atEnd } from '../support/clean-up';
 import { PRODUCT, readyDevice } from '../support/device';
 import { bytes, sha256 } from '../support/download';
@@ -398,6 +399,10 @@ test('the topology of a gateway is shown and changed', async () => {
   expect((await call('GET', path)).body).toEqual({ devices: [shown] });
   const asked = await call('POST', `${path}/propose`, { devices: [sensor], timeoutSeconds: 1 });
   expect(asked.body).toEqual({ state: 'offline' });
+  const permit = `/gateways/${PRODUCT}/hub/permit`;
+  const permitted = await call('POST', permit, { productKey: PRODUCT, seconds: 5 });
+  expect(permitted.body).toEqual({ state: 'offline' });
+  expect((await call('POST', permit, { seconds: 5 })).status).toBe(400);
   expect((await call('POST', `${path}/remove`, { devices: [sensor] })).body).toEqual({
     devices: [],
   });
@@ -425,4 +430,43 @@ test('certificates are issued, listed without their keys, and revoked', async ()
     'ERR_CERTIFICATE_UNKNOWN',
   );
   expect((await call('POST', path, { days: 0 })).status).toBe(400);
+});
+
+test('a CA is registered by its proof, and so is a certificate under it', async () => {
+  await platform.products.add({ productKey: PRODUCT, authentication: 'x509' });
+  await platform.devices.add({ productKey: PRODUCT, deviceName: 'lamp' });
+  const authority = await TestAuthority.make();
+  const { registrationCode } = (await call('GET', '/authorities')).body;
+  const proof = await authority.issue(registrationCode as string);
+  const body = { certificate: authority.certificate, verification: proof.certificate };
+  const made = await call('POST', '/authorities', body);
+  expect(made.status).toBe(201);
+  expect((await call('GET', '/authorities')).body.authorities).toEqual([made.body]);
+  expect((await call('POST', '/authorities', body)).status).toBe(409);
+  const { certificate } = await authority.issue('lamp');
+  const path = `/devices/${PRODUCT}/lamp/certificates/register`;
+  const registered = await call('POST', path, { certificate });
+  expect([registered.status, registered.body.authority]).toEqual([201, made.body.id]);
+  expect((await call('DELETE', `/authorities/${made.body.id}`)).status).toBe(204);
+  expect((await call('DELETE', '/authorities/x')).status).toBe(404);
+  expect((await call('POST', path, {})).status).toBe(400);
+});
+
+test('devices are added, written to and told in batches', async () => {
+  const names = ['one', 'two'].map((deviceName) => ({ productKey: PRODUCT, deviceName }));
+  const added = await call('POST', '/devices/batch', { devices: names });
+  expect([added.status, added.body.devices]).toMatchObject([201, names]);
+  expect((await call('POST', '/devices/batch', { devices: names })).status).toBe(409);
+  expect((await call('POST', '/devices/batch', { devices: [] })).status).toBe(400);
+  const body = { deviceNames: ['one', 'two'], topic: 'user/get', payload: 'x' };
+  const sent = await call('POST', `/products/${PRODUCT}/publish`, body);
+  expect(sent.body.publications).toMatchObject([{ state: 'offline' }, { state: 'offline' }]);
+  const said = await call('POST', `/products/${PRODUCT}/broadcast`, { payload: 'x' });
+  expect(said.body).toEqual({ productKey: PRODUCT, id: expect.any(String), devices: 0 });
+  const topic = `/broadcast/${PRODUCT}/news`;
+  const told = await call('POST', `/products/${PRODUCT}/broadcast`, { payload: 'x', topic });
+  expect(told.body).toEqual({ productKey: PRODUCT, topic, devices: 0 });
+  const properties = `/devices/${PRODUCT}/one/properties`;
+  expect((await call('GET', properties)).body).toEqual({ properties: {} });
+  expect((await call('GET', `/devices/${PRODUCT}/x/properties`)).status).toBe(404);
 });

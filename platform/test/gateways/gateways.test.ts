@@ -148,4 +148,29 @@ describe('the topology', () => {
     await gateway.link.disconnect();
     expect(await platform.gateways.propose(valve, [sensor])).toEqual({ state: 'offline' });
   });
+
+  test('lets devices join: the gateway hears of which product and how long', async () => {
+    const gateway = await connectHub();
+    const permitting = platform.gateways.permit(hub, PRODUCT, { seconds: 90 });
+    await gateway.link.settle();
+    const [[topic, message] = []] = await gateway.told();
+    expect(topic).toBe(gateway.topic('gateway/permit'));
+    expect(message).toMatchObject({
+      method: 'thing.gateway.permit',
+      params: { productKey: PRODUCT, timeout: 90 },
+    });
+    const { id } = message as { id: string };
+    await gateway.link.client.publishAsync(
+      gateway.topic('gateway/permit_reply'),
+      JSON.stringify({ id, code: 200, data: {} }),
+    );
+    expect(await permitting).toEqual({ state: 'accepted', code: 200 });
+    for (const seconds of [0, 1.5, 3601]) {
+      const wrong = platform.gateways.permit(hub, PRODUCT, { seconds });
+      await expect(wrong).rejects.toThrow('seconds must be a whole number 1-3600');
+    }
+    await expect(platform.gateways.permit(hub, 'no product')).rejects.toThrow('productKey');
+    await gateway.link.disconnect();
+    expect(await platform.gateways.permit(hub, PRODUCT)).toEqual({ state: 'offline' });
+  });
 });

@@ -26,6 +26,8 @@ test.each([
   ['/sys/pk/dn/thing/config/push_reply', 'config-push-reply'],
   ['/ext/ntp/pk/dn/request', 'time'],
   ['/sys/pk/dn/rrpc/response/7', 'call-answer'],
+  ['/sys/pk/dn/thing/event/property/post', 'property-post'],
+  ['/sys/pk/dn/thing/gateway/permit_reply', 'proposal-reply'],
 ])('%s is %s', (topic, kind) => {
   expect(parseUpstream(topic)).toEqual({ kind, key });
   const filter = topic.replace('pk', '+').replace('dn', '+').replace('7', '+');
@@ -54,7 +56,7 @@ test.each([
   '/ota/device/inform/pk/dn/more',
   '/ota/device/inform/pk/+',
   '/sys/pk/dn/thing/ota/firmware/get_reply',
-  '/sys/pk/dn/thing/event/property/post',
+  '/sys/pk/dn/thing/event/alarm/post',
   '/ext/ntp/pk/dn/response',
   '/sys/pk/dn/rrpc/request/7',
   '/sys/pk/dn/rrpc/response',

@@ -1,9 +1,15 @@
+import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { ManualClock } from '../../src/base/clock';
 import { StateProblems } from '../../src/base/problems';
 import { LevelStore } from '../../src/store/level';
 import { atEnd } from '../support/clean-up';
 import { temporaryFolder } from '../support/start';
+
+/** Its lock is beside it. */
+async function newDirectory(): Promise<string> {
+  return join(await temporaryFolder(), 'db');
+}
 
 /** The smallest record there is. */
 function record(id: string) {
@@ -17,7 +23,7 @@ async function open(directory: string): Promise<LevelStore> {
 }
 
 test('a record is there after a restart, in the order of the keys, of its kind alone', async () => {
-  const directory = await temporaryFolder();
+  const directory = await newDirectory();
   const first = await LevelStore.open(directory);
   first.put('file', 'b', record('b'));
   first.put('file', 'a', record('a'));
@@ -31,7 +37,7 @@ test('a record is there after a restart, in the order of the keys, of its kind a
 });
 
 test('of several writes to one key the last one wins', async () => {
-  const store = await open(await temporaryFolder());
+  const store = await open(await newDirectory());
   store.put('file', 'a', record('1'));
   store.put('file', 'a', record('2'));
   await store.flush();
@@ -44,7 +50,7 @@ test('of several writes to one key the last one wins', async () => {
 });
 
 test('what is queued while a batch is being written is written after it', async () => {
-  const store = await open(await temporaryFolder());
+  const store = await open(await newDirectory());
   store.put('file', '1', record('1'));
   const flushed = store.flush();
   await Promise.resolve();
@@ -55,7 +61,7 @@ test('what is queued while a batch is being written is written after it', async 
 });
 
 test('what is queued after a change was asked for counts more than it, whichever is written first', async () => {
-  const store = await open(await temporaryFolder());
+  const store = await open(await newDirectory());
   store.put('file', 'a', record('before'));
   const changed = store.commit([{ kind: 'file', key: 'a', record: record('changed') }]);
   store.put('file', 'a', record('after'));
@@ -67,7 +73,7 @@ test('what is queued after a change was asked for counts more than it, whichever
 });
 
 test('a directory that another store has open is locked', async () => {
-  const directory = await temporaryFolder();
+  const directory = await newDirectory();
   await open(directory);
   await expect(LevelStore.open(directory)).rejects.toMatchObject({ code: 'ERR_STATE_LOCKED' });
 });
@@ -88,7 +94,7 @@ function fullDisk(times: number): jest.SpyInstance {
 
 test('after one ENOSPC the next change is written, and nothing that was reported is lost', async () => {
   const clock = new ManualClock();
-  const directory = await temporaryFolder();
+  const directory = await newDirectory();
   const store = await LevelStore.open(directory, clock);
   const heard: boolean[] = [];
   store.onHealth(({ degraded }) => heard.push(degraded));
@@ -108,7 +114,7 @@ test('after one ENOSPC the next change is written, and nothing that was reported
 });
 
 test('what a failed write has left is older than what was queued since', async () => {
-  const store = await open(await temporaryFolder());
+  const store = await open(await newDirectory());
   fullDisk(1);
   store.put('file', 'a', record('1'));
   const failed = store.flush();
@@ -119,7 +125,7 @@ test('what a failed write has left is older than what was queued since', async (
 });
 
 test('what is queued while the change is written that ends the trouble is written by itself', async () => {
-  const store = await open(await temporaryFolder());
+  const store = await open(await newDirectory());
   const batches = fullDisk(1);
   await expect(store.commit([{ kind: 'file', key: 'a' }])).rejects.toThrow();
   const changed = store.commit([{ kind: 'file', key: 'b', record: record('b') }]);
@@ -131,7 +137,7 @@ test('what is queued while the change is written that ends the trouble is writte
 });
 
 test('while it cannot be opened again, the reason is that of the disk', async () => {
-  const store = await open(await temporaryFolder());
+  const store = await open(await newDirectory());
   const cause = new Error('IO error: MANIFEST-000004: No space left on device');
   fullDisk(1);
   const spy = jest
@@ -143,9 +149,42 @@ test('while it cannot be opened again, the reason is that of the disk', async ()
   expect(store.health).toEqual({ degraded: true, reason: cause.message });
 });
 
+test('it stays locked while its database is closed, after a failed write', async () => {
+  const directory = await newDirectory();
+  const store = await open(directory);
+  fullDisk(1);
+  const real = ClassicLevel.prototype.open;
+  const opened: string[] = [];
+  const spy = jest.spyOn(ClassicLevel.prototype, 'open').mockImplementation(async function (
+    this: ClassicLevel,
+  ) {
+    // Once the records' database is closed, another platform starts.
+    if (opened.push(this.location) === 1) {
+      const second = LevelStore.open(directory);
+      await expect(second).rejects.toMatchObject({ code: 'ERR_STATE_LOCKED' });
+    }
+    return real.call(this, {});
+  });
+  atEnd(() => spy.mockRestore());
+  const change = [{ kind: 'file', key: 'a', record: record('a') }] as const;
+  await expect(store.commit(change)).rejects.toMatchObject({ code: 'ERR_STATE_FULL' });
+  await store.commit(change);
+  expect(opened).toEqual([directory, `${directory}-lock`]);
+  expect(await store.load('file')).toEqual([record('a')]);
+});
+
+test('a store that cannot be opened leaves no lock behind', async () => {
+  const directory = await newDirectory();
+  const db = new ClassicLevel(directory);
+  await db.open();
+  await expect(LevelStore.open(directory)).rejects.toMatchObject({ code: 'ERR_STATE_LOCKED' });
+  await db.close();
+  await open(directory);
+});
+
 test('what is queued is tried again by itself, until it is written', async () => {
   const clock = new ManualClock();
-  const store = await LevelStore.open(await temporaryFolder(), clock);
+  const store = await LevelStore.open(await newDirectory(), clock);
   atEnd(() => store.close());
   fullDisk(1);
   store.put('file', 'a', record('a'));
@@ -158,7 +197,7 @@ test('what is queued is tried again by itself, until it is written', async () =>
 });
 
 test('a record that cannot be read is named and left where it is', async () => {
-  const directory = await temporaryFolder();
+  const directory = await newDirectory();
   const db = new ClassicLevel<string, string>(directory);
   await db.put('device/a', '{"productKey":');
   await db.put('device/b', '{"productKey":"b"}');

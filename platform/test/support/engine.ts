@@ -14,6 +14,7 @@ import type { FirmwareStore } from '../../src/firmware/store';
 import { Gateways } from '../../src/gateways/gateways';
 import { Registrations } from '../../src/identities/registration';
 import type { DeviceKey, Firmware, Presence, UpgradeOptions, UpgradeTask } from '../../src/index';
+import { Logs } from '../../src/logs/logs';
 import { Messages } from '../../src/messages/messages';
 import type { Broker } from '../../src/protocol/broker';
 import { Connections } from '../../src/protocol/connections';
@@ -107,10 +108,11 @@ export class EngineRig {
     const gateways = new Gateways({ ...all, maxSubDevices: 10, closing });
     const blocks = new Blocks({ ...rooms, carriedBy: (key) => gateways.carriedBy(key) });
     const carrierOf = (key: DeviceKey) => gateways.carrierOf(key);
+    const logs = new Logs({ ...common, store });
     const messages = new Messages({ ...common, carrierOf, closing });
     const [notices, configs] = [this.notices, {} as Configs];
-    this.#engine = new Engine({ ...rooms, notices, blocks, configs, messages, gateways });
-    this.upgrades = new Upgrades({ ...rooms, notices, closing });
+    this.#engine = new Engine({ ...rooms, notices, blocks, configs, logs, messages, gateways });
+    this.upgrades = new Upgrades({ ...rooms, notices, logs, closing });
   }
 
   /** With one registered device, `lamp`. */

@@ -32,6 +32,19 @@ test('one context for each distinct set of options', () => {
   expect(createTls).toHaveBeenCalledTimes(2);
 });
 
+test('functions that sign have contexts of their own', () => {
+  const { tlsContext, createTls } = trustWith();
+  const sign = () => new Uint8Array();
+  const first = tlsContext({ ...none, cert: 'C', sign });
+  expect(tlsContext({ ...none, cert: 'C', sign })).not.toBe(first);
+  expect(createTls.mock.calls[0]?.[0]).toMatchObject({
+    cert: 'C',
+    onSign: expect.any(Function),
+    onCancel: expect.any(Function),
+  });
+  expect(createTls.mock.calls[0]?.[0]).not.toHaveProperty('sign');
+});
+
 test('without CAs of the user it trusts those of the runtime, read once and by the connection', () => {
   const { tlsContext, createTls, setCa } = trustWith();
   tlsContext({ ...none, certName: 'h' });

@@ -60,7 +60,7 @@ test('save() is one file in the addon, with its permissions and nothing kept for
   expect(download?.targets).toEqual([
     { path: '/etc/app.json', mode: 0o600, inPlace: false, base: 0, journal: '' },
   ]);
-  expect(download?.options).toEqual({ resume: false, signatures: [undefined] });
+  expect(download?.options).toEqual({ resume: false, share: false, signatures: [undefined] });
   download?.onEnd(0, '');
   await saved;
 });

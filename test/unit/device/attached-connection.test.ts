@@ -47,6 +47,8 @@ function connectionOf(more: Partial<CheckedTransport> = {}) {
     onConfigNothing: note('configNothing'),
     onTime: note('time'),
     onTimeRefused: note('timeRefused'),
+    onGatewayAnswer: note('gatewayAnswer'),
+    onSubDevice: note('subDevice'),
     onClosed: note('closed'),
   };
   let receive: AttachReceive = () => false;

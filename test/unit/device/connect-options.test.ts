@@ -51,6 +51,7 @@ test('defaults', () => {
     connectTimeoutMs: 30_000,
     reconnectMinMs: 1_000,
     reconnectMaxMs: 60_000,
+    connectsPerMinute: 5,
     tls: { ca: '', also: PLATFORM_ROOT.pem, cert: '', key: '', passphrase: '', certName: '' },
     fetch: {
       ca: '',
@@ -223,6 +224,13 @@ test('a minimum above the default maximum raises the maximum', () => {
   expect([reconnectMaxMs, fetch.retryMaxMs]).toEqual([90_000, 70_000]);
 });
 
+test('how often a device may sign in is limited with the platform, and where it is said', () => {
+  const { region: _, ...elsewhere } = { ...good, url: 'mqtt://broker.local' };
+  expect(check(elsewhere).connectsPerMinute).toBe(0);
+  expect(check({ ...elsewhere, reconnect: { perMinute: 3 } }).connectsPerMinute).toBe(3);
+  expect(check({ ...good, reconnect: { perMinute: 0 } }).connectsPerMinute).toBe(0);
+});
+
 test('firmware servers are trusted by the CAs of the platform unless they have their own', () => {
   const other = pem.replace('MIIB', 'MIIC');
   expect(check({ ...good, tls: { ca: pem } }).fetch.ca).toBe(pem);
@@ -257,6 +265,8 @@ describe('refused with a TypeError or RangeError that names the option', () => {
       'exactly one of region, instanceId, url and host must be given, got none',
     ],
     [{ ...good, host: 'h' }, 'TypeError', 'got region and host'],
+    [{ ...good, reconnect: { perMinute: 11 } }, 'RangeError', 'reconnect.perMinute'],
+    [{ ...good, reconnect: { perMinute: 1.5 } }, 'RangeError', 'reconnect.perMinute'],
     [{ ...good, region: 'cn shanghai' }, 'RangeError', 'region'],
     [{ ...good, region: 'cn.evil.example' }, 'RangeError', 'region'],
     [{ ...good, tls: false }, 'TypeError', 'tls: false is not possible with region'],

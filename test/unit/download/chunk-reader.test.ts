@@ -5,7 +5,7 @@ import { type FakeChunkDownload, FakeJob, runOf } from '../support';
 function open(size: number, stopEndsRun = true) {
   const job = new FakeJob({ size });
   const run = runOf(size);
-  const download = { resume: false, signatures: [], chunkSize: 4, recycle: true };
+  const download = { resume: false, share: false, signatures: [], chunkSize: 4, recycle: true };
   const options = { size, targets: [], download, stopEndsRun };
   const reader = new ChunkReader(job, run, options);
   return { reader, run, native: job.readers[0] as FakeChunkDownload };

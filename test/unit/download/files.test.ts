@@ -1,4 +1,5 @@
 import { writeFiles } from '../../../lib/download/files';
+import { UpgradeStates } from '../../../lib/download/state';
 import { checkTargets } from '../../../lib/download/targets';
 import { errorCodes } from '../../../lib/generated/error-codes';
 import { FakeJob, runOf } from '../support';
@@ -7,7 +8,7 @@ function begin() {
   const job = new FakeJob();
   const run = runOf(job.info.size);
   const { native: targets } = checkTargets('/a');
-  const options = { resume: true, signatures: [undefined] };
+  const options = { resume: true, share: true, signatures: [undefined] };
   return { job, run, targets, options };
 }
 
@@ -23,6 +24,25 @@ test('the addon gets targets and options, and its end is that of the run', async
   expect(run.retrying).toMatchObject({ attempt: 1, error: { code: 'ERR_CONNECT', detail: 'x' } });
   download?.onEnd(0, '');
   await Promise.all([done, run.outcome]);
+});
+
+test.each<[number | undefined, { readonly sharedAs?: string }]>([
+  [undefined, {}],
+  [0, {}],
+  [1, { sharedAs: 'copied' }],
+  [2, { sharedAs: 'cloned' }],
+  [3, { sharedAs: 'linked' }],
+])('how the files were made (%s) is part of the last state', async (made, expected) => {
+  const job = new FakeJob();
+  const states = new UpgradeStates();
+  const run = runOf(job.info.size, { states });
+  const { native: targets } = checkTargets('/a');
+  const options = { resume: true, share: 'link', signatures: [undefined] } as const;
+  const done = writeFiles(job, run, targets, options);
+  job.files[0]?.onEnd(0, '', made);
+  await done;
+  expect(states.current).toEqual({ phase: 'done', ...expected });
+  expect(run.sharedAs).toBe(expected.sharedAs);
 });
 
 test('a failure of the addon is thrown, and so is the reason of who cancels', async () => {

@@ -1,4 +1,9 @@
-import { checkChunks, checkDownload, DEFAULT_CHUNK_SIZE } from '../../../lib/download/options';
+import {
+  CHUNK_SIZE,
+  checkChunks,
+  checkDownload,
+  SMALL_CHUNK_SIZE,
+} from '../../../lib/download/options';
 import { refusalOf } from '../support';
 
 const nothing = (): void => {};
@@ -10,16 +15,22 @@ test('defaults', () => {
     ...absent,
     reportUpTo: 100,
     resume: true,
+    share: true,
     signatures: none,
   });
   expect(checkChunks({})).toEqual({
     ...absent,
     reportUpTo: 100,
     resume: false,
+    share: false,
     signatures: none,
     recycle: false,
-    chunkSize: DEFAULT_CHUNK_SIZE,
+    chunkSize: CHUNK_SIZE,
   });
+});
+
+test.each([{ recycle: true }, { base: '/old' }])('chunks are smaller with %j', (options) => {
+  expect(checkChunks(options).chunkSize).toBe(SMALL_CHUNK_SIZE);
 });
 
 test('what is given arrives', () => {
@@ -32,6 +43,12 @@ test('what is given arrives', () => {
     recycle: true,
     chunkSize: 4096,
   });
+});
+
+test('share is on, off, or by hard links', () => {
+  expect(checkDownload({ share: false }).share).toBe(false);
+  expect(checkDownload({ share: true }).share).toBe(true);
+  expect(checkDownload({ share: 'link' }).share).toBe('link');
 });
 
 test('signatures are bytes or base64, over the digest or the image', () => {
@@ -59,6 +76,8 @@ test.each<[object, string]>([
   [{ report: { upTo: 0 } }, 'report.upTo must be a whole number from 1 to 100, got 0'],
   [{ report: { to: 1 } }, 'report has no option to'],
   [{ resume: 1 }, 'resume must be a boolean'],
+  [{ share: 1 }, "share must be a boolean or 'link'"],
+  [{ share: 'links' }, 'share must be one of link, got "links"'],
   [{ recycle: true }, 'options has no option recycle'],
   [{ signature: { value: 5 } }, 'signature.value must be a Uint8Array or base64'],
   [{ signature: { value: '' } }, 'signature.value must be 1-1024 bytes, got 0'],

@@ -109,6 +109,8 @@ describe('the step of a failure', () => {
       'ERR_SIGNATURE',
       'ERR_SIGNATURE_MISSING',
       'ERR_DIGEST_METHOD',
+      'ERR_DELTA_FORMAT',
+      'ERR_DELTA_RESULT',
     ],
     '-4': ['ERR_FILE', 'ERR_NO_SPACE', 'ERR_FILE_ACCESS', 'ERR_FILE_NOT_FOUND', 'ERR_FILE_LOCKED'],
   };

@@ -24,7 +24,7 @@ function begin(writer: Partial<OpenWriter> = {}) {
   const options = {
     size: SIZE,
     targets: [],
-    download: { resume: false, signatures: [], chunkSize: 4, recycle: true },
+    download: { resume: false, share: false, signatures: [], chunkSize: 4, recycle: true },
     stopEndsRun: false,
   };
   const target = { keepsChunks: false, open: () => noting };

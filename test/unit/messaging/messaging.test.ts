@@ -58,6 +58,24 @@ test('a topic has no wildcards', () => {
     );
   }
   expect(refusalOf(() => checkTopic('topic', 7)).message).toBe('topic must be a string, got 7');
+  expect(checkTopic('topic', '/a/b')).toBe('/a/b');
+  expect(() => checkTopic('topic', '')).toThrow(
+    expect.objectContaining({ code: 'ERR_MQTT_TOPIC', detail: 'topic "": it is empty' }),
+  );
+  const absent = refusalOf(() => checkTopic('topic', undefined)).message;
+  expect(absent).toBe('topic must be a string, got undefined');
+});
+
+test('what is handed over at once resolves in the same turn, and throws nothing', async () => {
+  const { native, messaging } = messagingOf();
+  let isDone = false;
+  messaging.publish('t', 'x').then(() => {
+    isDone = true;
+  });
+  await Promise.resolve();
+  expect([isDone, native.published]).toEqual([true, [['t', 'x', 0]]]);
+  const refused = messaging.publish('#', 'x');
+  await expect(refused).rejects.toMatchObject({ code: 'ERR_MQTT_TOPIC' });
 });
 
 test('a topic of the device is its own', () => {

@@ -1,7 +1,13 @@
 import { IotkitError } from '../../../lib/base/errors';
 import { errorCodes } from '../../../lib/generated/error-codes';
 import type { Qos } from '../../../lib/messaging/arguments';
-import { Outbox, type OutboxOptions, type TakeTurn } from '../../../lib/messaging/outbox';
+import { Flights } from '../../../lib/messaging/flights';
+import {
+  Outbox,
+  type OutboxOptions,
+  type Publication,
+  type TakeTurn,
+} from '../../../lib/messaging/outbox';
 import { FakeDevice } from '../support';
 
 const full = errorCodes.ERR_QUEUE_FULL.errno;
@@ -175,4 +181,55 @@ test('closing rejects what waits; what is on its way is given up with the connec
   await acknowledged;
   outbox.end();
   await expect(lost).rejects.toBe(closed);
+});
+
+test('several on one connection share what it carries unacknowledged', async () => {
+  const flights = new Flights();
+  const native = new FakeDevice();
+  const open = (): Outbox => {
+    const send = ({ topic, payload, qos }: Publication) => native.publish(topic, payload, qos);
+    return new Outbox(send, { offline: 'keep', maxWaiting: 1_000 }, undefined, flights);
+  };
+  const [one, other] = [open(), open()] as const;
+  one.connected();
+  other.connected();
+  const message = { topic: 't', payload: 'x', qos: 1, retain: false } as const;
+  const first = Array.from({ length: 90 }, () => one.publish(message, undefined));
+  const waiting = other.publish(message, undefined);
+  expect(native.published).toHaveLength(90);
+  one.settle(7, undefined);
+  await first[6];
+  expect(native.published).toHaveLength(91);
+  other.settle(91, undefined);
+  await waiting;
+  // The end of one is not the end of the other.
+  const kept = other.publish(message, undefined);
+  one.close(closed);
+  one.end();
+  const ends = await Promise.allSettled(first);
+  expect(ends.filter(({ status }) => status === 'rejected')).toHaveLength(89);
+  other.settle(92, undefined);
+  await kept;
+});
+
+test('the end of one makes room for what waits of the others', async () => {
+  const flights = new Flights();
+  const native = new FakeDevice();
+  const open = (): Outbox => {
+    const send = ({ topic, payload, qos }: Publication) => native.publish(topic, payload, qos);
+    const outbox = new Outbox(send, { offline: 'keep', maxWaiting: 1_000 }, undefined, flights);
+    outbox.connected();
+    return outbox;
+  };
+  const [one, other] = [open(), open()] as const;
+  const message = { topic: 't', payload: 'x', qos: 1, retain: false } as const;
+  const lost = Array.from({ length: 90 }, () => one.publish(message, undefined));
+  const waiting = other.publish(message, undefined);
+  expect(native.published).toHaveLength(90);
+  one.close(closed);
+  one.end();
+  for (const publication of lost) await expect(publication).rejects.toBe(closed);
+  expect(native.published).toHaveLength(91);
+  other.settle(91, undefined);
+  await waiting;
 });

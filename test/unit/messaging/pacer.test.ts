@@ -61,3 +61,10 @@ test('version reports count', () => {
   for (let i = 0; i < 3; i++) pacer.noteReport();
   expect(pacer.take(1)).toBeGreaterThan(0);
 });
+
+test('what goes with QoS 1 only every other time counts half', () => {
+  const pacer = new Pacer(PLATFORM_RATES, idle);
+  for (let i = 0; i < 3; i++) pacer.noteReport(0.5);
+  expect(pacer.take(1)).toBe(0);
+  expect(pacer.take(1)).toBeGreaterThan(0);
+});

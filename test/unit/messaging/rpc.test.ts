@@ -3,7 +3,7 @@ import { type Message, ReceivedMessage } from '../../../lib/messaging/message';
 import { Messaging } from '../../../lib/messaging/messaging';
 import { checkMessages } from '../../../lib/messaging/options';
 import { answerCalls, callsTo, type RpcHandler, systemCalls } from '../../../lib/messaging/rpc';
-import type { TopicSubscription } from '../../../lib/messaging/subscriptions';
+import type { TopicSubscription } from '../../../lib/messaging/subscription-feed';
 import { FakeDevice } from '../support';
 
 const system = systemCalls('pk', 'dn');

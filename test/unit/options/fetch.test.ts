@@ -172,7 +172,7 @@ test.each<[object, string]>([
   [{ retry: { minimum: 9 } }, 'fetch.retry has no option minimum'],
   [
     { timeout: 1 },
-    'fetch has no option timeout; its options are ca, cert, key, passphrase, certificateTime, ' +
+    'fetch has no option timeout; its options are ca, cert, key, sign, passphrase, certificateTime, ' +
       'connectTimeout, responseTimeout, idleTimeout, lowSpeed, patience, maxRetries, maxTries, totalTimeout, ' +
       'retry, renewTimeout, connections, maxRedirects, headers, proxy, noProxy, allowedHosts, ' +
       'maxSize, httpsOnly, bytesPerSecond',

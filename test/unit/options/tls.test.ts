@@ -21,6 +21,11 @@ test('what is given arrives', () => {
   });
 });
 
+test('a function signs in place of a key', () => {
+  const sign = () => bytes;
+  expect(checkTls({ cert: pem, sign })).toEqual({ ...none, cert: pem, sign });
+});
+
 test('certificates are text, bytes or a list of both', () => {
   expect(pemList('ca', undefined)).toBe('');
   expect(pemList('ca', bytes)).toBe(pem);
@@ -36,6 +41,10 @@ test.each<[unknown, string]>([
   [{ cert: pem }, 'tls.cert and tls.key must be given together'],
   [{ key: pem }, 'tls.cert and tls.key must be given together'],
   [{ passphrase: 'p' }, 'tls.passphrase needs tls.key'],
+  [{ cert: pem, sign: 'yes' }, 'tls.sign must be a function'],
+  [{ cert: pem, key: pem, sign: () => bytes }, 'tls.sign takes the place of tls.key'],
+  [{ sign: () => bytes }, 'tls.sign needs tls.cert'],
+  [{ cert: pem, sign: () => bytes, passphrase: 'p' }, 'tls.passphrase needs tls.key'],
   [{ cert: pem, key: pem, passphrase: '' }, 'tls.passphrase must be 1-1024 characters'],
   [{ servername: 'a b' }, 'tls.servername must be a host name or address, got "a b"'],
   [{ rejectUnauthorized: false }, 'tls has no option rejectUnauthorized'],

@@ -3,6 +3,7 @@ import type { NativeUpgradeInfo } from '../../../lib/addon/binding';
 import { channelNames } from '../../../lib/base/diagnostics';
 import { IotkitError } from '../../../lib/base/errors';
 import { Listeners } from '../../../lib/base/listeners';
+import type { DownloadRun } from '../../../lib/download/run';
 import type { VersionRules } from '../../../lib/options/verify';
 import { Announcements } from '../../../lib/ota/announcements';
 import type { RunEventMap, UpgradeEventMap } from '../../../lib/ota/events';
@@ -150,4 +151,22 @@ test('the end of the device cancels what runs, waits for it, and lets nothing be
   expect(() => announcements.assertOpen()).toThrow(expect.objectContaining(end));
   announce({ version: '3' });
   expect((await announcements.open(undefined, undefined).next()).done).toBe(true);
+});
+
+test('blocks count until a second after the last of them', () => {
+  jest.useFakeTimers({ now: 0 });
+  const { announcements } = begin();
+  const run = (upgrade: object): DownloadRun => ({ upgrade }) as DownloadRun;
+  const [blocks, http] = [run({ files: [] }), run({ files: [], url: 'http://h/f' })];
+  announcements.onRunStart(http);
+  announcements.onRunEnd(http);
+  expect(announcements.asksForBlocks).toBe(false);
+  announcements.onRunStart(blocks);
+  expect(announcements.asksForBlocks).toBe(true);
+  announcements.onRunEnd(blocks);
+  jest.advanceTimersByTime(999);
+  expect(announcements.asksForBlocks).toBe(true);
+  jest.advanceTimersByTime(1);
+  expect(announcements.asksForBlocks).toBe(false);
+  jest.useRealTimers();
 });

@@ -1,5 +1,6 @@
 import { IotkitError } from '../../../lib/base/errors';
 import { errorCodes } from '../../../lib/generated/error-codes';
+import { ProgressPace } from '../../../lib/ota/progress-pace';
 import { ProgressQueue } from '../../../lib/ota/progress-queue';
 import { randomFrom } from '../support';
 
@@ -411,4 +412,49 @@ test('turns that others take come off the same rate, and leave some to reports',
   expect(queue.takeTurn()).toBe(600);
   jest.advanceTimersByTime(200);
   expect(of('a')).toEqual([-1, -2, -3]);
+});
+
+describe('several devices on one connection', () => {
+  function several(count: number) {
+    const pace = new ProgressPace();
+    const sent: Sent[] = [];
+    const began = performance.now();
+    const queues = Array.from({ length: count }, (_, i) => {
+      const send = (_module: string, step: number): number => {
+        sent.push({ module: `${i}`, step, at: performance.now() - began });
+        return 0;
+      };
+      return new ProgressQueue(send, pace);
+    });
+    return { sent, queues };
+  }
+
+  test('share the rate, and take turns', () => {
+    const { sent, queues } = several(40);
+    for (let second = 0; second < 10; second += 1) {
+      for (const queue of queues) queue.send('', 10 * second + 1, '', false);
+      jest.advanceTimersByTime(1_000);
+    }
+    expect(densest(sent)).toBeLessThanOrEqual(10);
+    expect(sent.length).toBeGreaterThanOrEqual(50);
+    // Nobody goes twice before everybody has gone once.
+    expect(new Set(sent.slice(0, 40).map(({ module }) => module)).size).toBe(40);
+  });
+
+  test('let failures of any of them go first', () => {
+    const { sent, queues } = several(20);
+    for (const queue of queues) queue.send('', 50, '', true);
+    const before = sent.length;
+    queues[19]?.send('other', -1, '', true);
+    jest.advanceTimersByTime(1_000);
+    expect(sent[before]).toMatchObject({ module: '19', step: -1 });
+  });
+
+  test('one that closes disturbs no other', () => {
+    const { sent, queues } = several(10);
+    for (const queue of queues) queue.send('', 50, '', false);
+    queues[9]?.close(new IotkitError('ERR_CLOSED'));
+    jest.advanceTimersByTime(5_000);
+    expect(sent.map(({ module }) => Number(module)).sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+  });
 });

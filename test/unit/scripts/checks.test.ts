@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { Checkout } from './checkout';
 import { sound, sources } from './sound';
 
-const checks = ['sources', 'banned', 'hygiene'];
+const checks = ['sources', 'banned', 'hygiene', 'scripts'];
 
 test.each(checks)('%s finds nothing in a sound tree', async (check) => {
   using checkout = new Checkout(sound);
@@ -46,6 +46,17 @@ test.each(offences)('%s refuses %s', async (check, _what, file, text) => {
   });
   const { code, output } = await checkout.run(`check/${check}.mjs`);
   expect(output).toContain(file === 'sources.json' ? 'gone.c' : file);
+  expect(code).toBe(1);
+});
+
+test.each(['pre', 'post'])('scripts refuses one that npm runs with another: %s…', async (when) => {
+  const manifest = (name: string) =>
+    JSON.stringify({ scripts: { build: 'a', prepare: 'b', [name]: 'c' } });
+  using checkout = new Checkout({ ...sound, 'platform/package.json': manifest('release') });
+  expect((await checkout.run('check/scripts.mjs')).code).toBe(0);
+  checkout.write('platform/package.json', manifest(`${when}build`));
+  const { code, output } = await checkout.run('check/scripts.mjs');
+  expect(output).toContain(`platform/package.json: npm runs ${when}build `);
   expect(code).toBe(1);
 });
 

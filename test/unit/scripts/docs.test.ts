@@ -9,6 +9,7 @@ const next = '/** Adds one. */\nexport const next = (n: number): number => n + 1
 const files = {
   'deps/iotkit/include/iotkit_errors.h': table,
   'lib/index.ts': next,
+  'lib/install/index.ts': '/** Installs. */\nexport const installs = 1;\n',
   'lib/sdk/index.ts':
     '/** Colours. */\nexport const Color = {\n  /** As blood. */\n  RED: 1,\n} as const;\n' +
     'export const { RED } = Color;\n',
@@ -30,7 +31,7 @@ beforeAll(async () => {
   const config = JSON.parse(checkout.read(CONFIG));
   checkout.write(CONFIG, JSON.stringify({ ...config, intentionallyNotExported: [] }));
   const written = await checkout.run('docs.mjs');
-  expect(written).toEqual({ code: 0, output: '6 pages, 6 written, 0 removed\n' });
+  expect(written).toEqual({ code: 0, output: '7 pages, 7 written, 0 removed\n' });
 });
 
 afterEach(() => {

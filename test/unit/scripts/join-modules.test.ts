@@ -35,6 +35,17 @@ exports.a = require("./loop").before;
 exports.b = () => require('./late');
 exports.outside = require("../beside.js").value;
 exports.load = (function load() { return 'a name of our own'; })();
+const used_1 = require("./used/index");
+exports.make = () => [new used_1.Made(2).of, (0, used_1.twice)(4)];
+`,
+  );
+  write(
+    'from/used/index.js',
+    `${head}globalThis.isUsed = true;
+const state_1 = require("../base/state");
+class Made { constructor(of) { this.of = [of, state_1.state.of]; } }
+exports.Made = Made;
+exports.twice = (n) => 2 * n;
 `,
   );
   write(
@@ -66,14 +77,14 @@ console.log('runs', state === require("../../dist/index.js").state);\n`,
     '--input-type=module',
     '-e',
     `import { joinModules } from ${JSON.stringify(script)};
-     joinModules({ from: 'from', to: 'dist', entries: ${JSON.stringify(entries)} });`,
+     joinModules({ from: 'from', to: 'dist', entries: ${JSON.stringify(entries)}, later: ['used/index'] });`,
   );
 });
 
 test('an entry exports what its module exports, by require and by import', async () => {
   const program =
     'const it = require("./dist/index.js"); console.log(Object.keys(it).sort().join())';
-  expect(await node('-e', program)).toBe('a,b,load,outside,state\n');
+  expect(await node('-e', program)).toBe('a,b,load,make,outside,state\n');
   write(
     'by-import.mjs',
     `import { a, b, state, outside, load } from './dist/index.js';
@@ -96,6 +107,15 @@ test('a module is loaded when it is required, and again if it has failed', async
   expect(await node('-e', program)).toBe('late true\n1 true\n');
 });
 
+test('what is for later is read and runs when it is first used', async () => {
+  const program = `const { make } = require('./dist/index.js');
+    const isRead = () => Object.keys(require.cache).some((file) => /later/.test(file));
+    console.log(isRead(), globalThis.isUsed);
+    console.log(isRead(), JSON.stringify(make()), isRead(), globalThis.isUsed);`;
+  const base = path.join(folder, 'dist', 'base');
+  expect(await node('-e', program)).toBe(`false undefined\nfalse [[2,"${base}"],8] true true\n`);
+});
+
 test('a program keeps its first line, and what lies outside is found', async () => {
   expect(await node('dist/cli/index.js')).toBe('runs true\n');
 });
@@ -107,8 +127,20 @@ test('of an earlier build nothing is left but declarations', () => {
   expect(left).toEqual(['index.d.ts']);
 });
 
+test('to require the package reads nothing that is for later', async () => {
+  const program = `const { connect } = require('iotkit-ota');
+    console.log(typeof connect, Object.keys(require.cache).filter((file) => /later|more/.test(file)));`;
+  expect(await runWell(process.execPath, ['-e', program], { cwd: root })).toBe('function []\n');
+  const byImport = `import { createRequire } from 'node:module';
+    import { connect } from 'iotkit-ota';
+    const files = Object.keys(createRequire(import.meta.url).cache);
+    console.log(typeof connect, files.filter((file) => /later|more/.test(file)));`;
+  const args = ['--input-type=module', '-e', byImport];
+  expect(await runWell(process.execPath, args, { cwd: root })).toBe('function []\n');
+});
+
 test('the entries of the package give the same names to require and to import', async () => {
-  for (const name of ['iotkit-ota', 'iotkit-ota/sdk', 'iotkit-ota/testing']) {
+  for (const name of ['iotkit-ota', 'iotkit-ota/install', 'iotkit-ota/sdk', 'iotkit-ota/testing']) {
     const program = `import * as imported from '${name}';
       import { createRequire } from 'node:module';
       const required = Object.keys(createRequire(process.cwd() + '/x.js')('${name}')).sort();

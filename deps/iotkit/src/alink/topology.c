@@ -21,7 +21,7 @@
 /* ---- actions ---- */
 
 /* How the sub-devices stand in "params". */
-enum shape { NOTHING, ONE, LIST, DEVICE_LIST };
+enum shape { NOTHING, ONE, LIST, DEVICE_LIST, PROXIEDS };
 
 static const struct action {
   const char *head;
@@ -40,6 +40,9 @@ static const struct action {
                        LIST},
     [IK_TOPO_REGISTER] = {"/sys", "/thing/sub/register", "thing.sub.register", NULL,
                           IK_REGISTER_MAX, LIST},
+    [IK_TOPO_PROVISION] = {"/sys", "/thing/proxy/provisioning/product_register",
+                           "thing.proxy.provisioning.product_register", "signMethod",
+                           IK_REGISTER_MAX, PROXIEDS},
     [IK_TOPO_LOGIN] = {"/ext/session", "/combine/login", NULL, "signMethod", 1, ONE},
     [IK_TOPO_LOGIN_BATCH] = {"/ext/session", "/combine/batch_login", NULL, "signMethod",
                              IK_LOGINS_MAX, DEVICE_LIST},
@@ -56,6 +59,7 @@ static const struct {
     [IK_TOPO_NOTIFY] = {"/sys", "/thing/topo/add/notify", "/thing/topo/add/notify_reply"},
     [IK_TOPO_CHANGE] = {"/sys", "/thing/topo/change", NULL},
     [IK_TOPO_ERROR] = {"/ext/error", "", NULL},
+    [IK_TOPO_PERMIT] = {"/sys", "/thing/gateway/permit", "/thing/gateway/permit_reply"},
     [IK_TOPO_DISABLE] = {"/sys", "/thing/disable", "/thing/disable_reply"},
     [IK_TOPO_ENABLE] = {"/sys", "/thing/enable", "/thing/enable_reply"},
     [IK_TOPO_REMOVE] = {"/sys", "/thing/delete", "/thing/delete_reply"},
@@ -98,7 +102,8 @@ int ik_topo_check(enum ik_topo_action action, const struct ik_topo_device *devic
   const struct ik_sign_field fields[] = {
       {"product_key", device->product_key, IK_PRODUCT_KEY_MAX, IK_SIGN_NAME, false},
       {"device_name", device->device_name, IK_DEVICE_NAME_MAX, IK_SIGN_NAME, false},
-      {"device_secret", device->device_secret, IK_DEVICE_SECRET_MAX, IK_SIGN_SECRET, false},
+      {action == IK_TOPO_PROVISION ? "product_secret" : "device_secret", device->device_secret,
+       IK_DEVICE_SECRET_MAX, IK_SIGN_SECRET, false},
       {"client_id", device->client_id, IK_SUBDEVICE_CLIENT_ID_MAX, IK_SIGN_SECRET,
        device->client_id == NULL},
   };
@@ -151,12 +156,33 @@ static int write_proof(struct ik_buf *out, const struct ik_topo_device *device,
   return rc;
 }
 
+/* The same, where the secret is the product's: signed is what a registration of its own would sign. */
+static int write_product_proof(struct ik_buf *out, const struct ik_topo_device *device,
+                               const char *sign_field) {
+  char random[12];
+  char sign[65];
+  struct ik_buf content;
+  snprintf(random, sizeof(random), "%" PRIu32, device->random);
+  ik_buf_init(&content, CONTENT_MAX);
+  int rc = ik_buf_printf(&content, "deviceName%sproductKey%srandom%s", device->device_name,
+                         device->product_key, random);
+  if (rc == 0) rc = ik_sign_mac(device->method, device->device_secret, &content, sign);
+  ik_buf_free(&content);
+  if (rc == 0) rc = add_member(out, "random", random);
+  if (rc == 0) rc = add_member(out, sign_field, method_name(device->method));
+  if (rc == 0) rc = add_member(out, "sign", sign);
+  ik_wipe(sign, sizeof(sign));
+  return rc;
+}
+
 static int write_device(struct ik_buf *out, const struct action *action, bool is_login,
                         const struct ik_topo_device *device, uint64_t timestamp_ms) {
   int rc = ik_buf_append_str(out, "{");
   if (rc == 0) rc = ik_json_write_member(out, "productKey", ik_str(device->product_key));
   if (rc == 0) rc = add_member(out, "deviceName", device->device_name);
-  if (rc == 0 && action->sign_field != NULL)
+  if (rc == 0 && action->shape == PROXIEDS)
+    rc = write_product_proof(out, device, action->sign_field);
+  else if (rc == 0 && action->sign_field != NULL)
     rc = write_proof(out, device, action->sign_field, timestamp_ms);
   if (rc == 0 && is_login)
     rc = add_member(out, "cleanSession", device->keep_session ? "false" : "true");
@@ -165,8 +191,8 @@ static int write_device(struct ik_buf *out, const struct action *action, bool is
 
 int ik_topo_write(struct ik_buf *out, uint32_t id, enum ik_topo_action which,
                   const struct ik_topo_device *devices, size_t count, uint64_t timestamp_ms) {
-  static const char *const begins[] = {"{}", "", "[", "{\"deviceList\":["};
-  static const char *const ends[] = {"", "", "]", "]}"};
+  static const char *const begins[] = {"{}", "", "[", "{\"deviceList\":[", "{\"proxieds\":["};
+  static const char *const ends[] = {"", "", "]", "]}", "]}"};
   const struct action *action = &actions[which];
   const bool is_login = which == IK_TOPO_LOGIN || which == IK_TOPO_LOGIN_BATCH;
   if (count > action->max || (count == 0) != (action->max == 0)) return IK_EINVALID_ARGUMENT;
@@ -239,7 +265,8 @@ static int read_entries(const struct ik_fields *in, const char *name,
 /* A member that may be a list, a single sub-device, an object around a list, or nothing. */
 static int read_list(const struct ik_fields *root, const char *name, bool needed,
                      struct ik_topo_message *out) {
-  static const char *const inner[] = {"deviceList", "subList", "failedList"};
+  static const char *const inner[] = {"deviceList", "subList", "failedList", "successes",
+                                      "proxieds"};
   const struct ik_json_node *node = ik_fields_get(root, name);
   const struct ik_fields in = {root->json, node, root->detail};
   if (node != NULL && node->type == IK_JSON_OBJECT && ik_fields_get(&in, "productKey") == NULL) {
@@ -292,12 +319,37 @@ static int read_change(const struct ik_fields *root, struct ik_topo_message *out
   return read_list(&in, "subList", true, out);
 }
 
+/* A number, or its digits. What cannot be read of it is not said. */
+static uint32_t read_seconds(const struct ik_fields *in) {
+  static const char *const names[] = {"timeout", "time"};
+  uint64_t seconds = 0;
+  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    const struct ik_json_node *node = ik_fields_get(in, names[i]);
+    if (node != NULL && ik_json_u64(node, &seconds)) break;
+    seconds = 0;
+  }
+  return seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds;
+}
+
+static int read_permit(const struct ik_fields *root, struct ik_topo_message *out) {
+  const struct ik_json_node *params = ik_fields_get(root, "params");
+  const struct ik_fields in = {root->json, params, root->detail};
+  const char *product_key = NULL;
+  if (params == NULL || params->type != IK_JSON_OBJECT)
+    return ik_fields_refuse(root, "params", "is not an object");
+  const int rc = ik_fields_text(&in, "productKey", IK_PRODUCT_KEY_MAX, false, &product_key);
+  out->product_key = (char *)(uintptr_t)product_key;
+  out->timeout_s = read_seconds(&in);
+  return rc;
+}
+
 static int read_root(const struct ik_fields *root, int kind, struct ik_topo_message *out) {
   const char *id = NULL;
   int rc = ik_fields_id(root, &id);
   out->id = (char *)(uintptr_t)id;
   if (rc != 0) return rc;
   if (kind == IK_TOPO_CHANGE) return read_change(root, out);
+  if (kind == IK_TOPO_PERMIT) return read_permit(root, out);
   if (kind == IK_TOPO_NOTIFY) return read_list(root, "params", true, out);
   if (kind >= IK_TOPO_DISABLE && kind < IK_TOPO_PUSHES) return 0; /* the topic says the rest */
   rc = read_words(root, out);
@@ -316,7 +368,9 @@ static int read_root(const struct ik_fields *root, int kind, struct ik_topo_mess
 static int absent_texts(struct ik_topo_message *out) {
   if (out->id == NULL) out->id = ik_str_dup(ik_str(""));
   if (out->message == NULL) out->message = ik_str_dup(ik_str(""));
-  return out->id != NULL && out->message != NULL ? 0 : IK_ENO_MEMORY;
+  if (out->product_key == NULL) out->product_key = ik_str_dup(ik_str(""));
+  const bool whole = out->id != NULL && out->message != NULL && out->product_key != NULL;
+  return whole ? 0 : IK_ENO_MEMORY;
 }
 
 /* `kind`: an ik_topo_push, or IK_TOPO_PUSHES for a reply. */
@@ -348,6 +402,7 @@ int ik_topo_read_push(enum ik_topo_push push, struct ik_str text, struct ik_topo
 
 void ik_topo_message_free(struct ik_topo_message *message) {
   free_entries(message);
+  free(message->product_key);
   free(message->message);
   free(message->id);
   *message = (struct ik_topo_message){0};

@@ -15,7 +15,8 @@ enum ik_topo_action {
   IK_TOPO_GET,
   IK_TOPO_FOUND, /* thing/list/found: the owner is asked whether to add them */
   IK_TOPO_REGISTER,
-  IK_TOPO_LOGIN, /* of one */
+  IK_TOPO_PROVISION, /* as REGISTER, proven by the secret of their product */
+  IK_TOPO_LOGIN,     /* of one */
   IK_TOPO_LOGIN_BATCH,
   IK_TOPO_LOGOUT, /* of one */
   IK_TOPO_LOGOUT_BATCH,
@@ -27,6 +28,7 @@ enum ik_topo_push {
   IK_TOPO_NOTIFY, /* thing/topo/add/notify: add these */
   IK_TOPO_CHANGE, /* thing/topo/change */
   IK_TOPO_ERROR,  /* /ext/error: about a sub-device's session */
+  IK_TOPO_PERMIT, /* thing/gateway/permit: let sub-devices join for a while */
   /* On topics of the sub-device: */
   IK_TOPO_DISABLE,
   IK_TOPO_ENABLE,
@@ -52,10 +54,11 @@ bool ik_topo_push_names(enum ik_topo_push push, struct ik_str topic, struct ik_s
 struct ik_topo_device {
   const char *product_key;
   const char *device_name;
-  const char *device_secret; /* of ADD and the logins */
+  const char *device_secret; /* of ADD and the logins; of PROVISION the product's */
   const char *client_id;     /* of the same, taken verbatim; NULL: "{product_key}.{device_name}" */
   enum iotkit_sign_method method; /* of the same */
   bool keep_session;              /* of the logins: the platform keeps undelivered messages */
+  uint32_t random;                /* of PROVISION: signed and sent, another each time */
 };
 
 /* How many sub-devices one request may name; 0: it names none. */
@@ -88,6 +91,8 @@ struct ik_topo_message {
   uint32_t code;              /* of replies and of ERROR; 200 is success */
   char *message;              /* owned; what the platform says about the code; "" for nothing */
   enum ik_topo_change change; /* of CHANGE */
+  char *product_key;          /* of PERMIT, owned: whose devices may join; "" for any */
+  uint32_t timeout_s;         /* of PERMIT, as it was said; 0: it was not */
   struct iotkit_subdevice_name
       *entries; /* owned, and their texts; in failed batches those at fault, if it names them */
   size_t count;

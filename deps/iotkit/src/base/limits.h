@@ -25,6 +25,10 @@
 #define IK_MQTT_SUBSCRIPTIONS_MAX 10000 /* 5 topics for each of 2,000 sub-devices */
 #define IK_MQTT_TOPIC_MAX 65535
 
+/* TLS */
+#define IK_TLS_TRANSCRIPT_MAX                                                                      \
+  (256 * IK_KIB) /* of a handshake until our signature, chains included */
+
 /* HTTP */
 #define IK_URL_MAX (8 * IK_KIB)
 #define IK_HOST_MAX 255

@@ -53,14 +53,14 @@ static bool whole(struct bytes der, uint8_t tag, struct bytes *content) {
 /* ---- kinds ---- */
 
 /* AlgorithmIdentifiers without their tag and length. */
-#define RSA "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00"
-#define RSA_PSS "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a"
-#define DSA "\x06\x07\x2a\x86\x48\xce\x38\x04\x01"
-#define EC "\x06\x07\x2a\x86\x48\xce\x3d\x02\x01"
-#define P256 EC "\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"
-#define P384 EC "\x06\x05\x2b\x81\x04\x00\x22"
-#define P521 EC "\x06\x05\x2b\x81\x04\x00\x23"
-#define SECP256K1 EC "\x06\x05\x2b\x81\x04\x00\x0a"
+#define OID_RSA "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00"
+#define OID_RSA_PSS "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a"
+#define OID_DSA "\x06\x07\x2a\x86\x48\xce\x38\x04\x01"
+#define OID_EC "\x06\x07\x2a\x86\x48\xce\x3d\x02\x01"
+#define P256 OID_EC "\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"
+#define P384 OID_EC "\x06\x05\x2b\x81\x04\x00\x22"
+#define P521 OID_EC "\x06\x05\x2b\x81\x04\x00\x23"
+#define SECP256K1 OID_EC "\x06\x05\x2b\x81\x04\x00\x0a"
 #define ED25519 "\x06\x03\x2b\x65\x70"
 #define ED448 "\x06\x03\x2b\x65\x71"
 #define ROW(id, exact, kind, name)                                                                 \
@@ -73,15 +73,15 @@ static const struct {
   enum ik_key_kind kind;
   const char *name;
 } kinds[] = {
-    ROW(RSA, true, IK_KEY_RSA, "RSA"),
+    ROW(OID_RSA, true, IK_KEY_RSA, "RSA"),
     ROW(P256, true, IK_KEY_P256, "ECDSA on P-256"),
     ROW(ED25519, true, IK_KEY_ED25519, "Ed25519"),
-    ROW(RSA_PSS, false, IK_KEY_OTHER, "RSA-PSS"),
-    ROW(DSA, false, IK_KEY_OTHER, "DSA"),
+    ROW(OID_RSA_PSS, false, IK_KEY_OTHER, "RSA-PSS"),
+    ROW(OID_DSA, false, IK_KEY_OTHER, "DSA"),
     ROW(P384, true, IK_KEY_OTHER, "ECDSA on P-384"),
     ROW(P521, true, IK_KEY_OTHER, "ECDSA on P-521"),
     ROW(SECP256K1, true, IK_KEY_OTHER, "ECDSA on secp256k1"),
-    ROW(EC, false, IK_KEY_OTHER, "ECDSA on another curve than P-256"),
+    ROW(OID_EC, false, IK_KEY_OTHER, "ECDSA on another curve than P-256"),
     ROW(ED448, true, IK_KEY_OTHER, "Ed448"),
 };
 

@@ -14,6 +14,16 @@
  */
 #define PACE_MS UINT64_C(63)
 #define PACE_BURST 4
+/*
+ * The pace is that of one line alone. On its connection the program publishes, too, and so do the other
+ * lines of a gateway: from RECENT_MAX of any second on, requests wait. Above RECENT_FREE, a
+ * line's own requests included, it is no connection that is held to 30, as to a broker of one's own:
+ * then waiting would help nobody.
+ */
+#define RECENT_MAX 20
+#define RECENT_FREE 60
+/* However much others publish, no request waits for them longer: more than the second that is counted. */
+#define SHARE_MS 1200
 #define REPLY_HEAD 400 /* of a reply in its packet: header, JSON and CRC, without the topic */
 
 void ik_block_requests_init(struct ik_block_requests *blocks, struct ik_line *line) {
@@ -113,15 +123,27 @@ size_t ik_block_requests_room(struct ik_block_requests *blocks) {
   return max > head ? max - head : 1;
 }
 
-/* When the next request may be published; 0: now, and it is counted. */
-static uint64_t pace(struct ik_block_requests *blocks, uint64_t now_ms) {
+/* Whether a request waits for what others publish. With the mutex held. */
+static bool is_held(struct ik_block_requests *blocks, size_t recent, uint64_t now_ms) {
+  if (recent < RECENT_MAX || recent > RECENT_FREE) return false;
+  if (blocks->held_ms == 0) blocks->held_ms = now_ms;
+  return now_ms < blocks->held_ms + SHARE_MS;
+}
+
+/* When the next request may be published; 0: now, and it is counted. Within a use. */
+static uint64_t pace(struct ik_block_requests *blocks, struct ik_carrier *carrier,
+                     uint64_t now_ms) {
+  const size_t recent = carrier->ops->recent(carrier);
   uint64_t until_ms = 0;
   ik_mutex_lock(blocks->line->mutex);
   if (blocks->pace_ms < now_ms) blocks->pace_ms = now_ms;
-  if (blocks->pace_ms > now_ms + (PACE_BURST - 1) * PACE_MS) {
+  if (is_held(blocks, recent, now_ms)) {
+    until_ms = now_ms + PACE_MS;
+  } else if (blocks->pace_ms > now_ms + (PACE_BURST - 1) * PACE_MS) {
     until_ms = blocks->pace_ms - (PACE_BURST - 1) * PACE_MS;
   } else {
     blocks->pace_ms += PACE_MS;
+    blocks->held_ms = 0;
   }
   ik_mutex_unlock(blocks->line->mutex);
   return until_ms;
@@ -142,7 +164,7 @@ int ik_block_requests_ask(struct ik_block_requests *blocks, const struct ik_ota_
   struct ik_line_use use;
   struct ik_carrier *carrier = ik_line_begin_use(blocks->line, &use, NULL);
   if (carrier == NULL) return IK_ECLOSED;
-  *until_ms = pace(blocks, now_ms);
+  *until_ms = pace(blocks, carrier, now_ms);
   int rc = *until_ms != 0 ? IK_EAGAIN : 0;
   if (rc == 0) {
     *id = ik_line_next_id(blocks->line);

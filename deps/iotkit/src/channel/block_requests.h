@@ -15,6 +15,7 @@ struct ik_block_requests {
   struct ik_line *line;                /* borrowed */
   struct ik_block_receiver *receivers; /* a list; each is its owner's memory */
   uint64_t pace_ms; /* when the next request would be due if each kept its interval */
+  uint64_t held_ms; /* since when requests wait for what others publish; 0: they do not */
 };
 
 void ik_block_requests_init(struct ik_block_requests *blocks, struct ik_line *line);

@@ -27,6 +27,8 @@ struct ik_carrier_ops {
                      void *ctx);
   /* Bytes of the largest message that arrives, its packet's head included. */
   size_t (*max_packet)(const struct ik_carrier *carrier);
+  /* As ik_mqtt_recent_publishes(); 0 where it is not known what others publish. */
+  size_t (*recent)(struct ik_carrier *carrier);
   /* As ik_mqtt_pump(). */
   int (*pump)(struct ik_carrier *carrier, struct ik_wake *wake, uint64_t until_ms);
 };

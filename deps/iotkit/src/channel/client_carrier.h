@@ -13,5 +13,10 @@ struct ik_client_carrier {
 
 /* Nothing is to be undone. */
 void ik_client_carrier_init(struct ik_client_carrier *carrier, iotkit_mqtt_t *client);
+/*
+ * For the channels of sub-devices: what is subscribed is asked for in this connection alone, because the
+ * next one refuses it until the sub-device is logged in, after which its gateway asks again.
+ */
+void ik_client_carrier_init_subs(struct ik_client_carrier *carrier, iotkit_mqtt_t *client);
 
 #endif

@@ -93,13 +93,13 @@ static bool module_valid(const char *module) {
 
 int ik_ota_publish_version(iotkit_ota_t *ota, enum ik_ota_topic topic, const char *version,
                            const char *module) {
-  return ik_report_version(line_of(ota), ota->carrier, topic, version, module);
+  return ik_report_version(line_of(ota), ota->carrier, topic, version, module, 1);
 }
 
 /* ---- a sub-device ---- */
 
-int ik_ota_send_report(iotkit_ota_t *ota) {
-  return ik_reports_send(&ota->reports, line_of(ota), ota->carrier);
+int ik_ota_send_report(iotkit_ota_t *ota, uint8_t qos) {
+  return ik_reports_send(&ota->reports, line_of(ota), ota->carrier, qos);
 }
 
 void ik_ota_set_logged_in(iotkit_ota_t *ota, bool logged_in) {

@@ -39,7 +39,7 @@ void ik_ota_set_logged_in(iotkit_ota_t *ota, bool logged_in);
 void ik_ota_each_handled(const iotkit_ota_t *ota,
                          void (*each)(void *ctx, const char *topic, uint8_t qos), void *ctx);
 /* Publishes one report that waits. 1: it is sent; 0: none waits; else it waits on. Inside a step. */
-int ik_ota_send_report(iotkit_ota_t *ota);
+int ik_ota_send_report(iotkit_ota_t *ota, uint8_t qos);
 /* A message on the topic of IK_OTA_UPGRADE or IK_OTA_GET_REPLY. On the thread that steps. */
 void ik_ota_take(iotkit_ota_t *ota, enum ik_ota_topic topic,
                  const struct iotkit_mqtt_message *message);

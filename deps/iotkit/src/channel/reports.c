@@ -22,11 +22,11 @@ struct ik_report {
 /* ---- messages ---- */
 
 int ik_report_version(struct ik_line *line, struct ik_carrier *carrier, enum ik_ota_topic topic,
-                      const char *version, const char *module) {
+                      const char *version, const char *module, uint8_t qos) {
   struct ik_buf payload;
   ik_buf_init(&payload, PAYLOAD_MAX);
   int rc = ik_ota_write_inform(&payload, ik_line_next_id(line), version, module);
-  if (rc == 0) rc = ik_line_publish(line, carrier, topic, &payload, 1);
+  if (rc == 0) rc = ik_line_publish(line, carrier, topic, &payload, qos);
   ik_buf_free(&payload);
   return rc;
 }
@@ -85,19 +85,21 @@ int ik_reports_hold(struct ik_reports *reports, struct ik_line *line, const char
 }
 
 /* With the mutex held: on the thread that steps, where publishing only queues. */
-static int send(struct ik_report *report, struct ik_line *line, struct ik_carrier *carrier) {
-  int rc = ik_report_version(line, carrier, IK_OTA_INFORM, report->version, report->module);
+static int send(struct ik_report *report, struct ik_line *line, struct ik_carrier *carrier,
+                uint8_t qos) {
+  int rc = ik_report_version(line, carrier, IK_OTA_INFORM, report->version, report->module, qos);
   if (rc < 0) return rc;
   report->waits = false;
   return 1;
 }
 
-int ik_reports_send(struct ik_reports *reports, struct ik_line *line, struct ik_carrier *carrier) {
+int ik_reports_send(struct ik_reports *reports, struct ik_line *line, struct ik_carrier *carrier,
+                    uint8_t qos) {
   ik_mutex_lock(line->mutex);
   struct ik_report *report = reports->first;
   while (report != NULL && !report->waits)
     report = report->next;
-  int rc = report != NULL ? send(report, line, carrier) : 0;
+  int rc = report != NULL ? send(report, line, carrier, qos) : 0;
   ik_mutex_unlock(line->mutex);
   return rc;
 }

@@ -12,7 +12,7 @@
  * ik_line_publish(). `module` NULL or "": the default one. Any thread.
  */
 int ik_report_version(struct ik_line *line, struct ik_carrier *carrier, enum ik_ota_topic topic,
-                      const char *version, const char *module);
+                      const char *version, const char *module, uint8_t qos);
 int ik_report_progress(struct ik_line *line, struct ik_carrier *carrier, int step, const char *desc,
                        const char *module);
 int ik_report_get(const struct ik_line *line, struct ik_carrier *carrier, uint32_t id,
@@ -26,7 +26,8 @@ struct ik_reports {
 int ik_reports_hold(struct ik_reports *reports, struct ik_line *line, const char *version,
                     const char *module);
 /* Publishes one that waits. 1: it is sent; 0: none waits; else it waits on. Inside a step. */
-int ik_reports_send(struct ik_reports *reports, struct ik_line *line, struct ik_carrier *carrier);
+int ik_reports_send(struct ik_reports *reports, struct ik_line *line, struct ik_carrier *carrier,
+                    uint8_t qos);
 /* All of them wait again. */
 void ik_reports_repeat(struct ik_reports *reports, struct ik_line *line);
 /* Nobody uses them any more. */

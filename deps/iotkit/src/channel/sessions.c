@@ -1,6 +1,6 @@
 /* Tested by deps/iotkit/test/channel/test_gateway.c and test_gateway_ota.c. */
 /*
- * sessions.c - logins and logouts of sub-devices, and what follows for their channels.
+ * sessions.c - logins and logouts of sub-devices.
  *
  * Publishing inside a step only queues, so it is done with the mutex held; callbacks never are.
  */
@@ -10,10 +10,6 @@
 
 #include "base/time.h"
 #include "channel/topo_line.h"
-#include "client/companion.h"
-#include "client/outgoing.h"
-
-#define REPORT_MS 100 /* the platform takes 10 publishes with QoS 1 a second */
 
 static void lock(struct ik_sessions *sessions) {
   ik_mutex_lock(sessions->line->mutex);
@@ -29,15 +25,14 @@ void ik_sessions_init(struct ik_sessions *sessions, struct ik_line *line, iotkit
                       struct ik_mqtt_companion *companion, uint32_t timeout_ms) {
   sessions->line = line;
   sessions->client = client;
-  sessions->companion = companion;
-  sessions->reports_end = &sessions->reports;
   sessions->requests.timeout_ms = timeout_ms;
   ik_subdevices_init(&sessions->subs);
+  ik_subchannels_init(&sessions->channels, line, client, companion, &sessions->subs);
 }
 
 void ik_sessions_deinit(struct ik_sessions *sessions) {
   ik_subdevices_deinit(&sessions->subs);
-  ik_shared_configs_free(&sessions->configs);
+  ik_subchannels_deinit(&sessions->channels);
 }
 
 static struct ik_subdevice *find(struct ik_sessions *sessions,
@@ -45,145 +40,20 @@ static struct ik_subdevice *find(struct ik_sessions *sessions,
   return ik_subdevices_find(&sessions->subs, ik_str(name->product_key), ik_str(name->device_name));
 }
 
-/* ---- channels; with the mutex held ---- */
-
-static const enum ik_topo_push own_pushes[] = {IK_TOPO_DISABLE, IK_TOPO_ENABLE, IK_TOPO_REMOVE};
-static const enum ik_ota_topic channel_topics[] = {IK_OTA_UPGRADE, IK_OTA_GET_REPLY};
-
-/* In this connection alone: the next one begins with a login. */
-static void ask(void *ctx, const char *topic, uint8_t qos) {
-  struct ik_sessions *sessions = ctx;
-  const int rc = ik_mqtt_ask(sessions->client, topic, qos);
-  if (rc < 0) ik_log(IOTKIT_LOG_WARNING, "gateway: %s: %s", topic, iotkit_strerror(rc));
-}
-
-static void ask_for_channel(struct ik_sessions *sessions, const struct ik_subdevice *sub) {
-  char topic[IK_OTA_TOPIC_MAX];
-  for (size_t i = 0; i < sizeof(channel_topics) / sizeof(channel_topics[0]); i++) {
-    (void)ik_ota_topic(channel_topics[i], ik_subdevice_key(sub), ik_subdevice_name(sub), topic);
-    ask(sessions, topic, 1);
-  }
-}
-
-static void ask_for_pushes(struct ik_sessions *sessions, const struct ik_subdevice *sub) {
-  char topic[IK_OTA_TOPIC_MAX];
-  for (size_t i = 0; i < sizeof(own_pushes) / sizeof(own_pushes[0]); i++) {
-    (void)ik_topo_push_topic(own_pushes[i], ik_subdevice_key(sub), ik_subdevice_name(sub), topic);
-    ask(sessions, topic, 1);
-  }
-}
-
-static void queue_report(struct ik_sessions *sessions, struct ik_subdevice *sub) {
-  if (sub->reports) return;
-  sub->reports = true;
-  sub->report_next = NULL;
-  *sessions->reports_end = sub;
-  sessions->reports_end = &sub->report_next;
-}
-
-static void open_channel(struct ik_sessions *sessions, struct ik_subdevice *sub) {
-  if (sub->channel == NULL) return;
-  ask_for_channel(sessions, sub);
-  ik_ota_set_logged_in(sub->channel, true);
-  ik_ota_each_handled(sub->channel, ask, sessions);
-  queue_report(sessions, sub);
-}
+/* ---- who is to be logged in; with the mutex held ---- */
 
 /* Into a state in which it is not logged in. */
 static void set_state(struct ik_sessions *sessions, struct ik_subdevice *sub,
                       enum ik_subdevice_state state) {
-  if (sub->state == IK_SUB_IN && sub->channel != NULL) ik_ota_set_logged_in(sub->channel, false);
+  ik_subchannels_leave(sub);
   ik_subdevices_set(&sessions->subs, sub, state);
-}
-
-bool ik_sessions_has_channels(struct ik_sessions *sessions) {
-  lock(sessions);
-  const bool has = ik_subdevices_have_channel(&sessions->subs);
-  unlock(sessions);
-  return has;
-}
-
-/* ---- what a channel calls; any thread, without the mutex ---- */
-
-static void on_report(void *ctx) {
-  struct ik_subdevice *sub = ctx;
-  struct ik_sessions *sessions = sub->owner;
-  lock(sessions);
-  queue_report(sessions, sub);
-  unlock(sessions);
-  ik_mqtt_wake_companion(sessions->client, sessions->companion);
-}
-
-/* The sub-device may be freed as soon as it has no channel. */
-static void on_free(void *ctx) {
-  struct ik_subdevice *sub = ctx;
-  struct ik_sessions *sessions = sub->owner;
-  char topics[sizeof(channel_topics) / sizeof(channel_topics[0])][IK_OTA_TOPIC_MAX];
-  lock(sessions);
-  for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++)
-    (void)ik_ota_topic(channel_topics[i], ik_subdevice_key(sub), ik_subdevice_name(sub), topics[i]);
-  const bool subscribed = sub->state == IK_SUB_IN;
-  /* Its own callbacks may not free it; inside another's, the driver is not in this one. */
-  while (sessions->delivering == sub)
-    ik_cond_wait(sessions->line->cond, sessions->line->mutex, UINT64_MAX);
-  sub->channel = NULL;
-  unlock(sessions);
-  for (size_t i = 0; subscribed && i < sizeof(topics) / sizeof(topics[0]); i++)
-    (void)ik_mqtt_unsubscribe_old(sessions->client, topics[i]);
-}
-
-static const struct ik_ota_gate gate = {.on_report = on_report, .on_free = on_free};
-
-/* ---- a channel begins ---- */
-
-/* With the mutex held. */
-static int make_channel(struct ik_sessions *sessions, const struct iotkit_ota_options *options,
-                        iotkit_ota_t **out, char *detail) {
-  struct ik_fetch_config *config;
-  struct ik_subdevice *sub = ik_subdevices_find(&sessions->subs, ik_str(options->product_key),
-                                                ik_str(options->device_name));
-  if (sub == NULL || sub->forgotten)
-    return ik_refuse(detail, IK_EINVALID_STATE, "no login was asked for of such a sub-device");
-  if (sub->channel != NULL)
-    return ik_refuse(detail, IK_EINVALID_STATE, "the sub-device has a channel already");
-  int rc = ik_shared_configs_get(&sessions->configs, options, &config, detail);
-  if (rc == 0)
-    rc = ik_ota_new_gated(sessions->line->carrier, options, config, &gate, sub, out, detail);
-  if (rc != 0) return rc;
-  sub->channel = *out;
-  if (sub->state == IK_SUB_IN) open_channel(sessions, sub);
-  return 0;
-}
-
-int ik_sessions_open_channel(struct ik_sessions *sessions, const struct iotkit_ota_options *options,
-                             iotkit_ota_t **out, char *detail) {
-  lock(sessions);
-  const int rc = make_channel(sessions, options, out, detail);
-  unlock(sessions);
-  return rc;
-}
-
-void ik_sessions_deliver(struct ik_sessions *sessions, enum ik_ota_topic topic,
-                         struct ik_str product_key, struct ik_str device_name,
-                         const struct iotkit_mqtt_message *message) {
-  lock(sessions);
-  struct ik_subdevice *sub = ik_subdevices_find(&sessions->subs, product_key, device_name);
-  iotkit_ota_t *channel = sub != NULL ? sub->channel : NULL;
-  if (channel != NULL) sessions->delivering = sub;
-  unlock(sessions);
-  if (channel == NULL) return;
-  ik_ota_take(channel, topic, message);
-  lock(sessions);
-  sessions->delivering = NULL;
-  ik_cond_broadcast(sessions->line->cond);
-  unlock(sessions);
 }
 
 void ik_sessions_unwant(struct ik_sessions *sessions, struct ik_str product_key,
                         struct ik_str device_name) {
   struct ik_subdevice *sub = ik_subdevices_find(&sessions->subs, product_key, device_name);
   if (sub == NULL) return;
-  if (sub->state == IK_SUB_IN && sub->channel != NULL) ik_ota_set_logged_in(sub->channel, false);
+  ik_subchannels_leave(sub);
   ik_subdevices_unwant(&sessions->subs, sub);
 }
 
@@ -207,7 +77,7 @@ int ik_sessions_want(struct ik_sessions *sessions, const struct iotkit_subdevice
     bool is_new;
     const int rc = ik_subdevices_want(subs, &device, &sub, &is_new);
     if (rc != 0) return rc;
-    if (is_new) sub->owner = sessions;
+    if (is_new) sub->owner = &sessions->channels;
   }
   return 0;
 }
@@ -241,8 +111,8 @@ struct outcome {
   uint32_t code;
   const char *words;
   const struct ik_topo_message *message; /* NULL: there is none */
-  bool again;                            /* nobody's fault: later */
-  bool named;                            /* the platform says whose fault it was */
+  size_t named; /* so many of a batch are blamed, each for reasons of its own; 0: nobody, or all */
+  bool again;   /* nobody's fault: later */
   bool single;
 };
 
@@ -256,7 +126,7 @@ static bool names(const struct ik_topo_message *message, const struct ik_subdevi
   return false;
 }
 
-/* With the mutex held. An answer that names all of a batch may only repeat it: it blames nobody. */
+/* With the mutex held. An answer that names all of a batch may only repeat it. */
 static void look_at_batch(struct ik_sessions *sessions, uint32_t id, struct outcome *outcome) {
   size_t count = 0;
   size_t named = 0;
@@ -266,7 +136,7 @@ static void look_at_batch(struct ik_sessions *sessions, uint32_t id, struct outc
     named += outcome->message != NULL && names(outcome->message, sub);
   }
   outcome->single = count == 1;
-  outcome->named = named > 0 && named < count;
+  outcome->named = named < count ? named : 0;
 }
 
 /* With the mutex held. The event, 0: none. */
@@ -275,20 +145,19 @@ static int decide_login(struct ik_sessions *sessions, struct ik_subdevice *sub,
   if (outcome->error == 0 && sub->wanted) {
     ik_subdevices_set(&sessions->subs, sub, IK_SUB_IN);
     sub->alone = false;
-    ask_for_pushes(sessions, sub);
-    open_channel(sessions, sub);
+    ik_subchannels_enter(&sessions->channels, sub);
     return IOTKIT_GATEWAY_LOGGED_IN;
   }
   if (outcome->error == 0 || !sub->wanted) {
     ik_subdevices_set(&sessions->subs, sub, outcome->error == 0 ? IK_SUB_LEAVING : IK_SUB_OUT);
     return 0;
   }
-  const bool at_fault = outcome->named ? names(outcome->message, sub) : outcome->single;
-  if (!outcome->again && at_fault) {
+  const bool suspect = !outcome->again && (outcome->named == 0 || names(outcome->message, sub));
+  if (suspect && (outcome->single || outcome->named == 1)) {
     ik_subdevices_set(&sessions->subs, sub, IK_SUB_REFUSED);
     return IOTKIT_GATEWAY_REFUSED;
   }
-  if (!outcome->again && !outcome->named) sub->alone = true;
+  if (suspect) sub->alone = true;
   ik_subdevices_set(&sessions->subs, sub, IK_SUB_WAITING);
   return 0;
 }
@@ -395,13 +264,18 @@ void ik_sessions_error(struct ik_sessions *sessions, const struct iotkit_subdevi
   const bool no_session = message->code == IK_TOPO_CODE_NO_SESSION;
   lock(sessions);
   struct ik_subdevice *sub = find(sessions, name);
+  const bool lost = sub != NULL && no_session && sub->state == IK_SUB_IN;
   if (sub != NULL && kicked) sub->wanted = false;
-  if (sub != NULL && no_session && sub->state == IK_SUB_IN)
+  if (lost)
     set_state(sessions, sub, IK_SUB_WAITING); /* an old message may have come while it was asked */
   else if (sub != NULL && !no_session)
     set_state(sessions, sub, kicked ? IK_SUB_OUT : IK_SUB_REFUSED);
   unlock(sessions);
-  if (no_session) return; /* it is logged in again */
+  if (no_session) { /* it is logged in again */
+    if (lost)
+      notify_plain(sessions, IOTKIT_GATEWAY_LOGGED_OUT, name->product_key, name->device_name);
+    return;
+  }
   notify(sessions, kicked ? IOTKIT_GATEWAY_KICKED : IOTKIT_GATEWAY_REFUSED, name->product_key,
          name->device_name, ik_topo_error(message->code), message->code, message->message);
 }
@@ -419,7 +293,7 @@ void ik_sessions_lose(struct ik_sessions *sessions, uint64_t now_ms) {
   struct ik_subdevice *sub = NULL;
   lock(sessions);
   while ((sub = ik_subdevices_next(&sessions->subs, sub, IK_SUB_IN, 0)) != NULL) {
-    if (sub->channel != NULL) ik_ota_set_logged_in(sub->channel, false);
+    ik_subchannels_leave(sub);
   }
   while ((sub = ik_subdevices_next(&sessions->subs, NULL, IK_SUB_LEAVING, 0)) != NULL) {
     ik_subdevices_set(&sessions->subs, sub, IK_SUB_OUT);
@@ -466,20 +340,6 @@ static bool send_next(struct ik_sessions *sessions, unsigned connects, uint64_t 
   return false;
 }
 
-/* The first that reports goes to the end of the queue, since it may have more to report. */
-static void send_report(struct ik_sessions *sessions, uint64_t now_ms) {
-  while (sessions->reports != NULL && now_ms >= sessions->report_ms) {
-    struct ik_subdevice *sub = sessions->reports;
-    sessions->reports = sub->report_next;
-    if (sessions->reports == NULL) sessions->reports_end = &sessions->reports;
-    sub->reports = false;
-    if (sub->channel == NULL || sub->state != IK_SUB_IN) continue; /* queued again by its login */
-    if (ik_ota_send_report(sub->channel) == 0) continue;
-    sessions->report_ms = now_ms + REPORT_MS;
-    queue_report(sessions, sub);
-  }
-}
-
 uint64_t ik_sessions_step(struct ik_sessions *sessions, unsigned connects, uint64_t now_ms) {
   uint64_t due_ms = UINT64_MAX;
   lock(sessions);
@@ -488,10 +348,9 @@ uint64_t ik_sessions_step(struct ik_sessions *sessions, unsigned connects, uint6
   if (connects != 0) {
     while (send_next(sessions, connects, now_ms))
       continue;
-    send_report(sessions, now_ms);
     due_ms = ik_subdevices_due(&sessions->subs);
     if (due_ms <= now_ms) due_ms = UINT64_MAX; /* too many requests wait: an answer comes first */
-    if (sessions->reports != NULL) due_ms = ik_earlier(due_ms, sessions->report_ms);
+    due_ms = ik_earlier(due_ms, ik_subchannels_report(&sessions->channels, now_ms));
   }
   due_ms = ik_earlier(due_ms, ik_topo_requests_due(&sessions->requests));
   ik_subdevices_reap(&sessions->subs);

@@ -2,7 +2,7 @@
  * sessions.h - the sub-devices' sessions at the platform: logs in and out, hears of what becomes of
  * them, and opens and shuts their channels accordingly.
  *
- *   subdevices, topo_requests, topo_line, shared_configs < sessions < gateway
+ *   subdevices, shared_configs < subchannels; topo_requests, topo_line < sessions < inbox < gateway
  *
  * Everything here is guarded by the mutex of the gateway's line. "Driver": on the thread that steps the
  * client, without the mutex; such a function may run the program's callbacks. A sub-device is freed by
@@ -14,36 +14,26 @@
 #define IK_CHANNEL_SESSIONS_H
 
 #include "channel/line.h"
-#include "channel/ota.h"
-#include "channel/shared_configs.h"
+#include "channel/subchannels.h"
 #include "channel/subdevices.h"
 #include "channel/topo_requests.h"
 
 struct ik_sessions {
-  struct ik_line *line;  /* the gateway's, whose carrier its channels share; borrowed */
+  struct ik_line *line;  /* the gateway's; borrowed */
   iotkit_mqtt_t *client; /* likewise */
-  struct ik_mqtt_companion *companion; /* the gateway's: woken when there is something to do */
   /* Reports to the program. Driver. */
   void (*notify)(void *ctx, const struct iotkit_gateway_event *event);
   void *ctx;
   /* with the mutex */
   struct ik_subdevices subs;
   struct ik_topo_requests requests;
-  struct ik_subdevice *delivering; /* whose channel the driver is in */
-  struct ik_subdevice *reports, **reports_end;
-  uint64_t report_ms; /* when the next report may be sent */
-  bool throttled;     /* the next step backs off: answers have no clock */
-  struct ik_shared_configs configs;
+  struct ik_subchannels channels;
+  bool throttled; /* the next step backs off: answers have no clock */
 };
 
 void ik_sessions_init(struct ik_sessions *sessions, struct ik_line *line, iotkit_mqtt_t *client,
                       struct ik_mqtt_companion *companion, uint32_t timeout_ms);
 void ik_sessions_deinit(struct ik_sessions *sessions);
-/* Whether a sub-device still has a channel. Takes the mutex. */
-bool ik_sessions_has_channels(struct ik_sessions *sessions);
-/* Takes the mutex. As iotkit_gateway_ota_new(), of our own size. Any thread. */
-int ik_sessions_open_channel(struct ik_sessions *sessions, const struct iotkit_ota_options *options,
-                             iotkit_ota_t **out, char *detail);
 
 /*
  * These devices, all of them checked, are to be logged in. IK_ESUBDEVICE_LIMIT; IK_ENO_MEMORY: those
@@ -66,10 +56,6 @@ void ik_sessions_error(struct ik_sessions *sessions, const struct iotkit_subdevi
                        const struct ik_topo_message *message);
 /* The platform has taken it out of the topology, as the gateway asked for. Driver. */
 void ik_sessions_forget(struct ik_sessions *sessions, const struct iotkit_subdevice_name *name);
-/* A message on a topic of a sub-device's channel. Driver. */
-void ik_sessions_deliver(struct ik_sessions *sessions, enum ik_ota_topic topic,
-                         struct ik_str product_key, struct ik_str device_name,
-                         const struct iotkit_mqtt_message *message);
 
 /* The connection in which all were logged in is gone. Driver. */
 void ik_sessions_lose(struct ik_sessions *sessions, uint64_t now_ms);

@@ -1,7 +1,8 @@
 /*
- * claim.c - the identities that clients of this process hold.
+ * claim.c - the identities that clients of this process hold: lists by a hash of the name, so that one of
+ * ten thousand is found as fast as one of ten.
  *
- * A claim is counted by references, which the list's flag guards: the client's own, and one of each
+ * A claim is counted by references, which the lists' flag guards: the client's own, and one of each
  * thread that is about to wake the client. `wake` is cleared under the claim's mutex before the
  * client is freed, so that whoever wakes it finds it whole.
  */
@@ -14,24 +15,31 @@
 #include "base/buf.h"
 #include "port/port.h"
 
+#define LISTS 257
+#define ODD 0 /* the list of those that may be the same as one of any list, see is_odd() */
+
 struct ik_claim {
   /* fixed; texts are owned */
   char *host;
   char *client_id;
   char *username;
   uint16_t port;
+  uint16_t list;
+  bool names_nobody;
   struct ik_mutex *mutex;  /* of `wake` */
   void (*wake)(void *ctx); /* NULL: the client is freed */
   void *ctx;
-  /* list */
-  struct ik_claim *older;
+  /* lists */
+  struct ik_claim *older; /* of the same list */
+  uint64_t turn;          /* the first to be listed has 1; 0: it is not listed */
   unsigned refs;
-  bool listed;
+  bool taken;
   bool leaving; /* the client was stopped */
 };
 
 static atomic_flag busy = ATOMIC_FLAG_INIT;
-static struct ik_claim *newest;
+static struct ik_claim *newest[LISTS];
+static uint64_t turns;
 
 static void lock(void) {
   while (atomic_flag_test_and_set_explicit(&busy, memory_order_acquire)) {}
@@ -63,14 +71,36 @@ static bool same_host(const struct ik_claim *a, const struct ik_claim *b) {
   return ik_str_eq_nocase(host_of(a), host_of(b));
 }
 
+/*
+ * It is the same as no other, and so on no list: thousands of them would make one long list that each has to be looked
+ * for in.
+ */
+static bool names_nobody(const struct ik_claim *claim) {
+  return claim->client_id[0] == '\0' || is_unnamed(claim);
+}
+
 static bool same_name(const struct ik_claim *a, const struct ik_claim *b) {
-  if (is_unnamed(a) || is_unnamed(b)) return false;
   if (is_platform(a) && is_platform(b)) return strcmp(a->username, b->username) == 0;
-  return a->client_id[0] != '\0' && strcmp(a->client_id, b->client_id) == 0;
+  return strcmp(a->client_id, b->client_id) == 0;
 }
 
 static bool same(const struct ik_claim *a, const struct ik_claim *b) {
   return a->port == b->port && same_host(a, b) && same_name(a, b);
+}
+
+/* A client id of the platform's form without a user name: the same as any that has this client id. */
+static bool is_odd(const struct ik_claim *claim) {
+  return strchr(claim->client_id, '|') != NULL && claim->username[0] == '\0';
+}
+
+/* FNV-1a. Those of the same name have the same list, but for odd ones. */
+static uint16_t list_of(const struct ik_claim *claim) {
+  if (is_odd(claim)) return ODD;
+  const char *name = is_platform(claim) ? claim->username : claim->client_id;
+  uint32_t hash = 2166136261u;
+  for (; *name; name++)
+    hash = (hash ^ (uint8_t)*name) * 16777619u;
+  return (uint16_t)(1 + hash % (LISTS - 1));
 }
 
 /* ---- life ---- */
@@ -99,6 +129,8 @@ int ik_claim_new(const struct iotkit_mqtt_options *options, void (*wake)(void *c
     destroy(claim);
     return IK_ENO_MEMORY;
   }
+  claim->list = list_of(claim);
+  claim->names_nobody = names_nobody(claim);
   *out = claim;
   return 0;
 }
@@ -119,21 +151,38 @@ void ik_claim_free(struct ik_claim *claim) {
   drop(claim);
 }
 
-/* ---- the list ---- */
+/* ---- the lists ---- */
 
-/* One that is not `claim`, has not been stopped, and is alike; with a reference. The list is locked. */
-static struct ik_claim *find(const struct ik_claim *claim,
-                             bool (*alike)(const struct ik_claim *, const struct ik_claim *)) {
-  struct ik_claim *other = newest;
-  while (other && (other == claim || other->leaving || !alike(claim, other)))
+typedef bool (*match_fn)(const struct ik_claim *claim, const struct ik_claim *other);
+
+static struct ik_claim *find_in(unsigned list, const struct ik_claim *claim, match_fn matches) {
+  struct ik_claim *other = newest[list];
+  while (other && (other == claim || !matches(claim, other)))
     other = other->older;
-  if (other) other->refs++;
   return other;
 }
 
+/* One that is not `claim` and matches; NULL: there is none. The lists are locked. */
+static struct ik_claim *find(const struct ik_claim *claim, match_fn matches) {
+  struct ik_claim *other = find_in(claim->list, claim, matches);
+  if (!other && claim->list != ODD) return find_in(ODD, claim, matches);
+  for (unsigned list = 0; !other && claim->list == ODD && list < LISTS; list++)
+    other = find_in(list, claim, matches);
+  return other;
+}
+
+static bool is_same_and_stays(const struct ik_claim *claim, const struct ik_claim *other) {
+  return !other->leaving && same(claim, other);
+}
+
+static bool is_same_and_older(const struct ik_claim *claim, const struct ik_claim *other) {
+  return other->turn < claim->turn && same(claim, other);
+}
+
 /* The same device by another way, which some brokers are one broker by, and others not. */
-static bool is_suspect(const struct ik_claim *a, const struct ik_claim *b) {
-  return a->port != b->port && same_host(a, b) && same_name(a, b);
+static bool is_suspect(const struct ik_claim *claim, const struct ik_claim *other) {
+  return !other->leaving && claim->port != other->port && same_host(claim, other) &&
+         same_name(claim, other);
 }
 
 static void report(enum iotkit_log_level level, const struct ik_claim *claim,
@@ -143,16 +192,22 @@ static void report(enum iotkit_log_level level, const struct ik_claim *claim,
          what);
 }
 
+static void enter(struct ik_claim *claim) {
+  claim->turn = ++turns;
+  claim->older = newest[claim->list];
+  newest[claim->list] = claim;
+}
+
 int ik_claim_take(struct ik_claim *claim) {
   lock();
-  const bool again = claim->listed;
-  struct ik_claim *holder = again ? NULL : find(claim, same);
-  struct ik_claim *suspect = again || holder ? NULL : find(claim, is_suspect);
-  if (!again && !holder) {
-    claim->listed = true;
-    claim->older = newest;
-    newest = claim;
-  }
+  const bool again = claim->taken;
+  const bool looks = !again && !claim->names_nobody;
+  struct ik_claim *holder = looks ? find(claim, is_same_and_stays) : NULL;
+  struct ik_claim *suspect = looks && !holder ? find(claim, is_suspect) : NULL;
+  if (!holder) claim->taken = true;
+  if (!holder && looks) enter(claim);
+  if (holder) holder->refs++;
+  if (suspect) suspect->refs++;
   unlock();
   if (again) return IK_EINVALID_STATE;
   if (suspect) {
@@ -180,16 +235,22 @@ static void wake_client(struct ik_claim *claim) {
   drop(claim);
 }
 
+static void leave_list(struct ik_claim *claim) {
+  struct ik_claim **link = &newest[claim->list];
+  while (*link != claim)
+    link = &(*link)->older;
+  *link = claim->older;
+  claim->older = NULL;
+  claim->turn = 0;
+}
+
 void ik_claim_give_up(struct ik_claim *claim) {
   struct ik_claim *waiting = NULL;
   lock();
-  struct ik_claim **link = &newest;
-  while (*link && *link != claim)
-    link = &(*link)->older;
-  if (*link) {
-    *link = claim->older;
-    claim->older = NULL;
-    waiting = find(claim, same);
+  if (claim->turn) {
+    leave_list(claim);
+    waiting = find(claim, is_same_and_stays);
+    if (waiting) waiting->refs++;
   }
   claim->leaving = true;
   unlock();
@@ -198,9 +259,7 @@ void ik_claim_give_up(struct ik_claim *claim) {
 
 bool ik_claim_waits(const struct ik_claim *claim) {
   lock();
-  const struct ik_claim *other = claim->older;
-  while (other && !same(claim, other))
-    other = other->older;
+  const bool waits = claim->turn && find(claim, is_same_and_older);
   unlock();
-  return other != NULL;
+  return waits;
 }

@@ -4,8 +4,8 @@
  *
  * A client claims its identity when it is started, and gives it up when it is CLOSED or freed.
  * While another client of this process holds it, the start is refused, unless that one has been
- * stopped: then this one waits until it has ended. The list of the claims is the one thing that
- * clients of a process share; it is guarded by a flag that is held for a few instructions.
+ * stopped: then this one waits until it has ended. The lists of the claims are the one thing
+ * that clients of a process share; they are guarded by a flag that is held for a few instructions.
  *
  * What an identity is: host and port, and
  *   - for a sign-in of the platform (client id "{base}|…|"), the user name, "{device}&{product}":

@@ -86,6 +86,8 @@ static int check_limits(const struct iotkit_mqtt_options *options, char *detail)
     return ik_refuse(detail, IK_EINVALID_ARGUMENT, "max_queue");
   if (options->reconnect_min_ms > options->reconnect_max_ms)
     return ik_refuse(detail, IK_EINVALID_ARGUMENT, "reconnect_min_ms");
+  if (options->max_connects_per_minute > IK_CONNECTS_MAX)
+    return ik_refuse(detail, IK_EINVALID_ARGUMENT, "max_connects_per_minute");
   return 0;
 }
 
@@ -138,6 +140,7 @@ static void init_client(iotkit_mqtt_t *client, const struct iotkit_mqtt_options 
   client->companions_due_ms = UINT64_MAX;
   client->stop_end_ms = UINT64_MAX;
   ik_backoff_init(&client->backoff, options->reconnect_min_ms, options->reconnect_max_ms);
+  ik_connect_rate_init(&client->connect_rate, options->max_connects_per_minute);
   ik_buf_init(&client->input, options->max_packet + 65536);
 }
 
@@ -343,6 +346,17 @@ unsigned ik_mqtt_count_ends(const iotkit_mqtt_t *client) {
   const unsigned ends = client->ends;
   ik_mutex_unlock(client->mutex);
   return ends;
+}
+
+bool ik_mqtt_would_open(iotkit_mqtt_t *client, uint64_t now_ms) {
+  const bool idle = client->state == IOTKIT_MQTT_IDLE;
+  if (!idle && client->state != IOTKIT_MQTT_WAITING) return false;
+  ik_mutex_lock(client->mutex);
+  const bool would =
+      !client->stop_wanted && (idle ? client->start_wanted : now_ms >= client->retry_ms);
+  if (would) client->waker_armed = true;
+  ik_mutex_unlock(client->mutex);
+  return would;
 }
 
 void ik_mqtt_set_paused(iotkit_mqtt_t *client, bool paused, uint64_t now_ms) {

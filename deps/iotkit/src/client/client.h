@@ -5,6 +5,8 @@
  *
  *   claim                  which identity is connected already
  *   client                 state, life, and what it waits for              above claim
+ *   read_pace, publish_rate, connect_rate   how much comes and goes, how often; no clock
+ *   opening_turns          how many connections a loop opens at a time; no clock
  *   wire                   bytes from and to the socket                      above client
  *   companion              what lives on a client and is driven with it      above client
  *   driver, events, wait   who drives it; callbacks; how a driver waits      above client, wire
@@ -53,6 +55,9 @@
 
 #include "base/backoff.h"
 #include "client/claim.h"
+#include "client/connect_rate.h"
+#include "client/publish_rate.h"
+#include "client/read_pace.h"
 #include "iotkit_mqtt.h"
 #include "mqtt/session.h"
 #include "net/transport.h"
@@ -78,6 +83,7 @@ struct iotkit_mqtt {
 
   /* lock */
   struct ik_mqtt_session session; /* its reader: driver thread */
+  struct ik_publish_rate qos0;    /* what was published with QoS 0, by the clock of the port */
   enum iotkit_mqtt_state state; /* written by the driver thread, which reads it without the lock */
   bool start_wanted;
   bool stop_wanted;
@@ -112,15 +118,17 @@ struct iotkit_mqtt {
   struct ik_buf sending; /* taken from the session, partly written */
   struct ik_buf input;   /* read, but not handled within one step's share */
   struct ik_backoff backoff;
+  struct ik_connect_rate connect_rate;
   uint64_t connect_end_ms;
   uint64_t connected_ms;
   uint64_t retry_ms;
   uint64_t stop_end_ms; /* UINT64_MAX until a stop was seen while CONNECTED */
-  uint64_t handled;     /* packets and changes of state, ever */
-  uint64_t ahead_ms;    /* the last step's clock less the port's; wraps */
-  bool open;            /* the transport is open and CONNECT is queued */
-  bool finished;        /* DISCONNECT is written, and the sending side is ended */
-  bool more;            /* the step's share was used up, or bytes wait inside the transport */
+  struct ik_read_pace read_pace;
+  uint64_t handled;  /* packets and changes of state, ever */
+  uint64_t ahead_ms; /* the last step's clock less the port's; wraps */
+  bool open;         /* the transport is open and CONNECT is queued */
+  bool finished;     /* DISCONNECT is written, and the sending side is ended */
+  bool more;         /* the step's share was used up, or bytes wait inside the transport */
 };
 
 /* As iotkit_mqtt_new, over streams that `dial` opens. */
@@ -152,6 +160,11 @@ bool ik_mqtt_set_loop_node(iotkit_mqtt_t *client, void *node);
  * numbers may be another thread's by now.
  */
 unsigned ik_mqtt_count_ends(const iotkit_mqtt_t *client);
+/*
+ * Whether a step at `now_ms` begins to open a connection. If so, the step may be left out, and the waker is called as
+ * after iotkit_mqtt_deadline(). By the thread that steps.
+ */
+bool ik_mqtt_would_open(iotkit_mqtt_t *client, uint64_t now_ms);
 /* Whether the socket is read. */
 void ik_mqtt_set_paused(iotkit_mqtt_t *client, bool paused, uint64_t now_ms);
 

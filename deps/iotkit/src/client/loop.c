@@ -1,6 +1,7 @@
 /*
  * loop.c - one thread that drives any number of clients: a poller for their descriptors, a binary
- * heap for their deadlines, a list of those that another thread woke, and a queue of posted work.
+ * heap for their deadlines, a list of those that another thread woke, another of those that wait for their turn to
+ * open a connection, and a queue of posted work.
  *
  * A node stands for a client from add to remove. The mutex guards what other threads reach: the
  * woken list, the posted work and the stop flag; what is posted or stopped is signalled with it held,
@@ -12,6 +13,7 @@
 
 #include "client/client.h"
 #include "client/heap.h"
+#include "client/opening_turns.h"
 #include "client/wait.h"
 #include "iotkit_loop.h"
 #include "port/port.h"
@@ -24,7 +26,10 @@ struct node {
   struct iotkit_loop *loop;
   iotkit_mqtt_t *client;   /* NULL: removed */
   struct node *next_woken; /* mutex */
-  struct node *next_dead;  /* of the loop's dead or spare ones */
+  struct node *next;       /* of the loop's dead, spare or waiting ones */
+  struct node *prev;       /* of the waiting ones */
+  uint32_t turn;           /* of opening_turns.h, while it opens its connection; 0: it has none */
+  bool waits;              /* for a turn */
   bool woken;              /* mutex */
   int fd;                  /* as the poller knows it, -1: not at all */
   int interest;
@@ -44,6 +49,9 @@ struct iotkit_loop {
   struct ik_heap heap;
   struct node *dead;  /* removed in this round: a step may be in one of them */
   struct node *spare; /* removed before, see recycle_removed() */
+  struct ik_opening_turns turns;
+  struct node *waiting; /* for a turn to open their connections: the first, */
+  struct node *last_waiting;
   struct ik_mutex *mutex;
   bool stop;          /* mutex */
   struct node *woken; /* mutex */
@@ -134,7 +142,7 @@ static void on_wake(void *ctx) {
 static struct node *new_node(struct iotkit_loop *loop) {
   struct node *node = loop->spare;
   if (!node) return calloc(1, sizeof(*node));
-  loop->spare = node->next_dead;
+  loop->spare = node->next;
   *node = (struct node){0};
   return node;
 }
@@ -154,7 +162,7 @@ int iotkit_loop_add(iotkit_loop_t *loop, iotkit_mqtt_t *client) {
   }
   if (rc < 0) {
     node->client = NULL;
-    node->next_dead = loop->spare;
+    node->next = loop->spare;
     loop->spare = node;
     return rc;
   }
@@ -187,6 +195,56 @@ static void remove_from_woken(struct node *node) {
   ik_mutex_unlock(loop->mutex);
 }
 
+/* ---- turns to open a connection ---- */
+
+static void wait_for_turn(struct node *node) {
+  struct iotkit_loop *loop = node->loop;
+  node->waits = true;
+  node->next = NULL;
+  node->prev = loop->last_waiting;
+  *(node->prev ? &node->prev->next : &loop->waiting) = node;
+  loop->last_waiting = node;
+}
+
+static void wait_no_longer(struct node *node) {
+  struct iotkit_loop *loop = node->loop;
+  if (!node->waits) return;
+  *(node->prev ? &node->prev->next : &loop->waiting) = node->next;
+  *(node->next ? &node->next->prev : &loop->last_waiting) = node->prev;
+  node->next = node->prev = NULL;
+  node->waits = false;
+}
+
+/* Only the first of those that wait is due: when there is a turn for it. */
+static void call_next(struct iotkit_loop *loop, uint64_t now_ms) {
+  if (loop->waiting)
+    ik_heap_set(&loop->heap, &loop->waiting->item, ik_opening_turn_next_ms(&loop->turns, now_ms));
+}
+
+/* Whether the client may be stepped now; else it waits after those that came before it. */
+static bool take_turn(struct node *node, uint64_t now_ms) {
+  struct iotkit_loop *loop = node->loop;
+  const bool opens = ik_mqtt_would_open(node->client, now_ms);
+  const bool first = !loop->waiting || loop->waiting == node;
+  const bool goes_on = !opens || (first && ik_opening_turn_take(&loop->turns, now_ms, &node->turn));
+  if (goes_on)
+    wait_no_longer(node);
+  else if (!node->waits)
+    wait_for_turn(node);
+  if (!goes_on) ik_heap_set(&loop->heap, &node->item, UINT64_MAX);
+  call_next(loop, now_ms);
+  return goes_on;
+}
+
+static void end_turn(struct node *node) {
+  if (!node->turn) return;
+  ik_opening_turn_end(&node->loop->turns, node->turn);
+  node->turn = 0;
+  call_next(node->loop, ik_port_now_ms());
+}
+
+/* ---- removing ---- */
+
 void iotkit_loop_remove(iotkit_loop_t *loop, iotkit_mqtt_t *client) {
   if (!loop || !client) return;
   struct node *node = ik_mqtt_loop_node(client);
@@ -194,10 +252,13 @@ void iotkit_loop_remove(iotkit_loop_t *loop, iotkit_mqtt_t *client) {
   iotkit_mqtt_set_waker(client, NULL, NULL); /* afterwards no thread is in on_wake for it */
   remove_from_woken(node);
   unregister(node);
+  wait_no_longer(node);
   ik_heap_remove(&loop->heap, &node->item);
+  end_turn(node);
+  call_next(loop, ik_port_now_ms()); /* it may have been the one that was due */
   (void)ik_mqtt_set_loop_node(client, NULL);
   node->client = NULL;
-  node->next_dead = loop->dead;
+  node->next = loop->dead;
   loop->dead = node;
 }
 
@@ -208,15 +269,15 @@ void iotkit_loop_remove(iotkit_loop_t *loop, iotkit_mqtt_t *client) {
 static void recycle_removed(struct iotkit_loop *loop) {
   while (loop->dead) {
     struct node *node = loop->dead;
-    loop->dead = node->next_dead;
-    node->next_dead = loop->spare;
+    loop->dead = node->next;
+    node->next = loop->spare;
     loop->spare = node;
   }
 }
 
 static void free_nodes(struct node *node) {
   while (node) {
-    struct node *next = node->next_dead;
+    struct node *next = node->next;
     free(node);
     node = next;
   }
@@ -241,6 +302,7 @@ static int watch(struct node *node) {
 static void step(struct node *node) {
   struct iotkit_loop *loop = node->loop;
   const uint64_t now_ms = ik_port_now_ms();
+  if (!node->turn && !take_turn(node, now_ms)) return;
   /* A stream that opens changes descriptors and closes them: before that they are still its own. */
   if (node->opening) unregister(node);
   const int rc = iotkit_mqtt_step(node->client, now_ms);
@@ -249,6 +311,7 @@ static void step(struct node *node) {
   /* Another thread drives it, or the kernel has no memory to watch it: try again soon. */
   if (rc == IK_EBUSY || watch(node) < 0) next_ms = now_ms + BUSY_MS;
   if (rc == IK_ECLOSED) next_ms = UINT64_MAX;
+  if (node->turn && iotkit_mqtt_get_state(node->client) != IOTKIT_MQTT_CONNECTING) end_turn(node);
   /* Not before now, so that clients which have been due for longer come first. */
   ik_heap_set(&loop->heap, &node->item, next_ms < now_ms ? now_ms : next_ms);
 }

@@ -16,6 +16,11 @@
  * broken.
  */
 static int flush_unlock(iotkit_mqtt_t *client) {
+  if (client->wake && (client->interest & IOTKIT_WRITE)) {
+    /* Its next step follows as soon as the socket takes bytes, and not before. */
+    ik_mutex_unlock(client->mutex);
+    return 0;
+  }
   if (client->wake || !ik_mqtt_begin_flush(client)) {
     const int broken = client->broken;
     ik_mqtt_poke_unlock(client);
@@ -50,7 +55,16 @@ static bool accepts(const iotkit_mqtt_t *client) {
 static int queue(iotkit_mqtt_t *client, const struct ik_mqtt_publish *publish) {
   if (!accepts(client)) return IK_ECLOSED;
   if (client->broken && publish->qos == 0) return IK_ENOT_CONNECTED;
-  return ik_mqtt_session_publish(&client->session, publish);
+  const int rc = ik_mqtt_session_publish(&client->session, publish);
+  if (rc == 0 && publish->qos == 0) ik_publish_rate_note(&client->qos0, ik_port_now_ms());
+  return rc;
+}
+
+size_t ik_mqtt_recent_publishes(iotkit_mqtt_t *client) {
+  ik_mutex_lock(client->mutex);
+  const size_t recent = ik_publish_rate_recent(&client->qos0, ik_port_now_ms());
+  ik_mutex_unlock(client->mutex);
+  return recent;
 }
 
 int iotkit_mqtt_publish(iotkit_mqtt_t *client, const char *topic, const void *payload,
@@ -121,8 +135,9 @@ int iotkit_mqtt_unsubscribe(iotkit_mqtt_t *client, const char *filter,
   return rc;
 }
 
-int ik_mqtt_listen(iotkit_mqtt_t *client, const char *filter, iotkit_mqtt_message_fn handler,
-                   void *ctx) {
+int iotkit_mqtt_listen(iotkit_mqtt_t *client, const char *filter, iotkit_mqtt_message_fn handler,
+                       void *ctx) {
+  if (!client || !filter) return IK_EINVALID_ARGUMENT;
   ik_mutex_lock(client->mutex);
   int rc = IK_ECLOSED;
   if (accepts(client))
@@ -131,7 +146,8 @@ int ik_mqtt_listen(iotkit_mqtt_t *client, const char *filter, iotkit_mqtt_messag
   return rc;
 }
 
-int ik_mqtt_ask(iotkit_mqtt_t *client, const char *filter, uint8_t qos) {
+int iotkit_mqtt_ask(iotkit_mqtt_t *client, const char *filter, uint8_t qos) {
+  if (!client || !filter) return IK_EINVALID_ARGUMENT;
   ik_mutex_lock(client->mutex);
   int rc = IK_ECLOSED;
   if (accepts(client)) rc = ik_mqtt_session_ask(&client->session, ik_str(filter), qos);
@@ -139,7 +155,8 @@ int ik_mqtt_ask(iotkit_mqtt_t *client, const char *filter, uint8_t qos) {
   return rc;
 }
 
-int ik_mqtt_unsubscribe_old(iotkit_mqtt_t *client, const char *filter) {
+int iotkit_mqtt_forget(iotkit_mqtt_t *client, const char *filter) {
+  if (!client || !filter) return IK_EINVALID_ARGUMENT;
   ik_mutex_lock(client->mutex);
   int rc = IK_ECLOSED;
   if (accepts(client)) rc = ik_mqtt_session_unsubscribe_old(&client->session, ik_str(filter));

@@ -31,7 +31,12 @@
 /* The share of one step, so that no client starves the others of its thread. */
 #define STEP_BYTES 65536
 #define STEP_READS 16 /* each may take in more than it brings, see port.h on TLS */
-#define STEP_PACKETS 32
+#define STEP_PACKETS 128
+/*
+ * Packets other than messages of QoS 0 count as so many. What a step answers goes out after it: of larger
+ * steps more is lost with a connection, and mosquitto 2.0.11 then delivered messages of QoS 2 again.
+ */
+#define ANSWERED_PACKETS 4
 #define STOP_MS 2000    /* from a stop to CLOSED, at most */
 #define ANSWERS_MS 1500 /* of which acknowledgements are awaited */
 #define STABLE_MS 10000 /* a connection that lasted this long resets the back-off */
@@ -58,8 +63,9 @@ static int dispatch(iotkit_mqtt_t *client, const struct ik_mqtt_event *event, ui
     ik_mqtt_enter_state(client, IOTKIT_MQTT_CONNECTED, 0, "", event->session_present);
     return 0;
   case IK_MQTT_MESSAGE:
+    if (event->qos == 0) ik_read_pace_note(&client->read_pace);
     rc = ik_mqtt_deliver(client, &event->message);
-    return rc < 0 ? rc : answer(client, event);
+    return rc < 0 || event->qos == 0 ? rc : answer(client, event);
   case IK_MQTT_TOO_LARGE:
     ik_log(IOTKIT_LOG_WARNING, "mqtt: %s", detail);
     ik_mqtt_notify_session(client, event, detail);
@@ -92,6 +98,7 @@ static void close_transport(iotkit_mqtt_t *client) {
   client->open = false;
   client->finished = false;
   client->more = false;
+  client->read_pace = (struct ik_read_pace){0};
   if (ik_buf_size(&client->sending))
     ik_wipe(client->sending.data, client->sending.cap); /* may hold a CONNECT */
   ik_buf_free(&client->sending);
@@ -153,11 +160,19 @@ static void lose_connection(iotkit_mqtt_t *client, int error, const char *detail
   }
   if (was_connected && now_ms - client->connected_ms >= STABLE_MS)
     ik_backoff_reset(&client->backoff);
-  client->retry_ms = now_ms + back_off(client, error);
+  client->retry_ms =
+      ik_later(now_ms + back_off(client, error), ik_connect_rate_next_ms(&client->connect_rate));
   ik_mqtt_enter_state(client, IOTKIT_MQTT_WAITING, error, detail, false);
 }
 
 /* ---- bytes ---- */
+
+/* How much of a step's packets one takes: at most what is left. */
+static uint32_t share_of(const struct ik_mqtt_event *event, uint32_t left) {
+  const bool is_answered = event->type != IK_MQTT_MESSAGE || event->qos > 0;
+  const uint32_t share = is_answered ? ANSWERED_PACKETS : 1;
+  return share < left ? share : left;
+}
 
 /*
  * Handles the packets in *data until the data or *packets, the share of this step, is used up, or
@@ -171,7 +186,7 @@ static int handle_packets(iotkit_mqtt_t *client, const uint8_t **data, size_t *l
     int rc = ik_mqtt_session_receive(&client->session, data, len, &event, detail);
     ik_mutex_unlock(client->mutex);
     if (rc > 0) {
-      --*packets;
+      *packets -= share_of(&event, *packets);
       rc = dispatch(client, &event, now_ms, detail);
       detail[0] = '\0';
     }
@@ -195,6 +210,7 @@ static int handle_leftover(iotkit_mqtt_t *client, uint32_t *packets, uint64_t no
 
 /* Reads and handles at most a step's share; sets `more` when there may be more to read now. */
 static int read_in(iotkit_mqtt_t *client, uint64_t now_ms, char *detail) {
+  if (ik_read_pace_rests(&client->read_pace, now_ms)) return 0;
   uint8_t chunk[IK_MQTT_CHUNK];
   uint32_t packets = STEP_PACKETS;
   uint32_t reads = STEP_READS;
@@ -205,7 +221,10 @@ static int read_in(iotkit_mqtt_t *client, uint64_t now_ms, char *detail) {
          ik_mqtt_may_read(client)) {
     const ptrdiff_t n =
         client->transport->ops->read(client->transport, chunk, sizeof(chunk), detail);
-    if (n == IK_EAGAIN) return 0;
+    if (n == IK_EAGAIN) {
+      ik_read_pace_emptied(&client->read_pace, now_ms);
+      return 0;
+    }
     if (n < 0) return (int)n;
     if (n == 0) {
       ik_detail(detail, "%s", "");
@@ -263,6 +282,7 @@ static void end_broken(iotkit_mqtt_t *client, uint64_t now_ms) {
   char detail[IOTKIT_DETAIL_MAX] = "";
   const int broken = client->broken; /* written by driver threads alone */
   begin_disconnect(client, now_ms);  /* from a stop on there is an end to what it may send */
+  ik_read_pace_end_rest(&client->read_pace);
   int rc = read_in(client, now_ms, detail);
   /* What must not be taken in now, as the client is paused, is not waited for. */
   const bool more = (client->more || ik_buf_size(&client->input)) && ik_mqtt_may_read(client);
@@ -308,6 +328,7 @@ static void continue_open(iotkit_mqtt_t *client, uint64_t now_ms) {
     return;
   }
   client->open = true;
+  ik_connect_rate_note(&client->connect_rate, now_ms);
   exchange(client, now_ms);
 }
 

@@ -25,6 +25,7 @@ int ik_mqtt_write_out(iotkit_mqtt_t *client, uint64_t now_ms, char *detail) {
     if ((size_t)n == ik_buf_size(&client->sending) && client->state != IOTKIT_MQTT_CONNECTED)
       ik_wipe(client->sending.data, client->sending.cap); /* CONNECT has the password */
     ik_buf_consume(&client->sending, (size_t)n);
+    ik_read_pace_sent(&client->read_pace);
     ik_mutex_lock(client->mutex);
     const int rc = ik_mqtt_session_sent(&client->session, (size_t)n, now_ms);
     ik_mutex_unlock(client->mutex);
@@ -79,8 +80,10 @@ static uint64_t deadline_of(const iotkit_mqtt_t *client) {
   if (!client->transport)
     return client->state == IOTKIT_MQTT_CONNECTING ? client->connect_end_ms : UINT64_MAX;
   if (client->more) return 0;
-  const uint64_t end_ms =
+  uint64_t end_ms =
       client->state == IOTKIT_MQTT_CONNECTING ? client->connect_end_ms : client->stop_end_ms;
+  const uint64_t rest_end_ms = client->read_pace.rest_end_ms;
+  if (rest_end_ms) end_ms = ik_earlier(end_ms, rest_end_ms);
   if (!client->open) return ik_earlier(end_ms, client->transport->ops->deadline(client->transport));
   return ik_earlier(end_ms, ik_mqtt_session_deadline(&client->session));
 }
@@ -89,8 +92,8 @@ void ik_mqtt_note_next_step(iotkit_mqtt_t *client) {
   struct ik_transport *transport = client->transport;
   const struct ik_mqtt_session *session = &client->session;
   const bool unwritten = ik_buf_size(&client->sending) > 0;
-  const bool reads =
-      client->open && (!client->paused || client->finished) && ik_mqtt_session_can_receive(session);
+  const bool reads = client->open && !client->read_pace.rest_end_ms &&
+                     (!client->paused || client->finished) && ik_mqtt_session_can_receive(session);
   client->fd = transport ? transport->ops->fd(transport) : -1;
   client->interest = 0;
   if (transport) {

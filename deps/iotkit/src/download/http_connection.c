@@ -1,8 +1,9 @@
 /*
  * http_connection.c - connecting, sending the request, receiving the head and the body.
  *
- * A connection owns its transport, its exchange and the bytes in its buffers. It is closed when its
- * transfer leaves the states that use it.
+ * A connection owns its transport, its exchange and the bytes in its buffers. When its transfer
+ * leaves the states that use it, the transport goes to the pool if it has answered its last request to
+ * the end, and is closed otherwise.
  */
 #include "download/http_connection.h"
 
@@ -15,7 +16,8 @@
 #include "iotkit_mqtt.h"
 #include "port/port.h"
 
-#define COMPARE_MS 5 /* between looks whether another thread has digested */
+#define COMPARE_MS 5  /* between looks whether another thread has digested */
+#define DRAIN_READS 4 /* of an answer that nobody wants, before its connection is given up */
 
 /* Room for the URL twice: a request in absolute form has all of it, besides the host. */
 #define REQUEST_MAX (2 * IK_URL_MAX + IK_HTTP_FIELDS_MAX + IK_PROXY_AUTH_MAX + 2 * IK_KIB)
@@ -41,7 +43,49 @@ void ik_http_connection_disconnect(struct ik_http_connection *connection) {
   ik_buf_clear(&connection->request);
 }
 
+/* ---- keeping ---- */
+
+/* The image is here, and nothing came after it. */
+static bool is_done(const struct ik_http_connection *connection) {
+  const struct ik_transfer *transfer = &connection->transfer;
+  return transfer->state == IK_TRANSFER_DONE && transfer->reusable &&
+         connection->scratch_pos == connection->scratch_len;
+}
+
+/*
+ * Takes in the rest of an answer that nobody wants (of a redirect, an error), as far as it is here.
+ * True: all of it was, and the connection can carry another request.
+ */
+static bool drain(struct ik_http_connection *connection) {
+  struct ik_http_exchange *exchange = &connection->exchange;
+  struct ik_transport *transport = connection->transport;
+  size_t none;
+  size_t used;
+  for (int reads = 0; exchange->phase == IK_HTTP_BODY;) {
+    if (connection->scratch_pos == connection->scratch_len) {
+      if (reads++ == DRAIN_READS) return false;
+      ptrdiff_t n = transport->ops->read(transport, connection->scratch, IK_HTTP_SCRATCH, NULL);
+      if (n <= 0) return false;
+      connection->scratch_pos = 0;
+      connection->scratch_len = (size_t)n;
+    }
+    if (ik_http_exchange_push(exchange, connection->scratch + connection->scratch_pos,
+                              connection->scratch_len - connection->scratch_pos, &none, &used,
+                              NULL) != 0)
+      return false;
+    connection->scratch_pos += used;
+  }
+  return connection->scratch_pos == connection->scratch_len && ik_http_exchange_reusable(exchange);
+}
+
+static void keep(struct ik_http_connection *connection) {
+  ik_http_pool_put(&connection->environment->config->pool, &connection->place,
+                   connection->transport, ik_port_now_ms());
+  connection->transport = NULL;
+}
+
 void ik_http_connection_deinit(struct ik_http_connection *connection) {
+  if (connection->transport != NULL && is_done(connection)) keep(connection);
   ik_http_connection_disconnect(connection);
   ik_http_exchange_free(&connection->exchange);
   ik_buf_free(&connection->request);
@@ -53,6 +97,7 @@ void ik_http_connection_move(struct ik_http_connection *from, struct ik_http_con
   to->exchange = from->exchange;
   from->exchange = exchange;
   to->transport = from->transport;
+  to->place = from->place;
   from->transport = NULL;
   to->scratch_pos = from->scratch_pos;
   to->scratch_len = from->scratch_len;
@@ -62,8 +107,8 @@ void ik_http_connection_move(struct ik_http_connection *from, struct ik_http_con
 
 /* ---- time ---- */
 
-/* The transfer was in state `before`: closes the connection if it is no longer needed. */
-static void close_if_unused(struct ik_http_connection *connection, enum ik_transfer_state before) {
+/* The transfer was in state `before`: keeps or closes the connection if it no longer needs it. */
+static void leave_if_unused(struct ik_http_connection *connection, enum ik_transfer_state before) {
   const struct ik_transfer *transfer = &connection->transfer;
   switch (transfer->state) {
   case IK_TRANSFER_REQUEST:
@@ -79,6 +124,9 @@ static void close_if_unused(struct ik_http_connection *connection, enum ik_trans
   default:
     break;
   }
+  bool answered = before == IK_TRANSFER_HEAD && transfer->state != IK_TRANSFER_FAILED;
+  if (connection->transport != NULL && (is_done(connection) || (answered && drain(connection))))
+    keep(connection);
   ik_http_connection_disconnect(connection);
 }
 
@@ -86,7 +134,7 @@ void ik_http_connection_tick(struct ik_http_connection *connection, uint64_t now
   enum ik_transfer_state before = connection->transfer.state;
   if (now_ms < ik_transfer_deadline(&connection->transfer)) return;
   ik_transfer_tick(&connection->transfer, now_ms, ik_port_random_u32());
-  close_if_unused(connection, before);
+  leave_if_unused(connection, before);
 }
 
 uint64_t ik_http_connection_deadline(const struct ik_http_connection *connection) {
@@ -134,13 +182,26 @@ static int dial(struct ik_http_connection *connection, uint64_t now_ms, char *de
       .timeout_ms = environment->config->options.connect_timeout_ms,
       .proxy = rc > 0 ? &proxy : NULL,
   };
+  ik_http_place_of(url, &connection->place);
   rc = environment->dial(environment->dial_ctx, &options, now_ms, &connection->transport, detail);
   ik_wipe(&proxy, sizeof(proxy));
   return rc;
 }
 
+/* A connection that an earlier request has left. False: there is none. */
+static bool reuse(struct ik_http_connection *connection, uint64_t now_ms) {
+  struct ik_http_place place;
+  ik_http_place_of(&connection->transfer.url, &place);
+  connection->transport = ik_http_pool_take(&connection->environment->config->pool, &place, now_ms);
+  if (connection->transport == NULL) return false;
+  connection->place = place;
+  ik_transfer_reconnected(&connection->transfer, now_ms);
+  return true;
+}
+
 static bool step_connect(struct ik_http_connection *connection, struct ik_http_step *step) {
   char detail[IOTKIT_DETAIL_MAX] = "";
+  if (connection->transport == NULL && reuse(connection, step->now_ms)) return true;
   int rc = connection->transport == NULL ? dial(connection, step->now_ms, detail) : 0;
   if (rc == 0) rc = connection->transport->ops->open(connection->transport, step->now_ms, detail);
   if (rc == IK_EAGAIN && connection->transport != NULL) {
@@ -389,6 +450,6 @@ bool ik_http_connection_step(struct ik_http_connection *connection, struct ik_ht
   default:
     break;
   }
-  close_if_unused(connection, before);
+  leave_if_unused(connection, before);
   return done;
 }

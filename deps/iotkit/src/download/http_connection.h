@@ -34,6 +34,7 @@ struct ik_http_connection {
   struct ik_transfer transfer;
   struct ik_http_exchange exchange;
   struct ik_transport *transport; /* NULL: none */
+  struct ik_http_place place;     /* where it leads to */
   struct ik_buf request;          /* not yet sent */
   int interest;                   /* IOTKIT_READ, IOTKIT_WRITE, IK_PENDING: what it waits for */
   uint64_t throttled_until_ms;    /* a limiter gave nothing before it; 0: it waits for none */
@@ -54,6 +55,7 @@ struct ik_http_step {
 /* All but the transfer, which its owner makes and frees. Borrows the environment. */
 void ik_http_connection_init(struct ik_http_connection *connection,
                              const struct ik_http_environment *environment);
+/* Keeps the transport of a transfer that is DONE in the pool of its config, where another request may use it. */
 void ik_http_connection_deinit(struct ik_http_connection *connection);
 void ik_http_connection_disconnect(struct ik_http_connection *connection);
 /* Gives the transport with all that was received on it to another connection, which has none. */

@@ -66,7 +66,10 @@ static int compare_repeated(void *ctx, uint64_t offset) {
 /* The range that has the next bytes has failed. */
 static void fall_back_to_one(struct http_source *source, const struct ik_transfer *failed) {
   size_t count;
-  ik_http_ranges_all(source->ranges, &count);
+  struct ik_http_connection *connections = ik_http_ranges_all(source->ranges, &count);
+  /* None is kept: for a server that allows one, those that wait are too many as well. */
+  for (size_t i = 0; i < count; i++)
+    ik_http_connection_disconnect(&connections[i]);
   ik_log(IOTKIT_LOG_INFO, "ota: %zu connections were too many: %s", count, failed->detail);
   /* An expired URL is replaced; the number of connections was not the reason. */
   if (failed->error != IK_EURL_EXPIRED) source->connections_max = (uint32_t)count / 2;
@@ -216,6 +219,7 @@ static int wait_while_paused(struct ik_source *face, struct ik_call *call) {
 
 static void tick(struct ik_source *face, uint64_t now_ms) {
   struct http_source *source = of(face);
+  ik_http_pool_expire(&source->environment.config->pool, now_ms);
   size_t count;
   struct ik_http_connection *connections = all_of(source, &count);
   for (size_t i = 0; i < count; i++)
@@ -295,6 +299,7 @@ static void free_source(struct ik_source *face) {
   ik_renewal_end(source->renewal);
   free_ranges(source);
   ik_http_connection_deinit(&source->image);
+  ik_http_pool_leave(&source->environment.config->pool);
   ik_transfer_free(&source->image.transfer);
   ik_throttle_deinit(&source->throttle);
   ik_digest_free(source->repeated);
@@ -312,6 +317,15 @@ static const struct ik_source_ops operations = {
     .status = status,
     .free = free_source,
 };
+
+int ik_http_source_check(const struct ik_fetch_setup *setup, char *detail) {
+  const struct iotkit_upgrade *upgrade = &setup->announcement.upgrade;
+  const struct ik_transfer_options policy = policy_of(setup);
+  struct ik_transfer transfer;
+  int rc = ik_transfer_init(&transfer, &policy, upgrade->url, upgrade->size, detail);
+  if (rc == 0) ik_transfer_free(&transfer);
+  return rc;
+}
 
 int ik_http_source_new(const struct ik_fetch_setup *setup, struct ik_control *control,
                        struct ik_running_digest *digest, struct ik_renewal *renewal,
@@ -338,6 +352,7 @@ int ik_http_source_new(const struct ik_fetch_setup *setup, struct ik_control *co
                                                      .add_repeated = add_repeated,
                                                      .compare_repeated = compare_repeated,
                                                      .ctx = source};
+  ik_http_pool_join(&setup->config->pool);
   ik_throttle_init(&source->throttle, setup->config->options.limiters);
   ik_http_connection_init(&source->image, &source->environment);
   ik_transfer_begin(&source->image.transfer, offset, now_ms);

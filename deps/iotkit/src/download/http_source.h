@@ -18,4 +18,10 @@ int ik_http_source_new(const struct ik_fetch_setup *setup, struct ik_control *co
                        struct ik_running_digest *digest, struct ik_renewal *renewal,
                        uint64_t offset, uint64_t now_ms, struct ik_source **out, char *detail);
 
+/*
+ * Whether the announced URL may be fetched by the job's rules: IK_EURL, IK_EURL_SCHEME,
+ * IK_ETLS_REQUIRED, IK_EHOST_NOT_ALLOWED, IK_ENO_MEMORY, with `detail`.
+ */
+int ik_http_source_check(const struct ik_fetch_setup *setup, char *detail);
+
 #endif

@@ -93,6 +93,7 @@ void iotkit_job_unref(iotkit_job_t *job) {
   ik_renewal_deinit(&job->renewal);
   ik_running_digest_deinit(&job->digest);
   ik_control_deinit(&job->control);
+  if (job->is_file) ik_http_pool_leave(&job->setup.config->pool);
   iotkit_job_unref(job->inner);
   ik_mutex_free(job->relay);
   ik_job_set_uplink(job, NULL);
@@ -148,6 +149,10 @@ int iotkit_job_set_options(iotkit_job_t *job, const struct iotkit_fetch_options 
   rc = ik_control_lock_ready(&job->control);
   if (rc == 0) {
     struct ik_fetch_config *before = job->setup.config;
+    if (job->is_file) {
+      ik_http_pool_join(&config->pool);
+      ik_http_pool_leave(&before->pool);
+    }
     job->setup.config = config;
     config = before;
     ik_control_unlock(&job->control);

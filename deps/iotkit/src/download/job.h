@@ -31,6 +31,15 @@ void ik_job_set_dial(iotkit_job_t *job, ik_dial_fn dial, void *ctx);
 /* The way back to the channel it came from; takes a reference. */
 void ik_job_set_uplink(iotkit_job_t *job, struct ik_uplink *uplink);
 
+/*
+ * Whether the job may have the announced image, whoever fetches it: the rules that its first fetch
+ * would begin with, about size, signatures and URL. Their errors fail the job. IK_EINVALID_STATE: it
+ * is fetched already. With `detail`.
+ */
+int ik_job_admit(iotkit_job_t *job, char *detail);
+/* It has the image without a fetch. The error of a job that has failed meanwhile, with `detail`. */
+int ik_job_complete(iotkit_job_t *job, char *detail);
+
 /* ---- any thread ---- */
 
 /* What it fetches; lives as long as the job. */

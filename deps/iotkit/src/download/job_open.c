@@ -68,5 +68,9 @@ int iotkit_job_open_file(const iotkit_job_t *job, size_t index, iotkit_job_t **o
   if (job == NULL || out == NULL) return IK_EINVALID_ARGUMENT;
   *out = NULL;
   int rc = ik_announcement_file(&job->setup.announcement, index, &announcement);
-  return rc == 0 ? derive(job, &announcement, false, out) : rc;
+  if (rc == 0) rc = derive(job, &announcement, false, out);
+  if (rc != 0) return rc;
+  (*out)->is_file = true;
+  ik_http_pool_join(&(*out)->setup.config->pool);
+  return 0;
 }

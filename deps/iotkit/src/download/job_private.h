@@ -19,7 +19,8 @@ struct iotkit_job {
   struct ik_running_digest digest; /* any thread */
   struct ik_renewal renewal;       /* see renewal.h */
   struct ik_fetch fetch;           /* the fetching thread */
-  struct ik_mutex *relay;          /* of `inner`; taken before any other lock of a job */
+  bool is_file;           /* of several: until it is freed, connections are kept for the next one */
+  struct ik_mutex *relay; /* of `inner`; taken before any other lock of a job */
   /* The job of the file that is being saved: interrupt, abort and pause are passed on to it; NULL:
    * none. A reference. */
   iotkit_job_t *inner;

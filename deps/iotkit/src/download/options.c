@@ -139,6 +139,7 @@ int ik_fetch_config_new(const struct iotkit_fetch_options *given, struct ik_fetc
   rc = own(config, options, detail);
   config->mutex = ik_mutex_new();
   if (rc == 0 && config->mutex == NULL) rc = IK_ENO_MEMORY;
+  if (rc == 0) rc = ik_http_pool_init(&config->pool);
   if (rc != 0) {
     ik_fetch_config_unref(config);
     return rc;
@@ -158,6 +159,7 @@ static void free_text(const char *text) {
 
 void ik_fetch_config_unref(struct ik_fetch_config *config) {
   if (config == NULL || atomic_fetch_sub(&config->refs, 1) != 1) return;
+  ik_http_pool_deinit(&config->pool);
   iotkit_tls_unref(config->options.tls);
   iotkit_tls_unref(config->system_tls);
   iotkit_keys_unref(config->options.keys);

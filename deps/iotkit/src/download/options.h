@@ -2,13 +2,14 @@
  * options.h - how images are fetched: a copy of iotkit_fetch_options that a channel, its jobs
  * and their copies share.
  *
- * Counted by references and never changing, for any number of threads.
+ * Counted by references, for any number of threads. The options never change.
  */
 #ifndef IK_DOWNLOAD_OPTIONS_H
 #define IK_DOWNLOAD_OPTIONS_H
 
 #include <stdatomic.h>
 
+#include "download/http_pool.h"
 #include "iotkit_ota.h"
 #include "net/proxy.h"
 
@@ -21,6 +22,7 @@ struct ik_fetch_config {
   struct ik_tls_places places; /* of the system's CAs, as the environment says */
   struct ik_mutex *mutex;      /* of `system_tls` */
   iotkit_tls_t *system_tls;    /* made when first needed, where the options have none */
+  struct ik_http_pool pool;    /* connections of its downloads; it locks by itself */
 };
 
 /*

@@ -59,27 +59,21 @@ static int check_part(struct iotkit_file *file, uint64_t size, char *detail) {
   return rc == 0 ? changed(file, detail) : rc < 0 ? rc : 0;
 }
 
-/*
- * The part is opened by nobody but us until here. It gets the owner and mode of the file that it
- * replaces, if that one is ours to replace. FAT knows of no modes.
- */
-static int set_owner_and_mode(struct iotkit_file *file, char *detail) {
-  int rc = ik_osfile_copy_owner(file->os, file->path);
-  if (rc == IK_EFILE_NOT_FOUND || rc == IK_EINVALID_ARGUMENT || rc == IK_EFILE_ACCESS) {
-    (void)ik_osfile_set_mode(file->os, file->mode);
-    return 0;
-  }
-  if (rc < 0) ik_detail(detail, "cannot set the mode of %s", file->part);
-  return rc;
+/* After the last change of ours, before the part's checks: what others write from here on shows. */
+static void note_stamp(struct iotkit_file *file) {
+  struct ik_file_stamp stamp;
+  if (file->finished && ik_osfile_stamp(file->os, &stamp) == 0) *file->finished = stamp;
 }
 
 static int finish(struct iotkit_file *file, uint64_t size, char *detail) {
   int rc = truncate_part(file, size, detail);
   if (rc < 0) return rc;
   if (file->in_place) return ik_osfile_sync(file->os, detail);
-  rc = set_owner_and_mode(file, detail);
+  rc = ik_file_set_rights(file, detail);
   if (rc == 0) rc = ik_osfile_sync(file->os, detail);
-  return rc == 0 ? check_part(file, size, detail) : rc;
+  if (rc < 0) return rc;
+  note_stamp(file);
+  return check_part(file, size, detail);
 }
 
 /*
@@ -127,6 +121,43 @@ static int commit_in_place(struct iotkit_file *file, uint64_t size, char *detail
   return rc;
 }
 
+/* ---- another name of a file that is whole ---- */
+
+static int check_linked(const struct iotkit_file *file, uint64_t size, char *detail) {
+  struct ik_file_stamp stamp;
+  if (ik_osfile_is_at(file->linked, file->link) && ik_osfile_stamp(file->linked, &stamp) == 0 &&
+      stamp.size == size && ik_file_stamp_equal(&stamp, &file->linked_stamp))
+    return 0;
+  return ik_refuse(detail, IK_EFILE, "%s was changed by another program", file->link);
+}
+
+/*
+ * Where the target is that very file already, rename() does nothing and leaves both names: then the one that
+ * was made for it goes.
+ */
+static int rename_link(struct iotkit_file *file, char *detail) {
+  int rc = ik_path_rename(file->link, file->path, detail);
+  if (rc < 0) return rc;
+  if (ik_osfile_at(file->linked, file->path, NULL) == 0)
+    return ik_refuse(detail, IK_EFILE, "%s was replaced by another program", file->path);
+  ik_file_unlink(file);
+  return 0;
+}
+
+/* The part, which is empty, is the lock until the name has changed hands. */
+static int commit_link(struct iotkit_file *file, uint64_t size, char *detail) {
+  struct ik_osdir *directory = NULL;
+  int rc = check_linked(file, size, detail);
+  if (rc == 0 && file->finished) *file->finished = file->linked_stamp;
+  if (rc == 0) rc = ik_osdir_open(file->directory, &directory, detail);
+  if (rc == 0) rc = rename_link(file, detail);
+  ik_file_remove(file);
+  if (rc == 0) (void)sync_names(directory, detail);
+  ik_file_free(file);
+  ik_osdir_close(directory);
+  return rc;
+}
+
 static int commit_part(struct iotkit_file *file, uint64_t size, char *detail) {
   struct ik_osdir *directory = NULL;
   int rc = finish(file, size, detail);
@@ -148,6 +179,7 @@ static int commit_part(struct iotkit_file *file, uint64_t size, char *detail) {
 int iotkit_file_commit(iotkit_file_t *file, uint64_t size, char *detail) {
   if (!file) return IK_EINVALID_ARGUMENT;
   ik_detail(detail, "%s", "");
+  if (file->linked) return commit_link(file, size, detail);
   return file->in_place ? commit_in_place(file, size, detail) : commit_part(file, size, detail);
 }
 
@@ -174,6 +206,7 @@ static int check_note(const struct iotkit_file *file, char *detail) {
 int ik_file_check_set(iotkit_file_t *const *files, size_t count, char *detail) {
   for (size_t i = 0; i < count; i++) {
     if (files[i]->in_place) return refuse(files[i], "is written in place", detail);
+    if (files[i]->linked) return refuse(files[i], "is a hard link", detail);
     if (!ik_commit_name_valid(ik_str(ik_file_last_name(files[i]->path))))
       return refuse(files[i], "is no name for one of several files", detail);
     if (strcmp(files[i]->directory, files[0]->directory) != 0)

@@ -101,14 +101,24 @@ int ik_file_check_apart(const struct iotkit_file *a, const struct iotkit_file *b
 void ik_file_free(struct iotkit_file *file) {
   ik_file_journal_free(&file->journal);
   ik_osfile_close(file->os);
+  ik_osfile_close(file->linked);
   free(file->path);
   free(file->part);
+  free(file->link);
   free(file->directory);
   free(file);
 }
 
+void ik_file_unlink(struct iotkit_file *file) {
+  if (!file->linked) return;
+  if (ik_osfile_is_at(file->linked, file->link)) ik_path_remove(file->link);
+  ik_osfile_close(file->linked);
+  file->linked = NULL;
+}
+
 /* Only what is ours: somebody may have put another file in its place. */
 void ik_file_remove(struct iotkit_file *file) {
+  ik_file_unlink(file);
   if (!file->in_place && ik_osfile_is_at(file->os, file->part)) ik_path_remove(file->part);
   ik_file_journal_remove(&file->journal);
 }
@@ -130,15 +140,17 @@ static struct iotkit_file *new_file(const char *path, const struct iotkit_file_o
   file->base = options->in_place ? options->base : 0;
   file->size = options->size;
   file->max_size = options->max_size;
+  file->defers_space = options->defers_space && !options->in_place;
   file->limit = options->max_size && !options->size ? options->max_size : INT64_MAX;
   atomic_init(&file->end, 0);
   file->journal.key = key_of(options, file->base);
   file->path = ik_str_dup(ik_str(path));
   file->part = ik_file_name(path, IK_PART_SUFFIX);
+  file->link = ik_file_name(path, IK_LINK_SUFFIX);
   file->directory = ik_file_directory(path);
   file->journal.path = options->journal ? ik_str_dup(ik_str(options->journal))
                                         : ik_file_name(path, IK_JOURNAL_SUFFIX);
-  if (file->path && file->part && file->directory && file->journal.path) return file;
+  if (file->path && file->part && file->link && file->directory && file->journal.path) return file;
   ik_file_free(file);
   return NULL;
 }
@@ -187,12 +199,19 @@ static int check_size(const struct iotkit_file *file, char *detail) {
  */
 static int provide_space(struct iotkit_file *file, char *detail) {
   uint64_t available = 0;
-  if (file->size == 0) return 0;
+  if (file->size == 0 || file->defers_space) return 0;
   int rc = file->in_place ? 0 : check_space(file, detail);
   if (rc == 0) rc = ik_osfile_reserve(file->os, file->base, file->size, detail);
   if (rc == IK_ENO_SPACE && ik_path_free_space(file->directory, &available) == 0 && !file->in_place)
     rc = refuse_space(file, missing_of(file), available, reserve_of(file), detail);
   return rc == IK_EUNSUPPORTED ? 0 : rc;
+}
+
+/* What open has left for later. */
+static int provide_deferred(struct iotkit_file *file, char *detail) {
+  if (!file->defers_space) return 0;
+  file->defers_space = false;
+  return provide_space(file, detail);
 }
 
 /* Space reserved after its end goes back. */
@@ -207,6 +226,7 @@ static int open_part(struct iotkit_file *file, char *detail) {
   uint64_t there = 0;
   int rc = ik_osfile_open_own(file->part, IK_OSFILE_CREATE, &file->os, detail);
   if (rc < 0) return rc;
+  (void)ik_path_remove(file->link); /* of a run that was interrupted */
   if (file->journal.key.method != IOTKIT_DIGEST_NONE)
     rc = ik_file_journal_open(&file->journal, file->journal_given, detail);
   else if (!file->journal_given)
@@ -352,6 +372,7 @@ int iotkit_file_write(iotkit_file_t *file, uint64_t offset, const void *data, si
   if (len == 0) return 0;
   uint64_t end = offset + len;
   int rc = check_limit(file, end, detail);
+  if (rc == 0) rc = provide_deferred(file, detail);
   if (rc == 0) rc = ik_file_untouched(file, detail);
   if (rc == 0) rc = ik_osfile_write(file->os, file->base + offset, data, len, detail);
   if (rc == IK_ENO_SPACE) note_space(file, detail);
@@ -365,14 +386,38 @@ int iotkit_file_write(iotkit_file_t *file, uint64_t offset, const void *data, si
   return 0;
 }
 
-int iotkit_file_rewind(iotkit_file_t *file, char *detail) {
-  if (!file) return IK_EINVALID_ARGUMENT;
+static void forget(struct iotkit_file *file) {
+  ik_file_unlink(file);
   ik_file_journal_reset(&file->journal);
   atomic_store(&file->end, 0);
   file->flushing = 0;
-  if (file->in_place) return 0;
-  int rc = ik_osfile_truncate(file->os, 0, detail);
-  return rc == 0 ? provide_space(file, detail) : rc;
+}
+
+int ik_file_empty(struct iotkit_file *file, char *detail) {
+  forget(file);
+  return ik_osfile_truncate(file->os, 0, detail);
+}
+
+int iotkit_file_rewind(iotkit_file_t *file, char *detail) {
+  if (!file) return IK_EINVALID_ARGUMENT;
+  file->defers_space = false;
+  if (!file->in_place) {
+    int rc = ik_file_empty(file, detail);
+    return rc == 0 ? provide_space(file, detail) : rc;
+  }
+  forget(file);
+  return 0;
+}
+
+/* FAT knows of no modes. */
+int ik_file_set_rights(struct iotkit_file *file, char *detail) {
+  int rc = ik_osfile_copy_owner(file->os, file->path);
+  if (rc == IK_EFILE_NOT_FOUND || rc == IK_EINVALID_ARGUMENT || rc == IK_EFILE_ACCESS) {
+    (void)ik_osfile_set_mode(file->os, file->mode);
+    return 0;
+  }
+  if (rc < 0) ik_detail(detail, "cannot set the mode of %s", file->part);
+  return rc;
 }
 
 /* ---- the end without a commit ---- */

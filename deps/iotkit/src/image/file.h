@@ -32,6 +32,12 @@ struct iotkit_file {
   atomic_uint_least64_t end; /* after the last byte written; written by the writing thread alone */
   uint64_t flushing;         /* up to here the kernel was asked to begin writing to the disk */
   struct ik_file_journal journal; /* of the thread that digests, which may not be the writing one */
+  char *link;                     /* the name that a hard link gets before the commit */
+  struct ik_osfile *linked;       /* what `link` names, in the part's place; NULL: nothing */
+  struct ik_file_stamp linked_stamp;
+  bool defers_space; /* space is still to be provided, by the first write or rewind */
+  /* Where the commit notes the finished part's stamp; another's, which outlives this. NULL: nowhere */
+  struct ik_file_stamp *finished;
 };
 
 /*
@@ -42,6 +48,15 @@ int ik_file_open(const char *path, const struct iotkit_file_options *options,
                  iotkit_file_t *const *others, size_t count, iotkit_file_t **out, char *detail);
 /* Whether neither's part or journal is another file of the other. IK_EINVALID_ARGUMENT. */
 int ik_file_check_apart(const struct iotkit_file *a, const struct iotkit_file *b, char *detail);
+/*
+ * Owner and mode of the file that the part replaces, if that one is ours to replace, or else those of a new
+ * one. The part is opened by nobody but us until here.
+ */
+int ik_file_set_rights(struct iotkit_file *file, char *detail);
+/* Forgets the bytes of the part, and gives their space back. Not in place. */
+int ik_file_empty(struct iotkit_file *file, char *detail);
+/* Removes the name that it was linked by; nothing where there is none. */
+void ik_file_unlink(struct iotkit_file *file);
 /* Closes and frees; removes nothing. */
 void ik_file_free(struct iotkit_file *file);
 /* Removes part and journal, but only if they are this file's own. */

@@ -11,9 +11,10 @@
 #define IK_MQTT_ID_PAGE 1024 /* identifiers of one page */
 #define IK_MQTT_ID_PAGES (65536 / IK_MQTT_ID_PAGE)
 
+struct ik_mqtt_id_page;
+
 struct ik_mqtt_idset {
-  uint64_t *pages[IK_MQTT_ID_PAGES]; /* owned; NULL: none of its identifiers is in the set */
-  uint16_t used[IK_MQTT_ID_PAGES];
+  struct ik_mqtt_id_page **pages; /* owned, as each of them; NULL: nothing of it is in the set */
   uint32_t count;
   uint16_t last; /* given out most recently */
 };

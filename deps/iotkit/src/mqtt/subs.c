@@ -10,7 +10,8 @@
 #include "iotkit_errors.h"
 #include "mqtt/topic.h"
 
-#define FIRST_BUCKETS 16
+#define FIRST_BUCKETS                                                                              \
+  4 /* a power of two; most clients have three, and there may be thousands of them */
 
 /* FNV-1a: topics are short, and a peer cannot choose the filters. */
 static uint32_t hash_of(struct ik_str text) {

@@ -5,6 +5,7 @@
  * those before OPEN. Owns, in this order of time: the opening, the socket, the tunnel, the TLS
  * connection; holds a reference to the TLS context. close() frees whatever there is at any stage.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,9 +36,10 @@ struct stream {
   int write_error; /* OPEN: writing is over, but what the peer had sent may still be read */
   bool read_since; /* a read brought bytes since write_error was last answered */
   uint16_t port;
-  char host[IK_HOST_MAX + 1];
   uint16_t proxy_port;
-  char proxy_host[IK_HOST_MAX + 1]; /* "": straight */
+  const char *host;       /* in `names` */
+  const char *proxy_host; /* likewise; NULL: straight */
+  char names[];           /* as long as they are: there may be thousands of streams */
 };
 
 static struct stream *from(struct ik_transport *transport) {
@@ -51,12 +53,15 @@ static const struct stream *from_const(const struct ik_transport *transport) {
 /* ---- opening ---- */
 
 static bool has_proxy(const struct stream *stream) {
-  return stream->proxy_host[0] != '\0';
+  return stream->proxy_host != NULL;
 }
 
 static int begin_tls(struct stream *stream, char *detail) {
+  char way[IK_TLS_WAY_MAX + 1];
   stream->stage = STAGE_HANDSHAKE;
-  return ik_tls_conn_new(stream->tls, stream->fd, stream->host, &stream->conn, detail);
+  snprintf(way, sizeof way, "%u %s %u", (unsigned)stream->port, stream->proxy_host,
+           (unsigned)stream->proxy_port);
+  return ik_tls_conn_new(stream->tls, stream->fd, stream->host, way, &stream->conn, detail);
 }
 
 static int step_opening(struct stream *stream, uint64_t now_ms, char *detail) {
@@ -106,8 +111,11 @@ static struct ik_endpoint proxy_of(const struct stream *stream) {
 static int time_out(struct stream *stream, char *detail) {
   char state[IOTKIT_DETAIL_MAX] = "the TLS handshake is not finished";
   bool of_proxy = stream->opening != NULL && has_proxy(stream);
+  const char *awaits = stream->conn != NULL ? ik_tls_conn_awaits(stream->conn) : NULL;
   if (stream->opening != NULL) {
     ik_opening_describe(stream->opening, state);
+  } else if (awaits != NULL) {
+    ik_detail(state, "%s", awaits);
   } else if (stream->stage == STAGE_TUNNEL) {
     ik_detail(state, "the proxy %.90s does not open the tunnel", proxy_of(stream).text);
   }
@@ -199,6 +207,7 @@ static ptrdiff_t stream_write(struct ik_transport *transport, const void *data, 
 static int stream_fd(const struct ik_transport *transport) {
   const struct stream *stream = from_const(transport);
   if (stream->stage == STAGE_OPENING) return ik_opening_fd(stream->opening);
+  if (stream->stage == STAGE_HANDSHAKE && stream->conn != NULL) return ik_tls_conn_fd(stream->conn);
   return stream->stage == STAGE_FAILED ? -1 : stream->fd;
 }
 
@@ -281,13 +290,23 @@ static int check_dial(const struct ik_dial *dial, char *detail) {
   return check_host(dial->proxy->host, dial->proxy->port, "proxy's ", detail);
 }
 
+/* With the names of server and proxy; NULL: out of memory. */
+static struct stream *new_stream(const struct ik_dial *dial) {
+  const size_t host_size = strlen(dial->host) + 1;
+  const size_t proxy_size = dial->proxy == NULL ? 0 : strlen(dial->proxy->host) + 1;
+  struct stream *stream = calloc(1, sizeof *stream + host_size + proxy_size);
+  if (stream == NULL) return NULL;
+  stream->host = memcpy(stream->names, dial->host, host_size);
+  stream->port = dial->port;
+  if (dial->proxy == NULL) return stream;
+  stream->proxy_host = memcpy(stream->names + host_size, dial->proxy->host, proxy_size);
+  stream->proxy_port = dial->proxy->port;
+  return stream;
+}
+
 static int begin_opening(struct stream *stream, const struct ik_dial *dial, char *detail) {
   const struct ik_proxy *proxy = dial->proxy;
-  memcpy(stream->host, dial->host, strlen(dial->host));
-  stream->port = dial->port;
   if (proxy == NULL) return ik_opening_new(stream->host, dial->port, &stream->opening, detail);
-  memcpy(stream->proxy_host, proxy->host, strlen(proxy->host));
-  stream->proxy_port = proxy->port;
   if (dial->tls != NULL) {
     int rc = ik_tunnel_new(stream->host, dial->port, proxy, &stream->tunnel, detail);
     if (rc != 0) return rc;
@@ -301,7 +320,7 @@ int ik_net_dial(void *ctx, const struct ik_dial *dial, uint64_t now_ms, struct i
   *out = NULL;
   int rc = check_dial(dial, detail);
   if (rc != 0) return rc;
-  struct stream *stream = calloc(1, sizeof *stream);
+  struct stream *stream = new_stream(dial);
   if (stream == NULL) return IK_ENO_MEMORY;
   stream->base.ops = &stream_ops;
   stream->fd = -1;

@@ -113,6 +113,7 @@ struct ik_transfer {
   uint64_t range_end;   /* … up to here, exclusive; 0: to the end of the image */
   bool no_range;        /* ask for the whole image: the range was refused */
   bool asked_whole;     /* that was done since the last progress */
+  bool gives_ranges;    /* it answered a range of this image as it should */
   uint32_t refusals;    /* of a range, in a row, by statuses that a wait may mend */
   /*
    * The body repeats bytes that are there already. They are skipped and compared; where they agree
@@ -159,6 +160,8 @@ void ik_transfer_begin(struct ik_transfer *transfer, uint64_t offset, uint64_t n
 /* ---- events; each may change the state ---- */
 
 void ik_transfer_connected(struct ik_transfer *transfer, uint64_t now_ms);
+/* As ik_transfer_connected(), by a connection that has carried another request before. */
+void ik_transfer_reconnected(struct ik_transfer *transfer, uint64_t now_ms);
 
 /* What a request needs and the policy does not know. */
 struct ik_transfer_sender {
@@ -235,11 +238,16 @@ void ik_transfer_handed_out(struct ik_transfer *image, size_t len);
 /* Leaves state RANGES: the rest is fetched over one connection again. */
 void ik_transfer_fall_back_to_one(struct ik_transfer *image);
 
-/* ---- shared by transfer.c, transfer_response.c and transfer_body.c ---- */
+/* ---- shared by the files transfer*.c ---- */
 
 bool ik_transfer_has_ended(const struct ik_transfer *transfer);
 /* The host that is asked now, as texts show it. */
 struct ik_endpoint ik_transfer_host(const struct ik_transfer *transfer);
+/*
+ * `detail` after the name of the host, unless it has it already, as the details of the transport do. `out` has
+ * room for IOTKIT_DETAIL_MAX bytes.
+ */
+void ik_transfer_name_host(const struct ik_transfer *transfer, const char *detail, char *out);
 /* Fails with `what` after the name of the host, which the parsers do not know. */
 void ik_transfer_fail_at_host(struct ik_transfer *transfer, int error, const char *what);
 /* Waits `least_ms` or longer and tries again; or fails with the error if no try is left. */

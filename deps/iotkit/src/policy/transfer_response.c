@@ -141,6 +141,7 @@ static void accept_range(struct ik_transfer *transfer, const struct ik_http_exch
     return;
   }
   note_mixture(transfer, &exchange->head);
+  transfer->gives_ranges = true;
   transfer->total_known = range.total == transfer->size;
   begin_body(transfer, range.first, range.last + 1, now_ms);
 }
@@ -241,9 +242,11 @@ static void await_new_url(struct ik_transfer *transfer, const char *what, uint64
 /*
  * After a 5xx: it may be the range that the server cannot do. The first one may be what it says;
  * after more of them the next try asks for all, and if that is refused as well, again for a range.
+ * A server that has answered a range of this image can do ranges: only the last try asks for all.
  */
 static void doubt_range(struct ik_transfer *transfer, uint64_t now_ms) {
-  transfer->no_range = ik_transfer_has_range(transfer) && ++transfer->refusals >= RANGE_REFUSALS;
+  bool doubts = ik_transfer_has_range(transfer) && !transfer->gives_ranges;
+  transfer->no_range = doubts && ++transfer->refusals >= RANGE_REFUSALS;
   if (!transfer->no_range) return;
   transfer->refusals = 0;
   transfer->asked_whole = ik_transfer_may_retry(transfer, now_ms);

@@ -160,10 +160,15 @@ int ik_tls_new_system(const struct ik_tls_places *places, iotkit_tls_t **out, ch
  * such things gets IK_EAGAIN and `pending`, and the caller its thread back.
  */
 struct ik_tls_conn;
-/* `host` for SNI (not for addresses) and verification, unless the context has a cert_name. The fd
- * stays the caller's. */
-int ik_tls_conn_new(iotkit_tls_t *tls, int fd, const char *host, struct ik_tls_conn **out,
-                    char *detail);
+#define IK_TLS_WAY_MAX (IK_HOST_MAX + 16)
+/*
+ * `host` for SNI (not for addresses) and verification, unless the context has a cert_name. `way`: what
+ * else tells the peer from others of that name, its port and the proxy to it, at most IK_TLS_WAY_MAX
+ * bytes. What the peer offers is resumed by later connections of the same context, host and way alone.
+ * The fd stays the caller's.
+ */
+int ik_tls_conn_new(iotkit_tls_t *tls, int fd, const char *host, const char *way,
+                    struct ik_tls_conn **out, char *detail);
 void ik_tls_conn_free(struct ik_tls_conn *conn);
 /* 0 done; IK_EAGAIN: see ik_tls_conn_wants; IK_ETLS… with detail that names host and reason. */
 int ik_tls_conn_handshake(struct ik_tls_conn *conn, char *detail);
@@ -171,8 +176,12 @@ int ik_tls_conn_handshake(struct ik_tls_conn *conn, char *detail);
  * IK_EAGAIN: see wants. */
 ptrdiff_t ik_tls_conn_read(struct ik_tls_conn *conn, void *buf, size_t len, char *detail);
 ptrdiff_t ik_tls_conn_write(struct ik_tls_conn *conn, const void *data, size_t len, char *detail);
-/* What the last IK_EAGAIN waits for: IOTKIT_READ or IOTKIT_WRITE. */
+/* What the last IK_EAGAIN waits for: IOTKIT_READ or IOTKIT_WRITE of the descriptor below. */
 int ik_tls_conn_wants(const struct ik_tls_conn *conn);
+/* The connection's own, or during a handshake one that becomes readable when a signature is there. */
+int ik_tls_conn_fd(const struct ik_tls_conn *conn);
+/* Of a handshake that does not wait for the peer: what it waits for, a sentence; else NULL. */
+const char *ik_tls_conn_awaits(const struct ik_tls_conn *conn);
 /* True: decrypted bytes are waiting inside, so that read would not block though the descriptor may
  * never be readable; or the last read ended with its share. */
 bool ik_tls_conn_pending(const struct ik_tls_conn *conn);
@@ -274,6 +283,37 @@ uint64_t ik_osfile_allocated(struct ik_osfile *file);
 int ik_osfile_reserve(struct ik_osfile *file, uint64_t offset, uint64_t len, char *detail);
 /* Begins to put [offset, offset + len) on disk and does not wait; where the system can. */
 void ik_osfile_start_writeback(struct ik_osfile *file, uint64_t offset, uint64_t len);
+/*
+ * Makes `to`, which is empty, the bytes of `from` without copying them: both share them until one is
+ * written to. IK_EUNSUPPORTED: not here, for whatever reason; nothing has changed.
+ */
+int ik_osfile_clone(struct ik_osfile *to, struct ik_osfile *from);
+/*
+ * Copies up to `len` bytes at `offset` of `from` to the same place of `to`, inside the system. Returns
+ * how many, 0: `from` ends there; IK_ENO_SPACE; IK_EUNSUPPORTED: not here, for whatever reason, and
+ * reading and writing says more.
+ */
+int64_t ik_osfile_copy(struct ik_osfile *to, struct ik_osfile *from, uint64_t offset, size_t len,
+                       char *detail);
+/*
+ * Makes `to` another name of `file`, by its name `from`; whatever file had that name loses it. IK_EUNSUPPORTED: not
+ * here, for whatever reason, as from one file system to another, or because `from` names another file by now, or a
+ * link.
+ */
+int ik_osfile_link(struct ik_osfile *file, const char *from, const char *to);
+/* Whether it is our user's, and has owner, group and mode of the other one. */
+bool ik_osfile_is_like(struct ik_osfile *file, struct ik_osfile *other);
+/* Changes whenever what is in a file does; but who writes to it can set it back. */
+struct ik_file_stamp {
+  uint64_t size;
+  int64_t modified_s;
+  int64_t modified_ns;
+};
+int ik_osfile_stamp(struct ik_osfile *file, struct ik_file_stamp *out);
+static inline bool ik_file_stamp_equal(const struct ik_file_stamp *a,
+                                       const struct ik_file_stamp *b) {
+  return a->size == b->size && a->modified_s == b->modified_s && a->modified_ns == b->modified_ns;
+}
 /* Whether some of [0, size) was never written; false where the system cannot tell. */
 bool ik_osfile_has_hole(struct ik_osfile *file, uint64_t size);
 /*

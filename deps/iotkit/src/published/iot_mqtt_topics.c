@@ -197,7 +197,7 @@ static int unsubscribe(struct ik_iot_mqtt *handle, const char *topic_filter) {
     free(subscription->filter);
     free(subscription);
   }
-  if (rc == 0) rc = ik_mqtt_unsubscribe_old(ik_iot_mqtt_client(handle), topic_filter);
+  if (rc == 0) rc = iotkit_mqtt_forget(ik_iot_mqtt_client(handle), topic_filter);
   return published_error(rc);
 }
 

@@ -12,6 +12,7 @@
 #include "download/job.h"
 #include "image/commit.h"
 #include "image/file.h"
+#include "image/original.h"
 
 /* ---- life ---- */
 
@@ -29,6 +30,7 @@ int iotkit_image_new(iotkit_job_t *job, iotkit_image_t **out) {
 void iotkit_image_free(iotkit_image_t *image) {
   if (!image) return;
   iotkit_image_release(image, 0);
+  iotkit_original_unref(image->original);
   iotkit_job_unref(image->job);
   free(image->files);
   free(image);
@@ -36,6 +38,10 @@ void iotkit_image_free(iotkit_image_t *image) {
 
 iotkit_job_t *iotkit_image_job(const iotkit_image_t *image) {
   return image ? image->job : NULL;
+}
+
+enum iotkit_made iotkit_image_made(const iotkit_image_t *image) {
+  return image ? image->made : IOTKIT_MADE_FETCHED;
 }
 
 const char *ik_image_path(const iotkit_image_t *image) {
@@ -168,7 +174,11 @@ static bool may_be_of_two(const struct iotkit_image *image) {
 
 int iotkit_image_check(iotkit_image_t *image, bool *again, char *detail) {
   if (!image || !again) return IK_EINVALID_ARGUMENT;
+  *again = false;
+  if (image->verified)
+    return 0; /* once, or as a copy, whose bytes the job need not have digested */
   int rc = iotkit_job_check(image->job);
+  image->verified = rc == 0;
   *again = rc == IK_EDIGEST_MISMATCH && may_be_of_two(image);
   if (!*again) return note_error(image, rc);
   image->fetched_again = true;
@@ -186,6 +196,13 @@ static iotkit_file_t *take_first(struct iotkit_image *image) {
   return file;
 }
 
+/* The commit is over: the original stays, if that has succeeded. */
+static void settle_original(struct iotkit_image *image, bool committed) {
+  if (!image->original || (committed && ik_original_is_settled(image->original))) return;
+  iotkit_original_unref(image->original);
+  image->original = NULL;
+}
+
 /* An error, or the first of several warnings (installed, not yet durable). */
 static void note_detail(char *detail, const char *text, int rc) {
   if (detail && (rc < 0 || *detail == '\0')) ik_detail(detail, "%s", text);
@@ -201,6 +218,7 @@ int iotkit_image_commit(iotkit_image_t *image, char *detail) {
     rc = iotkit_file_commit(take_first(image), iotkit_job_upgrade(image->job)->size, text);
     note_detail(detail, text, rc);
   }
+  settle_original(image, rc == 0);
   return rc;
 }
 
@@ -229,6 +247,8 @@ int iotkit_image_commit_all(iotkit_image_t *const *images, size_t count, char *d
     rc = iotkit_file_commit_all(files, sizes, count, text);
     note_detail(detail, text, rc);
   }
+  for (size_t i = 0; i < count; i++)
+    settle_original(images[i], rc == 0);
   return rc;
 }
 

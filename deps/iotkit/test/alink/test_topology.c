@@ -32,8 +32,11 @@
   "\"timestamp\":\"1700000000000\",\"signmethod\":\"" method "\",\"sign\":\"" sign "\"}],"         \
   "\"method\":\"thing.topo.add\"}"
 
+/* Over "deviceNamedn1productKeypk1random42". */
+#define PROVISION_1 "45a208b83b9f1053f4f7cb8ce2e83b50f1e517127f7042aa84b9a9d787fe13be"
+
 static const struct ik_topo_device devices[] = {
-    {.product_key = "pk1", .device_name = "dn1", .device_secret = "secret1"},
+    {.product_key = "pk1", .device_name = "dn1", .device_secret = "secret1", .random = 42},
     {.product_key = "pk2",
      .device_name = "dn2",
      .device_secret = "secret2",
@@ -65,6 +68,10 @@ static void writes_each_request(void **state) {
       {IK_TOPO_REGISTER, 1,
        "{\"id\":\"7\",\"version\":\"1.0\",\"params\":[{" NAMES_1
        "}],\"method\":\"thing.sub.register\"}"},
+      {IK_TOPO_PROVISION, 1,
+       "{\"id\":\"7\",\"version\":\"1.0\",\"params\":{\"proxieds\":[{" NAMES_1
+       ",\"random\":\"42\",\"signMethod\":\"hmacSha256\",\"sign\":\"" PROVISION_1
+       "\"}]},\"method\":\"thing.proxy.provisioning.product_register\"}"},
       {IK_TOPO_LOGIN, 1, "{\"id\":\"7\",\"params\":" LOGIN_1 "}"},
       {IK_TOPO_LOGIN_BATCH, 2,
        "{\"id\":\"7\",\"params\":{\"deviceList\":[" LOGIN_1 "," LOGIN_2 "]}}"},
@@ -107,8 +114,9 @@ static void keeps_to_the_counts_of_a_message(void **state) {
     enum ik_topo_action action;
     size_t max;
   } rows[] = {
-      {IK_TOPO_ADD, 30},   {IK_TOPO_REGISTER, 30},     {IK_TOPO_LOGIN_BATCH, 50},
-      {IK_TOPO_LOGOUT, 1}, {IK_TOPO_LOGOUT_BATCH, 50}, {IK_TOPO_GET, 0},
+      {IK_TOPO_ADD, 30},       {IK_TOPO_REGISTER, 30},     {IK_TOPO_LOGIN_BATCH, 50},
+      {IK_TOPO_LOGOUT, 1},     {IK_TOPO_LOGOUT_BATCH, 50}, {IK_TOPO_GET, 0},
+      {IK_TOPO_PROVISION, 30},
   };
   struct ik_topo_device many[51];
   (void)state;
@@ -186,6 +194,7 @@ static void makes_and_reads_topics(void **state) {
       {IK_TOPO_GET, "/sys/g/d/thing/topo/get"},
       {IK_TOPO_FOUND, "/sys/g/d/thing/list/found"},
       {IK_TOPO_REGISTER, "/sys/g/d/thing/sub/register"},
+      {IK_TOPO_PROVISION, "/sys/g/d/thing/proxy/provisioning/product_register"},
       {IK_TOPO_LOGIN, "/ext/session/g/d/combine/login"},
       {IK_TOPO_LOGIN_BATCH, "/ext/session/g/d/combine/batch_login"},
       {IK_TOPO_LOGOUT, "/ext/session/g/d/combine/logout"},
@@ -193,7 +202,8 @@ static void makes_and_reads_topics(void **state) {
   };
   static const char *const pushed[IK_TOPO_PUSHES] = {
       "/sys/g/d/thing/topo/add/notify", "/sys/g/d/thing/topo/change", "/ext/error/g/d",
-      "/sys/g/d/thing/disable",         "/sys/g/d/thing/enable",      "/sys/g/d/thing/delete"};
+      "/sys/g/d/thing/gateway/permit",  "/sys/g/d/thing/disable",     "/sys/g/d/thing/enable",
+      "/sys/g/d/thing/delete"};
   char topic[IK_OTA_TOPIC_MAX];
   char want[IK_OTA_TOPIC_MAX];
   struct ik_str key;
@@ -281,6 +291,10 @@ static void reads_every_spelling(void **state) {
        "{\"id\":\"1\",\"code\":6401,\"message\":\"no relation\",\"data\":{\"deviceList\":[{" NAMES_2
        "}]}}",
        "1 6401 no relation 0: pk2/dn2"},
+      {IK_TOPO_PUSHES,
+       "{\"id\":\"1\",\"code\":200,\"data\":{\"failures\":[{" NAMES_2 "}],\"successes\":[{" NAMES_1
+       ",\"deviceSecret\":\"s1\"}]}}",
+       "1 200  0: pk1/dn1/s1"},
       {IK_TOPO_PUSHES, "{\"id\":\"1\",\"code\":521,\"msg\":\"gone\",\"data\":\"pk1\"}",
        "1 521 gone 0:"},
       {IK_TOPO_PUSHES,
@@ -312,6 +326,34 @@ static void reads_every_spelling(void **state) {
   }
 }
 
+static void reads_who_may_join_and_how_long(void **state) {
+  static const struct {
+    const char *params;
+    const char *product_key;
+    uint32_t timeout_s;
+  } rows[] = {
+      {"{\"productKey\":\"pk1\",\"timeout\":60}", "pk1", 60},
+      {"{\"productKey\":\"pk1\",\"time\":\"200\"}", "pk1", 200},
+      {"{\"timeout\":99999999999}", "", UINT32_MAX},
+      {"{\"productKey\":\"\",\"timeout\":-1}", "", 0},
+      {"{\"productKey\":null,\"timeout\":\"soon\"}", "", 0},
+      {"{}", "", 0},
+  };
+  char detail[IOTKIT_DETAIL_MAX];
+  char text[256];
+  (void)state;
+  for (size_t i = 0; i < COUNT(rows); i++) {
+    struct ik_topo_message message;
+    snprintf(text, sizeof(text), "{\"id\":\"8\",\"params\":%s}", rows[i].params);
+    const int rc = read_as(IK_TOPO_PERMIT, text, &message, detail);
+    if (rc != 0) fail_msg("row %zu: %d %s", i, rc, detail);
+    assert_string_equal(message.id, "8");
+    assert_string_equal(message.product_key, rows[i].product_key);
+    assert_int_equal(message.timeout_s, rows[i].timeout_s);
+    ik_topo_message_free(&message);
+  }
+}
+
 static void refuses_by_name(void **state) {
   static const struct {
     enum ik_topo_push push;
@@ -321,6 +363,9 @@ static void refuses_by_name(void **state) {
   } rows[] = {
       {IK_TOPO_PUSHES, "", IK_ENOTICE_JSON, ""},
       {IK_TOPO_PUSHES, "[]", IK_ENOTICE_FIELD, "message: is not an object"},
+      {IK_TOPO_PERMIT, "{\"id\":1,\"params\":\"pk\"}", IK_ENOTICE_FIELD,
+       "params: is not an object"},
+      {IK_TOPO_PERMIT, "{\"params\":{\"productKey\":[1]}}", IK_ENOTICE_FIELD, "productKey: "},
       {IK_TOPO_PUSHES, "{\"id\":{}}", IK_ENOTICE_FIELD, "id: is neither"},
       {IK_TOPO_PUSHES, "{\"id\":1}", IK_ENOTICE_FIELD, "code: is missing"},
       {IK_TOPO_PUSHES, "{\"code\":\"x\"}", IK_ENOTICE_FIELD, "code: is not a whole number"},
@@ -423,6 +468,7 @@ int main(void) {
       cmocka_unit_test(names_the_bad_field_and_never_its_value),
       cmocka_unit_test(makes_and_reads_topics),
       cmocka_unit_test(reads_every_spelling),
+      cmocka_unit_test(reads_who_may_join_and_how_long),
       cmocka_unit_test(refuses_by_name),
       cmocka_unit_test(reads_a_whole_topology),
       cmocka_unit_test(answers_with_the_id_as_it_came),

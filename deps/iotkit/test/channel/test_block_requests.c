@@ -4,6 +4,7 @@
 #include "channel/block_requests.h"
 
 #include "channel/client_carrier.h"
+#include "client/publish_rate.h"
 #include "support/cm.h"
 #include "support/offline_client.h"
 
@@ -95,6 +96,144 @@ static void each_request_has_an_id_of_its_own(void **state) {
   assert_int_equal(second, first + 1);
 }
 
+/* ---- beside others on the connection ---- */
+
+#define SENT_MAX 4096
+
+/* A connection on a fake clock: notes when anything was published with QoS 0, and by how many. */
+struct counted {
+  struct ik_carrier face;
+  struct ik_publish_rate rate;
+  uint64_t now_ms;
+  uint64_t sent_ms[SENT_MAX];
+  size_t sent;
+};
+
+static void note(struct counted *counted) {
+  assert_true(counted->sent < SENT_MAX);
+  counted->sent_ms[counted->sent++] = counted->now_ms;
+  ik_publish_rate_note(&counted->rate, counted->now_ms);
+}
+
+static int counted_publish(struct ik_carrier *face, const char *topic, const void *payload,
+                           size_t len, uint8_t qos) {
+  (void)topic;
+  (void)payload;
+  (void)len;
+  assert_int_equal(qos, 0);
+  note((struct counted *)face);
+  return 0;
+}
+
+static size_t counted_recent(struct ik_carrier *face) {
+  struct counted *counted = (struct counted *)face;
+  return ik_publish_rate_recent(&counted->rate, counted->now_ms);
+}
+
+static const struct ik_carrier_ops counted_ops = {.publish = counted_publish,
+                                                  .recent = counted_recent};
+
+/* The most of any second. */
+static size_t most_of(const struct counted *counted) {
+  size_t most = 0;
+  size_t from = 0;
+  for (size_t i = 0; i < counted->sent; i++) {
+    while (counted->sent_ms[i] - counted->sent_ms[from] >= 1000)
+      from++;
+    if (i - from + 1 > most) most = i - from + 1;
+  }
+  return most;
+}
+
+/* What lines ask for, each as often as it may, from `begin_ms` on. How many that are. */
+static size_t ask_until(struct counted *counted, struct ik_block_requests *all, size_t count,
+                        uint64_t end_ms) {
+  const size_t before = counted->sent;
+  uint64_t until_ms;
+  uint32_t id;
+  for (; counted->now_ms < end_ms; counted->now_ms++) {
+    for (size_t i = 0; i < count; i++)
+      while (ik_block_requests_ask(&all[i], &block, counted->now_ms, &id, &until_ms) == 0)
+        continue;
+  }
+  return counted->sent - before;
+}
+
+/* The program may publish 20 a second until blocks begin: together they stay within that. */
+static void the_first_second_leaves_room_for_what_went_before(void **state) {
+  static struct counted counted;
+  struct ik_line own;
+  struct ik_block_requests all[1];
+  (void)state;
+  for (unsigned burst = 0; burst <= 20; burst += 5) {
+    counted = (struct counted){.face = {&counted_ops}, .now_ms = 10000};
+    assert_int_equal(ik_line_init(&own, &counted.face, "pk", "dn"), 0);
+    ik_block_requests_init(&all[0], &own);
+    for (unsigned i = 0; i < burst; i++, counted.now_ms += 10)
+      note(&counted);
+    const size_t asked = ask_until(&counted, all, 1, counted.now_ms + 5000);
+    assert_in_range(most_of(&counted), 15, 20);
+    assert_true(asked >= 5 * 15 - burst);
+    ik_line_deinit(&own);
+  }
+}
+
+/* The sub-devices of a gateway have a line each, and one connection. */
+static void several_lines_share_what_their_connection_may(void **state) {
+  static struct counted counted;
+  struct ik_line lines[3];
+  struct ik_block_requests all[3];
+  (void)state;
+  counted = (struct counted){.face = {&counted_ops}, .now_ms = 10000};
+  for (size_t i = 0; i < COUNT(lines); i++) {
+    assert_int_equal(ik_line_init(&lines[i], &counted.face, "pk", "dn"), 0);
+    ik_block_requests_init(&all[i], &lines[i]);
+  }
+  const size_t asked = ask_until(&counted, all, COUNT(all), counted.now_ms + 10000);
+  assert_in_range(most_of(&counted), 15, 22); /* none is kept waiting by the others for ever */
+  assert_in_range(asked, 150, 220);
+  for (size_t i = 0; i < COUNT(lines); i++)
+    ik_line_deinit(&lines[i]);
+}
+
+/* To a broker of one's own the program may publish as much as it likes. */
+static void blocks_go_on_where_nobody_keeps_to_the_rates(void **state) {
+  static struct counted counted;
+  struct ik_line own;
+  struct ik_block_requests all[1];
+  (void)state;
+  counted = (struct counted){.face = {&counted_ops}, .now_ms = 10000};
+  assert_int_equal(ik_line_init(&own, &counted.face, "pk", "dn"), 0);
+  ik_block_requests_init(&all[0], &own);
+  size_t asked = 0;
+  for (unsigned i = 0; i < 300; i++) {
+    for (unsigned j = 0; j < 5; j++)
+      note(&counted);
+    asked += ask_until(&counted, all, 1, counted.now_ms + 10);
+  }
+  assert_in_range(asked, 45, 60);
+  ik_line_deinit(&own);
+}
+
+/* Others that publish as much as RECENT_MAX to RECENT_FREE a second do not keep blocks from going. */
+static void however_much_others_publish_some_blocks_go(void **state) {
+  static struct counted counted;
+  struct ik_line own;
+  struct ik_block_requests all[1];
+  (void)state;
+  counted = (struct counted){.face = {&counted_ops}, .now_ms = 10000};
+  assert_int_equal(ik_line_init(&own, &counted.face, "pk", "dn"), 0);
+  ik_block_requests_init(&all[0], &own);
+  size_t asked = 0;
+  for (unsigned i = 0; i < 300; i++) { /* 28 of others in a second */
+    note(&counted);
+    const size_t some = ask_until(&counted, all, 1, counted.now_ms + 35);
+    if (i >= 100) asked += some; /* in 7 s, after the first burst */
+  }
+  assert_in_range(asked, 5, 7);
+  ik_line_deinit(&own);
+}
+
 /* ---- room ---- */
 
 static void leaves_room_for_the_head_of_a_reply(void **state) {
@@ -148,6 +287,10 @@ int main(void) {
       TEST(paces_block_requests),
       TEST(a_rest_allows_no_larger_burst),
       TEST(each_request_has_an_id_of_its_own),
+      cmocka_unit_test(the_first_second_leaves_room_for_what_went_before),
+      cmocka_unit_test(several_lines_share_what_their_connection_may),
+      cmocka_unit_test(blocks_go_on_where_nobody_keeps_to_the_rates),
+      cmocka_unit_test(however_much_others_publish_some_blocks_go),
       TEST(leaves_room_for_the_head_of_a_reply),
       TEST(closed_it_has_no_room_and_asks_nothing),
       TEST(receivers_come_and_go_in_any_order),

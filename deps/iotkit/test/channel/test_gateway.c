@@ -1,6 +1,6 @@
 /*
- * A gateway over a client on a fake clock: topology, logins and logouts, what the platform says by
- * itself, connections that break, and the end.
+ * A gateway over a client on a fake clock: topology, logins and logouts, connections that break,
+ * and the end. What the platform says by itself: test_gateway_inbox.c.
  */
 #include "iotkit_gateway.h"
 
@@ -67,6 +67,8 @@ static void subscribes_its_topics(void **state) {
       "/sys/gpk/gdn/thing/topo/add/notify",
       "/sys/gpk/gdn/thing/topo/change",
       "/ext/error/gpk/gdn",
+      "/sys/gpk/gdn/thing/proxy/provisioning/product_register_reply",
+      "/sys/gpk/gdn/thing/gateway/permit",
   };
   for (size_t i = 0; i < COUNT(topics); i++)
     if (strstr(rig->filters, topics[i]) == NULL) fail_msg("%s is missing", topics[i]);
@@ -83,6 +85,12 @@ static int get(iotkit_gateway_t *gateway, const struct iotkit_subdevice *devices
   (void)count;
   (void)detail;
   return iotkit_gateway_get(gateway, on_answer, ctx);
+}
+
+static int provision(iotkit_gateway_t *gateway, const struct iotkit_subdevice *devices,
+                     size_t count, iotkit_gateway_answer_fn on_answer, void *ctx, char *detail) {
+  return iotkit_gateway_provision(gateway, "product secret", devices, count, on_answer, ctx,
+                                  detail);
 }
 
 static void answers_each_request(void **state) {
@@ -102,6 +110,9 @@ static void answers_each_request(void **state) {
       {iotkit_gateway_found, "found:a ", 200, "{}", "r:0:200 "},
       {iotkit_gateway_register, "register:a ", 200,
        "[{\"iotId\":\"i\",\"productKey\":\"pk\",\"deviceName\":\"a\",\"deviceSecret\":\"s1\"}]",
+       "r:0:200:pk/a/s1 "},
+      {provision, "product_register:a ", 200,
+       "{\"successes\":[{\"productKey\":\"pk\",\"deviceName\":\"a\",\"deviceSecret\":\"s1\"}]}",
        "r:0:200:pk/a/s1 "},
       {iotkit_gateway_register, "register:a ", 6619, "{}", "r:-1807:6619 "},
       {get, "get ", 200, "[" ONE("a") "," ONE("b") "]", "r:0:200:pk/a:pk/b "},
@@ -286,6 +297,16 @@ static void a_failed_batch_that_names_who_is_at_fault(void **state) {
   gr_assert_heard(rig, "refused:b:-1806:6401:no in:a in:c ");
 }
 
+static void a_failed_batch_that_names_several(void **state) {
+  struct gateway_rig *rig = *state;
+  rig->code = 6401;
+  rig->culprit = "\"b\"";
+  rig->data = "[" ONE("b") "," ONE("c") "]";
+  login(rig, three, 3);
+  gr_pass(rig, 1000);
+  gr_assert_said(rig, "batch_login:a:b:c login:b login:a login:c ");
+}
+
 static void a_failed_batch_that_does_not_say_who_is_at_fault(void **state) {
   static const char *const rows[] = {"{}", "[" ONE("a") "," ONE("b") "," ONE("c") "]",
                                      "[" ONE("z") "]", "[1]", "\"b\""};
@@ -365,101 +386,6 @@ static void logs_out_what_is_being_logged_in(void **state) {
   gr_assert_heard(rig, "out:a ");
 }
 
-/* ---- what the platform says ---- */
-
-static void follows_the_platform(void **state) {
-  static const struct {
-    const char *topic;
-    const char *payload;
-    const char *heard;
-    const char *said;
-    bool in;
-  } rows[] = {
-      {ERROR_TOPIC, ERROR("520", "a"), "in:a ", "login:a ", true}, /* the session was lost */
-      {CHANGE_TOPIC, CHANGE("8", "a"), "disabled:a ", "", false},
-      {ERROR_TOPIC, ERROR("522", "a"), "", "", false}, /* the same once more */
-      {CHANGE_TOPIC, CHANGE("2", "a"), "enabled:a in:a ", "login:a ", true},
-      {"/sys/pk/a/thing/disable", "{\"id\":\"5\",\"params\":{}}", "disabled:a ", "disable_reply ",
-       false},
-      {"/sys/pk/a/thing/enable", "{\"id\":\"6\",\"params\":{}}", "enabled:a in:a ",
-       "enable_reply login:a ", true},
-      {"/sys/pk/a/thing/disable", "no JSON", "", "", true},
-      {ERROR_TOPIC, ERROR("427", "a"), "kicked:a:-1809:427:no ", "", false},
-      {CHANGE_TOPIC, CHANGE("2", "a"), "enabled:a ", "", false}, /* nobody wants it any more */
-      {CHANGE_TOPIC, CHANGE("0", "n"), "created:n ", "", false},
-      {CHANGE_TOPIC, CHANGE("1", "n"), "deleted:n ", "", false},
-      {CHANGE_TOPIC, "{}", "", "", false},
-      {ERROR_TOPIC, ERROR("6401", "n"), "refused:n:-1806:6401:no ", "", false},
-      {"/sys/gpk/gdn/thing/topo/add/notify",
-       "{\"id\":\"7\",\"params\":[" ONE("x") "," ONE("y") "]}", "wanted:x wanted:y ",
-       "notify_reply ", false},
-  };
-  struct gateway_rig *rig = *state;
-  login(rig, &a, 1);
-  gr_pass(rig, 100);
-  rig->heard[0] = rig->said[0] = '\0';
-  for (size_t i = 0; i < COUNT(rows); i++) {
-    gr_push(rig, rows[i].topic, rows[i].payload);
-    gr_pass(rig, 100);
-    if (strcmp(rig->heard, rows[i].heard) != 0 || strcmp(rig->said, rows[i].said) != 0 ||
-        is_in(rig, "a") != rows[i].in)
-      fail_msg("row %zu: heard \"%s\", said \"%s\"", i, rig->heard, rig->said);
-    rig->heard[0] = rig->said[0] = '\0';
-  }
-}
-
-static void a_deleted_one_is_not_logged_in_again(void **state) {
-  static const struct {
-    const char *topic;
-    const char *payload;
-  } rows[] = {
-      {CHANGE_TOPIC, CHANGE("1", "a")},
-      {ERROR_TOPIC, ERROR("521", "a")},
-      {"/sys/pk/a/thing/delete", "{\"id\":\"5\"}"},
-  };
-  struct gateway_rig *rig = *state;
-  for (size_t i = 0; i < COUNT(rows); i++) {
-    login(rig, &a, 1);
-    gr_pass(rig, 100);
-    gr_assert_heard(rig, "in:a ");
-    gr_push(rig, rows[i].topic, rows[i].payload);
-    gr_assert_heard(rig, "deleted:a ");
-    rig->said[0] = '\0';
-    gr_drop(rig);
-    gr_connect(rig);
-    gr_pass(rig, 1000);
-    gr_assert_said(rig, "");
-  }
-}
-
-static void what_it_deletes_is_logged_in_no_longer(void **state) {
-  struct gateway_rig *rig = *state;
-  login(rig, &a, 1);
-  rig->data = "[" ONE("a") "]";
-  assert_int_equal(iotkit_gateway_delete(rig->gateway, &a, 1, gr_on_answer, "r", NULL), 0);
-  gr_run(rig);
-  gr_assert_heard(rig, "in:a r:0:200:pk/a ");
-  assert_false(is_in(rig, "a"));
-}
-
-/* ---- inside callbacks ---- */
-
-static void log_in_inside(struct gateway_rig *rig, const struct iotkit_gateway_event *event) {
-  assert_int_equal(iotkit_gateway_free(rig->gateway), IK_EIN_CALLBACK);
-  if (event->type == IOTKIT_GATEWAY_ADD_WANTED)
-    assert_int_equal(iotkit_gateway_login(rig->gateway, &a, 1, NULL), 0);
-  if (event->type == IOTKIT_GATEWAY_LOGGED_IN)
-    assert_int_equal(iotkit_gateway_logout(rig->gateway, &a, 1), 0);
-}
-
-static void may_be_called_inside_its_events(void **state) {
-  struct gateway_rig *rig = *state;
-  rig->on_event = log_in_inside;
-  gr_push(rig, "/sys/gpk/gdn/thing/topo/add/notify", "{\"id\":\"7\",\"params\":" ONE("a") "}");
-  gr_pass(rig, 200);
-  gr_assert_heard(rig, "wanted:a in:a out:a ");
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -476,14 +402,11 @@ int main(void) {
       TEST(a_login_that_breaks_off_is_repeated),
       TEST(reports_why_one_is_refused),
       TEST(a_failed_batch_that_names_who_is_at_fault),
+      TEST(a_failed_batch_that_names_several),
       cmocka_unit_test(a_failed_batch_that_does_not_say_who_is_at_fault),
       TEST(backs_off_when_it_is_throttled),
       TEST(logs_out),
       TEST(logs_out_what_is_being_logged_in),
-      TEST(follows_the_platform),
-      TEST(a_deleted_one_is_not_logged_in_again),
-      TEST(what_it_deletes_is_logged_in_no_longer),
-      TEST(may_be_called_inside_its_events),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,9 +68,70 @@ static void logs_in_two_thousand_within_the_limits(void **state) {
   }
 }
 
+/* ---- version reports ---- */
+
+#define REPORTERS IOTKIT_SUBDEVICES_MAX
+
+static iotkit_ota_t *channels[REPORTERS];
+
+/* All of them report, and are logged in already: how long that takes. */
+static uint64_t report_all(struct gateway_rig *rig, char (*names)[24]) {
+  for (size_t i = 0; i < REPORTERS; i++) {
+    const struct iotkit_ota_options options = {.product_key = "pk", .device_name = names[i]};
+    assert_int_equal(iotkit_gateway_ota_new(rig->gateway, &options, &channels[i], NULL), 0);
+    assert_int_equal(iotkit_ota_report_version(channels[i], "1.0.0", NULL), 0);
+  }
+  const uint64_t begin_ms = rig->client->now;
+  rig->messages = rig->qos1 = 0;
+  while (rig->messages < REPORTERS)
+    gr_pass(rig, 50);
+  for (size_t i = 0; i < REPORTERS; i++)
+    assert_int_equal(iotkit_ota_free(channels[i]), 0);
+  return rig->client->now - begin_ms;
+}
+
+/* 20 a second, of which 10 with QoS 1; or as many as were asked for. */
+static void two_thousand_report_within_their_rate(void **state) {
+  static const struct {
+    uint32_t per_s;
+    uint64_t most_ms;
+    unsigned qos1;
+  } rows[] = {{0, 100100, REPORTERS / 2}, {200, 10100, REPORTERS}, {1000, 2100, REPORTERS}};
+  static struct iotkit_subdevice devices[REPORTERS];
+  static char names[REPORTERS][24];
+  (void)state;
+  fill(devices, names, REPORTERS);
+  for (size_t i = 0; i < COUNT(rows); i++) {
+    const struct iotkit_gateway_options options = {
+        .product_key = "gpk", .device_name = "gdn", .reports_per_s = rows[i].per_s};
+    struct gateway_rig *rig = gr_new(&options);
+    gr_connect(rig);
+    login(rig, devices, REPORTERS);
+    gr_pass(rig, 12000);
+    const uint64_t took_ms = report_all(rig, names);
+    assert_in_range(took_ms, rows[i].most_ms - 200, rows[i].most_ms);
+    assert_int_equal(rig->messages, REPORTERS);
+    assert_int_equal(rig->qos1, rows[i].qos1);
+    gr_free(rig);
+  }
+}
+
+static void a_rate_that_cannot_be_is_refused(void **state) {
+  struct gateway_rig *rig = *state;
+  iotkit_gateway_t *gateway;
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  const struct iotkit_gateway_options options = {
+      .product_key = "pk", .device_name = "a", .reports_per_s = 1001};
+  assert_int_equal(iotkit_gateway_new(rig->client->client, &options, &gateway, detail),
+                   IK_EINVALID_ARGUMENT);
+  assert_string_equal(detail, "reports_per_s is 1001, not 0 to 1000");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(logs_in_two_thousand_within_the_limits, setup, teardown),
+      cmocka_unit_test(two_thousand_report_within_their_rate),
+      cmocka_unit_test_setup_teardown(a_rate_that_cannot_be_is_refused, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

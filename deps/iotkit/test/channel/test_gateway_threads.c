@@ -60,9 +60,11 @@ static void answer(void *ctx, struct mini_broker *broker, const char *payload) {
 
 static void answer_all(struct mini_broker *broker) {
   static const char *const topics[] = {
-      SESSION "login",        SESSION "batch_login", SESSION "logout",
-      SESSION "batch_logout", TOPOLOGY "topo/add",   TOPOLOGY "topo/delete",
-      TOPOLOGY "topo/get",    TOPOLOGY "list/found", TOPOLOGY "sub/register"};
+      SESSION "login",         SESSION "batch_login",
+      SESSION "logout",        SESSION "batch_logout",
+      TOPOLOGY "topo/add",     TOPOLOGY "topo/delete",
+      TOPOLOGY "topo/get",     TOPOLOGY "list/found",
+      TOPOLOGY "sub/register", TOPOLOGY "proxy/provisioning/product_register"};
   static char replies[COUNT(topics)][96];
   for (size_t i = 0; i < COUNT(topics); i++) {
     snprintf(replies[i], sizeof(replies[i]), "%s_reply", topics[i]);
@@ -108,6 +110,7 @@ static void ask(struct caller *caller) {
   (void)iotkit_gateway_delete(world->gateway, &device, 1, on_answer, world, NULL);
   (void)iotkit_gateway_found(world->gateway, &device, 1, on_answer, world, NULL);
   (void)iotkit_gateway_register(world->gateway, &device, 1, on_answer, world, NULL);
+  (void)iotkit_gateway_provision(world->gateway, "secret", &device, 1, on_answer, world, NULL);
   (void)iotkit_gateway_get(world->gateway, on_answer, world);
 }
 
@@ -141,6 +144,26 @@ static void report(struct caller *caller) {
   (void)iotkit_ota_report_version(ota, "1.0.0", NULL);
   (void)iotkit_ota_report_progress(ota, 5, NULL, NULL);
   (void)iotkit_ota_request(ota, NULL, NULL);
+}
+
+static void on_message(void *ctx, iotkit_mqtt_t *client,
+                       const struct iotkit_mqtt_message *message) {
+  struct world *world = ctx;
+  (void)client;
+  (void)message;
+  atomic_fetch_add(&world->heard, 1);
+}
+
+/* A program's subscription for its sub-device. */
+static void listen_shortly(struct caller *caller) {
+  struct world *world = world_of(caller);
+  char topic[64];
+  snprintf(topic, sizeof(topic), "/pk/%s/user/get", names[caller->number]);
+  assert_int_equal(iotkit_mqtt_listen(world->client, topic, on_message, world), 0);
+  (void)iotkit_mqtt_ask(world->client, topic, 1);
+  (void)mini_broker_publish(world->broker, topic, "x", 0, false);
+  assert_true(iotkit_mqtt_unsubscribe(world->client, topic, on_message, world) >= 0);
+  (void)iotkit_mqtt_forget(world->client, topic);
 }
 
 static void push(struct caller *caller) {
@@ -238,9 +261,11 @@ static void end(struct world *world) {
 }
 
 static void every_call_beside_every_other(void **state) {
-  static const threads_call table[] = {ask,    log_in, log_in,           log_out,
-                                       report, push,   break_connection, open_or_free_channel,
-                                       report, push,   live_shortly,     open_or_free_channel};
+  static const threads_call table[] = {
+      ask,           log_in, log_in,           log_out,
+      report,        push,   break_connection, open_or_free_channel,
+      report,        push,   live_shortly,     open_or_free_channel,
+      listen_shortly};
   struct world world = {.mutex = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
   (void)state;
   begin(&world);

@@ -114,6 +114,26 @@ static void wakes_only_a_sleeper(void **state) {
   cr_free(rig);
 }
 
+/* Whoever waits until the socket takes bytes again is not woken by more of them. */
+static void a_full_socket_wakes_nobody(void **state) {
+  (void)state;
+  struct client_rig *rig = cr_new(NULL);
+  cr_go_up(rig);
+  iotkit_mqtt_set_waker(rig->client, count_wake, rig);
+  rig->wire.write_room = 0;
+  cr_settle(rig);
+  assert_int_equal(iotkit_mqtt_publish(rig->client, "t", "x", 1, 0, false), 0);
+  assert_int_equal(rig->wakes, 1);
+  cr_settle(rig);
+  assert_int_equal(iotkit_mqtt_interest(rig->client), IOTKIT_READ | IOTKIT_WRITE);
+  assert_int_equal(iotkit_mqtt_publish(rig->client, "t", "y", 1, 0, false), 0);
+  assert_int_equal(rig->wakes, 1);
+  rig->wire.write_room = SIZE_MAX;
+  assert_int_equal(cr_step(rig), 0);
+  ASSERT_WRITTEN(rig, "\x30\x04\x00\x01tx\x30\x04\x00\x01ty");
+  cr_free(rig);
+}
+
 /* ---- threads ---- */
 
 #define PUBLISHERS 3
@@ -169,6 +189,7 @@ int main(void) {
       cmocka_unit_test(idle_clients_are_small),
       cmocka_unit_test(frees_at_any_time),
       cmocka_unit_test(wakes_only_a_sleeper),
+      cmocka_unit_test(a_full_socket_wakes_nobody),
       cmocka_unit_test(threads_publish_while_one_drives),
   };
   iotkit_log_set(IOTKIT_LOG_NONE, NULL, NULL);

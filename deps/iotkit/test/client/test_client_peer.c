@@ -358,7 +358,13 @@ static void qos2_arrives_once(void **state) {
   assert_int_equal(IOT_MQTT_Destroy(&handle), 0);
 }
 
-/* ---- QoS 2 both ways, exactly once ---- */
+/*
+ * ---- QoS 2 both ways, exactly once ----
+ *
+ * A connection is broken only when it has brought new messages. They come after all that the broker repeats
+ * at its beginning: mosquitto 2.0.11 whose repetition is broken off forgets which messages were received,
+ * sends them a third time after their PUBREL, and no client can tell them from new ones.
+ */
 
 #define SERIES 300
 #define PER_DROP 13
@@ -398,7 +404,7 @@ static void qos2_is_exactly_once_over_drops(void **state) {
   (void)state;
   struct counts sender = {0};
   struct series series = {0};
-  unsigned next = 0, drops = 0;
+  unsigned next = 0, drops = 0, drop_at = PER_DROP;
   client_new(&series.counts, "taker", broker.tcp, true);
   until(&series.counts, &series.counts.connected, 1);
   assert_true(iotkit_mqtt_subscribe(series.counts.client, "/series", 2, on_number, &series) > 0);
@@ -409,13 +415,16 @@ static void qos2_is_exactly_once_over_drops(void **state) {
   while ((sender.published < SERIES || series.counts.messages < SERIES) &&
          ik_port_now_ms() < end_ms) {
     send_next(&sender, &next);
-    if (series.counts.messages >= (drops + 1) * PER_DROP)
+    if (series.counts.messages >= drop_at) {
       break_connection(drops++ % 2 ? &series.counts : &sender);
+      drop_at = series.counts.messages + PER_DROP;
+    }
     assert_int_equal(iotkit_mqtt_yield(sender.client, 1), 0);
     assert_int_equal(iotkit_mqtt_yield(series.counts.client, 1), 0);
   }
   for (unsigned i = 0; i < SERIES; i++)
     assert_int_equal(series.seen[i], 1);
+  assert_true(drops >= 4);
   stop(&sender);
   stop(&series.counts);
 }

@@ -42,6 +42,28 @@ static void they_leave_at_once(void **state) {
   cr_free(rig);
 }
 
+/* What is listened to, the broker is asked for when that may be, and again in the next connection. */
+static void the_broker_is_asked_apart(void **state) {
+  (void)state;
+  struct client_rig *rig = undriven(NULL);
+  assert_int_equal(iotkit_mqtt_listen(rig->client, "a", cr_handler, rig), 0);
+  cr_assert_written(rig, "", 0);
+  assert_int_equal(iotkit_mqtt_ask(rig->client, "a", 1), 1);
+  ASSERT_WRITTEN(rig, "\x82\x06\x00\x01\x00\x01"
+                      "a\x01");
+  assert_int_equal(iotkit_mqtt_forget(rig->client, "a"), 0);
+  assert_int_equal(iotkit_mqtt_unsubscribe(rig->client, "a", cr_handler, rig), 0);
+  cr_assert_written(rig, "", 0);
+  assert_int_equal(iotkit_mqtt_forget(rig->client, "a"), 2);
+  ASSERT_WRITTEN(rig, "\xa2\x05\x00\x02\x00\x01"
+                      "a");
+  assert_int_equal(iotkit_mqtt_ask(rig->client, "a/#/b", 1), IK_EMQTT_TOPIC);
+  assert_int_equal(iotkit_mqtt_listen(NULL, "a", cr_handler, rig), IK_EINVALID_ARGUMENT);
+  assert_int_equal(iotkit_mqtt_ask(rig->client, NULL, 0), IK_EINVALID_ARGUMENT);
+  assert_int_equal(iotkit_mqtt_forget(NULL, "a"), IK_EINVALID_ARGUMENT);
+  cr_free(rig);
+}
+
 /* Who steps without a waker is not told: the call writes, and the deadlines keep the step's clock. */
 static void the_clock_is_the_steps(void **state) {
   (void)state;
@@ -273,6 +295,7 @@ static void calls_without_a_client_or_a_topic(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(they_leave_at_once),
+      cmocka_unit_test(the_broker_is_asked_apart),
       cmocka_unit_test(the_clock_is_the_steps),
       cmocka_unit_test(no_callback_runs),
       cmocka_unit_test(the_queue_is_not_the_limit),

@@ -180,6 +180,8 @@ SIMPLE(ftruncate64, (int fd, off_t size), (fd, size))
 SIMPLE(fallocate64, (int fd, int mode, off_t at, off_t len), (fd, mode, at, len))
 SIMPLE(sync_file_range, (int fd, off_t at, off_t len, unsigned flags), (fd, at, len, flags))
 SIMPLE(rename, (const char *from, const char *to), (from, to))
+SIMPLE(linkat, (int from_fd, const char *from, int to_fd, const char *to, int flags),
+       (from_fd, from, to_fd, to, flags))
 SIMPLE(unlink, (const char *path), (path))
 SIMPLE(stat64, (const char *path, struct stat *out), (path, out))
 SIMPLE(lstat64, (const char *path, struct stat *out), (path, out))
@@ -224,6 +226,16 @@ WRAP(ssize_t, pread64, int fd, void *out, size_t len, off_t at) {
 WRAP(ssize_t, pwrite64, int fd, const void *data, size_t len, off_t at) {
   ssize_t result;
   return goes_on(CALL_pwrite64, &len, &result) ? real_pwrite64(fd, data, len, at) : result;
+}
+
+WRAP(int, ioctl, int fd, unsigned long request, long argument) {
+  return fails(CALL_ioctl) ? -1 : real_ioctl(fd, request, argument);
+}
+
+/* copy_file_range() by its number. */
+WRAP(long, syscall, long number, long a, long b, long c, long d, size_t len, long f) {
+  ssize_t result;
+  return goes_on(CALL_syscall, &len, &result) ? real_syscall(number, a, b, c, d, len, f) : result;
 }
 
 WRAP(ssize_t, read, int fd, void *out, size_t len) {

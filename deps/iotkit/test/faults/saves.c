@@ -3,8 +3,6 @@
  */
 #include "faults/saves.h"
 
-#include <dirent.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +12,8 @@
 #include "base/beside.h"
 #include "base/codec.h"
 #include "download/job.h"
+#include "faults/copies.h"
+#include "faults/folder.h"
 #include "image/commit_note.h"
 #include "iotkit_file.h"
 #include "support/cm.h"
@@ -127,15 +127,6 @@ static int save_several(char *detail) {
 
 /* ---- the directory ---- */
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
-  (void)st, (void)type;
-  return at->level > 0 ? remove(path) : 0;
-}
-
-static void empty_directory(void) {
-  if (nftw(".", remove_one, 8, FTW_DEPTH | FTW_PHYS) != 0) abort();
-}
-
 static bool holds(const char *path, const void *want, size_t want_len) {
   size_t len;
   if (!world_exists(path)) return false;
@@ -147,19 +138,6 @@ static bool holds(const char *path, const void *want, size_t want_len) {
 
 static void put_old(const char *path) {
   world_put(path, OLD, sizeof OLD);
-}
-
-static void list(const char *directory, char *out, size_t cap) {
-  struct dirent **entries;
-  int count = scandir(directory, &entries, NULL, alphasort);
-  size_t len = 0;
-  out[0] = '\0';
-  for (int i = 0; i < count; i++) {
-    if (strcmp(entries[i]->d_name, ".") != 0 && strcmp(entries[i]->d_name, "..") != 0)
-      len += (size_t)snprintf(out + len, cap - len, "%s ", entries[i]->d_name);
-    free(entries[i]);
-  }
-  if (count >= 0) free(entries);
 }
 
 /* ---- what has to hold ---- */
@@ -208,7 +186,7 @@ static void judge(const struct fault *fault, int rc, const char *detail) {
 
 static void check_names(void) {
   char names[1024];
-  list(".", names, sizeof names);
+  folder_list(".", names, sizeof names);
   if (strcmp(names, now.names) != 0) trial_wrong("there is in the end: %s", names);
 }
 
@@ -247,7 +225,7 @@ static void check_image(const struct fault *fault, int rc, const char *detail) {
 /* ---- one image ---- */
 
 static void enter(const char *path, const char *names) {
-  empty_directory();
+  folder_empty();
   memset(&now, 0, sizeof now);
   now.path = now.target = path;
   now.names = names;
@@ -397,8 +375,33 @@ static void check_several(const struct fault *fault, int rc, const char *detail)
   rc = save_several(text);
   if (rc != 0) trial_wrong("the next run: %s: %s", iotkit_error_name(rc), text);
   if (!all_new("fw")) trial_wrong("the next run has not left all files");
-  list("fw", names, sizeof names);
+  folder_list("fw", names, sizeof names);
   if (strcmp(names, "a b c ") != 0) trial_wrong("there is in the end: %s", names);
+}
+
+/* ---- copied ---- */
+
+static void prepare_copied(void) {
+  prepare_fresh();
+  now.names = "first image ";
+  copies_begin(one_notice, image, SIZE);
+}
+
+/* Where the original cannot be had, it is fetched. */
+static int copy(char *detail) {
+  int rc = copies_run(one_notice, now.path, false, detail);
+  return rc == IK_ECHANGED ? save(detail) : rc;
+}
+
+/* Where it cannot be a link, it is copied. */
+static int link_to(char *detail) {
+  int rc = copies_run(one_notice, now.path, true, detail);
+  return rc == IK_ECHANGED ? save(detail) : rc;
+}
+
+static void check_copied(const struct fault *fault, int rc, const char *detail) {
+  copies_end();
+  check_image(fault, rc, detail);
 }
 
 /* ---- after a crash ---- */
@@ -453,6 +456,8 @@ const struct scenario save_scenarios[SAVES] = {
     {"in-place-resumed", prepare_in_place_resumed, save, check_in_place, false},
     {"several", prepare_several, save_several, check_several, false},
     {"several-resumed", prepare_several_resumed, save_several, check_several, false},
+    {"copied", prepare_copied, copy, check_copied, false},
+    {"hard-link", prepare_copied, link_to, check_copied, false},
     {"recover", prepare_crashed, recover, check_recovered, false},
 };
 
@@ -471,6 +476,6 @@ bool saves_begin(void) {
 }
 
 void saves_end(void) {
-  empty_directory();
+  folder_empty();
   if (chdir("/") == 0) (void)rmdir(directory);
 }

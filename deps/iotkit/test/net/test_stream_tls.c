@@ -181,6 +181,119 @@ static void sessions_are_resumed(void **state) {
   }
 }
 
+static void echo_once(uint16_t port, iotkit_tls_t *tls) {
+  char byte;
+  struct ik_transport *transport = tls_open_ok(port, iotkit_tls_ref(tls));
+  assert_int_equal(drive_write_all(transport, "x", 1, NULL), 0);
+  assert_int_equal(drive_read_all(transport, &byte, 1, NULL), 0);
+  transport->ops->close(transport);
+}
+
+/* In turn, and each with sessions of its own. */
+static void each_server_has_its_sessions(void **state) {
+  (void)state;
+  const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+  for (size_t i = 0; i < 2; i++) {
+    struct tls_server_options options = tls_serve(TLS_SERVER_ECHO, 0);
+    options.max_version = versions[i];
+    struct tls_server *servers[2] = {tls_server_start(&options), tls_server_start(&options)};
+    iotkit_tls_t *tls = tls_trusting(tls_ca, NULL);
+    for (int turn = 0; turn < 6; turn++)
+      echo_once(tls_server_port(servers[turn % 2]), tls);
+    iotkit_tls_unref(tls);
+    for (size_t j = 0; j < 2; j++) {
+      struct tls_server_counts counts = tls_server_stop(servers[j]);
+      assert_int_equal(counts.handshakes, 3);
+      assert_int_equal(counts.resumed, 2);
+    }
+  }
+}
+
+static void other_trust_is_no_reason_to_resume(void **state) {
+  (void)state;
+  struct tls_server_options options = tls_serve(TLS_SERVER_ECHO, 0);
+  struct tls_server *server = tls_server_start(&options);
+  iotkit_tls_t *contexts[] = {tls_trusting(tls_ca, NULL), tls_trusting(tls_ca, NULL),
+                              tls_trusting(tls_ca, "localhost")};
+  for (size_t i = 0; i < TEST_COUNT(contexts); i++)
+    echo_once(tls_server_port(server), contexts[i]);
+  for (size_t i = 0; i < TEST_COUNT(contexts); i++)
+    iotkit_tls_unref(contexts[i]);
+  struct tls_server_counts counts = tls_server_stop(server);
+  assert_int_equal(counts.handshakes, 3);
+  assert_int_equal(counts.resumed, 0);
+}
+
+/* By another clock its certificate may have expired. */
+static void another_clock_ends_what_was_verified(void **state) {
+  (void)state;
+  struct tls_server_options options = tls_serve(TLS_SERVER_ECHO, 0);
+  struct tls_server *server = tls_server_start(&options);
+  iotkit_tls_t *tls = tls_trusting(tls_ca, NULL);
+  echo_once(tls_server_port(server), tls);
+  assert_int_equal(iotkit_tls_set_time(tls, ik_port_time_ms(), ik_port_now_ms()), 0);
+  echo_once(tls_server_port(server), tls);
+  iotkit_tls_unref(tls);
+  struct tls_server_counts counts = tls_server_stop(server);
+  assert_int_equal(counts.handshakes, 2);
+  assert_int_equal(counts.resumed, 0);
+}
+
+/* A connection that breaks off is what resuming is for. */
+static void a_cut_does_not_keep_from_resuming(void **state) {
+  (void)state;
+  const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+  for (size_t i = 0; i < 2; i++) {
+    struct tls_server_options options = tls_serve(TLS_SERVER_CUT, 1000);
+    options.max_version = versions[i];
+    struct tls_server *server = tls_server_start(&options);
+    iotkit_tls_t *tls = tls_trusting(tls_ca, NULL);
+    for (int connection = 0; connection < 4; connection++) {
+      char byte;
+      struct ik_transport *transport = tls_open_ok(tls_server_port(server), iotkit_tls_ref(tls));
+      check_receive(transport, 1000, 1000);
+      assert_int_equal(drive_read(transport, &byte, 1, NULL), IK_ECONNECTION_CLOSED);
+      transport->ops->close(transport);
+    }
+    iotkit_tls_unref(tls);
+    struct tls_server_counts counts = tls_server_stop(server);
+    assert_int_equal(counts.handshakes, 4);
+    assert_int_equal(counts.resumed, 3);
+  }
+}
+
+/* Each brings two tickets: a pair of connections at a time goes on with them. */
+static void connections_side_by_side_resume(void **state) {
+  (void)state;
+  struct tls_server_options options = tls_serve(TLS_SERVER_ECHO, 0);
+  struct tls_server *server = tls_server_start(&options);
+  iotkit_tls_t *tls = tls_trusting(tls_ca, NULL);
+  struct ik_transport *transports[2];
+  echo_once(tls_server_port(server), tls);
+  for (size_t i = 0; i < 2; i++) {
+    const struct ik_dial how = {.host = "127.0.0.1",
+                                .port = tls_server_port(server),
+                                .tls = tls,
+                                .timeout_ms = TEST_LIMIT_MS};
+    assert_int_equal(ik_net_dial(NULL, &how, ik_port_now_ms(), &transports[i], NULL), 0);
+    /* Until its hello is sent, with the session that it resumes. */
+    while (transports[i]->ops->open(transports[i], ik_port_now_ms(), NULL) == IK_EAGAIN &&
+           transports[i]->ops->interest(transports[i], 0) != IOTKIT_READ)
+      assert_true(drive_wait(transports[i], 0));
+  }
+  for (size_t i = 0; i < 2; i++) { /* the server takes one after the other */
+    char byte;
+    assert_int_equal(drive_open(transports[i], NULL), 0);
+    assert_int_equal(drive_write_all(transports[i], "x", 1, NULL), 0);
+    assert_int_equal(drive_read_all(transports[i], &byte, 1, NULL), 0);
+    transports[i]->ops->close(transports[i]);
+  }
+  iotkit_tls_unref(tls);
+  struct tls_server_counts counts = tls_server_stop(server);
+  assert_int_equal(counts.handshakes, 3);
+  assert_int_equal(counts.resumed, 2);
+}
+
 /* ---- one context, many threads ---- */
 
 struct user {
@@ -237,6 +350,11 @@ int main(void) {
       cmocka_unit_test(both_ways_at_once),
       cmocka_unit_test(writing_to_a_peer_that_is_gone_raises_no_signal),
       cmocka_unit_test(sessions_are_resumed),
+      cmocka_unit_test(each_server_has_its_sessions),
+      cmocka_unit_test(other_trust_is_no_reason_to_resume),
+      cmocka_unit_test(another_clock_ends_what_was_verified),
+      cmocka_unit_test(a_cut_does_not_keep_from_resuming),
+      cmocka_unit_test(connections_side_by_side_resume),
       cmocka_unit_test(threads_share_a_context),
   };
   return cmocka_run_group_tests(tests, tls_make_certs, tls_free_certs);

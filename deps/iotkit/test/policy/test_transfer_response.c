@@ -199,6 +199,23 @@ static void asks_for_ranges_again_where_the_whole_is_refused_as_well(void **stat
   run_stop();
 }
 
+/* What was fetched already is not asked for again because a server is overloaded for a while. */
+static void a_server_that_has_given_a_range_is_asked_for_the_whole_last(void **state) {
+  (void)state;
+  struct ik_transfer_options options = run_usual();
+  options.max_retries = 3;
+  run_start_at(&options, SIZE, 400);
+  run_lose_at("HTTP/1.1 206 x\r\nContent-Range: bytes 400-999/1000\r\n\r\n", 100);
+  run_pass(ik_transfer_deadline(&run_transfer) - run_now_ms);
+  for (int n = 0; n < 3; n++) {
+    assert_non_null(strstr(run_send_request(), "Range: bytes=500-"));
+    run_respond("HTTP/1.1 503 x\r\nRetry-After: 7\r\n\r\n");
+    if (n < 2) run_assert_waits(7000);
+  }
+  assert_null(strstr(run_send_request(), "Range"));
+  run_stop();
+}
+
 /* A refusal of the whole is the last word. */
 static void a_missing_image_is_missing(void **state) {
   (void)state;
@@ -410,6 +427,7 @@ int main(void) {
       cmocka_unit_test(a_server_that_cannot_do_ranges_is_asked_for_the_whole),
       cmocka_unit_test(gives_up_only_after_asking_for_the_whole),
       cmocka_unit_test(asks_for_ranges_again_where_the_whole_is_refused_as_well),
+      cmocka_unit_test(a_server_that_has_given_a_range_is_asked_for_the_whole_last),
       cmocka_unit_test(a_missing_image_is_missing),
       cmocka_unit_test(the_whole_is_not_asked_for_at_once_for_ever),
       cmocka_unit_test(a_page_of_another_size_costs_nothing),

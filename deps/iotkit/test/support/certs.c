@@ -149,6 +149,14 @@ struct test_cert test_ca_issue_rsa(struct test_ca *ca, const char *alt, int bits
   return issue(ca, "leaf", alt, key, -3600, 86400);
 }
 
+struct test_cert test_ca_issue_ed25519(struct test_ca *ca, const char *alt) {
+  EVP_PKEY *key = NULL;
+  EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_ED25519, NULL);
+  REQUIRE(ctx != NULL && EVP_PKEY_keygen_init(ctx) == 1 && EVP_PKEY_keygen(ctx, &key) == 1);
+  EVP_PKEY_CTX_free(ctx);
+  return issue(ca, "leaf", alt, key, -3600, 86400);
+}
+
 struct test_cert test_ca_issue_cn(struct test_ca *ca, const char *cn) {
   return issue(ca, cn, NULL, new_key(), -3600, 86400);
 }

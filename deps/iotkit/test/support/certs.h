@@ -22,6 +22,8 @@ struct test_cert {
 struct test_cert test_ca_issue(struct test_ca *ca, const char *alt, long from_s, long until_s);
 /* With an RSA key of 1024 or 2048 bits, the same for each certificate. */
 struct test_cert test_ca_issue_rsa(struct test_ca *ca, const char *alt, int bits);
+/* With a key of Ed25519. */
+struct test_cert test_ca_issue_ed25519(struct test_ca *ca, const char *alt);
 /* With a name in its CN alone. */
 struct test_cert test_ca_issue_cn(struct test_ca *ca, const char *cn);
 /* The CA's list of what it has revoked, with this certificate alone; PEM, free() it. */

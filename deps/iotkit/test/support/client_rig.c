@@ -66,7 +66,7 @@ struct client_rig *cr_new(const struct iotkit_mqtt_options *given) {
   fake_wire_init(&rig->wire);
   options.host = "broker";
   options.port = 1883;
-  options.client_id = "c";
+  if (!options.client_id) options.client_id = "c";
   options.on_event = on_event;
   options.ctx = rig;
   assert_int_equal(ik_mqtt_new_over(&options, fake_dial, &rig->wire, &rig->client, NULL), 0);

@@ -30,12 +30,15 @@ static void note(char *log, size_t cap, const char *format, ...) {
 
 static void on_event(void *ctx, iotkit_gateway_t *gateway,
                      const struct iotkit_gateway_event *event) {
-  static const char *const names[] = {"?",        "in",      "refused", "out",     "kicked",
-                                      "disabled", "enabled", "deleted", "created", "wanted"};
+  static const char *const names[] = {"?",       "in",       "refused", "out",
+                                      "kicked",  "disabled", "enabled", "deleted",
+                                      "created", "wanted",   "permit"};
   struct gateway_rig *rig = ctx;
   assert_ptr_equal(gateway, rig->gateway);
   NOTE(rig->heard, "%s:%s", names[event->type], event->device_name);
   if (event->code != 0) NOTE(rig->heard, ":%d:%u:%s", event->error, event->code, event->message);
+  if (event->type == IOTKIT_GATEWAY_PERMIT)
+    NOTE(rig->heard, "%s:%u", event->product_key, event->timeout_s);
   NOTE(rig->heard, " ");
   if (rig->on_event != NULL) rig->on_event(rig, event);
 }
@@ -151,6 +154,7 @@ static void take_packet(struct gateway_rig *rig, uint8_t first, const uint8_t *b
     if (first & 6) {
       const uint8_t puback[] = {0x40, 2, body[at], body[at + 1]};
       ik_buf_append(&out, puback, sizeof(puback));
+      rig->qos1++;
       at += 2;
     }
     assert_true(topic_len < sizeof(rig->topic) && len - at < sizeof(rig->payload));

@@ -27,6 +27,7 @@ struct gateway_rig {
   uint64_t login_ms[GR_LOGINS_MAX];
   size_t logins;
   unsigned messages; /* publishes of any kind */
+  unsigned qos1;     /* of them those with QoS 1 */
   void (*on_event)(struct gateway_rig *rig, const struct iotkit_gateway_event *event);
 };
 

@@ -76,11 +76,15 @@ static SSL_CTX *new_context(const struct tls_server_options *options) {
   if (options->max_version != 0) SSL_CTX_set_security_level(ctx, 0);
   use_identity(ctx, options);
   SSL_CTX_set_session_id_context(ctx, id, sizeof id);
+  if (options->tickets != 0) REQUIRE(SSL_CTX_set_num_tickets(ctx, options->tickets) == 1);
   if (options->weak_dh) weaken_dh(ctx);
   if (options->max_version != 0) {
     SSL_CTX_set_min_proto_version(ctx, 0);
     SSL_CTX_set_max_proto_version(ctx, options->max_version);
   }
+  if (options->groups != NULL) REQUIRE(SSL_CTX_set1_groups_list(ctx, options->groups) == 1);
+  if (options->client_sign_algorithms != NULL)
+    REQUIRE(SSL_CTX_set1_client_sigalgs_list(ctx, options->client_sign_algorithms) == 1);
   if (options->client_ca != NULL) {
     X509 *ca = read_cert(options->client_ca);
     X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), ca);

@@ -24,8 +24,12 @@ struct tls_server_options {
   const char *key;
   const char *client_ca;  /* PEM: a client certificate of it is required; NULL: none is asked for */
   const char *client_crl; /* PEM: of client_ca, those it has revoked are refused; NULL: none */
-  int max_version;        /* TLS1_1_VERSION …; 0: any */
-  bool weak_dh;           /* DHE of 1,024 bits is all it offers; with an RSA certificate */
+  /* What a client may sign with, as OpenSSL's lists are; NULL: any */
+  const char *client_sign_algorithms;
+  const char *groups; /* of key exchanges, as OpenSSL's lists are; NULL: any */
+  int max_version;    /* TLS1_1_VERSION …; 0: any */
+  size_t tickets;     /* of TLS 1.3, with each full handshake; 0: OpenSSL's two */
+  bool weak_dh;       /* DHE of 1,024 bits is all it offers; with an RSA certificate */
   enum tls_server_mode mode;
   size_t bytes;
   const char *text; /* of TLS_SERVER_KEYS */

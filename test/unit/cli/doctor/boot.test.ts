@@ -33,6 +33,7 @@ test('tools are found on the PATH and in the folders of the system', () => {
 
 test.each([
   ['rauc', '/etc/rauc/system.conf'],
+  ['mender', '/etc/mender/mender.conf'],
   ['fw_printenv', '/etc/fw_env.config'],
 ])('%s without its configuration is a warning', (tool, file) => {
   make(`/usr/bin/${tool}`);

@@ -39,6 +39,7 @@ static bool find(struct miss *miss) {
 #define DECLARE(result, name, parameters) extern result name parameters;
 IK_LIBCRYPTO_MAP(DECLARE)
 IK_LIBSSL_MAP(DECLARE)
+IK_SIGNER_MAP(DECLARE)
 #undef DECLARE
 
 static bool find(struct miss *miss) {
@@ -46,7 +47,9 @@ static bool find(struct miss *miss) {
 #define FILL(result, name, parameters) table.name = name;
   IK_LIBCRYPTO_MAP(FILL)
   IK_LIBSSL_MAP(FILL)
+  IK_SIGNER_MAP(FILL)
 #undef FILL
+  table.has_signer = true;
   source = "linked";
   return true;
 }
@@ -61,15 +64,13 @@ static bool find(struct miss *miss) {
 #endif
 #include <unistd.h>
 
-struct symbol {
-  const char *name;
-  size_t offset; /* in struct ik_openssl */
-};
-
-#define SYMBOL(result, name, parameters) {#name, offsetof(struct ik_openssl, name)},
-static const struct symbol crypto_symbols[] = {IK_LIBCRYPTO_MAP(SYMBOL)};
-static const struct symbol ssl_symbols[] = {IK_LIBSSL_MAP(SYMBOL)};
-#undef SYMBOL
+/* The names in the order of the table's members, each with its end; an empty one ends them. One text
+ * and no pointers, of which each would be a relocation. */
+#define NAME(result, name, parameters) #name "\0"
+static const char crypto_names[] = IK_LIBCRYPTO_MAP(NAME);
+static const char ssl_names[] = IK_LIBSSL_MAP(NAME);
+static const char signer_names[] = IK_SIGNER_MAP(NAME);
+#undef NAME
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -121,13 +122,14 @@ static bool is_in(struct object *object, const void *address) {
 #endif
 
 /* All of them, and all from one object: a set put together from two versions would crash. */
-static bool fill(void *handle, const struct symbol *symbols, size_t count, struct ik_openssl *out) {
+static bool fill(void *handle, const char *names, char **member) {
   struct object object = {0};
-  for (size_t i = 0; i < count; i++) {
-    void *address = dlsym(handle, symbols[i].name);
+  for (const char *name = names; *name != '\0'; name += strlen(name) + 1) {
+    void *address = dlsym(handle, name);
     if (address == NULL || !is_in(&object, address)) return false;
     /* An object pointer becomes a function pointer: POSIX allows it, ISO C knows no cast for it. */
-    memcpy((char *)out + symbols[i].offset, &address, sizeof address);
+    memcpy(*member, &address, sizeof address);
+    *member += sizeof address;
   }
   return true;
 }
@@ -142,10 +144,11 @@ static bool is_usable(const struct ik_openssl *found) {
 }
 
 static bool take(void *handle) {
-  struct ik_openssl found;
-  if (!fill(handle, crypto_symbols, COUNT(crypto_symbols), &found)) return false;
-  if (!fill(handle, ssl_symbols, COUNT(ssl_symbols), &found)) return false;
+  struct ik_openssl found = {0};
+  char *member = (char *)&found;
+  if (!fill(handle, crypto_names, &member) || !fill(handle, ssl_names, &member)) return false;
   if (!is_usable(&found)) return false;
+  found.has_signer = fill(handle, signer_names, &member);
   table = found;
   return true;
 }

@@ -4,6 +4,7 @@
 #ifndef IK_OPENSSL_H
 #define IK_OPENSSL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "port/openssl/openssl_table.h"
@@ -12,7 +13,9 @@ struct ik_openssl {
 #define IK_OPENSSL_FIELD(result, name, parameters) result(*name) parameters;
   IK_LIBCRYPTO_MAP(IK_OPENSSL_FIELD)
   IK_LIBSSL_MAP(IK_OPENSSL_FIELD)
+  IK_SIGNER_MAP(IK_OPENSSL_FIELD)
 #undef IK_OPENSSL_FIELD
+  bool has_signer; /* the functions of IK_SIGNER_MAP are there: all of them or none */
 };
 
 /*

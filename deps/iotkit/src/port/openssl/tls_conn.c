@@ -14,6 +14,7 @@
 #include "base/endpoint.h"
 #include "base/limits.h"
 #include "iotkit_mqtt.h"
+#include "port/openssl/tls_aside.h"
 #include "port/openssl/tls_bio.h"
 #include "port/openssl/tls_context.h"
 
@@ -21,30 +22,44 @@
 #define CALL_RECORDS 32
 #define CALL_BYTES 65536
 #define CLOCK_TEXT_MAX 48
+#define SIGNS_NEXT 1 /* of a handshake: the next call may wait for a signature */
 
 struct ik_tls_conn {
   const struct ik_openssl *openssl;
   SSL *ssl;
   struct ik_tls_peer peer; /* holds the reference to the context */
   struct ik_tls_socket socket;
-  int wants;      /* IOTKIT_READ or IOTKIT_WRITE: what the last call that could not go on needs */
-  bool open;      /* the handshake is done */
-  bool broken;    /* OpenSSL must not be called any longer but to free */
-  bool filled;    /* the last read filled the caller's buffer: there may be more inside */
-  bool more;      /* the last read ended with its share: there may be more to take in at once */
-  int late_error; /* met after bytes that had to be given first; the next read returns it */
+  int wants;   /* IOTKIT_READ or IOTKIT_WRITE: what the last call that could not go on needs */
+  bool open;   /* the handshake is done */
+  bool broken; /* OpenSSL must not be called any longer but to free */
+  bool filled; /* the last read filled the caller's buffer: there may be more inside */
+  bool more;   /* the last read ended with its share: there may be more to take in at once */
+  struct ik_tls_aside *aside; /* goes on with the handshake: nobody else may then; NULL: nobody */
+  int late_error;    /* met after bytes that had to be given first; the next read returns it */
   char *late_detail; /* owned */
+  char text[];       /* the peer's name and key: as long as they are, there may be thousands */
 };
 
 /* ---- making one ---- */
 
-/* Names as certificates and SNI spell them: without the final dot of a fully qualified one. */
-static int set_name(struct ik_tls_conn *conn, const char *name) {
-  size_t len = strnlen(name, sizeof conn->peer.name);
-  if (len == 0 || len == sizeof conn->peer.name) return IK_EINVALID_ARGUMENT;
-  memcpy(conn->peer.name, name, len);
-  if (len > 1 && conn->peer.name[len - 1] == '.') conn->peer.name[len - 1] = '\0';
-  return 0;
+/*
+ * Names as certificates and SNI spell them: without the final dot of a fully qualified one. The key has the
+ * host too, since a name to verify instead of the host's may be that of many. NULL: out of memory.
+ */
+static struct ik_tls_conn *new_conn(const char *name, const char *host, const char *way) {
+  const size_t len = strnlen(name, IK_HOST_MAX + 1);
+  const size_t host_len = strnlen(host, IK_HOST_MAX);
+  const size_t way_len = strnlen(way, IK_TLS_WAY_MAX);
+  const size_t key_size = host_len + 1 + way_len + 1;
+  struct ik_tls_conn *conn = calloc(1, sizeof *conn + len + 1 + key_size);
+  if (conn == NULL) return NULL;
+  char *key = conn->text + len + 1;
+  memcpy(conn->text, name, len);
+  if (len > 1 && len <= IK_HOST_MAX && name[len - 1] == '.') conn->text[len - 1] = '\0';
+  snprintf(key, key_size, "%.*s %.*s", (int)host_len, host, (int)way_len, way);
+  conn->peer.name = conn->text;
+  conn->peer.key = key;
+  return conn;
 }
 
 static int expect_name(struct ik_tls_conn *conn) {
@@ -58,7 +73,7 @@ static int expect_name(struct ik_tls_conn *conn) {
   o->X509_VERIFY_PARAM_set_hostflags(param, IK_X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   if (o->X509_VERIFY_PARAM_set1_host(param, conn->peer.name, 0) != 1) return IK_ENO_MEMORY;
   if (o->SSL_ctrl(conn->ssl, IK_SSL_CTRL_SET_TLSEXT_HOSTNAME, IK_TLSEXT_NAMETYPE_host_name,
-                  conn->peer.name) != 1)
+                  conn->text) != 1) /* the name */
     return IK_EINVALID_ARGUMENT;
   return 0;
 }
@@ -71,10 +86,11 @@ static void set_time(struct ik_tls_conn *conn) {
   if (given) o->X509_VERIFY_PARAM_set_time(o->SSL_get0_param(conn->ssl), now);
 }
 
-static int set_up(struct ik_tls_conn *conn, const char *name, char *detail) {
+static int set_up(struct ik_tls_conn *conn, char *detail) {
   const struct ik_openssl *o = conn->openssl;
-  int rc = set_name(conn, name);
-  if (rc == 0) rc = ik_tls_new_ssl(&conn->peer, &conn->ssl, detail);
+  const size_t len = strlen(conn->peer.name);
+  if (len == 0 || len > IK_HOST_MAX) return IK_EINVALID_ARGUMENT;
+  int rc = ik_tls_new_ssl(&conn->peer, &conn->ssl, detail);
   if (rc != 0) return rc;
   BIO *bio = ik_tls_bio_new(o, &conn->socket);
   if (bio == NULL) return IK_ENO_MEMORY;
@@ -84,21 +100,21 @@ static int set_up(struct ik_tls_conn *conn, const char *name, char *detail) {
   return expect_name(conn);
 }
 
-int ik_tls_conn_new(iotkit_tls_t *tls, int fd, const char *host, struct ik_tls_conn **out,
-                    char *detail) {
+int ik_tls_conn_new(iotkit_tls_t *tls, int fd, const char *host, const char *way,
+                    struct ik_tls_conn **out, char *detail) {
   *out = NULL;
   const struct ik_openssl *o;
   int rc = ik_openssl_need(&o, detail);
   if (rc != 0) return rc;
-  struct ik_tls_conn *conn = calloc(1, sizeof *conn);
+  const char *cert_name = ik_tls_cert_name(tls);
+  struct ik_tls_conn *conn = new_conn(cert_name != NULL ? cert_name : host, host, way);
   if (conn == NULL) return IK_ENO_MEMORY;
   conn->openssl = o;
   conn->peer.tls = iotkit_tls_ref(tls);
   conn->socket.fd = fd;
   conn->wants = IOTKIT_WRITE;
-  const char *cert_name = ik_tls_cert_name(tls);
   o->ERR_set_mark();
-  rc = set_up(conn, cert_name != NULL ? cert_name : host, detail);
+  rc = set_up(conn, detail);
   o->ERR_pop_to_mark();
   if (rc != 0) {
     if (rc == IK_ENO_MEMORY || rc == IK_EINVALID_ARGUMENT)
@@ -113,6 +129,11 @@ int ik_tls_conn_new(iotkit_tls_t *tls, int fd, const char *host, struct ik_tls_c
 
 void ik_tls_conn_free(struct ik_tls_conn *conn) {
   if (conn == NULL) return;
+  if (conn->aside != NULL) {
+    ik_tls_signature_cancel(conn->peer.signing.signature);
+    (void)ik_tls_aside_join(conn->aside, NULL);
+  }
+  ik_tls_signing_end(&conn->peer.signing);
   if (conn->ssl != NULL) conn->openssl->SSL_free(conn->ssl);
   iotkit_tls_unref(conn->peer.tls);
   free(conn->late_detail);
@@ -201,6 +222,24 @@ static int alert_code(const struct ik_openssl *o, unsigned long error) {
   }
 }
 
+static int signing_error(const struct ik_tls_conn *conn, char *detail) {
+  const struct ik_tls_signing *signing = &conn->peer.signing;
+  const char *name = ik_endpoint(conn->peer.name, 0).text;
+  if (signing->error == IK_ENO_MEMORY)
+    return ik_refuse(detail, signing->error, "%.100s: no memory for the signature", name);
+  if (signing->error != IK_ETLS_SIGNING || signing->returned == 0)
+    return ik_refuse(detail, signing->error,
+                     "%.100s: what the callback that signs (tls.sign) gave is no signature by the "
+                     "key of the client certificate",
+                     name);
+  if (signing->reason[0] != '\0')
+    return ik_refuse(detail, signing->error,
+                     "%.100s: the callback that signs (tls.sign) failed: %s", name,
+                     signing->reason);
+  return ik_refuse(detail, signing->error, "%.100s: the callback that signs (tls.sign) returned %d",
+                   name, signing->returned);
+}
+
 /* Why a call failed for good. What was verified and refused comes first, for the peer may have
  * closed upon our alert. */
 static int lasting_error(struct ik_tls_conn *conn, int ssl_error, char *detail) {
@@ -209,11 +248,14 @@ static int lasting_error(struct ik_tls_conn *conn, int ssl_error, char *detail) 
   conn->broken = true;
   if (ssl_error == IK_SSL_ERROR_SSL && verified != IK_X509_V_OK)
     return certificate_error(conn, verified, detail);
+  if (conn->peer.signing.error != 0) return signing_error(conn, detail);
   const unsigned long error = ssl_error == IK_SSL_ERROR_SSL ? o->ERR_peek_error() : 0;
   const int alert = alert_code(o, error);
-  if (alert != 0)
+  if (alert != 0) {
+    ik_tls_drop_sessions(&conn->peer); /* with TLS 1.3 the handshake has been over for us */
     return ik_refuse(detail, alert, "%.120s: %s", ik_endpoint(conn->peer.name, 0).text,
                      ik_openssl_error_text(o, error));
+  }
   if (conn->socket.receive_error != 0)
     return stream_error(conn, conn->socket.receive_error, detail);
   if (conn->socket.at_end) return stream_error(conn, IK_ECONNECTION_CLOSED, detail);
@@ -221,7 +263,8 @@ static int lasting_error(struct ik_tls_conn *conn, int ssl_error, char *detail) 
                    ik_openssl_error_text(o, o->ERR_peek_error()));
 }
 
-/* What a call that returned `result` ≤ 0 means: 0 (close_notify), IK_EAGAIN or why it failed. */
+/* What a call that returned `result` ≤ 0 means: 0 (close_notify), IK_EAGAIN, SIGNS_NEXT or why it
+ * failed. */
 static int explain(struct ik_tls_conn *conn, int result, char *detail) {
   const struct ik_openssl *o = conn->openssl;
   int ssl_error = o->SSL_get_error(conn->ssl, result);
@@ -236,6 +279,8 @@ static int explain(struct ik_tls_conn *conn, int result, char *detail) {
                                         : stream_error(conn, conn->socket.send_error, detail);
   case IK_SSL_ERROR_ZERO_RETURN:
     return 0;
+  case IK_SSL_ERROR_WANT_X509_LOOKUP:
+    return SIGNS_NEXT;
   default:
     rc = lasting_error(conn, ssl_error, detail);
     o->ERR_clear_error();
@@ -258,25 +303,64 @@ static void begin_call(struct ik_tls_conn *conn, size_t len) {
   conn->openssl->ERR_clear_error();
 }
 
-int ik_tls_conn_handshake(struct ik_tls_conn *conn, char *detail) {
-  if (conn->open) return 0;
-  if (conn->broken) return IK_EINVALID_STATE;
+/* 0: done. Also on a thread of its own. */
+static int shake(struct ik_tls_conn *conn, char *detail) {
   begin_call(conn, 0);
   int result = conn->openssl->SSL_do_handshake(conn->ssl);
-  if (result == 1) {
-    conn->open = true;
-    conn->filled = true; /* a record may have come along with the last of the handshake */
-    return 0;
-  }
+  if (result == 1) return 0;
   int rc = explain(conn, result, detail);
+  if (rc != 0) return rc;
+  return ik_refuse(detail, IK_ECONNECTION_CLOSED, "%.120s: the peer ended the TLS handshake",
+                   ik_endpoint(conn->peer.name, 0).text);
+}
+
+static int shake_aside(void *arg, char *detail) {
+  return shake(arg, detail);
+}
+
+static int refuse_aside(const struct ik_tls_conn *conn, int rc, char *detail) {
+  return ik_refuse(detail, rc, "%.120s: there is no %s to wait for the signature",
+                   ik_endpoint(conn->peer.name, 0).text,
+                   rc == IK_ENETWORK  ? "descriptor"
+                   : rc == IK_ETHREAD ? "thread"
+                                      : "memory");
+}
+
+static int set_aside(struct ik_tls_conn *conn, char *detail) {
+  conn->peer.signing.is_aside = true;
+  int rc = ik_tls_aside_start(shake_aside, conn, &conn->aside);
+  return rc == 0 ? IK_EAGAIN : refuse_aside(conn, rc, detail);
+}
+
+static int take_back(struct ik_tls_conn *conn, char *detail) {
+  if (!ik_tls_aside_is_done(conn->aside)) return IK_EAGAIN;
+  int rc = ik_tls_aside_join(conn->aside, detail);
+  conn->aside = NULL;
+  conn->peer.signing.is_aside = false;
+  return rc == IK_ETHREAD ? refuse_aside(conn, rc, detail) : rc;
+}
+
+/* As shake(), where nothing waits. What a socket had no room for has the handshake set aside again. */
+static int go_on(struct ik_tls_conn *conn, char *detail) {
+  if (conn->aside != NULL) return take_back(conn, detail);
+  return conn->peer.signing.is_due ? SIGNS_NEXT : shake(conn, detail);
+}
+
+int ik_tls_conn_handshake(struct ik_tls_conn *conn, char *detail) {
+  if (conn->open) return 0;
+  if (conn->aside == NULL && conn->broken) return IK_EINVALID_STATE;
+  int rc = go_on(conn, detail);
+  if (rc == SIGNS_NEXT) rc = set_aside(conn, detail);
   if (rc == IK_EAGAIN) return rc;
-  if (rc == 0) {
-    ik_detail(detail, "%.120s: the peer ended the TLS handshake",
-              ik_endpoint(conn->peer.name, 0).text);
-    rc = IK_ECONNECTION_CLOSED;
+  ik_tls_signing_end(&conn->peer.signing);
+  if (rc != 0) {
+    conn->broken = true;
+    ik_tls_drop_sessions(&conn->peer);
+    return rc;
   }
-  ik_tls_drop_session(conn->peer.tls);
-  return rc;
+  conn->open = true;
+  conn->filled = true; /* a record may have come along with the last of the handshake */
+  return 0;
 }
 
 /* A record without data has been dealt with; the socket was not asked to the end. */
@@ -343,7 +427,18 @@ ptrdiff_t ik_tls_conn_write(struct ik_tls_conn *conn, const void *data, size_t l
 }
 
 int ik_tls_conn_wants(const struct ik_tls_conn *conn) {
-  return conn->wants;
+  return conn->aside != NULL ? IOTKIT_READ : conn->wants;
+}
+
+int ik_tls_conn_fd(const struct ik_tls_conn *conn) {
+  return conn->aside != NULL ? ik_tls_aside_fd(conn->aside) : conn->socket.fd;
+}
+
+const char *ik_tls_conn_awaits(const struct ik_tls_conn *conn) {
+  if (conn->aside == NULL) return NULL;
+  return ik_tls_aside_is_queued(conn->aside)
+             ? "it waits behind other handshakes for the callback that signs (tls.sign)"
+             : "the callback that signs (tls.sign) has not answered";
 }
 
 bool ik_tls_conn_pending(const struct ik_tls_conn *conn) {

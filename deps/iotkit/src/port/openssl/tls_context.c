@@ -3,7 +3,7 @@
  * tls_context.c - what to trust and who we are, parsed once for any number of connections.
  *
  * Counted by references, atomically; the last unref frees. Connections of many threads share the
- * SSL_CTX, which OpenSSL locks by itself; the kept session has a lock of its own.
+ * SSL_CTX, which OpenSSL locks by itself; the kept sessions have a lock of their own.
  */
 #include "port/openssl/tls_context.h"
 
@@ -18,7 +18,6 @@
 /* Of OpenSSL: 112 bits, no RSA or DH of less than 2,048 bits, no SHA-1 in a chain. A runtime whose
  * own level is higher keeps it. */
 #define SECURITY_LEVEL 2
-
 struct iotkit_tls {
   atomic_int refs;
   const struct ik_openssl *openssl;
@@ -28,11 +27,11 @@ struct iotkit_tls {
   bool deferred; /* under `lock`: whom to trust has not been read yet */
   char *ca;      /* under `lock`, owned: what is to be read; NULL: the system's store */
   size_t ca_len;
-  struct ik_tls_places places; /* where the system's store is, for what is deferred */
-  uint64_t time_ms;            /* under `lock`; of iotkit_tls_set_time(), 0: the system's clock */
-  uint64_t at_ms;              /* likewise */
-  SSL_SESSION *session;        /* under `lock`; the last one, NULL: none */
-  char session_name[IK_HOST_MAX + 1];
+  struct ik_tls_places places;  /* where the system's store is, for what is deferred */
+  uint64_t time_ms;             /* under `lock`; of iotkit_tls_set_time(), 0: the system's clock */
+  uint64_t at_ms;               /* likewise */
+  struct ik_tls_signer *signer; /* NULL: the key is in `ctx` */
+  struct ik_tls_sessions *sessions; /* of earlier connections; it locks by itself */
 };
 
 static BIO *open_pem(const struct ik_openssl *o, const char *pem, size_t len) {
@@ -58,54 +57,43 @@ static int give_passphrase(char *buf, int size, int writing, void *ctx) {
 
 /* ---- sessions ---- */
 
-static void use_session(struct iotkit_tls *tls, SSL *ssl, const char *name) {
-  const struct ik_openssl *o = tls->openssl;
-  SSL_SESSION *used_up = NULL;
-  ik_mutex_lock(tls->lock);
-  if (tls->session != NULL && strcmp(tls->session_name, name) == 0) {
-    o->SSL_set_session(ssl, tls->session);
-    /* A TLS 1.3 ticket is for one connection (RFC 8446, C.4); each connection brings new ones. */
-    if (o->SSL_SESSION_get_protocol_version(tls->session) >= IK_TLS1_3_VERSION) {
-      used_up = tls->session;
-      tls->session = NULL;
-    }
-  }
-  ik_mutex_unlock(tls->lock);
-  if (used_up != NULL) o->SSL_SESSION_free(used_up);
+static void use_session(struct ik_tls_peer *peer, SSL *ssl) {
+  bool given;
+  const time_t now = ik_tls_clock(peer->tls, &given);
+  peer->has_validity =
+      ik_tls_sessions_use(peer->tls->sessions, peer->key, now, ssl, &peer->validity);
 }
 
-static void replace_session(struct iotkit_tls *tls, const char *name, SSL_SESSION *session) {
-  ik_mutex_lock(tls->lock);
-  SSL_SESSION *old = tls->session;
-  tls->session = session;
-  memcpy(tls->session_name, name, strlen(name) + 1);
-  ik_mutex_unlock(tls->lock);
-  if (old != NULL) tls->openssl->SSL_SESSION_free(old);
+/* A resumed connection has verified nothing: what comes of it is as good as what it came of. */
+static bool note_validity(const struct ik_openssl *o, struct ik_tls_peer *peer, const SSL *ssl) {
+  if (o->SSL_session_reused(ssl) == 1) return peer->has_validity;
+  peer->has_validity = ik_tls_validity_of(o, ssl, &peer->validity);
+  return peer->has_validity;
 }
 
-/* OpenSSL's callback: 1 takes over the reference. */
+/* OpenSSL's callback: 0 leaves it the reference. */
 static int keep_session(SSL *ssl, SSL_SESSION *session) {
   const struct ik_openssl *o = ik_openssl();
   struct ik_tls_peer *peer = o->SSL_get_ex_data(ssl, IK_OPENSSL_APP_DATA);
-  if (peer == NULL || o->SSL_SESSION_is_resumable(session) != 1) return 0;
-  replace_session(peer->tls, peer->name, session);
-  return 1;
+  if (peer != NULL && note_validity(o, peer, ssl))
+    ik_tls_sessions_keep(peer->tls->sessions, peer->key, session, &peer->validity);
+  return 0;
 }
 
-void ik_tls_drop_session(iotkit_tls_t *tls) {
-  replace_session(tls, "", NULL);
+void ik_tls_drop_sessions(const struct ik_tls_peer *peer) {
+  ik_tls_sessions_drop(peer->tls->sessions, peer->key);
 }
 
 /* ---- time ---- */
 
-/* A session was verified by the clock before: the next connection is verified by this one. */
+/* Sessions were verified by the clock before: the next connections are verified by this one. */
 int iotkit_tls_set_time(iotkit_tls_t *tls, uint64_t time_ms, uint64_t at_ms) {
   if (tls == NULL) return IK_EINVALID_ARGUMENT;
   ik_mutex_lock(tls->lock);
   tls->time_ms = time_ms;
   tls->at_ms = at_ms;
   ik_mutex_unlock(tls->lock);
-  ik_tls_drop_session(tls);
+  ik_tls_sessions_drop(tls->sessions, NULL);
   return 0;
 }
 
@@ -256,9 +244,9 @@ int ik_tls_new_ssl(struct ik_tls_peer *peer, SSL **out, char *detail) {
   if (rc != 0) return rc;
   *out = tls->openssl->SSL_new(tls->ctx);
   if (*out == NULL) return IK_ENO_MEMORY;
-  use_session(tls, *out, peer->name);
+  use_session(peer, *out);
   tls->openssl->SSL_set_ex_data(*out, IK_OPENSSL_APP_DATA, peer);
-  return 0;
+  return tls->signer == NULL ? 0 : ik_tls_signing_begin(tls->signer, *out, &peer->signing);
 }
 
 /* ---- identity ---- */
@@ -268,13 +256,20 @@ static int identity_error(const struct ik_openssl *o, const char *what, char *de
                    ik_openssl_error_text(o, o->ERR_peek_last_error()));
 }
 
-static int use_certificates(struct iotkit_tls *tls, BIO *bio, char *detail) {
+static bool signs(const struct iotkit_tls_options *options) {
+  return options->sign != NULL || options->sign_begin != NULL;
+}
+
+static int use_certificates(struct iotkit_tls *tls, const struct iotkit_tls_options *options,
+                            BIO *bio, char *detail) {
   const struct ik_openssl *o = tls->openssl;
   X509 *cert = o->PEM_read_bio_X509(bio, NULL, give_passphrase, NULL);
   if (cert == NULL) return identity_error(o, "client certificate", detail);
-  int used = o->SSL_CTX_use_certificate(tls->ctx, cert);
+  const int used = o->SSL_CTX_use_certificate(tls->ctx, cert);
+  int rc = used == 1 ? 0 : identity_error(o, "client certificate", detail);
+  if (rc == 0 && signs(options)) rc = ik_tls_signer_new(o, cert, options, &tls->signer, detail);
   o->X509_free(cert);
-  if (used != 1) return identity_error(o, "client certificate", detail);
+  if (rc != 0) return rc;
   while ((cert = o->PEM_read_bio_X509(bio, NULL, give_passphrase, NULL)) != NULL) {
     /* The context owns it from here on. */
     if (o->SSL_CTX_ctrl(tls->ctx, IK_SSL_CTRL_EXTRA_CHAIN_CERT, 0, cert) != 1) {
@@ -302,17 +297,23 @@ static int use_key(struct iotkit_tls *tls, BIO *bio, const char *passphrase, cha
 static int set_identity(struct iotkit_tls *tls, const struct iotkit_tls_options *options,
                         char *detail) {
   const struct ik_openssl *o = tls->openssl;
-  if (options->cert == NULL || options->key == NULL) {
+  const bool has_signer = signs(options);
+  if (options->sign != NULL && options->sign_begin != NULL)
+    return ik_refuse(detail, IK_ETLS_IDENTITY, "sign was given besides sign_begin");
+  if (has_signer && options->key != NULL)
+    return ik_refuse(detail, IK_ETLS_IDENTITY,
+                     "a client key was given besides a callback that signs");
+  if (options->cert == NULL || (options->key == NULL && !has_signer)) {
     return ik_refuse(detail, IK_ETLS_IDENTITY, "a client %s was given without a %s",
                      options->cert != NULL ? "certificate" : "key",
                      options->cert != NULL ? "key" : "certificate");
   }
   BIO *cert = open_pem(o, options->cert, options->cert_len);
-  BIO *key = open_pem(o, options->key, options->key_len);
+  BIO *key = has_signer ? NULL : open_pem(o, options->key, options->key_len);
   int rc = IK_ETLS_IDENTITY;
-  if (cert == NULL || key == NULL)
+  if (cert == NULL || (key == NULL && !has_signer))
     ik_detail(detail, "client certificate or key is longer than %zu bytes", IK_PEM_MAX);
-  else if ((rc = use_certificates(tls, cert, detail)) == 0)
+  else if ((rc = use_certificates(tls, options, cert, detail)) == 0 && !has_signer)
     rc = use_key(tls, key, options->passphrase, detail);
   if (cert != NULL) o->BIO_free(cert);
   if (key != NULL) o->BIO_free(key);
@@ -349,7 +350,7 @@ static int fill_context(struct iotkit_tls *tls, const struct iotkit_tls_options 
   if (rc != 0) return rc;
   rc = options->deferred ? defer_trust(tls, options, places)
                          : trust(tls, options->ca, options->ca_len, places, detail);
-  if (rc == 0 && (options->cert != NULL || options->key != NULL))
+  if (rc == 0 && (options->cert != NULL || options->key != NULL || signs(options)))
     rc = set_identity(tls, options, detail);
   if (rc == 0 && options->cert_name != NULL) {
     tls->cert_name = ik_str_dup(ik_str(options->cert_name));
@@ -370,12 +371,14 @@ static int make(const struct iotkit_tls_options *options, const struct ik_tls_pl
   tls->lock = ik_mutex_new();
   /* The calling thread may be the runtime's own: its error queue is left as it was. */
   o->ERR_set_mark();
-  rc = tls->lock == NULL ? IK_ENO_MEMORY : fill_context(tls, options, places, detail);
+  rc = tls->lock == NULL ? IK_ENO_MEMORY : ik_tls_sessions_new(o, &tls->sessions);
+  if (rc == 0) rc = fill_context(tls, options, places, detail);
   o->ERR_pop_to_mark();
   if (rc != 0) {
     iotkit_tls_unref(tls);
     return rc;
   }
+  ik_tls_signer_announce_end(tls->signer);
   *out = tls;
   return 0;
 }
@@ -411,8 +414,9 @@ iotkit_tls_t *iotkit_tls_ref(iotkit_tls_t *tls) {
 
 void iotkit_tls_unref(iotkit_tls_t *tls) {
   if (tls == NULL || atomic_fetch_sub_explicit(&tls->refs, 1, memory_order_acq_rel) != 1) return;
-  if (tls->session != NULL) tls->openssl->SSL_SESSION_free(tls->session);
+  ik_tls_sessions_free(tls->sessions);
   if (tls->ctx != NULL) tls->openssl->SSL_CTX_free(tls->ctx);
+  ik_tls_signer_free(tls->signer);
   ik_mutex_free(tls->lock);
   free(tls->ca);
   ik_tls_places_free(&tls->places);

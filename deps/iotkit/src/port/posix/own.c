@@ -201,6 +201,13 @@ int ik_osfile_copy_owner(struct ik_osfile *file, const char *from_path) {
   return change_mode(file, from.st_mode & RIGHTS);
 }
 
+bool ik_osfile_is_like(struct ik_osfile *file, struct ik_osfile *other) {
+  struct stat own, wanted;
+  if (fstat(file->fd, &own) != 0 || fstat(other->fd, &wanted) != 0) return false;
+  return own.st_uid == geteuid() && own.st_uid == wanted.st_uid && own.st_gid == wanted.st_gid &&
+         own.st_mode == wanted.st_mode;
+}
+
 /* ---- links, and names that no rename can take ---- */
 
 static int join(struct ik_str directory, struct ik_str name, char **out) {

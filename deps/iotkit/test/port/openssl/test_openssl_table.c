@@ -4,12 +4,16 @@
 
 #if defined(IK_OPENSSL_LINKED)
 
+#define OPENSSL_SUPPRESS_DEPRECATED 1 /* what 1.1.1 and 3.x share of keys that call back */
 #include <openssl/bio.h>
+#include <openssl/bn.h>
 #include <openssl/crypto.h>
+#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -20,6 +24,7 @@
 #define REDECLARE(result, name, parameters) extern result name parameters;
 IK_LIBCRYPTO_MAP(REDECLARE)
 IK_LIBSSL_MAP(REDECLARE)
+IK_SIGNER_MAP(REDECLARE)
 
 #define SAME(name, value) _Static_assert((long)(value) == (long)(name), #name);
 IK_OPENSSL_CONSTANTS(SAME)
@@ -30,6 +35,7 @@ static void table_holds_the_linked_functions(void **state) {
   assert_non_null(o);
   assert_true(o->SSL_read == SSL_read);
   assert_true(o->EVP_DigestUpdate == EVP_DigestUpdate);
+  assert_true(o->has_signer);
   assert_string_equal(iotkit_tls_source(), "linked");
 }
 

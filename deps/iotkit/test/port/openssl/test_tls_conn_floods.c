@@ -78,7 +78,7 @@ static struct pair open_pair(int version) {
   SSL_set_bio(pair.server, BIO_new_socket(pair.fds[1], BIO_NOCLOSE), pair.written);
   SSL_set_accept_state(pair.server);
   pair.tls = tls_trusting(tls_ca, NULL);
-  assert_int_equal(ik_tls_conn_new(pair.tls, pair.fds[0], "127.0.0.1", &pair.conn, NULL), 0);
+  assert_int_equal(ik_tls_conn_new(pair.tls, pair.fds[0], "127.0.0.1", "443", &pair.conn, NULL), 0);
   return pair;
 }
 

@@ -1,0 +1,187 @@
+// Tested by test/integration/agent-command.test.ts
+/**
+ * `iotkit-ota agent`: a daemon that keeps a machine up to date from a configuration file alone. See
+ * docs/agent.md.
+ */
+import type { Device } from '../device/device';
+import type { UpdateAgent } from '../install/agent';
+import type { UpdateEntry } from '../install/record';
+import { type AgentConfig, readConfig } from './agent/config';
+import { ControlServer } from './agent/control';
+import { untilGivenUp } from './agent/ending';
+import { examineConfig } from './agent/examine';
+import { holderOf } from './agent/holder';
+import { AgentLog } from './agent/log';
+import { type CommandOptions, ending, readOptions } from './agent/options';
+import { ServiceManager } from './agent/service';
+import { exitCodeOf } from './exit-codes';
+
+const usage = `Usage: iotkit-ota agent [options]
+
+Keeps this machine up to date: takes upgrades from the platform, installs them, restarts into them,
+confirms what is healthy and rolls back what is not. Goes on after a restart, wanted or not.
+
+  --config <file>   its configuration, JSON or TOML, as docs/agent.md describes it
+                    (/etc/iotkit-ota/agent.toml, or agent.json there)
+  --check           looks at the configuration, prints it with its defaults and without its
+                    secrets, and ends
+  --json            one JSON object a line instead of text
+  --help
+
+SIGTERM and SIGINT end it; what it was doing goes on with the next start.
+Exit codes: 0 ended by a signal, 1 it cannot go on, 2 wrong usage or configuration, 75 another
+agent has the record; all of them are in docs/agent.md`;
+
+/** @returns the exit code */
+export async function main(args: readonly string[]): Promise<number> {
+  const options = readOptions(args, { check: { type: 'boolean' } }, usage);
+  if (typeof options === 'number') return options;
+  const { config: file, json, more } = options;
+  if (more.check !== true) {
+    return ending('agent', false, () => serve(readConfig(file, examineConfig), options));
+  }
+  return ending('agent', json, async () => {
+    console.log(JSON.stringify(readConfig(file, examineConfig).effective, undefined, 2));
+    return 0;
+  });
+}
+
+/** Until a signal ends it, or the agent cannot go on. */
+async function serve(config: AgentConfig, { json }: CommandOptions): Promise<number> {
+  const log = new AgentLog({
+    file: `${config.agent.record}.log`,
+    json,
+    write: (line) => process.stderr.write(`${line}\n`),
+  });
+  const ending = new AbortController();
+  const end = (signal: NodeJS.Signals): void => {
+    log.info(`${signal}: ending`);
+    ending.abort();
+  };
+  process.once('SIGTERM', end).once('SIGINT', end);
+  try {
+    await runAgent(config, log, ending.signal);
+    return 0;
+  } catch (error) {
+    const isBusy = Object(error).code === 'ERR_INSTALL_BUSY';
+    const holder = isBusy ? holderOf(config.agent.record) : undefined;
+    log.error(`${messageOf(error)}${holder === undefined ? '' : `: ${holder}`}`);
+    return exitCodeOf(error);
+  } finally {
+    process.off('SIGTERM', end).off('SIGINT', end);
+  }
+}
+
+async function runAgent(config: AgentConfig, log: AgentLog, signal: AbortSignal): Promise<void> {
+  const { open } = require('../device/connect') as typeof import('../device/connect');
+  const { lockRecord, openAgent } =
+    require('../install/agent') as typeof import('../install/agent');
+  const service = new ServiceManager(process.env, (message) => log.warn(message));
+  // Before there is a connection: a second one of the same device would end that of the agent that has the record.
+  const lock = await lockRecord(config.agent.record);
+  const device = open(config.device);
+  try {
+    device.on('state', ({ state, error }) => {
+      if (error === undefined) log.info(state);
+      else log.warn(`${state}: ${error.message}`);
+    });
+    const internals = { lock: async () => lock };
+    const agent = await openAgent({ ...config.agent, device }, internals);
+    const control = new ControlServer(agent, config.agent.record, (message) => log.warn(message));
+    try {
+      const uploads = config.uploadsLog ? new LogUploads(device, log, signal) : undefined;
+      follow(agent, log, service, uploads);
+      await service.ready();
+      await Promise.race([
+        agent.run({ signal }),
+        untilGivenUp(device, agent, config.agent.modules),
+      ]);
+      await uploads?.ended();
+    } finally {
+      await service.stopping();
+      await control.close();
+      await agent.close();
+    }
+  } finally {
+    await device.close();
+  }
+}
+
+function follow(
+  agent: UpdateAgent,
+  log: AgentLog,
+  service: ServiceManager,
+  uploads: LogUploads | undefined,
+): void {
+  let last = '';
+  agent.on('state', (entry) => {
+    const text = describe(entry);
+    // Its counters and what the platform has heard change too.
+    if (text === last) return;
+    last = text;
+    if (isBad(entry)) log.error(text);
+    else log.info(text);
+    void service.status(text);
+    if (isBad(entry)) uploads?.start();
+  });
+  agent.on('error', (error) => log.error(messageOf(error)));
+  agent.on('consent', ({ module, version }) =>
+    log.info(`${nameOf(module)} ${version} waits for consent: iotkit-ota consent --accept`),
+  );
+}
+
+/** Sends the log to the platform after an update that failed; the agent does not wait for it. */
+class LogUploads {
+  readonly #device: Device;
+  readonly #log: AgentLog;
+  readonly #signal: AbortSignal;
+  #running: Promise<void> | undefined;
+
+  constructor(device: Device, log: AgentLog, signal: AbortSignal) {
+    this.#device = device;
+    this.#log = log;
+    this.#signal = signal;
+  }
+
+  start(): void {
+    this.#running ??= this.#upload().finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  async ended(): Promise<void> {
+    await this.#running;
+  }
+
+  async #upload(): Promise<void> {
+    try {
+      // Without a connection it waits for the next one.
+      const options = { signal: this.#signal, timeout: 60_000 };
+      await this.#device.logs.post(this.#log.entries(), options);
+    } catch (error) {
+      if (!this.#signal.aborted) this.#log.warn(`the log was not uploaded: ${messageOf(error)}`);
+    }
+  }
+}
+
+function isBad({ phase }: UpdateEntry): boolean {
+  return phase === 'failed' || phase === 'rolledBack';
+}
+
+function describe(entry: UpdateEntry): string {
+  const { module, from, version, phase, slotTo, reason, output } = entry;
+  const way = from === '' ? version : `${from} -> ${version}`;
+  const where = slotTo === '' ? '' : ` in ${slotTo}`;
+  const words = reason.includes(output) ? reason : [reason, output].filter(Boolean).join('\n');
+  return `${nameOf(module)} ${way}: ${phase}${where}${words === '' ? '' : `: ${words}`}`;
+}
+
+function nameOf(module: string): string {
+  return module === '' ? 'default' : module;
+}
+
+function messageOf(error: unknown): string {
+  const { code, message } = Object(error) as { code?: unknown; message?: unknown };
+  const text = typeof message === 'string' ? message : String(error);
+  return typeof code === 'string' ? `${text} (${code})` : text;
+}

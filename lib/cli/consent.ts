@@ -1,0 +1,82 @@
+// Tested by test/integration/agent-command.test.ts
+/** `iotkit-ota consent`: a user's answer to an update that waits for one. See docs/agent.md. */
+
+import { readConfig } from './agent/config';
+import { type Asked, askAgent, type Waiting } from './agent/control';
+import { ConfigError } from './agent/file';
+import { type CommandOptions, ending, readOptions } from './agent/options';
+import { CommandError, exitCodes } from './exit-codes';
+import { waitingText } from './slots';
+
+const usage = `Usage: iotkit-ota consent [--accept | --reject] [options]
+
+Shows the updates that wait for a user's consent, or gives the answer for one of them.
+
+  --accept          it goes on
+  --reject          it has failed, for the platform too
+  --reason <text>   why it was rejected; the platform shows it
+  --module <name>   where several wait
+  --config <file>   the configuration of the agent (/etc/iotkit-ota/agent.toml or .json)
+  --json            prints JSON
+  --help
+
+Exit codes: 0 done, 1 nothing waits, 2 wrong usage or configuration, 69 no agent runs,
+77 it is another user's agent; all of them are in docs/agent.md`;
+
+const own = {
+  accept: { type: 'boolean' },
+  reject: { type: 'boolean' },
+  reason: { type: 'string' },
+  module: { type: 'string' },
+} as const;
+
+/** @returns the exit code */
+export async function main(args: readonly string[]): Promise<number> {
+  const options = readOptions(args, own, usage);
+  if (typeof options === 'number') return options;
+  return ending('consent', options.json, () => consent(options));
+}
+
+async function consent({ config, json, more }: CommandOptions): Promise<number> {
+  const asked = askedOf(more);
+  const { record } = readConfig(config).agent;
+  const answer = await ask(record, asked);
+  const isAnswered = asked.ask === 'answer';
+  if (json) {
+    console.log(JSON.stringify({ schema: 1, ok: true, answered: isAnswered, updates: answer }));
+  } else if (answer.length === 0) {
+    console.log('nothing waits for consent');
+  }
+  if (json) return exitCodes.done;
+  const what = !isAnswered ? 'waits' : asked.accept ? 'accepted' : 'rejected';
+  for (const it of answer) console.log(`${it.module}: ${what}: ${waitingText(it)}`);
+  return exitCodes.done;
+}
+
+function askedOf({ accept, reject, reason, module }: CommandOptions['more']): Asked {
+  if (accept === true && reject === true) {
+    throw new ConfigError('--accept and --reject exclude each other');
+  }
+  if (reason !== undefined && reject !== true) throw new ConfigError('--reason needs --reject');
+  if (accept !== true && reject !== true) return { ask: 'waiting' };
+  return {
+    ask: 'answer',
+    accept: accept === true,
+    module: module as string | undefined,
+    reason: reason as string | undefined,
+  };
+}
+
+async function ask(record: string, asked: Asked): Promise<readonly Waiting[]> {
+  const answer = await askAgent(record, asked).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EACCES' && error.code !== 'EPERM') throw error;
+    const why = "the agent is another user's: ask as that user, or as root";
+    throw new CommandError('ERR_FILE_ACCESS', why, exitCodes.forbidden);
+  });
+  if (answer === undefined) {
+    const why = `no agent runs that has the record ${record}`;
+    throw new CommandError('ERR_INSTALL_UNAVAILABLE', why, exitCodes.unavailable);
+  }
+  if (answer.ok) return answer.updates;
+  throw new CommandError('ERR_CONSENT', answer.message, exitCodes.failed);
+}

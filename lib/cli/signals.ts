@@ -1,0 +1,26 @@
+// Tested by test/integration/download-command.test.ts
+/** A command that SIGINT and SIGTERM end in order. */
+import { exitCodeOfSignal } from './exit-codes';
+
+/** Why a command has ended. */
+export class Stopped extends Error {
+  readonly exitCode: number;
+
+  constructor(signal: 'SIGINT' | 'SIGTERM') {
+    super(`ended by ${signal}; what has been received stays for the next call`);
+    this.exitCode = exitCodeOfSignal(signal);
+  }
+}
+
+/** The signal aborts with a {@link Stopped}. */
+export async function stoppable<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const ending = new AbortController();
+  const stop = (signal: NodeJS.Signals): void =>
+    ending.abort(new Stopped(signal as 'SIGINT' | 'SIGTERM'));
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  try {
+    return await work(ending.signal);
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * A file that JavaScript writes and that appears whole under its name or not at all, as the addon's
+ * do (image/file.h of the C SDK): bytes go to a part of its own beside it, mode 0600, which is
+ * synced and then renamed. No part is ever used again: a delta cannot be applied from its middle.
+ */
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, lstat, open, rename, unlink } from 'node:fs/promises';
+import path from 'node:path';
+import { outOfRange } from '../base/arguments';
+import { IotkitError } from '../base/errors';
+import { fileError } from './file-errors';
+
+/** Not the addon's `.part`, whose bytes a later download may go on with. */
+const SUFFIX = '.delta.part';
+const MODE = 0o644;
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+
+/** Parts that are being written by this process. */
+const written = new Set<string>();
+
+/** One file, from the first byte to its name. */
+export class ResultFile {
+  readonly #path: string;
+  readonly #part: string;
+  readonly #mode: number | undefined;
+  readonly #file: FileHandle;
+
+  private constructor(target: string, mode: number | undefined, file: FileHandle) {
+    this.#path = target;
+    this.#part = target + SUFFIX;
+    this.#mode = mode;
+    this.#file = file;
+  }
+
+  /**
+   * Begins a part, in the place of one that was left by a crash. `mode`: of a new file; an existing
+   * one's is kept. Throws `ERR_INVALID_ARGUMENT` (a directory or device is there), `ERR_FILE_LOCKED`,
+   * `ERR_FILE…`.
+   */
+  static async open(target: string, mode?: number): Promise<ResultFile> {
+    const part = target + SUFFIX;
+    if (written.has(part)) throw new IotkitError('ERR_FILE_LOCKED', part);
+    written.add(part);
+    try {
+      const there = await existing(target);
+      if (there !== undefined && !there.isFile() && !there.isSymbolicLink()) {
+        throw outOfRange('path', 'a regular file or none', target);
+      }
+      if ((await existing(part)) !== undefined) await unlink(part);
+      const file = await open(part, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600);
+      return new ResultFile(target, mode, file);
+    } catch (error) {
+      written.delete(part);
+      throw isArgument(error) ? error : fileError(part, error);
+    }
+  }
+
+  /** Writes all of `bytes` at `offset`. */
+  async write(bytes: Uint8Array, offset: number): Promise<void> {
+    for (let done = 0; done < bytes.length; ) {
+      const { bytesWritten } = await this.#file
+        .write(bytes, done, bytes.length - done, offset + done)
+        .catch((cause) => Promise.reject(fileError(this.#part, cause)));
+      done += bytesWritten;
+    }
+  }
+
+  /** Gives the part its name, when its bytes and then the name are on the disk. */
+  async commit(): Promise<void> {
+    try {
+      await this.#setOwnerAndMode();
+      await this.#file.sync();
+      if (!(await this.#isAt(this.#part))) {
+        throw new IotkitError('ERR_FILE', `${this.#part} was replaced by another program`);
+      }
+      await rename(this.#part, this.#path);
+      await syncDirectory(path.dirname(this.#path));
+    } catch (cause) {
+      await this.discard();
+      throw fileError(this.#path, cause);
+    }
+    await this.#close();
+  }
+
+  /** Removes the part. Never rejects: there is an error already. */
+  async discard(): Promise<void> {
+    const isOurs = await this.#isAt(this.#part).catch(() => false);
+    if (isOurs) await unlink(this.#part).catch(() => {});
+    await this.#close().catch(() => {});
+  }
+
+  async #close(): Promise<void> {
+    written.delete(this.#part);
+    await this.#file.close();
+  }
+
+  /** Those of the file that it replaces, without set-id bits. */
+  async #setOwnerAndMode(): Promise<void> {
+    const there = await existing(this.#path);
+    const own = await this.#file.stat();
+    const replaced =
+      there?.isFile() && (there.uid === own.uid || own.uid === 0) ? there : undefined;
+    if (replaced !== undefined && own.uid === 0) await this.#file.chown(replaced.uid, replaced.gid);
+    const mode = replaced ? replaced.mode & 0o777 : (this.#mode ?? MODE & ~process.umask());
+    // FAT knows of no modes.
+    await this.#file.chmod(mode).catch(() => {});
+  }
+
+  /** Another program may have put a file of its own there. */
+  async #isAt(name: string): Promise<boolean> {
+    const [there, own] = [await existing(name), await this.#file.stat()];
+    return there?.ino === own.ino && there.dev === own.dev;
+  }
+}
+
+const isArgument = (error: unknown): boolean =>
+  (error as { readonly code?: unknown }).code === 'ERR_INVALID_ARGUMENT';
+
+async function existing(name: string): Promise<Stats | undefined> {
+  return lstat(name).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+}
+
+async function syncDirectory(name: string): Promise<void> {
+  const directory = await open(name, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await directory.sync();
+  } catch (error) {
+    // Some file systems sync no directories.
+    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
+  } finally {
+    await directory.close();
+  }
+}

@@ -1,0 +1,203 @@
+// Tested by test/integration/delta.test.ts
+/**
+ * An upgrade that is a difference, applied while it is downloaded. The difference itself is stored
+ * nowhere: it goes from the download's chunks through `applyDelta()` (lib/delta) to the target. Two
+ * digests decide: the download's own, announced and perhaps signed, over the difference; and the one
+ * in its header, which that covers, over the image. The target is committed after both.
+ */
+
+import { IotkitError } from '../base/errors';
+import type * as Delta from '../delta';
+import type { ResultFile } from '../delta/result-file';
+import type { ConsumedImage } from './image-identity';
+import type { CheckedConsumption } from './options';
+import type { OpenWriter, WriterTarget } from './stream-writers';
+import type { CheckedTargets } from './targets';
+
+/** A difference, and what it is applied to. */
+export interface DeltaSource {
+  /** The absolute path of the base. */
+  readonly base: string;
+  /** What the operator has said of it. */
+  readonly extData: Readonly<Record<string, unknown>>;
+  /** Hears what its header says, when the base is proven. */
+  readonly onBase: ((info: Delta.DeltaInfo) => void) | undefined;
+}
+
+/** Undefined: the image is downloaded as it is. */
+export function deltaOf(
+  { isDiff = false, extData = {}, files }: ConsumedImage,
+  { base, onBase }: Pick<CheckedConsumption, 'base' | 'onBase'>,
+): DeltaSource | undefined {
+  return isDiff && base !== undefined && files.length === 0 ? { base, extData, onBase } : undefined;
+}
+
+/** What a difference makes of its base, in chunks. */
+export function appliedChunks(
+  { base, extData, onBase }: DeltaSource,
+  delta: AsyncIterable<Uint8Array>,
+  recycle: boolean,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  // Most programs never need them.
+  const { applyDelta }: typeof Delta = require('../delta');
+  const { fromExtData }: typeof import('../delta/announced') = require('../delta/announced');
+  return applyDelta(delta, base, { recycle, signal, onBase, expect: fromExtData(extData) });
+}
+
+/** The writer for a difference: into the writer or the one file among the targets. */
+export function deltaTarget(source: DeltaSource, { native, writer }: CheckedTargets): WriterTarget {
+  const [file, other] = native;
+  const hasOne = (writer === undefined) !== (file === undefined) && other === undefined;
+  if (!hasOne || file?.inPlace === true) {
+    const detail = 'a difference with a base goes into one file or one writer; see chunks()';
+    throw new IotkitError('ERR_UNSUPPORTED', detail);
+  }
+  const open = (): OpenWriter =>
+    file === undefined ? (writer as WriterTarget).open() : new FileWriter(file.path, file.mode);
+  const recycle = writer?.keepsChunks !== true;
+  return { keepsChunks: false, open: () => new DeltaWriter(source, open(), recycle) };
+}
+
+/** Takes a difference in chunks and hands on what it makes. */
+class DeltaWriter implements OpenWriter {
+  readonly #target: OpenWriter;
+  readonly #pipe = new Pipe();
+  readonly #abort = new AbortController();
+  readonly #applying: Promise<void>;
+  #failure: { readonly reason: unknown } | undefined;
+
+  constructor(source: DeltaSource, target: OpenWriter, recycle: boolean) {
+    this.#target = target;
+    this.#applying = this.#apply(source, recycle).catch((reason: unknown) => {
+      this.#failure = { reason };
+      this.#pipe.leave();
+    });
+  }
+
+  watch(onFailure: (error: unknown) => void): () => void {
+    return this.#target.watch?.(onFailure) ?? (() => {});
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    await this.#pipe.write(chunk);
+    if (this.#failure !== undefined) throw this.#failure.reason;
+  }
+
+  async close(): Promise<void> {
+    this.#pipe.end();
+    await this.#applying;
+    if (this.#failure === undefined) return this.#target.close?.();
+    await this.#target.abort?.(this.#failure.reason);
+    throw this.#failure.reason;
+  }
+
+  async abort(reason: unknown): Promise<void> {
+    this.#abort.abort(reason);
+    this.#pipe.leave();
+    await this.#applying;
+    await this.#target.abort?.(reason);
+  }
+
+  async #apply(source: DeltaSource, recycle: boolean): Promise<void> {
+    let offset = 0;
+    for await (const chunk of appliedChunks(source, this.#pipe, recycle, this.#abort.signal)) {
+      const { length } = chunk;
+      await this.#target.write(chunk, offset);
+      offset += length;
+    }
+  }
+}
+
+/** The one file. Its part is begun with the first byte of the image, so with a proven base. */
+class FileWriter implements OpenWriter {
+  readonly #path: string;
+  readonly #mode: number | undefined;
+  #file: ResultFile | undefined;
+
+  /** @param mode 0: none was given */
+  constructor(path: string, mode: number) {
+    this.#path = path;
+    this.#mode = mode === 0 ? undefined : mode;
+  }
+
+  async write(chunk: Uint8Array, offset: number): Promise<void> {
+    const file = await this.#open();
+    await file.write(chunk, offset);
+  }
+
+  async close(): Promise<void> {
+    const file = await this.#open();
+    await file.commit();
+  }
+
+  async abort(): Promise<void> {
+    await this.#file?.discard();
+  }
+
+  async #open(): Promise<ResultFile> {
+    const { ResultFile }: typeof import('../delta/result-file') = require('../delta/result-file');
+    this.#file ??= await ResultFile.open(this.#path, this.#mode);
+    return this.#file;
+  }
+}
+
+type Result = IteratorResult<Uint8Array, undefined>;
+const END: Result = { done: true, value: undefined };
+
+/** Chunks from one who writes to one who iterates: a chunk is written when the next is asked for. */
+class Pipe implements AsyncIterableIterator<Uint8Array, undefined> {
+  #chunk: Uint8Array | undefined;
+  #written = (): void => {};
+  #asked: ((result: Result) => void) | undefined;
+  #hasEnded = false;
+
+  write(chunk: Uint8Array): Promise<void> {
+    if (this.#hasEnded) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#written = resolve;
+      this.#chunk = chunk;
+      this.#serve();
+    });
+  }
+
+  /** No more chunks come. */
+  end(): void {
+    this.#hasEnded = true;
+    this.#serve();
+  }
+
+  /** Nobody asks any more: what is written is dropped. */
+  leave(): void {
+    this.#chunk = undefined;
+    this.end();
+    this.#written();
+  }
+
+  next(): Promise<Result> {
+    if (this.#chunk === undefined) this.#written();
+    return new Promise((resolve) => {
+      this.#asked = resolve;
+      this.#serve();
+    });
+  }
+
+  async return(): Promise<Result> {
+    this.leave();
+    return END;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  #serve(): void {
+    const asked = this.#asked;
+    if (asked === undefined) return;
+    if (this.#chunk !== undefined) asked({ done: false, value: this.#chunk });
+    else if (this.#hasEnded) asked(END);
+    else return;
+    this.#asked = undefined;
+    this.#chunk = undefined;
+  }
+}

@@ -1,0 +1,460 @@
+/**
+ * An installer for one application: each release has a directory of its own, a symbolic link says
+ * which is the current one, and a supervisor such as systemd starts what the link says.
+ */
+import { realpathSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join, relative, resolve } from 'node:path';
+import {
+  options as checkOptions,
+  flag,
+  integer,
+  oneOf,
+  optional,
+  orElse,
+  text,
+} from '../../base/arguments';
+import { IotkitError } from '../../base/errors';
+import { abortable, throwIfAborted } from '../../base/signals';
+import { failureOf, run, runOrThrow } from '../child';
+import { checkArgv } from '../health';
+import type {
+  Installed,
+  InstalledImage,
+  Installer,
+  InstallerStatus,
+  InstallImage,
+  InstallOptions,
+  SlotState,
+} from '../installer';
+import { fileError } from '../lock';
+import { recordIo } from '../record';
+import { copyFiles, isFile, KeptImage } from './kept-image';
+import { provenBytesOf } from './proven-bytes';
+import { flushTree, Releases } from './releases';
+
+/** What {@link directoriesInstaller} takes. */
+export interface DirectoriesInstallerOptions {
+  /** The directory that has `releases/` and the link `current`; this user's. */
+  readonly root: string;
+  /**
+   * What lets the current release run, such as `['systemctl', 'restart', 'app']`. Exit code 0: it
+   * has been started. It may end this process, if that is part of the application.
+   */
+  readonly restart: readonly string[];
+  /**
+   * What an image is: `'tar'`, an archive, plain or compressed by gzip, bzip2, xz or zstd, which
+   * `tar` unpacks; `'file'`: any file, which becomes `image` in the directory, or several files, which
+   * keep their names. Default `'tar'`.
+   */
+  readonly image?: 'tar' | 'file' | undefined;
+  /** How many leading directories of the names in an archive are left out. Default 0. */
+  readonly stripComponents?: number | undefined;
+  /**
+   * Whether the archive of each release is kept too, in the folder `images` of the root, as the base of the next
+   * difference. Only with `image: 'tar'`: a file is a base by itself. Default false.
+   */
+  readonly keepImages?: boolean | undefined;
+  /** How many releases stay, the current and the previous one included; 2 or more. Default 3. */
+  readonly keep?: number | undefined;
+  /** Milliseconds that `restart` may take. Default 120,000. */
+  readonly restartTimeoutMs?: number | undefined;
+}
+
+const keys = [
+  'root',
+  'restart',
+  'image',
+  'stripComponents',
+  'keepImages',
+  'keep',
+  'restartTimeoutMs',
+] as const;
+const DAY_MS = 86_400_000;
+const RELEASES = 'releases';
+const namePattern = /^[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}$/;
+
+/**
+ * Installs into `root/releases/<version>`, and switches the link `root/current` in one step. Slots
+ * are called as the link says them, such as `releases/2.0.0`. A release is unpacked and flushed
+ * beside the others before its name appears; the current one is never touched. The previous one
+ * stays, and is what a roll back starts again. What runs is: the release that this process was
+ * started from, or what `reboot()` has started since the machine has, or `current`. A `restart` whose
+ * end this process has not seen has started nothing, and is begun again; the second time it has.
+ *
+ * Nothing beneath falls back by itself (`fallsBack` is false): the agent has to run to roll back, so
+ * let it be a service of its own, or let the supervisor call `iotkit-ota`'s agent of the previous
+ * release when the application does not start.
+ *
+ * @throws `InvalidArgument` of `iotkit-ota`
+ *
+ * @example
+ * const installer = directoriesInstaller({ root: '/opt/app', restart: ['systemctl', 'restart', 'app'] });
+ */
+export function directoriesInstaller(options: DirectoriesInstallerOptions): Installer {
+  return new DirectoriesInstaller(options);
+}
+
+/** @internal For tests. */
+export class DirectoriesInstaller implements Installer {
+  readonly kind = 'directories';
+  readonly takes = 'stream';
+  readonly activates = false;
+  readonly restarts = 'service';
+  readonly fallsBack = false;
+  readonly takesFiles: boolean;
+  readonly #releases: Releases;
+  readonly #restart: readonly string[];
+  readonly #image: 'tar' | 'file';
+  readonly #strip: number;
+  readonly #keepsImages: boolean;
+  readonly #keep: number;
+  readonly #restartTimeoutMs: number;
+  readonly #bootId: () => Promise<string>;
+  /** The release that this process is part of; `''`: of none. */
+  readonly #own: string;
+
+  constructor(given: DirectoriesInstallerOptions, bootId: () => Promise<string> = bootIdOfMachine) {
+    const options = checkOptions('options', given, keys);
+    const root = resolve(text('root', options.root, { max: 3000 }));
+    this.#releases = new Releases(root);
+    this.#restart = checkArgv('restart', options.restart);
+    this.#image = oneOf('image', orElse(options.image, 'tar'), ['tar', 'file']);
+    this.takesFiles = this.#image === 'file';
+    this.#keepsImages = flag('keepImages', orElse(options.keepImages, false));
+    this.#strip =
+      optional(options.stripComponents, (value) =>
+        integer('stripComponents', value, { min: 0, max: 100 }),
+      ) ?? 0;
+    this.#keep = integer('keep', orElse(options.keep, 3), { min: 2, max: 1000 });
+    this.#restartTimeoutMs = integer(
+      'restartTimeoutMs',
+      orElse(options.restartTimeoutMs, 120_000),
+      {
+        min: 1,
+        max: DAY_MS,
+      },
+    );
+    this.#bootId = bootId;
+    this.#own = releaseOf(root, process.argv[1]);
+  }
+
+  async status(): Promise<InstallerStatus> {
+    const [next, state, list] = await Promise.all([
+      this.#releases.current(),
+      this.#releases.state(),
+      this.#releases.list(),
+    ]);
+    const stateOf = (name: string): SlotState => {
+      if (state.good.includes(name)) return 'good';
+      return state.trial === name && next === name ? 'trial' : 'bad';
+    };
+    const slots = list.map((name) => ({
+      name,
+      state: stateOf(name),
+      version: name.slice(RELEASES.length + 1).replace(/~\d+$/, ''),
+    }));
+    return { booted: await this.#booted(), next, slots };
+  }
+
+  async base(): Promise<InstalledImage | undefined> {
+    const booted = await this.#booted();
+    if (booted === '') return undefined;
+    const path =
+      this.#image === 'file'
+        ? join(this.#releases.path(booted), 'image')
+        : this.#releases.imagePath(booted);
+    return (await isFile(path)) ? { path } : undefined;
+  }
+
+  async install(
+    image: InstallImage,
+    { signal, onProgress }: InstallOptions = {},
+  ): Promise<Installed> {
+    throwIfAborted(signal);
+    const slot = await this.#nameOf(image.version);
+    await this.#releases.change((state) => ({
+      ...state,
+      whole: without(state.whole, slot),
+      trial: state.trial === slot ? '' : state.trial,
+    }));
+    const folder = join(this.#releases.root, RELEASES);
+    await mkdir(folder, { recursive: true }).catch((cause) => {
+      throw fileError(folder, cause);
+    });
+    await this.#sweep();
+    const aside = await mkdtemp(join(folder, '.new-'));
+    try {
+      // mkdtemp() makes it this user's alone, and the application may be another's.
+      await chmod(aside, 0o777 & ~process.umask());
+      await this.#place(image, aside, slot, { signal, onProgress });
+      await flushTree(aside);
+      throwIfAborted(signal);
+      await rm(this.#releases.path(slot), { recursive: true, force: true });
+      await rename(aside, this.#releases.path(slot));
+      await recordIo.syncDirectory(folder);
+    } catch (error) {
+      await rm(aside, { recursive: true, force: true });
+      // It may have been kept already, and without its release nothing would remove it.
+      await this.#releases.removeImage(slot).catch(() => {});
+      throw (error as NodeJS.ErrnoException).syscall === undefined
+        ? error
+        : fileError(aside, error);
+    }
+    await this.#releases.change((state) => ({ ...state, whole: [...state.whole, slot] }));
+    return { slot };
+  }
+
+  async activate(slot: string): Promise<void> {
+    const { whole, good } = await this.#releases.state();
+    const isThere = (await this.#releases.list()).includes(slot);
+    if (!isThere || !(whole.includes(slot) || good.includes(slot))) {
+      throw new IotkitError('ERR_BOOT_STATE', `${slot} is no release that was installed whole`);
+    }
+    await this.#releases.change((state) => ({
+      ...state,
+      trial: state.good.includes(slot) ? '' : slot,
+    }));
+    await this.#remember();
+    await this.#releases.point(slot);
+  }
+
+  async markGood(): Promise<void> {
+    const slot = await this.#booted();
+    if (slot === '') throw new IotkitError('ERR_BOOT_STATE', 'there is no current release');
+    const { good, trial, started } = await this.#releases.state();
+    const bootId = await this.#bootId();
+    // Only a process of the release itself knows for certain what runs: its restart may have ended who began it, and
+    // somebody outside may have changed the link. Those outside are told.
+    const isTold = started.slot === slot && started.begun === undefined;
+    const isStale = this.#own !== '' && started.bootId === bootId && !isTold;
+    if (good.at(-1) !== slot || trial === slot || isStale) {
+      await this.#releases.change((state) => ({
+        ...state,
+        ...(isStale && { started: { slot, bootId } }),
+        good: [...without(state.good, slot), slot],
+        whole: [...without(state.whole, slot), slot],
+        trial: state.trial === slot ? '' : state.trial,
+      }));
+    }
+    await this.#prune();
+  }
+
+  async markBad(slot: string): Promise<void> {
+    const { good } = await this.#releases.state();
+    const current = await this.#releases.current();
+    const other = without(good, slot).at(-1);
+    if (current === slot && other === undefined) {
+      throw new IotkitError('ERR_BOOT_STATE', `there is no good release besides ${slot}`);
+    }
+    await this.#remember();
+    if (current === slot && other !== undefined) await this.#releases.point(other);
+    await this.#releases.change((state) => ({
+      ...state,
+      good: without(state.good, slot),
+      whole: without(state.whole, slot),
+      trial: state.trial === slot ? '' : state.trial,
+    }));
+  }
+
+  async reboot(): Promise<void> {
+    const { started: last } = await this.#releases.state();
+    const [slot, bootId] = await Promise.all([this.#releases.current(), this.#bootId()]);
+    const isAgain = last.slot === slot && last.bootId === bootId;
+    const { before, times } = (isAgain ? last.begun : undefined) ?? {
+      before: await this.#booted(),
+      times: 0,
+    };
+    // Before it: it may end this process.
+    const begun = { slot, bootId, begun: { before, times: times + 1 } };
+    await this.#releases.change((state) => ({ ...state, started: begun }));
+    try {
+      await runOrThrow({ argv: this.#restart, timeoutMs: this.#restartTimeoutMs });
+    } finally {
+      // What it has tried to start is what runs, or nothing.
+      await this.#releases.change((state) => ({ ...state, started: { slot, bootId } }));
+    }
+  }
+
+  async #booted(): Promise<string> {
+    if (this.#own !== '') return this.#own;
+    const { started } = await this.#releases.state();
+    if (started.bootId !== (await this.#bootId())) return this.#releases.current();
+    // Begun once, and its end was not seen: this process was ended before or by it, so it is begun
+    // again. Twice: it is what ends this process.
+    return started.begun?.times === 1 ? started.begun.before : started.slot;
+  }
+
+  /** What runs stays known when the link is changed. */
+  async #remember(): Promise<void> {
+    const bootId = await this.#bootId();
+    const { started } = await this.#releases.state();
+    if (started.bootId === bootId && started.begun !== undefined) return;
+    const slot = await this.#booted();
+    await this.#releases.change((state) => ({ ...state, started: { slot, bootId } }));
+  }
+
+  /** A name that neither what runs, nor what starts next, nor what is fallen back to has. */
+  async #nameOf(version: string): Promise<string> {
+    if (!namePattern.test(version)) {
+      const detail = `version ${JSON.stringify(version.slice(0, 80))} can be no name of a directory`;
+      throw new IotkitError('ERR_INSTALL_REFUSED', detail);
+    }
+    const { good } = await this.#releases.state();
+    const used = new Set([await this.#booted(), await this.#releases.current(), ...good]);
+    for (let i = 0; ; i += 1) {
+      const name = `${RELEASES}/${version}${i === 0 ? '' : `~${i}`}`;
+      if (!used.has(name)) return name;
+    }
+  }
+
+  async #place(
+    image: InstallImage,
+    folder: string,
+    slot: string,
+    { signal, onProgress }: InstallOptions,
+  ): Promise<void> {
+    const { files } = image;
+    if (files !== undefined && !this.takesFiles) {
+      throw new IotkitError('ERR_UNSUPPORTED', 'several files need image: "file"');
+    }
+    if (files !== undefined) return copyFiles(files, folder, { signal, onProgress });
+    const bytes = counted(image, { signal, onProgress });
+    // The one of the same name goes first: it is of another image.
+    await this.#releases.removeImage(slot);
+    if (!this.#keepsImages || this.#image === 'file') return this.#unpack(bytes, folder, signal);
+    const kept = await KeptImage.open(this.#releases.imagePath(slot));
+    try {
+      await this.#unpack(kept.copied(bytes), folder, signal);
+      await kept.commit();
+    } finally {
+      await kept.close();
+    }
+  }
+
+  async #unpack(
+    bytes: AsyncIterable<Uint8Array>,
+    folder: string,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    if (this.#image === 'file') {
+      await writeFile(join(folder, 'image'), bytes);
+      return;
+    }
+    const { how, all } = await compressionOf(bytes);
+    // Neither owners nor set-user-ID bits of whoever packed it; names are kept inside by tar itself.
+    const safe = ['--no-same-owner', '--no-same-permissions', `--strip-components=${this.#strip}`];
+    const argv = ['tar', '-x', ...how, ...safe, '-C', folder, '-f', '-'];
+    const result = await run({ argv, stdin: all, signal });
+    if (result.code !== 0) {
+      throw new IotkitError('ERR_INSTALL_FAILED', failureOf(argv, result));
+    }
+  }
+
+  /** What cut off installations have left. */
+  async #sweep(): Promise<void> {
+    for (const path of await this.#releases.leftovers()) {
+      await rm(path, { recursive: true, force: true });
+    }
+  }
+
+  /** The oldest releases go, but none that runs, starts next, may be fallen back to or is new. */
+  async #prune(): Promise<void> {
+    const { good, trial, whole } = await this.#releases.state();
+    const kept = new Set([
+      whole.filter((name) => !good.includes(name)).at(-1) ?? '',
+      await this.#booted(),
+      await this.#releases.current(),
+      trial,
+      ...good.slice(-this.#keep),
+    ]);
+    for (const name of await this.#releases.list()) {
+      if (kept.has(name)) continue;
+      await this.#releases.removeImage(name);
+      await rm(this.#releases.path(name), { recursive: true, force: true });
+    }
+    if (good.some((name) => !kept.has(name))) {
+      await this.#releases.change((state) => ({
+        ...state,
+        good: state.good.filter((name) => kept.has(name)),
+      }));
+    }
+  }
+}
+
+function without(list: readonly string[], name: string): readonly string[] {
+  return list.filter((it) => it !== name);
+}
+
+/** The release of `root` that a program lies in, `''`: in none. */
+function releaseOf(root: string, program: string | undefined): string {
+  try {
+    const [releases, name] = relative(realpathSync(root), realpathSync(program ?? '')).split('/');
+    return releases === RELEASES && name !== undefined ? `${releases}/${name}` : '';
+  } catch {
+    return '';
+  }
+}
+
+/** The image's bytes, all of them: a part of an archive may look like a whole one. */
+async function* counted(
+  image: InstallImage,
+  { signal, onProgress }: InstallOptions,
+): AsyncGenerator<Uint8Array> {
+  let received = 0;
+  const { size } = image;
+  const chunks = provenBytesOf(image);
+  try {
+    for (;;) {
+      const next = await abortable(chunks.next(), signal);
+      if (next.done) break;
+      received += next.value.length;
+      yield next.value;
+      onProgress?.({ fraction: Math.min(1, received / size), step: 'unpacking' });
+    }
+  } finally {
+    // Whoever makes the chunks may be in the middle of one: nobody waits for that.
+    chunks.return(undefined).catch(() => {});
+  }
+  if (received === size) return;
+  throw new IotkitError('ERR_INSTALL_FAILED', `the image has ${received} bytes, not ${size}`);
+}
+
+const compressions: readonly [string, readonly number[]][] = [
+  ['--gzip', [0x1f, 0x8b]],
+  ['--bzip2', [0x42, 0x5a, 0x68]],
+  ['--xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]],
+  ['--zstd', [0x28, 0xb5, 0x2f, 0xfd]],
+];
+const MAGIC_MAX = 6;
+
+/** How an archive is compressed, by its first bytes: tar cannot look at a pipe twice. */
+async function compressionOf(
+  bytes: AsyncIterable<Uint8Array>,
+): Promise<{ readonly how: readonly string[]; readonly all: AsyncIterable<Uint8Array> }> {
+  const rest = bytes[Symbol.asyncIterator]();
+  let head = Buffer.alloc(0);
+  while (head.length < MAGIC_MAX) {
+    const next = await rest.next();
+    if (next.done) break;
+    head = Buffer.concat([head, next.value]);
+  }
+  async function* all(): AsyncGenerator<Uint8Array> {
+    try {
+      yield head;
+      for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+    } finally {
+      await rest.return?.();
+    }
+  }
+  const found = compressions.find(([, magic]) => magic.every((byte, i) => head[i] === byte));
+  return { how: found === undefined ? [] : [found[0]], all: all() };
+}
+
+async function bootIdOfMachine(): Promise<string> {
+  try {
+    return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,181 @@
+// Tested by test/unit/install/backends/directories.test.ts
+/** The releases of a directory installer on the disk: the link to the current one, and what is known of each. */
+import { constants } from 'node:fs';
+import { lstat, open, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { IotkitError } from '../../base/errors';
+import { fileError } from '../lock';
+import { recordIo } from '../record';
+
+/** What is known of the releases, beside them in `state.json`. */
+export interface ReleaseState {
+  /** The confirmed ones, the newest last. */
+  readonly good: readonly string[];
+  /** The one that was activated and not confirmed. */
+  readonly trial: string;
+  /** Those that are whole, confirmed or not; what is not here never starts. */
+  readonly whole: readonly string[];
+  /** Which was started last by `reboot()`, and in which start of the machine. */
+  readonly started: Started;
+}
+
+interface Started {
+  readonly slot: string;
+  readonly bootId: string;
+  /** While it is being started: what ran before, and how often it was begun. */
+  readonly begun?: { readonly before: string; readonly times: number };
+}
+
+const CURRENT = 'current';
+const STATE = 'state.json';
+const RELEASES = 'releases';
+const IMAGES = 'images';
+const BYTES_MAX = 1024 * 1024;
+
+export class Releases {
+  readonly root: string;
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  path(slot: string): string {
+    return join(this.root, slot);
+  }
+
+  /** Where the image of a release is kept, if it is. */
+  imagePath(slot: string): string {
+    return join(this.root, IMAGES, `${slot.slice(RELEASES.length + 1)}.image`);
+  }
+
+  async removeImage(slot: string): Promise<void> {
+    const path = this.imagePath(slot);
+    await rm(path, { force: true }).catch((cause: unknown) => {
+      throw fileError(path, cause);
+    });
+  }
+
+  /** What `current` points to, such as `releases/2.0.0`; `''`: it is missing. */
+  async current(): Promise<string> {
+    try {
+      return (await readlink(join(this.root, CURRENT))).replace(/\/+$/, '');
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException;
+      if (code === 'ENOENT') return '';
+      if (code !== 'EINVAL') throw fileError(join(this.root, CURRENT), cause);
+      const detail = `${join(this.root, CURRENT)} must be a symbolic link to ${RELEASES}/…`;
+      throw new IotkitError('ERR_INSTALL_SETUP', detail, { cause });
+    }
+  }
+
+  /** Lets `current` point to a release, in one step. */
+  async point(slot: string): Promise<void> {
+    const aside = join(this.root, `${CURRENT}.new`);
+    try {
+      await rm(aside, { force: true });
+      await symlink(slot, aside);
+      await rename(aside, join(this.root, CURRENT));
+      await recordIo.syncDirectory(this.root);
+    } catch (cause) {
+      throw fileError(this.root, cause);
+    }
+  }
+
+  /** Names of the directories there are, as slots. */
+  async list(): Promise<readonly string[]> {
+    try {
+      const found = await readdir(join(this.root, RELEASES), { withFileTypes: true });
+      return found
+        .filter((it) => it.isDirectory() && !it.name.startsWith('.'))
+        .map(({ name }) => `${RELEASES}/${name}`)
+        .sort();
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw fileError(join(this.root, RELEASES), cause);
+    }
+  }
+
+  /** What installations that were cut off have left, as paths. */
+  async leftovers(): Promise<readonly string[]> {
+    const folder = join(this.root, RELEASES);
+    const names = await readdir(folder).catch(() => []);
+    return names.filter((name) => name.startsWith('.new-')).map((name) => join(folder, name));
+  }
+
+  /**
+   * What is known; of a deployment that was made by hand: its current release is good.
+   *
+   * @throws IotkitError ERR_BOOT_STATE (what is known cannot be understood), ERR_FILE_ACCESS, ERR_FILE
+   */
+  async state(): Promise<ReleaseState> {
+    const nothing: ReleaseState = {
+      good: [],
+      trial: '',
+      whole: [],
+      started: { slot: '', bootId: 'none' },
+    };
+    const path = join(this.root, STATE);
+    const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw fileError(path, cause);
+    });
+    if (text !== undefined) return { ...nothing, ...parse(path, text) };
+    const current = await this.current();
+    return current === '' ? nothing : { ...nothing, good: [current], whole: [current] };
+  }
+
+  async change(make: (state: ReleaseState) => ReleaseState): Promise<void> {
+    const state = make(await this.state());
+    const path = join(this.root, STATE);
+    try {
+      await recordIo.write(`${path}.new`, `${JSON.stringify(state)}\n`);
+      await recordIo.rename(`${path}.new`, path);
+      await recordIo.syncDirectory(this.root);
+    } catch (cause) {
+      throw fileError(path, cause);
+    }
+  }
+}
+
+// Whether the current release was ever confirmed stands there alone: nobody guesses it.
+function parse(path: string, text: string): Partial<ReleaseState> {
+  try {
+    const state: unknown = JSON.parse(text.slice(0, BYTES_MAX));
+    if (typeof state === 'object' && state !== null && !Array.isArray(state)) return state;
+    throw new TypeError('it is no object');
+  } catch (cause) {
+    const detail =
+      `${path} is damaged: ${(cause as Error).message}; remove it if the release that ` +
+      `${CURRENT} points to is a good one`;
+    throw new IotkitError('ERR_BOOT_STATE', detail, { cause });
+  }
+}
+
+const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
+
+/**
+ * Flushes a directory and all in it.
+ *
+ * @throws IotkitError ERR_INSTALL_REFUSED: what is neither file, directory nor link
+ */
+export async function flushTree(path: string): Promise<void> {
+  for (const name of await readdir(path)) {
+    const inner = join(path, name);
+    const found = await lstat(inner);
+    if (found.isDirectory()) await flushTree(inner);
+    else if (found.isFile()) await flush(inner, O_RDONLY | O_NOFOLLOW);
+    else if (!found.isSymbolicLink()) {
+      throw new IotkitError('ERR_INSTALL_REFUSED', `${name} in the image is a special file`);
+    }
+  }
+  await flush(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+async function flush(path: string, flags: number): Promise<void> {
+  const file = await open(path, flags);
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,13 @@
+// Tested by test/integration/install/slots.test.ts.
+/** The restart of the machine, by the program that this machine has for it. */
+import { existsSync } from 'node:fs';
+import { runOrThrow } from '../child';
+
+const TIMEOUT_MS = 60_000;
+
+/** @internal Resolves when the restart has been asked for. */
+export async function restartMachine(command: readonly string[] | undefined): Promise<void> {
+  // The folder is there exactly where systemd is the first process.
+  const usual = existsSync('/run/systemd/system') ? ['systemctl', 'reboot'] : ['reboot'];
+  await runOrThrow({ argv: command ?? usual, timeoutMs: TIMEOUT_MS });
+}

@@ -1,0 +1,103 @@
+/**
+ * U-Boot's environment, by the tools of libubootenv: `fw_printenv` and `fw_setenv`. With two copies
+ * `fw_setenv` writes the one that is not in use, so a power cut leaves the other; with a single copy
+ * a cut in the middle leaves none, and then a board starts by its compiled-in defaults, if at all.
+ */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { IotkitError } from '../../base/errors';
+import { failureOf, type RunResult, run } from '../child';
+import type { Changes, VariableStore, Variables } from './environment';
+import { copiesOf } from './uboot-config';
+
+/** @internal Checked. */
+export interface UbootStoreOptions {
+  /** As `fw_env.config(5)` has it. */
+  readonly config: string;
+  readonly singleCopy: 'refuse' | 'warn';
+}
+
+const TIMEOUT_MS = 60_000;
+// With what it takes for an environment that cannot be read; what is then written would drop the rest.
+const defaults = /using default/i;
+const name = /^[^=\s]+$/;
+
+/** @internal The environment that the configuration file names. */
+export function ubootStore({ config, singleCopy }: UbootStoreOptions): VariableStore {
+  return {
+    place: `the environment of ${config}`,
+    check: () => checkCopies(config, singleCopy),
+    read: async () => variablesOf(await tool(['fw_printenv', '-c', config])),
+    write: (changes) => write(config, changes),
+  };
+}
+
+async function checkCopies(config: string, singleCopy: 'refuse' | 'warn'): Promise<void> {
+  const text = await readConfig(config);
+  const copies = copiesOf(text);
+  if (copies >= 2) return;
+  const detail =
+    `${config} names ${copies === 0 ? 'no' : 'a single'} copy of the environment; ` +
+    'a power cut while it is written leaves none. Give U-Boot a second one ' +
+    '(CONFIG_SYS_REDUNDAND_ENVIRONMENT) and its line in that file';
+  if (copies === 0 || singleCopy === 'refuse') throw new IotkitError('ERR_INSTALL_SETUP', detail);
+  process.emitWarning(detail, { code: 'IOTKIT_SINGLE_ENVIRONMENT' });
+}
+
+async function readConfig(config: string): Promise<string> {
+  try {
+    return await readFile(config, 'utf8');
+  } catch (cause) {
+    const detail = `the configuration of fw_setenv: ${(cause as Error).message}`;
+    throw new IotkitError('ERR_INSTALL_SETUP', detail, { cause });
+  }
+}
+
+// All in one script, because each call is a write of its own, and the power may go between two.
+async function write(config: string, changes: Changes): Promise<void> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'iotkit-env-'));
+  try {
+    const script = path.join(folder, 'script');
+    await writeFile(script, scriptOf(changes), { mode: 0o600 });
+    await tool(['fw_setenv', '-c', config, '-s', script]);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function scriptOf(changes: Changes): string {
+  return Object.entries(changes)
+    .map(([key, value = '']) => {
+      if (name.test(key) && !/[\r\n]/.test(value)) return `${key}=${value}\n`;
+      throw new IotkitError('ERR_BOOT_STATE', `${JSON.stringify(key)} cannot be a variable`);
+    })
+    .join('');
+}
+
+/**
+ * @internal Runs a tool that reads or writes an environment; what it has written to standard output.
+ *
+ * @throws IotkitError ERR_BOOT_STATE, also where it takes defaults for an environment that is damaged
+ */
+export async function tool(argv: readonly string[], stdin?: string): Promise<string> {
+  // Nothing of the output is translated, because it is read.
+  const result = await run({ argv, stdin, timeoutMs: TIMEOUT_MS, env: { LC_ALL: 'C' } });
+  if (result.code === 0 && !defaults.test(result.tail)) return result.stdout;
+  throw new IotkitError('ERR_BOOT_STATE', whyNot(argv, result));
+}
+
+function whyNot(argv: readonly string[], result: RunResult): string {
+  if (result.code !== 0) return failureOf(argv, result);
+  return `${argv[0]} finds no environment that is whole: ${result.tail.trim().slice(0, 200)}`;
+}
+
+/** @internal Lines `name=value`. */
+export function variablesOf(text: string): Variables {
+  return new Map(
+    text.split('\n').flatMap((line) => {
+      const at = line.indexOf('=');
+      return at < 1 ? [] : [[line.slice(0, at), line.slice(at + 1)] as const];
+    }),
+  );
+}

@@ -1,0 +1,79 @@
+// Tested by test/unit/install/agent-waits.test.ts
+/** All that may hold the update of one module off: hours of the day, a user, hooks, an application's lock. */
+import type { Clock } from './clock';
+import { ask, type CheckedHooks, type HookName } from './hooks';
+import type { FileLock } from './lock';
+import { type CheckedPolicy, untilUnlocked, untilWindow } from './policy';
+import type { UpdateEntry } from './record';
+import { isOpen } from './window';
+
+interface GateHost {
+  readonly clock: Clock;
+  readonly policy: CheckedPolicy;
+  readonly hooks: CheckedHooks;
+  readonly signal: AbortSignal;
+  consent(step: 'download' | 'install', entry: UpdateEntry): Promise<void>;
+}
+
+/** @internal */
+export class Gate {
+  readonly #host: GateHost;
+  #lock: FileLock | undefined;
+
+  constructor(host: GateHost) {
+    this.#host = host;
+  }
+
+  /**
+   * Resolves when the image may be installed; the update lock is then held, until {@link release}.
+   *
+   * @throws what a hook or a user gives as the reason not to; those of untilUnlocked(); the signal's reason
+   */
+  async mayInstall(entry: UpdateEntry): Promise<void> {
+    const { policy, clock, signal } = this.#host;
+    await untilWindow(policy, clock, signal);
+    if (policy.consent === 'install' && entry.attempts === 0) {
+      await this.#host.consent('install', entry);
+    }
+    await this.#pass(() => this.asked('beforeInstall', entry));
+  }
+
+  /**
+   * Resolves when the restart may come: at once for whom the lock is held since the installation.
+   * After a restart of the agent alone it is not.
+   *
+   * @throws those of untilUnlocked(); the signal's reason
+   */
+  async mayRestart(): Promise<void> {
+    if (this.#lock === undefined) await this.#pass(async () => {});
+  }
+
+  /** Resolves when a hook lets the update go on. */
+  async asked(name: HookName, entry: UpdateEntry): Promise<void> {
+    const { hooks, clock, signal } = this.#host;
+    const hook = hooks[name];
+    if (hook === undefined) return;
+    const { module, version, from, size, reason } = entry;
+    const context = { hook: name, module, version, from, size, reason, signal };
+    while (!(await ask(hook, context))) await clock.sleep(hooks.retryMs, signal);
+  }
+
+  /** The application may go on: nothing is under way that it could disturb. */
+  async release(): Promise<void> {
+    const lock = this.#lock;
+    this.#lock = undefined;
+    await lock?.release();
+  }
+
+  /** What is asked, and the lock, may take until the window has closed again. */
+  async #pass(asked: () => Promise<void>): Promise<void> {
+    const { policy, clock, signal } = this.#host;
+    for (;;) {
+      await untilWindow(policy, clock, signal);
+      await asked();
+      this.#lock ??= await untilUnlocked(policy, clock, signal);
+      if (policy.window === undefined || isOpen(policy.window, clock.now())) return;
+      await this.release();
+    }
+  }
+}

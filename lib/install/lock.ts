@@ -1,0 +1,74 @@
+/**
+ * Locks of the kernel on files (`flock`), which go with the process that holds them, however it ends.
+ * Node.js has no call for them: the program `flock` of util-linux or busybox locks a file that this
+ * process has opened. Such a lock belongs to the opened file, so it stays when that program has ended.
+ */
+
+import { spawn } from 'node:child_process';
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { type ErrorCode, IotkitError } from '../base/errors';
+
+/** @internal A lock that is held, until it is released or this process ends. */
+export interface FileLock {
+  release(): Promise<void>;
+}
+
+const { O_CREAT, O_NOFOLLOW, O_RDWR } = constants;
+
+/**
+ * @internal Takes the exclusive lock on `path`, which is made if it is missing, and is never removed: who
+ * removed a lock file could leave two holders, one of each file.
+ *
+ * @returns undefined: somebody holds it, exclusively or shared.
+ * @throws IotkitError ERR_INSTALL_UNAVAILABLE (no `flock`), ERR_FILE_ACCESS, ERR_FILE_NOT_FOUND, ERR_FILE
+ */
+export async function tryLock(path: string, mode = 0o600): Promise<FileLock | undefined> {
+  const file = await open(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode).catch((cause: unknown) => {
+    throw fileError(path, cause);
+  });
+  try {
+    if (await lockOpened(file)) return { release: () => file.close() };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+  await file.close();
+  return undefined;
+}
+
+function lockOpened(file: FileHandle): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    // The fourth of its files is the opened one, which it inherits as number 3.
+    const child = spawn('flock', ['-n', '3'], {
+      env: process.env,
+      stdio: ['ignore', 'ignore', 'ignore', file.fd],
+    });
+    child.once('error', (cause) => {
+      const detail = 'the program flock is not there: install util-linux';
+      reject(new IotkitError('ERR_INSTALL_UNAVAILABLE', detail, { cause }));
+    });
+    child.once('exit', (code) => {
+      if (code === 0 || code === 1) resolve(code === 0);
+      else reject(new IotkitError('ERR_INSTALL_UNAVAILABLE', `flock ended with ${code}`));
+    });
+  });
+}
+
+/** @internal The error for what the system says of a file. */
+export function fileError(path: string, cause: unknown): IotkitError {
+  const why = (cause as NodeJS.ErrnoException).code ?? 'ERR';
+  const detail = why === 'ELOOP' ? `${path} is a symbolic link` : `${path}: ${why}`;
+  return new IotkitError(codes.get(why) ?? 'ERR_FILE', detail, { cause });
+}
+
+const codes: ReadonlyMap<string, ErrorCode> = new Map([
+  ['EACCES', 'ERR_FILE_ACCESS'],
+  ['EPERM', 'ERR_FILE_ACCESS'],
+  ['EROFS', 'ERR_FILE_ACCESS'],
+  ['ELOOP', 'ERR_FILE_ACCESS'],
+  ['ENOENT', 'ERR_FILE_NOT_FOUND'],
+  ['ENOTDIR', 'ERR_FILE_NOT_FOUND'],
+  ['ENOSPC', 'ERR_NO_SPACE'],
+  ['EDQUOT', 'ERR_NO_SPACE'],
+]);

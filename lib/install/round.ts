@@ -1,0 +1,213 @@
+// Tested by test/unit/install/power-cuts-together.test.ts and agent-together.test.ts
+/**
+ * Modules that are updated together, or one alone: what the steps of their update share, and how all of
+ * them go back. What all of them must know at once is written at once.
+ */
+import { IotkitError } from '../base/errors';
+import { throwIfAborted } from '../base/signals';
+import { failureStep } from '../download/reporter';
+import type { Upgrade } from '../ota/upgrade';
+import type { CheckedModule } from './agent-options';
+import type { RoundDecision } from './decide';
+import { Gate } from './gate';
+import { Member } from './member';
+import { isUnderWay, type UpdateEntry } from './record';
+import { moduleOption, reasonOf } from './reports';
+import type { UpdateHost } from './update-host';
+
+/** @internal Whether the machine is about to restart, so that nothing more is begun. */
+export type Outcome = 'idle' | 'restarting';
+
+/** @internal Why an update comes to nothing. */
+export interface Failure {
+  /** The entry it is of; undefined: of all. */
+  readonly culprit: UpdateEntry | undefined;
+  readonly reason: string;
+  /** What the platform hears. Default -1. */
+  readonly step?: number;
+  /** Whether it has heard it of the culprit already. */
+  readonly isReported?: boolean;
+}
+
+/** @internal Between two tries of an installer that is busy, too slow, or does not start its service. */
+export const RETRY_MS = 30_000;
+
+/** @internal */
+export class Round {
+  readonly members: readonly Member[];
+  readonly gate: Gate;
+  /** A difference has failed that was not for what runs. */
+  failedDelta: Upgrade | undefined;
+  readonly #host: UpdateHost;
+
+  constructor(modules: readonly CheckedModule[], host: UpdateHost) {
+    this.members = modules.map((module) => new Member(module, host));
+    this.gate = new Gate(host);
+    this.#host = host;
+  }
+
+  get modules(): readonly string[] {
+    return this.members.map(({ module }) => module);
+  }
+
+  /** The entries of those that have not ended, in their order. */
+  going(): readonly UpdateEntry[] {
+    return this.members.flatMap(({ entry }) => {
+      return entry !== undefined && isUnderWay(entry) ? [entry] : [];
+    });
+  }
+
+  member({ module }: Pick<UpdateEntry, 'module'>): Member {
+    return this.members.find((member) => member.module === module) as Member;
+  }
+
+  async states(entries: readonly UpdateEntry[]): Promise<Awaited<ReturnType<Member['runs']>>[]> {
+    const states: Awaited<ReturnType<Member['runs']>>[] = [];
+    for (const entry of entries) states.push(await this.member(entry).runs());
+    return states;
+  }
+
+  noteDelta(error: unknown, upgrade: Upgrade | undefined): void {
+    if (IotkitError.is(error) && error.code === 'ERR_DELTA_BASE') this.failedDelta = upgrade;
+  }
+
+  /** A restart of the machine is one of all its services. */
+  async restartMachine(entries: readonly UpdateEntry[]): Promise<boolean> {
+    const members = entries.map((entry) => this.member(entry));
+    const ofMachine = members.find(({ installer }) => installer.restarts === 'machine');
+    await ofMachine?.installer.reboot();
+    return ofMachine !== undefined;
+  }
+
+  async afterwards(hook: 'afterConfirm' | 'afterFailure', entry: UpdateEntry): Promise<void> {
+    await this.gate.asked(hook, entry).catch((error) => this.#host.onError(error));
+  }
+
+  async put(given: UpdateEntry): Promise<UpdateEntry> {
+    const [entry = given] = await this.putAll([given]);
+    return entry;
+  }
+
+  async putAll(given: readonly UpdateEntry[]): Promise<readonly UpdateEntry[]> {
+    const entries = await this.#host.record.putAll(given);
+    for (const entry of entries) this.#host.onEntry(entry);
+    return entries;
+  }
+
+  /** Writes down why none of them stays, before the first of them is changed. */
+  async sentence({ culprit, reason, step = -1, isReported = false }: Failure): Promise<void> {
+    const others =
+      culprit === undefined ? reason : `module ${moduleOption(culprit.module)}: ${reason}`;
+    const entries = this.going().filter((entry) => entry.reason === '');
+    const sentenced = entries.map((entry) => {
+      if (entry.module !== culprit?.module) return { ...entry, reason: others, step: -1 };
+      return { ...entry, phase: culprit.phase, reason, step, reported: isReported };
+    });
+    if (sentenced.length > 0) await this.putAll(sentenced);
+  }
+
+  async fail(culprit: UpdateEntry, error: unknown, isReported: boolean): Promise<'on'> {
+    const reason = reasonOf(error);
+    const step = failureStep(error);
+    this.#host.onError(error);
+    if (this.going().length === 1)
+      return this.#end([{ ...culprit, step, reported: isReported }], reason);
+    await this.sentence({ culprit, reason, step, isReported });
+    return 'on';
+  }
+
+  async goBack(back: RoundDecision & { readonly what: 'back' }): Promise<Outcome | 'on'> {
+    const { culprit, reason } = back;
+    const going = this.going();
+    const states = await this.states(going);
+    const running = going.filter(({ slotTo }, i) => slotTo !== '' && states[i]?.booted === slotTo);
+    if (culprit.reason === '' && (running.length > 0 || going.length > 1)) {
+      await this.sentence({ culprit, reason });
+      return 'on';
+    }
+    if (running.length === 0) return this.#end(going, reason);
+    await this.#markBad(going.filter((entry) => !running.includes(entry)));
+    const leaving: UpdateEntry[] = [];
+    for (const entry of running) if (await this.#canLeave(entry)) leaving.push(entry);
+    if (leaving.length > 0) return this.#restartBack(leaving);
+    return 'on';
+  }
+
+  /** Those that have not started: nothing starts them any more. */
+  async #markBad(entries: readonly UpdateEntry[]): Promise<void> {
+    for (const { module, slotTo } of entries) {
+      const { installer } = this.member({ module });
+      const { slots } = await installer.status();
+      const state = slots.find(({ name }) => name === slotTo)?.state ?? 'bad';
+      if (state !== 'bad') await installer.markBad(slotTo);
+    }
+  }
+
+  /** Marks what runs as bad. Where there is nothing to go back to, that is its end. */
+  async #canLeave(entry: UpdateEntry): Promise<boolean> {
+    const { installer } = this.member(entry);
+    try {
+      await installer.markBad(entry.slotTo);
+      return true;
+    } catch (error) {
+      throwIfAborted(this.#host.signal);
+      const { booted, slots } = await installer.status();
+      const canGoBack = slots.some(({ name, state }) => name !== booted && state !== 'bad');
+      if (canGoBack) throw error; // tried again: the record has the reason
+      const stays = `${entry.reason}; there is nothing to go back to: ${reasonOf(error)}`;
+      await this.#end([entry], stays);
+      return false;
+    }
+  }
+
+  /** Until it succeeds: a service that is not started again leaves nothing that runs. */
+  async #restartBack(entries: readonly UpdateEntry[]): Promise<Outcome | 'on'> {
+    if (await this.restartMachine(entries)) return 'restarting';
+    const { clock, signal } = this.#host;
+    for (const entry of entries) {
+      for (let isStarted = false; !isStarted; ) {
+        try {
+          await this.member(entry).installer.reboot();
+          isStarted = true;
+        } catch (error) {
+          throwIfAborted(signal);
+          this.#host.onError(error);
+          await clock.sleep(RETRY_MS, signal);
+        }
+      }
+    }
+    await this.gate.release();
+    return 'on';
+  }
+
+  /** It has come to nothing: the slots never start again, and the platform hears of it. */
+  async #end(entries: readonly UpdateEntry[], output: string): Promise<'on'> {
+    const ended: UpdateEntry[] = [];
+    for (const entry of entries) {
+      const { installer } = this.member(entry);
+      const { booted, next } = await installer.status();
+      // An installer that activates may have done so before it failed.
+      const isActivated = installer.activates && entry.attempts > 0;
+      const slot = entry.slotTo === '' && isActivated ? next : entry.slotTo;
+      if (slot !== '' && slot !== booted) await installer.markBad(slot);
+      ended.push({
+        ...entry,
+        phase: endOf(entry, booted),
+        reason: entry.reason === '' ? output : entry.reason,
+        step: entry.step === 0 ? -1 : entry.step,
+        output,
+      });
+    }
+    const put = await this.putAll(ended);
+    for (const { module } of put) await this.#host.images.remove(module);
+    await this.gate.release();
+    for (const entry of put) await this.afterwards('afterFailure', entry);
+    return 'on';
+  }
+}
+
+/** Whether it had been activated. */
+function endOf({ phase, slotFrom, slotTo }: UpdateEntry, booted: string): UpdateEntry['phase'] {
+  const wasActivated = phase === 'activated' || phase === 'trial';
+  return wasActivated && slotTo !== booted && slotFrom === booted ? 'rolledBack' : 'failed';
+}

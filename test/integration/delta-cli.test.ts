@@ -1,0 +1,73 @@
+// `iotkit-ota delta` as a user runs it.
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { infoOf, relatedImages } from '../support/delta';
+import { sha256 } from '../support/image';
+import { run } from '../support/process';
+
+const script = path.join(__dirname, '..', '..', 'dist', 'cli', 'index.js');
+const { old, image } = relatedImages(5, 60_000);
+
+let folder = '';
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'iotkit-ota-test-'));
+  await writeFile(at('old'), old);
+  await writeFile(at('new'), image);
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const at = (name: string): string => path.join(folder, name);
+const delta = (...args: string[]) => run(process.execPath, [script, 'delta', ...args]);
+
+test('make, info, apply', async () => {
+  const made = await delta('make', at('old'), at('new'), '-o', at('delta'), '--json');
+  expect(made).toMatchObject({ code: 0, stderr: '' });
+  const bytes = await readFile(at('delta'));
+  const said = JSON.parse(made.stdout);
+  const info = infoOf(old, image);
+  expect(said).toEqual({
+    ...{ schema: 1, ok: true, delta: at('delta'), size: bytes.length, sha256: sha256(bytes) },
+    ...info,
+    extData: { 'iotkit.delta.v1': JSON.stringify(info) },
+  });
+  const shown = await delta('info', at('delta'), '--json');
+  expect(JSON.parse(shown.stdout)).toEqual(said);
+  const text = await delta('info', at('delta'));
+  expect(text.stdout).toContain(`base    ${info.base.sha256}  60000 bytes`);
+  const applied = await delta('apply', at('delta'), at('old'), '-o', at('result'));
+  expect(applied).toMatchObject({ code: 0, stderr: '' });
+  expect((await readFile(at('result'))).equals(image)).toBe(true);
+});
+
+test('what fails has a code, exit code 1, and leaves what was there', async () => {
+  await delta('make', at('old'), at('new'), '-o', at('delta'));
+  await writeFile(at('result'), 'from before');
+  const wrong = await delta('apply', at('delta'), at('new'), '-o', at('result'), '--json');
+  expect(wrong.code).toBe(1);
+  expect(JSON.parse(wrong.stdout)).toMatchObject({ ok: false, error: { code: 'ERR_DELTA_BASE' } });
+  const none = await delta('info', at('old'));
+  expect(none).toMatchObject({ code: 1, stdout: '' });
+  expect(none.stderr).toContain('ERR_DELTA_FORMAT');
+  const missing = await delta('make', at('missing'), at('new'), '-o', at('result'));
+  expect(missing.stderr).toContain('ERR_FILE_NOT_FOUND');
+  expect(await readFile(at('result'), 'utf8')).toBe('from before');
+  expect((await readdir(folder)).sort()).toEqual(['delta', 'new', 'old', 'result']);
+});
+
+test.each([
+  [[], /no command/],
+  [['mend'], /mend\?/],
+  [['make', 'a', 'b'], /make needs -o/],
+  [['make', 'a', '-o', 'c'], /make takes 2 files/],
+  [['info', 'a', '-o', 'c'], /info writes nothing/],
+  [['make', 'a', 'b', '-o', 'c', '--quality', '12'], /--quality/],
+  [['info', 'a', '--wrong'], /--wrong/],
+])('wrong usage: %j', async (args, message) => {
+  const { code, stderr } = await delta(...args);
+  expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(message) });
+});
+
+test('--help', async () => {
+  expect((await delta('--help')).stdout).toContain('Exit codes');
+});

@@ -1,0 +1,323 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { readConfig } from '../../../../lib/cli/agent/config';
+import { examineConfig } from '../../../../lib/cli/agent/examine';
+import { ConfigError, defaultConfig } from '../../../../lib/cli/agent/file';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'iotkit-agent-config-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const device = { productKey: 'a1', deviceName: 'lamp', region: 'cn-shanghai' };
+const slots = {
+  kind: 'slots',
+  slots: { A: '/a.img', B: '/b.img' },
+  environment: { loader: 'grub', file: '/grubenv' },
+  booted: 'A',
+};
+
+function write(config: unknown, mode = 0o644, name = 'agent.json'): string {
+  const file = path.join(folder, name);
+  writeFileSync(file, typeof config === 'string' ? config : JSON.stringify(config));
+  chmodSync(file, mode);
+  return file;
+}
+
+function refusal(file: string): string {
+  try {
+    readConfig(file);
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    return (error as Error).message;
+  }
+  throw new Error('it was taken');
+}
+
+test('one module, with the defaults', () => {
+  const { agent, device: read, uploadsLog } = readConfig(write({ device, installer: slots }));
+  expect(read).toEqual(device);
+  expect(uploadsLog).toBe(true);
+  expect(agent).toMatchObject({
+    record: '/var/lib/iotkit-ota/update.record',
+    modules: [{ module: undefined, version: undefined, installer: { kind: 'slots' } }],
+  });
+});
+
+test('relative paths begin at the folder of the configuration, wherever it is read', async () => {
+  mkdirSync(path.join(folder, 'app', 'releases', '1.0.0'), { recursive: true });
+  symlinkSync('releases/1.0.0', path.join(folder, 'app', 'current'));
+  const { agent, device: read } = readConfig(
+    write({
+      device: { ...device, credentialsFile: 'credentials' },
+      installer: { kind: 'directories', root: 'app', restart: ['true'] },
+      record: 'update.record',
+      images: 'images',
+      policy: { newerOnly: true, lock: { path: 'update.lock', maxMs: 5 } },
+    }),
+  );
+  expect(read).toMatchObject({ credentialsFile: path.join(folder, 'credentials') });
+  expect(agent).toMatchObject({
+    record: path.join(folder, 'update.record'),
+    images: path.join(folder, 'images'),
+    policy: { newerOnly: true, lock: { path: path.join(folder, 'update.lock'), maxMs: 5 } },
+  });
+  const { booted } = (await agent.modules?.[0]?.installer.status()) ?? {};
+  expect(booted).toBe('releases/1.0.0');
+});
+
+test('several modules, options of the agent, and no log for the platform', async () => {
+  write('2.1.0\nmore\n', 0o644, 'VERSION');
+  const { agent, uploadsLog } = readConfig(
+    write({
+      device,
+      modules: [
+        { installer: slots, version: '1.0.0' },
+        { module: 'app', installer: slots, versionFile: 'VERSION', base: 'app.image' },
+      ],
+      together: { gatherMs: 5 },
+      record: '/data/record',
+      attempts: 5,
+      policy: { newerOnly: true },
+      log: { upload: false },
+    }),
+  );
+  expect(uploadsLog).toBe(false);
+  expect(agent).toMatchObject({
+    record: '/data/record',
+    attempts: 5,
+    policy: { newerOnly: true },
+    together: { gatherMs: 5 },
+  });
+  const [first, second] = agent.modules ?? [];
+  expect([first?.version, second?.module]).toEqual(['1.0.0', 'app']);
+  expect(second?.base).toBe(path.join(folder, 'app.image'));
+  const version = second?.version as () => string;
+  expect(version()).toBe('2.1.0');
+  write('2.2.0', 0o644, 'VERSION');
+  expect(version()).toBe('2.2.0');
+  rmSync(path.join(folder, 'VERSION'));
+  expect(version).toThrow(/modules\[1\]\.versionFile VERSION cannot be read: ENOENT/);
+});
+
+test('what a file has stands for a secret or a certificate', () => {
+  write('s3cret\n', 0o600, 'secret');
+  write('PEM\n', 0o644, 'ca.pem');
+  const given = { ...device, deviceSecretFile: 'secret', tls: { caFile: 'ca.pem' } };
+  const kept = { credentialsFile: '/var/lib/credentials' };
+  expect(readConfig(write({ device: { ...given, ...kept }, installer: slots })).device).toEqual({
+    ...device,
+    ...kept,
+    deviceSecret: 's3cret',
+    tls: { ca: 'PEM\n' },
+  });
+});
+
+test('a file with a secret in it is for its owner alone', () => {
+  const config = { device: { ...device, deviceSecret: 'hush' }, installer: slots };
+  expect(refusal(write(config, 0o640))).toMatch(/holds a secret .* chmod it to 600$/);
+  expect(readConfig(write(config, 0o600)).device).toMatchObject({ deviceSecret: 'hush' });
+});
+
+const base = { device, installer: slots };
+test.each([
+  ['{"device": "s3cret', 'is not JSON'],
+  ['[]', 'the file must be an object'],
+  [{ ...base, devise: {} }, 'the file has no option devise'],
+  [{ installer: slots }, 'device must be an object'],
+  [{ device }, 'either installer or modules'],
+  [{ ...base, modules: [] }, 'either installer or modules'],
+  [{ device, modules: [] }, 'modules must be an array'],
+  [{ device, modules: ['x'] }, 'modules[0] must be an object'],
+  [{ device, modules: [{ installer: slots, at: 1 }] }, 'modules[0] has no option at'],
+  [{ device, modules: [{ installer: slots }], version: '1' }, 'write them in modules'],
+  [{ device, modules: [{ installer: slots }], base: '/x' }, 'base belongs to a module'],
+  [{ ...base, version: '1', versionFile: 'x' }, 'exclude each other'],
+  [
+    { device, installer: { kind: 'magic' } },
+    'installer.kind must be one of command, directories, mender, rauc, slots',
+  ],
+  [{ device, installer: { ...slots, slots: {} } }, 'slots'],
+  [{ ...base, log: { level: 'info' } }, 'log has no option level'],
+  [{ ...base, log: { upload: 'yes' } }, 'log.upload must be true or false'],
+  [{ ...base, health: { checks: ['called'] } }, '"called" needs a program'],
+  [{ ...base, device: { ...device, deviceSecretFile: 7 } }, 'device.deviceSecretFile must be'],
+  [{ ...base, device: { ...device, tls: { caFile: 'x' } } }, 'device.tls.caFile x cannot be read'],
+])('%j is refused by name', (config, reason) => {
+  const message = refusal(write(config));
+  expect(message).toContain(path.join(folder, 'agent.json'));
+  expect(message).toContain(reason);
+  expect(message).not.toContain('s3cret');
+});
+
+test('where it is not JSON', () => {
+  expect(refusal(write('{\n  "device": {},\n  oops\n}'))).toMatch(
+    /is not JSON(: see line 3, column 3)?$/,
+  );
+});
+
+test('a file that is not there', () => {
+  expect(refusal(path.join(folder, 'none'))).toMatch(/none: cannot be read: ENOENT$/);
+});
+
+describe('TOML', () => {
+  const toml = (text: string): string => write(text, 0o600, 'agent.toml');
+  const whole = `record = "r"   # beside the file
+version = "1.2.3"
+
+[device]
+productKey = "a1"
+deviceName = "lamp"
+region = "cn-shanghai"
+deviceSecret = "s3cret"
+
+[policy.window]
+from = "02:00"
+to = "04:00"
+
+[installer]
+kind = "directories"
+root = "app"
+restart = ["true"]
+`;
+
+  test('says the same as JSON', () => {
+    const json = {
+      record: 'r',
+      version: '1.2.3',
+      device: { ...device, deviceSecret: 's3cret' },
+      policy: { window: { from: '02:00', to: '04:00' } },
+      installer: { kind: 'directories', root: 'app', restart: ['true'] },
+    };
+    const one = readConfig(toml(whole), examineConfig);
+    const other = readConfig(write(json, 0o600), examineConfig);
+    expect(one.device).toEqual(other.device);
+    expect(one.effective).toEqual(other.effective);
+    expect(one.agent.record).toBe(path.join(folder, 'r'));
+    expect(one.agent.modules).toMatchObject([
+      { version: '1.2.3', installer: { kind: 'directories' } },
+    ]);
+  });
+
+  test('several modules', () => {
+    const modules = `[[modules]]
+module = "app"
+[modules.installer]
+kind = "directories"
+root = "a"
+restart = ["true"]
+[[modules]]
+[modules.installer]
+kind = "directorys"
+root = "b"
+restart = ["true"]
+`;
+    const text = `[device]\nproductKey = "a1"\n${modules}`;
+    expect(refusal(toml(text))).toMatch(
+      /agent\.toml: line 11: modules\[1\]\.installer\.kind must be/,
+    );
+    const right = readConfig(toml(text.replace('directorys', 'directories')));
+    expect(right.agent.modules).toMatchObject([{ module: 'app' }, { module: undefined }]);
+  });
+
+  test.each([
+    ['record = 7', '"r"', 'line 1', 'record must be a path'],
+    ['from = "25:00"', 'from = "02:00"', 'line 11', 'window.from'],
+    ['root = 5', 'root = "app"', 'line 16', 'root must be'],
+    ['region = 5', 'region = "cn-shanghai"', 'line 7', 'region'],
+    ['colour = 1\nto = "04:00"', 'to = "04:00"', 'line 12', 'has no option colour'],
+    ['deviceSecret = "s3cret', 'deviceSecret = "s3cret"', 'line 8', 'is not TOML'],
+    ['version = 1979-05-27', 'version = "1.2.3"', 'line 2', 'version must be'],
+  ])('%s is refused by line and name', (wrong, right, line, reason) => {
+    const file = toml(
+      right === '"r"' ? whole.replace('record = "r"', wrong) : whole.replace(right, wrong),
+    );
+    let message = '';
+    try {
+      readConfig(file, examineConfig);
+    } catch (error) {
+      message = (error as Error).message;
+    }
+    expect(message).toContain(line);
+    expect(message).toContain(reason);
+    expect(message).not.toContain('s3cret');
+  });
+
+  test('an option that slipped into a table is helped out of it', () => {
+    const slipped = `${whole.replace('record = "r"', '')}\nattempts = 2\n`;
+    expect(refusal(toml(slipped))).toContain('write it above the first [table]');
+  });
+});
+
+test('what it comes to is shown without secrets', () => {
+  const file = write(
+    {
+      ...base,
+      device: {
+        ...device,
+        deviceSecret: 'hush',
+        fetch: { proxy: 'http://me:hush@proxy', headers: { authorization: 'hush' } },
+      },
+    },
+    0o600,
+  );
+  const { effective } = readConfig(file, examineConfig);
+  expect(JSON.stringify(effective)).not.toContain('hush');
+  expect(effective).toMatchObject({
+    device: { deviceSecret: '(not shown)', fetch: { proxy: 'http://(not shown)@proxy' } },
+    record: '/var/lib/iotkit-ota/update.record',
+    images: '/var/lib/iotkit-ota',
+    log: { upload: true },
+  });
+});
+
+test.each([
+  ['me:hush@proxy:3128', '(not shown)@proxy:3128'],
+  ['http://me:hush:ab@proxy', 'http://(not shown)@proxy'],
+])('the password of a proxy is not shown: %s', (proxy, shown) => {
+  const file = write(
+    { ...base, device: { ...device, deviceSecret: 'x', fetch: { proxy } } },
+    0o600,
+  );
+  const { effective } = readConfig(file);
+  expect(effective).toMatchObject({ device: { fetch: { proxy: shown } } });
+});
+
+test('what a URL has for a secret is not shown', () => {
+  const checks = [{ url: 'http://me:hu@sh@127.0.0.1/ready?token=hush' }];
+  const { effective } = readConfig(write({ ...base, health: { checks } }, 0o600));
+  expect(effective.health).toEqual({
+    checks: [{ url: 'http://(not shown)@127.0.0.1/ready?(not shown)' }],
+  });
+});
+
+test('JSON with an escape that is none is refused as other JSON that is wrong', () => {
+  const text = '{\n  "device": { "deviceSecret": "s3cret\\q" } }';
+  const message = refusal(write(text, 0o600));
+  expect(message).toMatch(/is not JSON/);
+  expect(message).not.toContain('s3cret');
+});
+
+test('the line of a nested option in JSON is its own', () => {
+  const text = `{
+  "installer": { "kind": "directories", "root": "a", "restart": ["true"] },
+  "device": { "productKey": "a1",
+    "tls": { "caFile": "none" },
+    "deviceName": "lamp"
+  },
+  "health": {
+    "checks": [
+      "connected",
+      { "url": 7 }
+    ] } }`;
+  expect(refusal(write(text))).toMatch(/line 4: device\.tls\.caFile none cannot be read/);
+  const second = text.replace('"none"', '"agent.json"').replace('"lamp"', '"lamp", "region": "x"');
+  expect(() => readConfig(write(second), examineConfig)).toThrow(/deviceSecret must be/);
+});
+
+test('the file that no command line names', () => {
+  expect(defaultConfig(() => true)).toBe('/etc/iotkit-ota/agent.toml');
+  expect(defaultConfig(() => false)).toBe('/etc/iotkit-ota/agent.json');
+});

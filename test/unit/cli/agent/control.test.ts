@@ -1,0 +1,123 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { askAgent, ControlServer, socketOf } from '../../../../lib/cli/agent/control';
+import type { UpdateAgent } from '../../../../lib/install/agent';
+import type { ConsentRequest } from '../../../../lib/install/consent';
+
+let folder: string;
+let record: string;
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'iotkit-control-'));
+  record = path.join(folder, 'record');
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+/** An agent that asks, and a server for it. */
+class Asking implements AsyncDisposable {
+  readonly answers: string[] = [];
+  readonly errors: string[] = [];
+  readonly server: ControlServer;
+  #consent: (request: ConsentRequest) => void = () => {};
+  #state: (entry: object) => void = () => {};
+
+  constructor() {
+    const on = (event: string, listener: never): void => {
+      if (event === 'consent') this.#consent = listener;
+      else this.#state = listener;
+    };
+    const agent = { on } as unknown as UpdateAgent;
+    this.server = new ControlServer(agent, record, (message) => this.errors.push(message));
+  }
+
+  ask(module: string): void {
+    this.#consent({
+      ...{ step: 'install', module, version: '2.0.0', from: '1.0.0', size: 7 },
+      accept: () => this.answers.push(`${module}: yes`),
+      refuse: (reason = 'no') => this.answers.push(`${module}: ${reason}`),
+    });
+  }
+
+  goOn(module: string): void {
+    this.#state({ module, attempts: 1 });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server.close();
+  }
+}
+
+const update = { version: '2.0.0', from: '1.0.0', size: 7, step: 'install' };
+
+test('what waits, and the answer', async () => {
+  await using asking = new Asking();
+  expect(await askAgent(record, { ask: 'waiting' })).toEqual({
+    ...{ ok: true, pid: process.pid, updates: [] },
+  });
+  asking.ask('');
+  expect(await askAgent(record, { ask: 'waiting' })).toMatchObject({
+    updates: [{ module: 'default', ...update }],
+  });
+  expect(await askAgent(record, { ask: 'answer', accept: true, module: 'app' })).toMatchObject({
+    ok: false,
+  });
+  expect(await askAgent(record, { ask: 'answer', accept: true })).toMatchObject({
+    updates: [{ module: 'default' }],
+  });
+  expect(asking.answers).toEqual([': yes']);
+  expect(await askAgent(record, { ask: 'answer', accept: true })).toMatchObject({ ok: false });
+});
+
+test('of several one has to be named', async () => {
+  await using asking = new Asking();
+  asking.ask('');
+  asking.ask('app');
+  const any = await askAgent(record, { ask: 'answer', accept: false });
+  expect(any).toEqual({ ok: false, message: expect.stringContaining('default, app') });
+  const refusal = { ask: 'answer', accept: false, module: 'app', reason: 'later' } as const;
+  expect(await askAgent(record, refusal)).toMatchObject({ ok: true });
+  expect(asking.answers).toEqual(['app: later']);
+  asking.goOn('');
+  expect(await askAgent(record, { ask: 'waiting' })).toMatchObject({ updates: [] });
+});
+
+test('it is for its user alone, and one that is left over is nobody', async () => {
+  expect(await askAgent(record, { ask: 'waiting' })).toBeUndefined();
+  writeFileSync(socketOf(record), '');
+  expect(await askAgent(record, { ask: 'waiting' })).toBeUndefined();
+  const before = process.umask();
+  await using _asking = new Asking();
+  expect(statSync(socketOf(record)).mode & 0o777).toBe(0o600);
+  expect(process.umask()).toBe(before);
+  expect(await askAgent(record, { ask: 'waiting' })).toMatchObject({ ok: true });
+});
+
+test('an agent without a socket works on', async () => {
+  record = path.join(folder, 'x'.repeat(120));
+  await using asking = new Asking();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(asking.errors).toEqual([expect.stringContaining('other commands cannot ask')]);
+});
+
+test.each(['', 'null', '7', '{}', '[]', '{"ask":"answer"}', '{"ask":"__proto__"}', '{'])(
+  '%j is answered, and breaks nothing',
+  async (line) => {
+    await using asking = new Asking();
+    asking.ask('');
+    const socket = connect(socketOf(record));
+    socket.end(`${line}\n`);
+    let text = '';
+    for await (const part of socket) text += part;
+    expect(JSON.parse(text)).toMatchObject({ ok: false });
+    expect(asking.answers).toEqual([]);
+  },
+);
+
+test('a line without an end is given up', async () => {
+  await using _asking = new Asking();
+  const socket = connect(socketOf(record));
+  socket.on('error', () => {});
+  socket.write('x'.repeat(64 * 1024));
+  await new Promise((resolve) => socket.once('close', resolve));
+});

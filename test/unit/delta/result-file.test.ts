@@ -1,0 +1,88 @@
+import {
+  chmod,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { ResultFile } from '../../../lib/delta/result-file';
+
+let folder = '';
+let target = '';
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'iotkit-ota-test-'));
+  target = path.join(folder, 'image');
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const part = (): string => `${target}.delta.part`;
+const modeOf = async (name: string): Promise<number> => (await lstat(name)).mode & 0o7777;
+
+test('appears under its name with its last byte, not before', async () => {
+  const file = await ResultFile.open(target);
+  await file.write(Buffer.from('def'), 3);
+  await file.write(Buffer.from('abc'), 0);
+  expect(await readdir(folder)).toEqual(['image.delta.part']);
+  expect(await modeOf(part())).toBe(0o600);
+  await file.commit();
+  expect(await readdir(folder)).toEqual(['image']);
+  expect(await readFile(target, 'utf8')).toBe('abcdef');
+  expect(await modeOf(target)).toBe(0o644 & ~process.umask());
+});
+
+test('takes the mode of the file that it replaces, without set-id bits; or that of the option', async () => {
+  await writeFile(target, 'old');
+  await chmod(target, 0o4750);
+  await (await ResultFile.open(target, 0o600)).commit();
+  expect(await modeOf(target)).toBe(0o750);
+  await rm(target);
+  await (await ResultFile.open(target, 0o640)).commit();
+  expect(await modeOf(target)).toBe(0o640);
+});
+
+test('is discarded without a trace; what was there stays', async () => {
+  await writeFile(target, 'old');
+  const file = await ResultFile.open(target);
+  await file.write(Buffer.from('new'), 0);
+  await file.discard();
+  expect(await readdir(folder)).toEqual(['image']);
+  expect(await readFile(target, 'utf8')).toBe('old');
+});
+
+test('what a crash has left, or a link in its place, is not written through', async () => {
+  await writeFile(path.join(folder, 'other'), 'of others');
+  await symlink('other', part());
+  const file = await ResultFile.open(target);
+  await file.write(Buffer.from('new'), 0);
+  await file.commit();
+  expect(await readFile(path.join(folder, 'other'), 'utf8')).toBe('of others');
+  expect((await lstat(target)).isSymbolicLink()).toBe(false);
+});
+
+test('a part that another program has replaced gets no name', async () => {
+  const file = await ResultFile.open(target);
+  await rm(part());
+  await writeFile(part(), 'of others');
+  await expect(file.commit()).rejects.toMatchObject({ code: 'ERR_FILE' });
+  expect(await readdir(folder)).toEqual(['image.delta.part']);
+});
+
+test('one writer at a time', async () => {
+  const file = await ResultFile.open(target);
+  await expect(ResultFile.open(target)).rejects.toMatchObject({ code: 'ERR_FILE_LOCKED' });
+  await file.discard();
+  await (await ResultFile.open(target)).discard();
+});
+
+test('directories are refused, missing ones named', async () => {
+  await mkdir(target);
+  await expect(ResultFile.open(target)).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT' });
+  const missing = ResultFile.open(path.join(folder, 'none', 'image'));
+  await expect(missing).rejects.toMatchObject({ code: 'ERR_FILE_NOT_FOUND' });
+});

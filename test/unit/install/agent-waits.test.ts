@@ -1,0 +1,141 @@
+import { join } from 'node:path';
+import type { UpdateAgent } from '../../../lib/install/agent';
+import type { UpdateAgentOptions } from '../../../lib/install/agent-options';
+import { type FileLock, tryLock } from '../../../lib/install/lock';
+import {
+  at,
+  begin,
+  changed,
+  isReported,
+  life,
+  machine,
+  reached,
+  start,
+  task,
+  untilReported,
+  useMachine,
+} from '../../support/running-agent';
+
+// What holds an update off.
+
+useMachine();
+
+test('a window is awaited with the image on the disk', async () => {
+  const upgrade = task();
+  const opens = Date.UTC(2026, 0, 1) + 3 * 3_600_000;
+  await start(upgrade, { policy: { window: { from: at(3), to: at(4) } } });
+  await life.power.cut;
+  expect(life.clock.time).toBeGreaterThanOrEqual(opens);
+  expect(life.clock.time).toBeLessThan(opens + 3_600_000);
+});
+
+test('an application holds an update off by a lock; for too long, and it fails', async () => {
+  const path = join(machine.folder, 'update.lock');
+  const lock = await tryLock(path);
+  const upgrade = task();
+  const agent = await start(upgrade, { policy: { lock: { path, maxMs: 20_000 } } });
+  expect(await reached(agent, isReported)).toMatchObject({ phase: 'failed' });
+  expect(upgrade.reason).toContain('held the update off for 20000 ms');
+  await lock?.release();
+  expect(await untilReported(task('2.1.0'), { policy: { lock: { path } } })).toMatchObject({
+    phase: 'confirmed',
+  });
+});
+
+test.each([-86_400_000, 86_400_000])(
+  'a clock that is set by %d ms is no time held off',
+  async (by) => {
+    let asked = 0;
+    const mayInstall = (): boolean => {
+      life.clock.set = by;
+      asked += 1;
+      return asked > 2;
+    };
+    const lock = { mayInstall, maxMs: 20_000 };
+    expect(await untilReported(task(), { policy: { lock } })).toMatchObject({ phase: 'confirmed' });
+    expect(asked).toBeGreaterThan(2);
+  },
+);
+
+test('a function holds an update off; afterMax goes on all the same', async () => {
+  const lock = { mayInstall: () => false, maxMs: 10_000, afterMax: 'install' } as const;
+  expect(await untilReported(task(), { policy: { lock } })).toMatchObject({ phase: 'confirmed' });
+});
+
+/** The agent is started again, and not the machine, when the image has been installed. */
+async function restartInstalled(options: Partial<UpdateAgentOptions>): Promise<UpdateAgent> {
+  const first = await start(task(), { ...options, hooks: { beforeRestart: () => false } });
+  await reached(first, ({ phase }) => phase === 'installed');
+  await first.close();
+  expect(life.power.steps).not.toContain('activate');
+  return life.open(options);
+}
+
+test('an agent that was started again asks for the update lock before the restart', async () => {
+  const path = join(machine.folder, 'update.lock');
+  const options = { policy: { lock: { path } } };
+  const agent = await restartInstalled(options);
+  const held = await tryLock(path);
+  let asked = 0;
+  life.clock.onSleep = async () => {
+    asked += 1;
+    expect(life.power.steps).not.toContain('activate');
+    if (asked === 3) await held?.release();
+  };
+  void agent.run();
+  await life.power.cut;
+  expect(asked).toBeGreaterThanOrEqual(3);
+});
+
+test('and waits for the window', async () => {
+  const begun = Date.UTC(2026, 0, 1);
+  const agent = await restartInstalled({ policy: { window: { from: at(0), to: at(1) } } });
+  life.clock.time = begun + 2 * 3_600_000;
+  void agent.run();
+  await life.power.cut;
+  expect(life.clock.time).toBeGreaterThanOrEqual(begun + 24 * 3_600_000);
+});
+
+test('a window that closes while a hook says "not now": it is the next one', async () => {
+  const begun = Date.UTC(2026, 0, 1);
+  const hooks = { beforeInstall: () => life.clock.time > begun + 2 * 3_600_000 };
+  await start(task(), { hooks, policy: { window: { from: at(0), to: at(1) } } });
+  await life.power.cut;
+  expect(life.clock.time).toBeGreaterThanOrEqual(begun + 24 * 3_600_000);
+  expect(life.clock.time).toBeLessThan(begun + 25 * 3_600_000);
+});
+
+test('an application may go on while a restart that failed waits for its next try', async () => {
+  const path = join(machine.folder, 'update.lock');
+  await begin(task());
+  let failures = 0;
+  const { installer } = machine;
+  const reboot = async (): Promise<void> => {
+    failures += 1;
+    if (failures === 1) throw new Error('no bus');
+    await installer.reboot();
+  };
+  const agent = await life.open({
+    policy: { lock: { path } },
+    installer: changed(installer, { reboot }),
+  });
+  let held: unknown;
+  life.clock.onSleep = async () => {
+    if (held !== undefined || failures === 0) return;
+    held = await tryLock(path);
+    expect(held).toBeDefined();
+    await (held as FileLock).release();
+  };
+  void agent.run();
+  await life.power.cut;
+  expect(held).toBeDefined();
+});
+
+test.each([
+  ['a hook', { hooks: { beforeInstall: () => new Promise(() => {}) } }],
+  ['mayInstall', { policy: { lock: { mayInstall: () => new Promise<boolean>(() => {}) } } }],
+])('close() waits for no function that never ends: %s', async (_, options) => {
+  const agent = await start(task(), options);
+  await reached(agent, ({ phase }) => phase === 'downloaded');
+  await agent.close();
+});

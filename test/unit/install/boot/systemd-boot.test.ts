@@ -1,0 +1,58 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { SystemdBoot } from '../../../../lib/install/boot/systemd-boot';
+
+const slots = ['A', 'B'];
+let entries: string;
+beforeEach(async () => {
+  entries = await mkdtemp(path.join(tmpdir(), 'iotkit-entries-'));
+});
+afterEach(() => rm(entries, { recursive: true, force: true }));
+
+async function boot(...files: string[]): Promise<SystemdBoot> {
+  for (const file of files) await writeFile(path.join(entries, file), '');
+  return new SystemdBoot({ entries, prefix: 'iotkit', tries: 3 });
+}
+
+const files = async (): Promise<string[]> => (await readdir(entries)).sort();
+
+test.each<[string, string[], object]>([
+  ['confirmed', ['iotkit-1-A.conf', 'iotkit-0-B.conf.off'], { next: 'A', A: 'good', B: 'bad' }],
+  ['activated', ['iotkit-1-A.conf', 'iotkit-2-B+3.conf'], { next: 'B', A: 'good', B: 'trial' }],
+  ['at its last try', ['iotkit-1-A.conf', 'iotkit-2-B+1-2.conf'], { next: 'B', B: 'trial' }],
+  ['used up', ['iotkit-1-A.conf', 'iotkit-2-B+0-3.conf'], { next: 'A', A: 'good', B: 'bad' }],
+  ['by numbers, not letters', ['iotkit-9-A.conf', 'iotkit-10-B.conf'], { next: 'B' }],
+  ['of others', ['iotkit-1-A.conf', 'rescue.conf', 'iotkit-5-R.conf'], { next: 'A', B: 'bad' }],
+  ['none', ['loader.conf'], { next: '', A: 'bad', B: 'bad' }],
+])('an entry that is %s', async (_, names, expected) => {
+  const { next, states } = await (await boot(...names)).read(slots);
+  expect({ next, ...Object.fromEntries(states) }).toMatchObject(expected);
+});
+
+test('each change is one rename', async () => {
+  const loader = await boot('iotkit-1-A.conf', 'iotkit-0-B.conf.off', 'rescue.conf');
+  await loader.activate('B');
+  expect(await files()).toEqual(['iotkit-1-A.conf', 'iotkit-2-B+3-0.conf', 'rescue.conf']);
+  await loader.confirm('B');
+  expect(await files()).toEqual(['iotkit-1-A.conf', 'iotkit-2-B.conf', 'rescue.conf']);
+  await loader.disable('B', 'A');
+  expect(await files()).toEqual(['iotkit-1-A.conf', 'iotkit-2-B.conf.off', 'rescue.conf']);
+});
+
+test('a slot without an entry cannot be activated, and is no fallback', async () => {
+  const loader = await boot('iotkit-1-A.conf');
+  const missing = {
+    code: 'ERR_INSTALL_SETUP',
+    message: expect.stringContaining('iotkit-NUMBER-B.conf'),
+  };
+  await expect(loader.activate('B')).rejects.toMatchObject(missing);
+  await expect(loader.confirm('B')).rejects.toMatchObject(missing);
+  await expect(loader.disable('A', 'B')).rejects.toMatchObject(missing);
+  expect(await files()).toEqual(['iotkit-1-A.conf']);
+});
+
+test('a partition that is not mounted', async () => {
+  const loader = new SystemdBoot({ entries: `${entries}/none`, prefix: 'iotkit', tries: 3 });
+  await expect(loader.check()).rejects.toMatchObject({ code: 'ERR_BOOT_STATE' });
+});

@@ -1,0 +1,81 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { tryLock } from '../../../lib/install/lock';
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'iotkit-lock-'));
+  path = join(folder, 'lock');
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A program that holds a lock on the file until it is ended. */
+async function holder(...options: string[]) {
+  const child = spawn('flock', [...options, path, 'sh', '-c', 'echo held; exec sleep 600'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    detached: true,
+  });
+  await once(child.stdout, 'data');
+  return async (): Promise<void> => {
+    process.kill(-(child.pid as number), 'SIGKILL');
+    await once(child, 'close');
+  };
+}
+
+test('one holder at a time, within a process too', async () => {
+  const lock = await tryLock(path);
+  expect(lock).toBeDefined();
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(await tryLock(path)).toBeUndefined();
+  await lock?.release();
+  const next = await tryLock(path);
+  expect(next).toBeDefined();
+  await next?.release();
+});
+
+test.each(['-x', '-s'])(
+  'a program with flock %s holds it; killed, it holds nothing',
+  async (how) => {
+    const kill = await holder(how);
+    expect(await tryLock(path)).toBeUndefined();
+    await kill();
+    const lock = await tryLock(path);
+    expect(lock).toBeDefined();
+    await lock?.release();
+  },
+);
+
+test('a program started meanwhile does not hold it for us', async () => {
+  const lock = await tryLock(path);
+  const child = spawn('sleep', ['600'], { stdio: 'ignore' });
+  await once(child, 'spawn');
+  await lock?.release();
+  const next = await tryLock(path);
+  expect(next).toBeDefined();
+  await next?.release();
+  child.kill('SIGKILL');
+  await once(child, 'close');
+});
+
+test('a link, a missing directory, a missing flock', async () => {
+  symlinkSync(join(folder, 'elsewhere'), path);
+  const linked = { code: 'ERR_FILE_ACCESS', message: expect.stringContaining('symbolic link') };
+  await expect(tryLock(path)).rejects.toMatchObject(linked);
+  const none = join(folder, 'none', 'lock');
+  await expect(tryLock(none)).rejects.toMatchObject({ code: 'ERR_FILE_NOT_FOUND' });
+  const { PATH } = process.env;
+  process.env.PATH = folder;
+  try {
+    const missing = {
+      code: 'ERR_INSTALL_UNAVAILABLE',
+      detail: expect.stringContaining('util-linux'),
+    };
+    await expect(tryLock(join(folder, 'other'))).rejects.toMatchObject(missing);
+  } finally {
+    process.env.PATH = PATH;
+  }
+});

@@ -1,0 +1,128 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beginning, RecordFile, type RecordIo, recordIo } from '../../../lib/install/record';
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'iotkit-record-'));
+  path = join(folder, 'update.record');
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const entry = {
+  ...beginning,
+  id: '7',
+  module: '',
+  version: '2.0.0',
+  digest: { method: 'sha256', value: 'ab'.repeat(32) },
+  size: 10,
+  phase: 'installed',
+} as const;
+
+test('none is empty; what was put is there after a restart', async () => {
+  const record = await RecordFile.open(path);
+  expect(record.entry('')).toBeUndefined();
+  expect(existsSync(path)).toBe(false);
+  await Promise.all([
+    record.put(entry),
+    record.put({ ...entry, module: 'mcu' }),
+    record.change((content) => ({ ...content, pins: { mcu: '1.0.0' } })),
+  ]);
+  const again = await RecordFile.open(path);
+  expect(again.damage).toBeUndefined();
+  expect(again.content).toEqual({
+    entries: { '': entry, mcu: { ...entry, module: 'mcu' } },
+    confirmed: {},
+    pins: { mcu: '1.0.0' },
+  });
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(existsSync(`${path}.new`)).toBe(false);
+});
+
+test('what another release has written besides is passed over, what it has not is as at the beginning', async () => {
+  const record = await RecordFile.open(path);
+  const { bootId, ...older } = { ...entry, more: 1 };
+  await record.put(older as never);
+  expect((await RecordFile.open(path)).entry('')).toMatchObject({ version: '2.0.0', bootId: '' });
+});
+
+test('each bit counts: a damaged record is kept aside, and named', async () => {
+  const record = await RecordFile.open(path);
+  await record.put(entry);
+  const whole = readFileSync(path);
+  const damaged = [Buffer.alloc(0), whole.subarray(0, 40), whole.subarray(0, whole.length - 1)];
+  for (let at = 0; at < whole.length; at += 7) {
+    const bytes = Buffer.from(whole);
+    bytes[at] = (bytes[at] ?? 0) ^ 1;
+    damaged.push(bytes);
+  }
+  for (const bytes of damaged) {
+    writeFileSync(path, bytes, { mode: 0o600 });
+    const opened = await RecordFile.open(path);
+    expect(opened.entry('')).toBeUndefined();
+    expect(opened.damage).toMatchObject({
+      code: 'ERR_INSTALL_RECORD',
+      detail: expect.stringContaining(`kept as ${path}.damaged`),
+    });
+    expect(readFileSync(`${path}.damaged`)).toEqual(bytes);
+    expect((await RecordFile.open(path)).damage).toBeUndefined();
+  }
+});
+
+test('a link, a directory, and what others may write is not believed', async () => {
+  writeFileSync(join(folder, 'other'), '');
+  symlinkSync(join(folder, 'other'), path);
+  await expect(RecordFile.open(path)).rejects.toMatchObject({ code: 'ERR_FILE_ACCESS' });
+  rmSync(path);
+  mkdirSync(path);
+  await expect(RecordFile.open(path)).rejects.toMatchObject({ code: 'ERR_INSTALL_RECORD' });
+  rmSync(path, { recursive: true });
+  const record = await RecordFile.open(path);
+  await record.put(entry);
+  chmodSync(path, 0o620);
+  await expect(RecordFile.open(path)).rejects.toMatchObject({
+    code: 'ERR_INSTALL_RECORD',
+    detail: expect.stringContaining('chmod'),
+  });
+});
+
+test('a link that waits where the record is written aside is not followed', async () => {
+  writeFileSync(join(folder, 'victim'), 'untouched');
+  symlinkSync(join(folder, 'victim'), `${path}.new`);
+  const record = await RecordFile.open(path);
+  await record.put(entry);
+  expect(readFileSync(join(folder, 'victim'), 'utf8')).toBe('untouched');
+  expect((await RecordFile.open(path)).entry('')).toEqual(entry);
+});
+
+test('it is written aside, flushed, renamed, and the directory flushed; a failure changes nothing', async () => {
+  const calls: string[] = [];
+  const failing: RecordIo = {
+    write: async (to, text) => void calls.push(`write ${to}`, ...(text ? [] : ['empty'])),
+    rename: async () => {
+      calls.push('rename');
+      throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+    },
+    syncDirectory: async () => void calls.push('flush'),
+  };
+  const record = await RecordFile.open(path, failing);
+  await expect(record.put(entry)).rejects.toMatchObject({ code: 'ERR_NO_SPACE' });
+  expect(record.entry('')).toBeUndefined();
+  expect(calls).toEqual([`write ${path}.new`, 'rename']);
+  failing.rename = async () => void calls.push('rename');
+  await record.put(entry);
+  expect(calls.slice(2)).toEqual([`write ${path}.new`, 'rename', 'flush']);
+  await expect(recordIo.syncDirectory(join(folder, 'none'))).rejects.toThrow();
+});

@@ -1,0 +1,57 @@
+import { LogTail } from '../../../lib/logs/log-tail';
+
+const contents = (tail: LogTail): string[] => tail.entries().map(({ content }) => content);
+
+test('the last entries stay, with the time of when they were added', () => {
+  jest.useFakeTimers({ now: 5 });
+  const tail = new LogTail(10);
+  tail.add({ level: 'info', content: 'abcd' });
+  jest.setSystemTime(6);
+  tail.add({ level: 'warn', content: 'efgh', code: 7 });
+  jest.useRealTimers();
+  expect(tail.entries()).toEqual([
+    { level: 'info', content: 'abcd', time: 5 },
+    { level: 'warn', content: 'efgh', code: 7, time: 6 },
+  ]);
+  tail.add({ level: 'info', content: 'ijk' });
+  expect(contents(tail)).toEqual(['efgh', 'ijk']);
+  tail.clear();
+  expect(contents(tail)).toEqual([]);
+});
+
+test('an entry that is longer than all is cut to its end, between characters', () => {
+  const tail = new LogTail(5);
+  tail.add({ level: 'info', content: 'before' });
+  tail.add({ level: 'info', content: 'ää😀' });
+  expect(contents(tail)).toEqual(['😀']);
+  tail.add({ level: 'info', content: 'z' });
+  expect(contents(tail)).toEqual(['😀', 'z']);
+});
+
+test('64 KiB are kept unless told otherwise', () => {
+  const tail = new LogTail();
+  for (let i = 0; i < 100; i += 1) tail.add({ level: 'debug', content: 'x'.repeat(1024) });
+  expect(tail.entries()).toHaveLength(64);
+});
+
+test('entries without content are bounded as well', () => {
+  for (const [maxBytes, kept] of [
+    [1, 1000],
+    [65_536, 1024],
+  ] as const) {
+    const tail = new LogTail(maxBytes);
+    for (let i = 0; i < 5000; i += 1) tail.add({ level: 'debug', content: '', time: i });
+    expect(tail.entries()).toHaveLength(kept);
+    expect(tail.entries().at(-1)?.time).toBe(4999);
+    tail.add({ level: 'debug', content: 'x', time: 5000 });
+    expect(tail.entries()).toHaveLength(kept);
+  }
+});
+
+test.each([[0], [1.5], ['1'], [2 ** 24 + 1]])('a size of %j is refused', (size) => {
+  expect(() => new LogTail(size as number)).toThrow(/maxBytes/);
+});
+
+test('an entry that is none is refused when it is added', () => {
+  expect(() => new LogTail().add({ level: 'x' as 'info', content: '' })).toThrow(/entry.level/);
+});
