@@ -225,7 +225,10 @@ export class FaultServer implements AsyncDisposable {
     this.#converse({ number: this.#connections++, raw, socket, gone });
   }
 
-  /** Answers the requests of one connection, one after another. */
+  /**
+   * Answers the requests of one connection, one after another. What comes once its end was sent is no request: nobody
+   * reads it any more.
+   */
   #converse(connection: Connection): void {
     let text = '';
     let busy = false;
@@ -236,6 +239,7 @@ export class FaultServer implements AsyncDisposable {
       for (let end = text.indexOf(HEAD_END); end >= 0; end = text.indexOf(HEAD_END)) {
         const head = text.slice(0, end);
         text = text.slice(end + HEAD_END.length);
+        if (hasEnded(connection)) return;
         await this.#answer(connection, nth++, head);
       }
       busy = false;
@@ -257,6 +261,10 @@ export class FaultServer implements AsyncDisposable {
     await answering;
     this.#answering.delete(answering);
   }
+}
+
+function hasEnded({ raw, socket }: Connection): boolean {
+  return [raw, socket].some(({ destroyed, writableEnded }) => destroyed || writableEnded);
 }
 
 function parseHead(head: string): Omit<FaultRequest, 'number' | 'connection' | 'nth'> {

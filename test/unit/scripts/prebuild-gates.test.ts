@@ -53,7 +53,7 @@ const offences: readonly [
   [
     'too many bytes',
     'at most',
-    `${sound} static volatile char big[400000] = {1};
+    `${sound} static volatile char big[1000000] = {1};
        ${hidden} int x(void) { return big[2]; }`,
   ],
   ['an end by dlclose()', 'not linked with -z now and -z nodelete', sound, ['-nostartfiles']],
