@@ -5,7 +5,7 @@
 // growth of what lives in JavaScript's heap, `young` that of V8's young generation, which holds garbage and grows to
 // some 32 MiB in every process that makes much. CPU is of the whole process; idle CPU without keep-alive, and what a
 // ping takes besides.
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -15,6 +15,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { getHeapSpaceStatistics } from 'node:v8';
+import { issue } from './certificate.mjs';
 import { startMosquitto } from './messages/brokers.mjs';
 
 const require = createRequire(import.meta.url);
@@ -175,15 +176,4 @@ async function sizes() {
     .filter(({ space_name: name }) => name === 'new_space')
     .reduce((sum, { physical_space_size: size }) => sum + size, 0);
   return { resident: rss / 1_024, heap: heapUsed / 1_024, young: young / 1_024 };
-}
-
-/** A certificate for localhost that is its own CA. */
-function issue(directory) {
-  const file = path.join(directory, 'certificate.pem');
-  const key = path.join(directory, 'key.pem');
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  const name = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
-  const out = ['-days', '2', '-keyout', key, '-out', file];
-  execFileSync('openssl', ['req', '-x509', ...curve, ...name, ...out], { stdio: 'ignore' });
-  return { file, key };
 }

@@ -14,6 +14,7 @@ import { createRequire } from 'node:module';
 import { cpus, tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { announce } from './announced.mjs';
 
 const require = createRequire(import.meta.url);
 const self = fileURLToPath(import.meta.url);
@@ -48,44 +49,16 @@ async function serve(mib) {
   process.once('disconnect', () => process.exit());
 }
 
-/** A device over a connection in memory, and its upgrade. */
-async function announce(i, { port, digest, size }) {
-  const { attach } = require('../dist/index.js');
-  const [productKey, deviceName] = ['bench', `device${i}`];
-  let receive;
-  let subscribed;
-  const isSubscribed = new Promise((resolve) => {
-    subscribed = resolve;
-  });
-  const topic = `/ota/device/upgrade/${productKey}/${deviceName}`;
-  const device = attach({
-    productKey,
-    deviceName,
-    publish: async () => {},
-    subscribe: async (filter) => {
-      if (filter === topic) subscribed();
-    },
-    onMessage: (hand) => {
-      receive = hand;
-    },
-  });
-  device.ref(); // the connection in memory does not keep the process
-  const upgrade = device.ota.upgrades().next();
-  const url = `http://127.0.0.1:${port}/image?device=${i}`;
-  const data = { size, version: '2.0.0', url, signMethod: 'SHA256', sign: digest };
-  const notice = JSON.stringify({ code: '1000', id: 1, message: 'success', data });
-  await isSubscribed;
-  receive(topic, Buffer.from(notice));
-  return { device, upgrade: (await upgrade).value };
-}
-
 const residentKiB = (key) =>
   Number(readFileSync('/proc/self/status', 'utf8').match(new RegExp(`${key}:\\s+(\\d+)`))[1]);
 
 async function run(count, share, image) {
   const directory = mkdtempSync(path.join(process.env.SHARE_DIR ?? tmpdir(), 'iotkit-bench-'));
   const all = [];
-  for (let i = 0; i < count; i += 1) all.push(await announce(i, image));
+  for (let i = 0; i < count; i += 1) {
+    const url = `http://127.0.0.1:${image.port}/image?device=${i}`;
+    all.push(await announce(`device${i}`, { ...image, url }));
+  }
   const before = residentKiB('VmRSS');
   const cpu = process.cpuUsage();
   const targets = all.map((_, i) => path.join(directory, `${i}.bin`));
