@@ -18,7 +18,8 @@
 #define REPLY_MIN 64                /* with less than this nothing more is taken in */
 #define INCOMING_MAX 1024           /* QoS 2 messages that the broker has not released */
 #define NO_KEEP_ALIVE 0
-#define PONG_MIN_MS 10000 /* a link may be this slow and alive */
+#define PINGS_TOGETHER_FROM_MS 8000 /* idle time of which a second is no large part */
+#define PONG_MIN_MS 10000           /* a link may be this slow and alive */
 
 /* ---- birth and end ---- */
 
@@ -397,12 +398,15 @@ static bool online(const struct ik_mqtt_session *session) {
 
 /*
  * When the next PINGREQ is due: nothing was sent for the interval, not even a PINGREQ that is still
- * queued.
+ * queued. Where a second matters little it is due at a whole second of the clock, so that those of
+ * many clients leave together and wake a thread once.
  */
 static uint64_t ping_due(const struct ik_mqtt_session *session) {
   if (session->ping_after_ms == NO_KEEP_ALIVE || (session->ping_sent && !session->paused))
     return UINT64_MAX;
-  return ik_later(session->last_sent_ms, session->ping_ms) + session->ping_after_ms;
+  const uint64_t due_ms =
+      ik_later(session->last_sent_ms, session->ping_ms) + session->ping_after_ms;
+  return session->ping_after_ms < PINGS_TOGETHER_FROM_MS ? due_ms : due_ms - due_ms % 1000;
 }
 
 /*

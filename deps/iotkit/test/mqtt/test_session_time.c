@@ -25,6 +25,26 @@ static void pings_when_idle(void **state) {
   sr_free(rig);
 }
 
+/* When a session that went up then sends its first PINGREQ. */
+static uint64_t first_ping(uint64_t up_ms, uint16_t keep_alive_s) {
+  struct session_rig *rig =
+      sr_new(&(struct ik_mqtt_session_options){.connect = {.keep_alive_s = keep_alive_s}});
+  rig->now = up_ms;
+  sr_go_up(rig);
+  const uint64_t due_ms = ik_mqtt_session_deadline(&rig->session);
+  sr_free(rig);
+  return due_ms;
+}
+
+static void pings_of_many_leave_together(void **state) {
+  (void)state;
+  for (uint64_t up_ms = T0; up_ms < T0 + 1000; up_ms += 37)
+    assert_int_equal(first_ping(up_ms, 300), T0 + 285000);
+  assert_int_equal(first_ping(T0 + 1000, 300), T0 + 286000);
+  assert_int_equal(first_ping(T0 + 999, 30), T0 + 29000); /* never late */
+  assert_int_equal(first_ping(T0 + 999, 5), T0 + 5749);   /* a second would be much of it */
+}
+
 static void a_silent_broker_is_given_up(void **state) {
   (void)state;
   struct session_rig *rig = sr_clean();
@@ -285,6 +305,7 @@ static void a_ping_counts_when_it_is_written(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(pings_when_idle),
+      cmocka_unit_test(pings_of_many_leave_together),
       cmocka_unit_test(a_silent_broker_is_given_up),
       cmocka_unit_test(a_paused_session_misses_no_answer),
       cmocka_unit_test(without_keep_alive_nothing_is_due),
