@@ -1,8 +1,8 @@
 // From a notice to a verified image of 100 KiB over HTTPS, in a program that has fetched nothing before; beside it
 // what curl takes to connect, ask and receive from the same server. `node bench/first-use.mjs [runs]`, after
 // `npm run build:all` and `npm run bench -- --help`, which compiles what starts nginx. Each run is a process of its
-// own, in turn. `again`: a second notice to the same program, for another device, at once. Milliseconds; CPU of the whole
-// program, opening the device included.
+// own, in turn. `again`: a second notice to the same program, for another device, at once; `file`: a third, whose image
+// is kept and flushed, which curl does not do. Milliseconds; CPU of the whole program, opening the device included.
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -18,21 +18,31 @@ const require = createRequire(import.meta.url);
 const self = fileURLToPath(import.meta.url);
 const SIZE = 100 * 1024;
 
-/** One program: its first image, and one more. */
+/** One program: its first image, and more. */
 async function run({ ca, directory, ...image }) {
   const fetch = { ca: readFileSync(ca, 'utf8') };
   const found = {};
-  for (const name of ['first', 'again']) {
+  for (const [name, fetchInto] of Object.entries({ first: nothing, again: nothing, file })) {
     const before = process.cpuUsage();
     const { device, upgrade, since } = await announce(name, image, fetch);
-    await upgrade.download(path.join(directory, `${name}.bin`));
-    const { user, system } = process.cpuUsage(before);
+    await fetchInto(upgrade, directory);
     found[name] = performance.now() - since;
+    const { user, system } = process.cpuUsage(before);
     found[`${name}Cpu`] = (user + system) / 1e3;
     await device.close();
   }
   process.send(found);
   process.disconnect();
+}
+
+/** Ends when the image is verified. */
+async function nothing(upgrade) {
+  for await (const chunk of upgrade) if (chunk.length === 0) throw new Error('an empty chunk');
+}
+
+/** Ends when the image is verified, on the disk and under its name. */
+async function file(upgrade, directory) {
+  await upgrade.download(path.join(directory, 'ours.bin'));
 }
 
 async function ours(image) {
