@@ -1,5 +1,6 @@
 // An upgrade as a device gets it, over a connection in memory: what is measured is the download alone.
 import { createRequire } from 'node:module';
+import { setImmediate as turn } from 'node:timers/promises';
 
 const require = createRequire(import.meta.url);
 
@@ -30,6 +31,7 @@ export async function announce(deviceName, { url, digest, size }, fetch = {}) {
   const data = { size, version: '2.0.0', url, signMethod: 'SHA256', sign: digest };
   const notice = JSON.stringify({ code: '1000', id: 1, message: 'success', data });
   await isSubscribed;
+  await turn(); // a notice comes to a program that waits
   const since = performance.now();
   receive(topic, Buffer.from(notice));
   return { device, upgrade: (await upgrade).value, since };

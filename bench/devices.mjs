@@ -3,8 +3,9 @@
 // openssl. Each client has a process of its own, in which devices are added until there are as many as the next count
 // says. Memory is the growth of the resident size since the first device, after a collection of garbage; `heap` is the
 // growth of what lives in JavaScript's heap, `young` that of V8's young generation, which holds garbage and grows to
-// some 32 MiB in every process that makes much. CPU is of the whole process; idle CPU without keep-alive, and what a
-// ping takes besides.
+// some 32 MiB in every process that makes much; `rested` is the last of them half a minute later, when V8 has given
+// back what it needed for the connecting. CPU is of the whole process; idle CPU without keep-alive, and what a ping
+// takes besides.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -137,11 +138,13 @@ async function child(name, port, counts, keepAlive, ca) {
     points.push(pointOf(all.length, { first, now: await sizes(), seconds, cpu }));
   }
   await delay(SETTLE_MS);
+  const cpu = process.cpuUsage(cpuBefore);
+  const rested = pointOf(all.length, { first, now: await sizes(), seconds, cpu });
   const idle = await cpuOf(IDLE_MS);
   const pings = (PINGS.seconds / Number(keepAlive)) * all.length;
   const pinging = Number(keepAlive) === PINGS.keepAliveSeconds;
   const ping = pinging ? ((await cpuOf(PINGS.seconds * 1_000)) * PINGS.seconds * 1_000) / pings : 0;
-  process.stdout.write(JSON.stringify({ points, idle, ping }), () => process.exit());
+  process.stdout.write(JSON.stringify({ points, rested, idle, ping }), () => process.exit());
 }
 
 function pointOf(devices, { first, now, seconds, cpu }) {

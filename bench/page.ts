@@ -95,7 +95,8 @@ export function devicesSection(devices: DevicesFigures, notes: Notes): string[] 
       .map(({ title, run }) => `${run.load.toFixed(1)} (${title})`)
       .join(', ')}. KiB each is the`,
     'growth of the resident size since the first device, after a collection of garbage. The young generation of V8 is',
-    'part of it: it holds garbage alone, and grows to 32 MiB in every process that makes much of it.',
+    'part of it: it holds garbage alone, grows to 32 MiB in every process that makes much of it, and V8 gives it back',
+    'to the system when the program rests: the goals are about that.',
     '',
     '![Resident size by devices](performance-devices.svg)',
     '',

@@ -10,8 +10,8 @@ import { errorOf, unwrap } from '../addon/load';
 import { IotkitError } from '../base/errors';
 import type { DownloadControl, DownloadRun } from './run';
 
-/** Room for so many chunks: network and digest go on while the consumer uses one. */
-const LENT_CHUNKS = 4;
+/** Network and digest go on while the consumer uses a chunk: room for so many bytes, in two to four chunks. */
+const LENT_BYTES = 1024 * 1024;
 
 /**
  * If a reader is dropped half way, the addon ends its download when the object is collected; this
@@ -40,6 +40,7 @@ export class ChunkReader {
   readonly #run: DownloadRun;
   readonly #size: number;
   readonly #chunkSize: number;
+  readonly #mostLent: number;
   #lent = 0;
   #received = 0;
 
@@ -49,9 +50,10 @@ export class ChunkReader {
     this.#run = run;
     this.#size = options.size;
     this.#chunkSize = options.download.chunkSize;
+    this.#mostLent = Math.min(Math.max(Math.ceil(LENT_BYTES / this.#chunkSize), 2), 4);
     dropped.register(this.#download, run, run);
     run.start(control(run, new WeakRef(this.#download), options.stopEndsRun));
-    for (let i = 0; i < LENT_CHUNKS; i += 1) this.lend();
+    for (let i = 0; i < this.#mostLent; i += 1) this.lend();
   }
 
   /** The next chunk, or undefined: the image is complete and verified. */
@@ -74,7 +76,7 @@ export class ChunkReader {
   /** Lends room for one more chunk, unless no more will come. */
   lend(): void {
     const left = this.#size - this.#received;
-    if (this.#lent >= LENT_CHUNKS || this.#lent * this.#chunkSize >= left) return;
+    if (this.#lent >= this.#mostLent || this.#lent * this.#chunkSize >= left) return;
     if (!this.#download.lend()) throw new IotkitError('ERR_NO_MEMORY');
     this.#lent += 1;
   }

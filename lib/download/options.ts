@@ -110,8 +110,8 @@ export interface ChunksOptions extends ConsumptionOptions {
    */
   readonly recycle?: boolean | undefined;
   /**
-   * Upper bound of a chunk, bytes, 4,096-16,777,216. Default 1,048,576; 262,144 with `recycle` or `base`. Each
-   * chunk costs the event loop about the same: larger ones cost it less and hold more memory.
+   * Upper bound of a chunk, bytes, 4,096-16,777,216. Default 1,048,576; 524,288 with `recycle`, 262,144 with
+   * `base`. Each chunk costs the event loop about the same: larger ones cost it less and hold more memory.
    */
   readonly chunkSize?: number | undefined;
 }
@@ -138,7 +138,9 @@ export interface CheckedConsumption extends ImageSignatures {
 
 /** @internal Of chunks that are the program's: each hand-over costs the event loop the same, so there are few. */
 export const CHUNK_SIZE = 1024 * 1024;
-/** @internal Of chunks in memory that is used again, or that wait for a writer: what they hold stays small. */
+/** @internal Of chunks in memory that is used again: two hold bytes and two are being filled. */
+export const RECYCLED_CHUNK_SIZE = 512 * 1024;
+/** @internal Of chunks that wait for a writer, or for their part of a difference: what they hold stays small. */
 export const SMALL_CHUNK_SIZE = 256 * 1024;
 const SIGNATURE_MAX = 1024;
 /** In the order of `enum iotkit_signed`. */
@@ -166,7 +168,8 @@ export interface CheckedChunks extends CheckedConsumption {
 export function checkChunks(given: ChunksOptions | undefined): CheckedChunks {
   const options = checkOptions('options', given, [...common, 'recycle', 'chunkSize']);
   const recycle = flag('recycle', orElse(options.recycle, false));
-  const normal = recycle || options.base !== undefined ? SMALL_CHUNK_SIZE : CHUNK_SIZE;
+  const whole = recycle ? RECYCLED_CHUNK_SIZE : CHUNK_SIZE;
+  const normal = options.base === undefined ? whole : SMALL_CHUNK_SIZE;
   return {
     ...checkConsumption(options, false),
     recycle,

@@ -23,6 +23,18 @@ import { versionRefusal } from './versions';
 /** The platform counts the messages of a second. */
 const SECOND_MS = 1_000;
 
+let isLoaded = false;
+
+/**
+ * Loads what an upgrade needs once the program waits for one: else the first notice would wait for that, and a program
+ * that never waits for upgrades does without.
+ */
+function loadUpgradesSoon(): void {
+  if (isLoaded) return;
+  isLoaded = true;
+  setImmediate(() => [Upgrade, ProgressReporter, endRuns]).unref();
+}
+
 export interface AnnouncementsOptions {
   /** The device that events are published for. */
   readonly device: object;
@@ -66,6 +78,7 @@ export class Announcements implements UpgradeHost {
 
   /** The upgrades of a module, or of all, that nobody has taken yet. */
   open(module: string | undefined, signal: AbortSignal | undefined): Feed<Upgrade> {
+    loadUpgradesSoon();
     return this.#pending.open(module, signal);
   }
 
@@ -75,6 +88,7 @@ export class Announcements implements UpgradeHost {
 
   /** The upgrades that nobody has taken yet. */
   waiting(): readonly Upgrade[] {
+    loadUpgradesSoon();
     return this.#pending.allWaiting();
   }
 

@@ -2,10 +2,10 @@ import { ChunkReader } from '../../../lib/download/chunk-reader';
 import { errorCodes } from '../../../lib/generated/error-codes';
 import { type FakeChunkDownload, FakeJob, runOf } from '../support';
 
-function open(size: number, stopEndsRun = true) {
+function open(size: number, stopEndsRun = true, chunkSize = 4) {
   const job = new FakeJob({ size });
   const run = runOf(size);
-  const download = { resume: false, share: false, signatures: [], chunkSize: 4, recycle: true };
+  const download = { resume: false, share: false, signatures: [], chunkSize, recycle: true };
   const options = { size, targets: [], download, stopEndsRun };
   const reader = new ChunkReader(job, run, options);
   return { reader, run, native: job.readers[0] as FakeChunkDownload };
@@ -13,6 +13,13 @@ function open(size: number, stopEndsRun = true) {
 
 test('lends room for four chunks, or for as many as the image needs', () => {
   expect([100, 9, 0].map((size) => open(size).native.lent)).toEqual([4, 3, 0]);
+});
+
+test('lends room for a megabyte, in two to four chunks', () => {
+  const room = [1024, 256, 255, 512, 600, 16_384].map(
+    (kilobytes) => open(2 ** 30, true, kilobytes * 1024).native.lent,
+  );
+  expect(room).toEqual([2, 4, 4, 2, 2, 2]);
 });
 
 test('hands out the bytes, then the end', async () => {

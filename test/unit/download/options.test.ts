@@ -1,5 +1,6 @@
 import {
   CHUNK_SIZE,
+  RECYCLED_CHUNK_SIZE,
   checkChunks,
   checkDownload,
   SMALL_CHUNK_SIZE,
@@ -29,8 +30,12 @@ test('defaults', () => {
   });
 });
 
-test.each([{ recycle: true }, { base: '/old' }])('chunks are smaller with %j', (options) => {
-  expect(checkChunks(options).chunkSize).toBe(SMALL_CHUNK_SIZE);
+test.each([
+  [{ recycle: true }, RECYCLED_CHUNK_SIZE],
+  [{ base: '/old' }, SMALL_CHUNK_SIZE],
+  [{ base: '/old', recycle: true }, SMALL_CHUNK_SIZE],
+])('chunks are smaller with %j', (options, size) => {
+  expect(checkChunks(options).chunkSize).toBe(size);
 });
 
 test('what is given arrives', () => {
