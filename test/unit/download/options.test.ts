@@ -1,8 +1,8 @@
 import {
   CHUNK_SIZE,
-  RECYCLED_CHUNK_SIZE,
   checkChunks,
   checkDownload,
+  RECYCLED_CHUNK_SIZE,
   SMALL_CHUNK_SIZE,
 } from '../../../lib/download/options';
 import { refusalOf } from '../support';
