@@ -22,16 +22,14 @@ static bool is_same(const struct ik_http_place *a, const struct ik_http_place *b
 
 /* ---- life ---- */
 
-int ik_http_pool_init(struct ik_http_pool *pool) {
+void ik_http_pool_init(struct ik_http_pool *pool, struct ik_mutex *lock) {
   memset(pool, 0, sizeof(*pool));
   atomic_init(&pool->expire_ms, UINT64_MAX);
-  pool->lock = ik_mutex_new();
-  return pool->lock != NULL ? 0 : IK_ENO_MEMORY;
+  pool->lock = lock;
 }
 
 void ik_http_pool_deinit(struct ik_http_pool *pool) {
   free(pool->idle);
-  ik_mutex_free(pool->lock);
 }
 
 /* ---- under the lock ---- */

@@ -36,7 +36,7 @@ struct ik_http_idle {
 };
 
 struct ik_http_pool {
-  struct ik_mutex *lock;
+  struct ik_mutex *lock;     /* borrowed */
   unsigned users;            /* under `lock` */
   size_t count;              /* likewise */
   struct ik_http_idle *idle; /* likewise; the oldest first, IK_HTTP_POOL_MAX; NULL: never one */
@@ -46,8 +46,8 @@ struct ik_http_pool {
 
 void ik_http_place_of(const struct ik_url *url, struct ik_http_place *out);
 
-/* IK_ENO_MEMORY. */
-int ik_http_pool_init(struct ik_http_pool *pool);
+/* `lock` outlives it. */
+void ik_http_pool_init(struct ik_http_pool *pool, struct ik_mutex *lock);
 /* There are no users. Also one that was never initialised but is all zero. */
 void ik_http_pool_deinit(struct ik_http_pool *pool);
 void ik_http_pool_join(struct ik_http_pool *pool);

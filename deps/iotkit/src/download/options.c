@@ -139,7 +139,7 @@ int ik_fetch_config_new(const struct iotkit_fetch_options *given, struct ik_fetc
   rc = own(config, options, detail);
   config->mutex = ik_mutex_new();
   if (rc == 0 && config->mutex == NULL) rc = IK_ENO_MEMORY;
-  if (rc == 0) rc = ik_http_pool_init(&config->pool);
+  ik_http_pool_init(&config->pool, config->mutex);
   if (rc != 0) {
     ik_fetch_config_unref(config);
     return rc;

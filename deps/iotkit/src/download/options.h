@@ -20,9 +20,9 @@ struct ik_fetch_config {
   bool renew_by_caller; /* the caller named a renew time-out: without a channel it is waited too */
   struct ik_proxies proxies;
   struct ik_tls_places places; /* of the system's CAs, as the environment says */
-  struct ik_mutex *mutex;      /* of `system_tls` */
+  struct ik_mutex *mutex;      /* of `system_tls` and `pool` */
   iotkit_tls_t *system_tls;    /* made when first needed, where the options have none */
-  struct ik_http_pool pool;    /* connections of its downloads; it locks by itself */
+  struct ik_http_pool pool;    /* connections of its downloads; it takes the lock by itself */
 };
 
 /*

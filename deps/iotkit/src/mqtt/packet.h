@@ -103,8 +103,9 @@ struct ik_mqtt_reader {
   size_t total;          /* bytes of the packet under way, 0: its header is incomplete */
   size_t skip;           /* bytes of a too large PUBLISH still to be skipped */
   size_t id_in;          /* of those, bytes until its packet id; SIZE_MAX: taken, or none */
-  struct ik_mqtt_packet skipped;
-  bool done; /* `partial` holds a packet that was handed out */
+  uint16_t skipped_id;   /* its packet id, 0: not yet, or none */
+  uint8_t skipped_head;  /* its first byte */
+  bool done;             /* `partial` holds a packet that was handed out */
 };
 
 void ik_mqtt_reader_init(struct ik_mqtt_reader *reader, size_t max_packet);

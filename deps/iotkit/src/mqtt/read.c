@@ -90,10 +90,14 @@ static int read_header(const uint8_t *at, size_t len, size_t *total, char *detai
   return HEADER_MORE;
 }
 
+static uint8_t qos_of(uint8_t first) {
+  return (first >> 1) & 3;
+}
+
 static int parse_publish(uint8_t first, const uint8_t *body, size_t len, struct ik_mqtt_packet *out,
                          char *detail) {
   struct ik_mqtt_publish *publish = &out->publish;
-  publish->qos = (first >> 1) & 3;
+  publish->qos = qos_of(first);
   publish->dup = (first & 8) != 0;
   publish->retain = (first & 1) != 0;
   const size_t topic_len = get_u16(body);
@@ -155,13 +159,8 @@ static int begin_skip(struct ik_mqtt_reader *reader, const uint8_t *header, char
     return ik_refuse(detail, IK_EMQTT_PACKET_TOO_LARGE, "packet type %u of %zu bytes",
                      header[0] >> 4, reader->total);
   }
-  memset(&reader->skipped, 0, sizeof(reader->skipped));
-  reader->skipped.type = IK_MQTT_PUBLISH;
-  reader->skipped.too_large = true;
-  reader->skipped.size = reader->total;
-  reader->skipped.publish.qos = (header[0] >> 1) & 3;
-  reader->skipped.publish.dup = (header[0] & 8) != 0;
-  reader->skipped.publish.retain = (header[0] & 1) != 0;
+  reader->skipped_head = header[0];
+  reader->skipped_id = 0;
   reader->id_in = SIZE_MAX; /* unknown until the topic's length has come */
   return 0;
 }
@@ -172,7 +171,7 @@ static int begin_skip(struct ik_mqtt_reader *reader, const uint8_t *header, char
  */
 static int skip_field(struct ik_mqtt_reader *reader, const uint8_t **data, size_t *len,
                       char *detail) {
-  struct ik_mqtt_packet *packet = &reader->skipped;
+  const bool has_id = qos_of(reader->skipped_head) > 0;
   const int rc = ik_buf_append_u8(&reader->partial, **data);
   if (rc < 0) return rc;
   ++*data;
@@ -182,16 +181,28 @@ static int skip_field(struct ik_mqtt_reader *reader, const uint8_t **data, size_
   const uint16_t value = get_u16(ik_buf_ptr(&reader->partial));
   ik_buf_free(&reader->partial);
   if (reader->id_in == SIZE_MAX) {
-    const size_t rest = packet->publish.qos ? value + (size_t)2 : value;
+    const size_t rest = has_id ? value + (size_t)2 : value;
     if (rest > reader->skip)
       return malformed(detail, "PUBLISH with a topic longer than the packet");
-    reader->id_in = packet->publish.qos ? value : reader->skip;
+    reader->id_in = has_id ? value : reader->skip;
   } else {
     if (!value) return malformed(detail, "PUBLISH with packet identifier 0");
-    packet->packet_id = packet->publish.packet_id = value;
+    reader->skipped_id = value;
     reader->id_in = reader->skip;
   }
   return 0;
+}
+
+static struct ik_mqtt_packet skipped_packet(const struct ik_mqtt_reader *reader) {
+  const uint8_t head = reader->skipped_head;
+  return (struct ik_mqtt_packet){.type = IK_MQTT_PUBLISH,
+                                 .too_large = true,
+                                 .size = reader->total,
+                                 .packet_id = reader->skipped_id,
+                                 .publish = {.packet_id = reader->skipped_id,
+                                             .qos = qos_of(head),
+                                             .dup = (head & 8) != 0,
+                                             .retain = (head & 1) != 0}};
 }
 
 static int skip(struct ik_mqtt_reader *reader, const uint8_t **data, size_t *len,
@@ -210,7 +221,7 @@ static int skip(struct ik_mqtt_reader *reader, const uint8_t **data, size_t *len
     reader->id_in -= n;
   }
   if (reader->skip) return 0;
-  *out = reader->skipped;
+  *out = skipped_packet(reader);
   reader->total = 0;
   return 1;
 }

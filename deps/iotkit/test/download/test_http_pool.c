@@ -10,12 +10,15 @@
 #include "support/fake_web.h"
 
 static struct fake_web web;
+static struct ik_mutex *lock;
 static struct ik_http_pool pool;
 
 static int setup(void **state) {
   (void)state;
   web = (struct fake_web){.answer = fake_web_serve, .rng = {1}};
-  assert_int_equal(ik_http_pool_init(&pool), 0);
+  lock = ik_mutex_new();
+  assert_non_null(lock);
+  ik_http_pool_init(&pool, lock);
   return 0;
 }
 
@@ -23,6 +26,7 @@ static int teardown(void **state) {
   (void)state;
   assert_int_equal(web.open, 0);
   ik_http_pool_deinit(&pool);
+  ik_mutex_free(lock);
   return 0;
 }
 

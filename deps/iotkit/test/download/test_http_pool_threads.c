@@ -45,7 +45,9 @@ static void threads_share_a_pool(void **state) {
   static struct user users[THREADS];
   struct ik_http_pool pool;
   const struct ik_http_place place = {.port = 80, .host = "h.example"};
-  assert_int_equal(ik_http_pool_init(&pool), 0);
+  struct ik_mutex *lock = ik_mutex_new();
+  assert_non_null(lock);
+  ik_http_pool_init(&pool, lock);
   for (size_t i = 0; i < THREADS; i++) {
     users[i] = (struct user){.pool = &pool, .place = &place, .web = {.rng = {1}}};
     assert_int_equal(iotkit_thread_start(&users[i].thread, "user", 0, use, &users[i]), 0);
@@ -57,6 +59,7 @@ static void threads_share_a_pool(void **state) {
     assert_int_equal(users[i].web.connections + users[i].taken, ROUNDS);
   }
   ik_http_pool_deinit(&pool);
+  ik_mutex_free(lock);
 }
 
 int main(void) {
