@@ -20,6 +20,7 @@ export const quietGoals: readonly string[] = [
   'file-alone',
   'file-loop',
   'chunks-loop',
+  'recycled-loop',
   'addon-load',
   'package-load',
   'devices-connect',
@@ -31,7 +32,7 @@ export const QUIET_LOAD = 1;
 /** The goals of one kind of download, from its rows; client and server run anywhere. */
 export function goalsOf(rows: readonly Row[], placement: Placement = 'free'): Goal[] {
   const row = (peer: Peer): Row | undefined => rows.find((one) => one.peer === peer);
-  const [file, recycled] = [row('file'), row('recycled')];
+  const [file, chunks, recycled] = [row('file'), row('chunks'), row('recycled')];
   const rss = file?.rssOverIdleBytes;
   const all = [
     atMost('file-cpu', 'to file: CPU ÷ floor', file?.cpuOverFloor, 1.15),
@@ -39,8 +40,10 @@ export function goalsOf(rows: readonly Row[], placement: Placement = 'free'): Go
     atLeast('file-alone', 'to file: speed ÷ the C library alone', file?.speedOver.alone, 1),
     atMost('file-loop', 'to file: event loop', file?.eventLoop, 0.02),
     atMost('file-memory', 'to file: MiB over idle', rss === undefined ? rss : rss / MIB, 2),
-    atMost('chunks-cpu', 'chunks: CPU ÷ floor', recycled?.cpuOverFloor, 1.15),
-    atMost('chunks-loop', 'chunks: event loop', recycled?.eventLoop, 0.05),
+    atMost('chunks-cpu', 'chunks: CPU ÷ floor', chunks?.cpuOverFloor, 1.15),
+    atMost('chunks-loop', 'chunks: event loop', chunks?.eventLoop, 0.05),
+    atMost('recycled-cpu', 'chunks, recycled: CPU ÷ floor', recycled?.cpuOverFloor, 1.15),
+    atMost('recycled-loop', 'chunks, recycled: event loop', recycled?.eventLoop, 0.05),
   ];
   const goals = all.filter((goal) => goal !== undefined);
   return placement === 'free' ? goals : [];

@@ -30,6 +30,7 @@ export function section(more: Partial<Section> = {}): Section {
         cost(2, 2.1, { serverCpuSeconds: 0.7, eventLoop: 0.01, rssOverIdle: 2 ** 20 }),
         cost(4, 1.9, { serverCpuSeconds: 0.9, eventLoop: 0.03, rssOverIdle: 2 ** 20 }),
       ],
+      chunks: [cost(1.6, 2.2, { serverCpuSeconds: 0.7, eventLoop: 0.06 })],
       recycled: [cost(1.6, 1.7, { serverCpuSeconds: 0.7, eventLoop: 0.04 })],
     },
     ...more,
