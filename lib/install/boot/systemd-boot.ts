@@ -1,11 +1,16 @@
 /**
  * systemd-boot, which counts in the names of its entries: `iotkit-12-B+3-0.conf` has three tries
  * left and none used, `iotkit-12-B.conf` is confirmed. Of entries without a sort key it takes the
- * one with the highest number first, and one without tries left last. So each change is one rename
- * on the EFI system partition: to a higher number, to a name without a counter, or to one that
- * does not end in `.conf`, which no loader looks at.
+ * one with the highest number first, and one without tries left last. So each change gives the entry
+ * of a slot another name: with a higher number, without a counter, or one that does not end in
+ * `.conf`, which no loader looks at.
+ *
+ * That is no rename: the partition is FAT, where Linux writes the new name first without the file's
+ * place and size, and those whenever it likes; a power cut leaves an entry that is empty. So the entry
+ * is written again under its new name, flushed and read, and only then the old one is removed. After
+ * a cut in between there are both, the old one whole, and the change is made again from that.
  */
-import { open, readdir, rename } from 'node:fs/promises';
+import { copyFile, open, readdir, readFile, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { IotkitError } from '../../base/errors';
 import type { SlotState } from '../installer';
@@ -27,6 +32,8 @@ interface Entry {
   /** Tries left; undefined: not counted, so it is confirmed. */
   readonly left: number | undefined;
   readonly isOff: boolean;
+  /** A power cut has left it, and no loader takes it. */
+  readonly isEmpty: boolean;
 }
 
 /** @internal The entries of one machine. */
@@ -40,64 +47,98 @@ export class SystemdBoot implements BootEnvironment {
   }
 
   async read(slots: readonly string[]): Promise<BootState> {
-    const entries = await this.#entries();
-    const states = new Map(slots.map((slot) => [slot, stateOf(newest(entries, slot))]));
+    const entries = (await this.#entries()).filter(({ isEmpty }) => !isEmpty);
+    const states = new Map(slots.map((slot) => [slot, stateOf(ofSlot(entries, slot)[0])]));
     const mayStart = entries.filter(({ slot }) => (states.get(slot) ?? 'bad') !== 'bad');
     return { next: mayStart[0]?.slot ?? '', states };
   }
 
   async disable(slot: string, fallback: string): Promise<void> {
     const entries = await this.#entries();
-    if (entries.every((entry) => entry.slot !== fallback)) throw this.#none(fallback);
-    for (const entry of entries.filter((it) => it.slot === slot && !it.isOff)) {
-      await this.#rename(entry, `${this.#name(entry.number, slot)}.conf.off`);
-    }
+    this.#newest(entries, fallback);
+    const all = ofSlot(entries, slot);
+    const [entry] = all;
+    if (entry === undefined || all.every(({ isOff }) => isOff)) return;
+    await this.#replace(all, `${this.#name(entry.number, slot)}.conf.off`);
   }
 
   async activate(slot: string): Promise<void> {
     const entries = await this.#entries();
-    const entry = newest(entries, slot);
-    if (entry === undefined) throw this.#none(slot);
+    const entry = this.#newest(entries, slot);
+    const all = ofSlot(entries, slot);
     const first = entries[0] as Entry;
     const { tries } = this.options;
-    if (entry === first && !entry.isOff && entry.left === tries) return;
-    const number = entry === first ? entry.number : first.number + 1;
-    await this.#rename(entry, `${this.#name(number, slot)}+${tries}-0.conf`);
+    const isFirst = first.slot === slot;
+    if (all.length === 1 && isFirst && !entry.isOff && entry.left === tries) return;
+    const number = isFirst ? first.number : first.number + 1;
+    await this.#replace(all, `${this.#name(number, slot)}+${tries}-0.conf`);
   }
 
   async confirm(slot: string): Promise<void> {
-    const entry = newest(await this.#entries(), slot);
-    if (entry === undefined) throw this.#none(slot);
-    if (entry.left === undefined && !entry.isOff) return;
-    await this.#rename(entry, `${this.#name(entry.number, slot)}.conf`);
+    const entries = await this.#entries();
+    const entry = this.#newest(entries, slot);
+    const all = ofSlot(entries, slot);
+    if (all.length === 1 && entry.left === undefined && !entry.isOff) return;
+    await this.#replace(all, `${this.#name(entry.number, slot)}.conf`);
   }
 
   #name(number: number, slot: string): string {
     return `${this.options.prefix}-${number}-${slot}`;
   }
 
-  /** The ones of ours, the highest number first. */
+  /**
+   * The ones of ours, the highest number first. Of one number, which a cut leaves two of, what says less
+   * comes first: a trial before what is confirmed, and that before what is off.
+   */
   async #entries(): Promise<readonly Entry[]> {
     const { entries, prefix } = this.options;
-    const files = await readdir(entries).catch((cause: Error) => {
-      throw new IotkitError('ERR_BOOT_STATE', `the entries of systemd-boot: ${cause.message}`, {
-        cause,
-      });
-    });
-    const found = files.flatMap((file) => entryOf(file, prefix) ?? []);
-    return found.sort((a, b) => b.number - a.number);
+    const found: Entry[] = [];
+    try {
+      for (const file of await readdir(entries)) {
+        const entry = entryOf(file, prefix);
+        if (entry === undefined) continue;
+        const { size } = await stat(path.join(entries, file));
+        found.push({ ...entry, isEmpty: size === 0 });
+      }
+    } catch (cause) {
+      const { message } = cause as Error;
+      throw new IotkitError('ERR_BOOT_STATE', `the entries of systemd-boot: ${message}`, { cause });
+    }
+    return found.sort((a, b) => b.number - a.number || rank(a) - rank(b));
   }
 
-  async #rename(entry: Entry, to: string): Promise<void> {
+  /** @throws IotkitError where the slot has none */
+  #newest(entries: readonly Entry[], slot: string): Entry {
+    const entry = ofSlot(entries, slot).find(({ isEmpty }) => !isEmpty);
+    if (entry === undefined) throw this.#none(slot);
+    return entry;
+  }
+
+  /** Of all entries of a slot there is then one, under that name. */
+  async #replace(all: readonly Entry[], to: string): Promise<void> {
     const { entries } = this.options;
+    const others = all.filter(({ file }) => file !== to);
+    // The oldest: one that is newer may be what a cut has left of it.
+    const source = others.filter(({ isEmpty }) => !isEmpty).at(-1);
     try {
-      await rename(path.join(entries, entry.file), path.join(entries, to));
-      const folder = await open(entries, 'r');
-      await folder.sync().finally(() => folder.close());
+      if (source !== undefined) await this.#copy(source.file, to);
+      for (const { file } of others) await unlink(path.join(entries, file));
+      await flush(entries);
     } catch (cause) {
+      if (cause instanceof IotkitError) throw cause;
       throw new IotkitError('ERR_BOOT_STATE', (cause as Error).message, { cause });
     }
-    if ((await readdir(entries)).includes(to)) return;
+  }
+
+  /** On the disk when it resolves. */
+  async #copy(from: string, to: string): Promise<void> {
+    const { entries } = this.options;
+    const [source, target] = [path.join(entries, from), path.join(entries, to)];
+    await copyFile(source, target);
+    await flush(target);
+    await flush(entries);
+    const isKept = (await readFile(target)).equals(await readFile(source));
+    if (isKept && (await readdir(entries)).includes(to)) return;
     throw new IotkitError('ERR_BOOT_STATE', `${entries} does not keep ${to}`);
   }
 
@@ -110,7 +151,7 @@ export class SystemdBoot implements BootEnvironment {
 
 const pattern = /^-(\d{1,9})-(.+?)(?:\+(\d{1,3})(?:-\d{1,3})?)?\.conf(\.off)?$/;
 
-function entryOf(file: string, prefix: string): Entry | undefined {
+function entryOf(file: string, prefix: string): Omit<Entry, 'isEmpty'> | undefined {
   if (!file.startsWith(prefix)) return undefined;
   const [, number, slot, left, off] = pattern.exec(file.slice(prefix.length)) ?? [];
   if (number === undefined || slot === undefined) return undefined;
@@ -123,8 +164,16 @@ function entryOf(file: string, prefix: string): Entry | undefined {
   };
 }
 
-function newest(entries: readonly Entry[], slot: string): Entry | undefined {
-  return entries.find((entry) => entry.slot === slot);
+const rank = ({ isOff, left }: Entry): number => (isOff ? 2 : 0) + (left === undefined ? 1 : 0);
+
+function ofSlot(entries: readonly Entry[], slot: string): readonly Entry[] {
+  return entries.filter((entry) => entry.slot === slot);
+}
+
+/** A file, or the names in a folder. */
+async function flush(place: string): Promise<void> {
+  const file = await open(place, 'r');
+  await file.sync().finally(() => file.close());
 }
 
 function stateOf(entry: Entry | undefined): SlotState {

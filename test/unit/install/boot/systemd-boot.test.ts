@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { SystemdBoot } from '../../../../lib/install/boot/systemd-boot';
@@ -10,12 +10,17 @@ beforeEach(async () => {
 });
 afterEach(() => rm(entries, { recursive: true, force: true }));
 
+/** With these entries; each says its name, or what stands behind a `=`. */
 async function boot(...files: string[]): Promise<SystemdBoot> {
-  for (const file of files) await writeFile(path.join(entries, file), '');
+  for (const file of files) {
+    const [name = '', content = `linux /${name}`] = file.split('=');
+    await writeFile(path.join(entries, name), content);
+  }
   return new SystemdBoot({ entries, prefix: 'iotkit', tries: 3 });
 }
 
 const files = async (): Promise<string[]> => (await readdir(entries)).sort();
+const content = (file: string): Promise<string> => readFile(path.join(entries, file), 'utf8');
 
 test.each<[string, string[], object]>([
   ['confirmed', ['iotkit-1-A.conf', 'iotkit-0-B.conf.off'], { next: 'A', A: 'good', B: 'bad' }],
@@ -24,13 +29,24 @@ test.each<[string, string[], object]>([
   ['used up', ['iotkit-1-A.conf', 'iotkit-2-B+0-3.conf'], { next: 'A', A: 'good', B: 'bad' }],
   ['by numbers, not letters', ['iotkit-9-A.conf', 'iotkit-10-B.conf'], { next: 'B' }],
   ['of others', ['iotkit-1-A.conf', 'rescue.conf', 'iotkit-5-R.conf'], { next: 'A', B: 'bad' }],
+  ['empty', ['iotkit-1-A.conf', 'iotkit-2-B+3-0.conf='], { next: 'A', A: 'good', B: 'bad' }],
+  [
+    'there twice, on trial and confirmed',
+    ['iotkit-1-A.conf', 'iotkit-2-B.conf', 'iotkit-2-B+2-1.conf'],
+    { next: 'B', B: 'trial' },
+  ],
+  [
+    'there twice, on and off',
+    ['iotkit-1-A.conf', 'iotkit-2-B.conf.off', 'iotkit-2-B.conf'],
+    { next: 'B', B: 'good' },
+  ],
   ['none', ['loader.conf'], { next: '', A: 'bad', B: 'bad' }],
 ])('an entry that is %s', async (_, names, expected) => {
   const { next, states } = await (await boot(...names)).read(slots);
   expect({ next, ...Object.fromEntries(states) }).toMatchObject(expected);
 });
 
-test('each change is one rename', async () => {
+test('each change gives the entry another name', async () => {
   const loader = await boot('iotkit-1-A.conf', 'iotkit-0-B.conf.off', 'rescue.conf');
   await loader.activate('B');
   expect(await files()).toEqual(['iotkit-1-A.conf', 'iotkit-2-B+3-0.conf', 'rescue.conf']);
@@ -38,6 +54,33 @@ test('each change is one rename', async () => {
   expect(await files()).toEqual(['iotkit-1-A.conf', 'iotkit-2-B.conf', 'rescue.conf']);
   await loader.disable('B', 'A');
   expect(await files()).toEqual(['iotkit-1-A.conf', 'iotkit-2-B.conf.off', 'rescue.conf']);
+  expect(await content('iotkit-2-B.conf.off')).toBe('linux /iotkit-0-B.conf.off');
+});
+
+const A = 'iotkit-1-A.conf';
+
+// What a power cut leaves: the new entry is empty, is rubbish, or is whole; the old one is still there.
+describe.each(['', 'rubbish', 'linux /vmlinuz'])('a change that left a new entry of %j', (left) => {
+  test.each<[string, string, string, (loader: SystemdBoot) => Promise<void>]>([
+    ['activated', 'iotkit-0-B.conf.off', 'iotkit-2-B+3-0.conf', (it) => it.activate('B')],
+    ['activated again', 'iotkit-2-B.conf', 'iotkit-2-B+3-0.conf', (it) => it.activate('B')],
+    ['confirmed', 'iotkit-2-B+1-2.conf', 'iotkit-2-B.conf', (it) => it.confirm('B')],
+    ['disabled', 'iotkit-2-B+1-2.conf', 'iotkit-2-B.conf.off', (it) => it.disable('B', 'A')],
+  ])('is made again: %s', async (_, old, now, change) => {
+    const loader = await boot(A, `${old}=linux /vmlinuz`, `${now}=${left}`);
+    await change(loader);
+    expect(await files()).toEqual([A, now]);
+    expect(await content(now)).toBe('linux /vmlinuz');
+    await change(loader);
+    expect(await files()).toEqual([A, now]);
+  });
+});
+
+test('an entry that is empty is none', async () => {
+  const loader = await boot(A, 'iotkit-2-B+3-0.conf=');
+  await expect(loader.activate('B')).rejects.toMatchObject({ code: 'ERR_INSTALL_SETUP' });
+  await expect(loader.disable('A', 'B')).rejects.toMatchObject({ code: 'ERR_INSTALL_SETUP' });
+  expect(await files()).toEqual([A, 'iotkit-2-B+3-0.conf']);
 });
 
 test('a slot without an entry cannot be activated, and is no fallback', async () => {
