@@ -18,12 +18,16 @@ const sick = { version: '2.0.0', health: 'sick' };
 const dead = { version: '2.0.0', health: 'dead' };
 const frozen = { version: '2.0.0', health: 'frozen' };
 
+/** Writes of the partition with systemd-boot's entries in an update that nobody disturbs. */
+const ENTRY_WRITES = 24;
+
 /** Writes of the data partition in an update that nobody disturbs: the record, the agent's log, and their journal. */
 const DATA_WRITES = 90;
 
 /** All that have a name. Each has a system and where it is cut; undefined: nowhere. */
 export function namedCuts(loader) {
-  return [...uncut(loader), ...seenCuts(), ...(loader === 'grub' ? grubCuts() : [])];
+  const own = { grub: grubCuts, 'systemd-boot': systemdBootCuts }[loader];
+  return [...uncut(loader), ...seenCuts(), ...(own?.() ?? [])];
 }
 
 /** Only GRUB starts the watchdog that a version that freezes needs. */
@@ -62,6 +66,14 @@ function grubCuts() {
     cut('GRUB leaves B', dead, write('grubenv', 7, 'cut-within')),
     cut('B is frozen', frozen, line(/freezes$/)),
   ];
+}
+
+/** At writes to the partition of the entries (the agent, the kernel that mounts it, the loader), each way in turn. */
+function systemdBootCuts() {
+  return Array.from({ length: ENTRY_WRITES }, (_, i) => {
+    const how = ways[i % ways.length];
+    return cut(`entries: write ${i + 1}, ${how}`, well, write('boot', i + 1, how));
+  });
 }
 
 /** One that chance picks among the writes of the data partition and of the slot. */
