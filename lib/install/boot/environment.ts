@@ -17,8 +17,8 @@ export interface BootState {
 
 /**
  * What knows a boot loader's choice and changes it. Each change is on the disk when its promise
- * settles, was read back, and is one write: a power cut leaves either all of it or nothing of it.
- * A change that is in force already writes nothing.
+ * settles, and was read back. A power cut on the way leaves the loader with the old choice or the new
+ * one, and the change can be made again. A change that is in force already writes nothing.
  *
  * Rejects with an `IotkitError`: `ERR_BOOT_STATE`, `ERR_INSTALL_UNAVAILABLE`, `ERR_INSTALL_SETUP`.
  */
