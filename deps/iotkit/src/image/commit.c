@@ -76,23 +76,32 @@ static int finish(struct iotkit_file *file, uint64_t size, char *detail) {
   return check_part(file, size, detail);
 }
 
-/*
- * In a directory of others another file may have taken the part's name since it was checked. Where the
- * system cannot say, what was renamed is what was checked.
- */
-static int rename_part(struct iotkit_file *file, char *detail) {
-  int rc = ik_path_rename(file->part, file->path, detail);
-  if (rc < 0 || ik_osfile_at(file->os, file->path, NULL) != 0) return rc;
-  return ik_refuse(detail, IK_EFILE, "%s was replaced by another program", file->path);
-}
-
-/* The new files have their names in any case. False: a power cut may still take them away. */
-static bool sync_names(struct ik_osdir *directory, char *detail) {
-  char why[IOTKIT_DETAIL_MAX];
-  if (ik_osdir_sync(directory, why) == 0) return true;
+/* After a rename: the new file has its name in any case. False: a power cut may still take it away. */
+static bool is_durable(int rc, const char *why, char *detail) {
+  if (rc == 0) return true;
   ik_detail(detail, "installed, not yet durable: %s", why);
   ik_log(IOTKIT_LOG_WARNING, "installed, not yet durable: %s", why);
   return false;
+}
+
+static bool sync_names(struct ik_osdir *directory, char *detail) {
+  char why[IOTKIT_DETAIL_MAX];
+  return is_durable(ik_osdir_sync(directory, why), why, detail);
+}
+
+/*
+ * In a directory of others another file may have taken the part's name since it was checked. Where the
+ * system cannot say, what was renamed is what was checked. `durable` becomes false where the file is not; its
+ * name is when the directory is synced.
+ */
+static int rename_part(struct iotkit_file *file, bool *durable, char *detail) {
+  char why[IOTKIT_DETAIL_MAX];
+  int rc = ik_path_rename(file->part, file->path, detail);
+  if (rc < 0) return rc;
+  if (ik_osfile_at(file->os, file->path, NULL) == 0)
+    return ik_refuse(detail, IK_EFILE, "%s was replaced by another program", file->path);
+  if (!is_durable(ik_osfile_sync_renamed(file->os, why), why, detail)) *durable = false;
+  return 0;
 }
 
 /* It is whole, but its name could not be changed: the next run has no byte to fetch. */
@@ -161,9 +170,9 @@ static int commit_link(struct iotkit_file *file, uint64_t size, char *detail) {
 static int commit_part(struct iotkit_file *file, uint64_t size, char *detail) {
   struct ik_osdir *directory = NULL;
   int rc = finish(file, size, detail);
-  bool finished = rc == 0;
+  bool finished = rc == 0, durable = true;
   if (rc == 0) rc = ik_osdir_open(file->directory, &directory, detail);
-  if (rc == 0) rc = rename_part(file, detail);
+  if (rc == 0) rc = rename_part(file, &durable, detail);
   if (rc == 0) {
     /* From here on the part's name is free again and may belong to another writer. */
     (void)sync_names(directory, detail);
@@ -263,11 +272,12 @@ static int write_note(const char *path, struct ik_osdir *directory, const struct
 /* Until the names are durable the note stays, for iotkit_file_recover() to make them so. */
 static int rename_all(iotkit_file_t *const *files, size_t count, struct ik_osdir *directory,
                       const char *note, char *detail) {
+  bool durable = true;
   for (size_t i = 0; i < count; i++) {
-    int rc = rename_part(files[i], detail);
+    int rc = rename_part(files[i], &durable, detail);
     if (rc < 0) return rc;
   }
-  if (!sync_names(directory, detail)) return 0;
+  if (!sync_names(directory, detail) || !durable) return 0;
   for (size_t i = 0; i < count; i++)
     ik_file_journal_remove(&files[i]->journal);
   ik_path_remove(note);

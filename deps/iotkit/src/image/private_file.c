@@ -100,8 +100,8 @@ int ik_private_file_commit(struct ik_private_file *file, const void *data, size_
   if (rc == 0) rc = ik_path_rename(file->part, file->path, detail);
   char why[IOTKIT_DETAIL_MAX] = "";
   /* It is there in any case; a power cut now may take it back. */
-  if (rc == 0 && ik_osdir_sync(directory, why) < 0)
-    ik_log(IOTKIT_LOG_WARNING, "%s: the directory was not synced: %s", file->path, why);
+  if (rc == 0 && (ik_osfile_sync_renamed(file->os, why) < 0 || ik_osdir_sync(directory, why) < 0))
+    ik_log(IOTKIT_LOG_WARNING, "%s is not yet durable: %s", file->path, why);
   ik_osdir_close(directory);
   return rc;
 }

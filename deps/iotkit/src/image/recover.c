@@ -62,6 +62,7 @@ static int examine_renamed(const struct ik_commit_file *file, const char *path, 
   rc = ik_osfile_open(path, IK_OSFILE_READ, 0, &os, detail);
   if (rc == 0) rc = ik_content_has_digest(os, 0, file->size, file->method, file->digest, detail);
   if (rc == 1) rc = ik_osfile_at(os, path, detail);
+  if (rc == 1 && ik_osfile_sync_renamed(os, detail) < 0) rc = IK_EFILE; /* the note stays */
   ik_osfile_close(os);
   return rc == 0 ? abandon(path, obsolete, detail) : rc < 0 ? rc : 0;
 }
@@ -80,10 +81,12 @@ static int examine(const struct ik_commit_file *file, struct leftover *left, boo
   return rc == 0 ? abandon(left->part, obsolete, detail) : rc < 0 ? rc : 0;
 }
 
-static int rename_leftovers(struct leftover *left, size_t count, char *detail) {
+static int rename_leftovers(struct leftover *left, size_t count, bool *durable, char *detail) {
   for (size_t i = 0; i < count; i++) {
-    int rc = left[i].os ? ik_path_rename(left[i].part, left[i].path, detail) : 0;
+    if (!left[i].os) continue;
+    int rc = ik_path_rename(left[i].part, left[i].path, detail);
     if (rc < 0) return rc;
+    if (ik_osfile_sync_renamed(left[i].os, detail) < 0) *durable = false;
   }
   return 0;
 }
@@ -94,8 +97,9 @@ static int move_leftovers(struct leftover *left, size_t count, const char *direc
   struct ik_osdir *dir;
   int rc = ik_osdir_open(directory, &dir, detail);
   if (rc < 0) return rc;
-  rc = rename_leftovers(left, count, detail);
-  *durable = rc == 0 && ik_osdir_sync(dir, detail) == 0;
+  *durable = true;
+  rc = rename_leftovers(left, count, durable, detail);
+  if (rc < 0 || ik_osdir_sync(dir, detail) < 0) *durable = false;
   for (size_t i = 0; *durable && i < count; i++)
     ik_path_remove(left[i].journal);
   ik_osdir_close(dir);

@@ -264,6 +264,12 @@ int ik_osfile_write(struct ik_osfile *file, uint64_t offset, const void *data, s
 int ik_osfile_truncate(struct ik_osfile *file, uint64_t size, char *detail);
 int ik_osfile_sync(struct ik_osfile *file, char *detail);
 /*
+ * After a rename and before its directory is synced: makes what the new name leads to durable. On FAT size and
+ * place of a file stand with its name, and Linux renames it to nothing: both follow when the file is synced, or
+ * after half a minute. Elsewhere it does nothing.
+ */
+int ik_osfile_sync_renamed(struct ik_osfile *file, char *detail);
+/*
  * Whether `path` names this very file, so that nobody has moved, removed or replaced it since: 1; 0:
  * nobody knows of it there; or the error of looking, which says neither.
  */

@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/types.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define BLOCKS_MAX 16384
@@ -187,6 +188,7 @@ SIMPLE(stat64, (const char *path, struct stat *out), (path, out))
 SIMPLE(lstat64, (const char *path, struct stat *out), (path, out))
 SIMPLE(fstat64, (int fd, struct stat *out), (fd, out))
 SIMPLE(statvfs64, (const char *path, struct statvfs *out), (path, out))
+SIMPLE(fstatfs64, (int fd, struct statfs *out), (fd, out))
 SIMPLE(flock, (int fd, int how), (fd, how))
 SIMPLE(mkdir, (const char *path, mode_t mode), (path, mode))
 SIMPLE(fchmod, (int fd, mode_t mode), (fd, mode))

@@ -20,6 +20,7 @@
 
 static int leave(void **state) {
   steps.left = -1;
+  steps.on_fat = false;
   return set_leave(state);
 }
 
@@ -77,28 +78,74 @@ static void all_get_their_names(void **state) {
   assert_int_equal(recover(), 0);
 }
 
-/* A power cut may undo what is not synced: so nothing is renamed before its bytes, and with several
- * files the note and its name, are on disk. */
-static void what_is_synced_before_what(void **state) {
-  struct iotkit_file_options options = image_options(&set_images[0]);
-  iotkit_file_t *files[FILES], *file;
+static void steps_of_commit_all(void) {
+  iotkit_file_t *files[FILES];
   uint64_t sizes[FILES];
-  (void)state;
   set_receive(files, sizes);
   steps.count = 0;
   assert_int_equal(iotkit_file_commit_all(files, sizes, FILES, NULL), 0);
-  /* the parts; the note, the directory; the set_names, the directory; two journals, the note */
-  assert_string_equal(steps.log, "fff"
-                                 "wff"
-                                 "rrrf"
-                                 "uuu");
+}
+
+static void steps_of_commit(void) {
+  struct iotkit_file_options options = image_options(&set_images[0]);
+  iotkit_file_t *file;
   iotkit_job_t *job = image_job(&set_images[0]);
   assert_int_equal(iotkit_file_open("a", &options, &file, NULL), 0);
   image_receive(&set_images[0], file, job, 0, set_images[0].size, 300);
   iotkit_job_unref(job);
   steps.count = 0;
-  assert_int_equal(iotkit_file_commit(file, sizes[0], NULL), 0);
+  assert_int_equal(iotkit_file_commit(file, set_images[0].size, NULL), 0);
+}
+
+/* A power cut may undo what is not synced: so nothing is renamed before its bytes, and with several
+ * files the note and its name, are on disk. */
+static void what_is_synced_before_what(void **state) {
+  (void)state;
+  steps_of_commit_all();
+  /* the parts; the note, the directory; the set_names, the directory; two journals, the note */
+  assert_string_equal(steps.log, "fff"
+                                 "wff"
+                                 "rrrf"
+                                 "uuu");
+  steps_of_commit();
   assert_string_equal(steps.log, "frfu");
+}
+
+/* Each file again as soon as it has its name: on FAT that leads to nothing until then. */
+static void what_is_synced_on_fat(void **state) {
+  (void)state;
+  steps.on_fat = true;
+  steps_of_commit_all();
+  assert_string_equal(steps.log, "fff"
+                                 "wff"
+                                 "rfrfrff"
+                                 "uuu");
+  steps_of_commit();
+  assert_string_equal(steps.log, "frffu");
+}
+
+/* Of what was renamed before a crash nobody knows whether it was synced. */
+static void what_is_synced_on_fat_when_it_recovers(void **state) {
+  static const struct {
+    int done;
+    const char *log;
+  } rows[] = {
+      {6, "rfrfrff"}, /* the parts, the note, the directory */
+      {7, "frfrff"},  /* and a rename */
+      {9, "ffrff"},   /* and another */
+      {12, "ffff"},   /* all renamed and synced */
+  };
+  (void)state;
+  steps.on_fat = true;
+  for (size_t i = 0; i < COUNT(rows); i++) {
+    set_put_old_files();
+    assert_true(crashes(NULL, rows[i].done, true));
+    steps.count = 0;
+    assert_int_equal(recover(), 1);
+    assert_true(set_is_new());
+    assert_memory_equal(steps.log, rows[i].log, strlen(rows[i].log));
+    assert_int_equal(steps.log[strlen(rows[i].log)], 'u');
+  }
 }
 
 /* ---- crashes ---- */
@@ -379,6 +426,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       IN_DIRECTORY(all_get_their_names),
       IN_DIRECTORY(what_is_synced_before_what),
+      IN_DIRECTORY(what_is_synced_on_fat),
+      IN_DIRECTORY(what_is_synced_on_fat_when_it_recovers),
       IN_DIRECTORY(a_crash_at_any_step),
       IN_DIRECTORY(a_crash_while_it_recovers),
       IN_DIRECTORY(what_was_received_outlives_a_crash),

@@ -1,6 +1,8 @@
 /*
  * A small private file: it appears whole, for its user alone, and one at a time makes it.
  */
+#include "support/file_steps.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -61,6 +63,25 @@ static void replaces_what_is_there(void **state) {
   assert_int_equal(ik_private_file_commit(file, "new", 3, NULL), 0);
   ik_private_file_free(file);
   assert_holds("kept", "new");
+}
+
+/* Bytes before the name, and the name before it is said to be there; on FAT the bytes again with their name. */
+static void what_is_synced_before_what(void **state) {
+  static const struct {
+    bool on_fat;
+    const char *log;
+  } rows[] = {{false, "wfrf"}, {true, "wfrff"}};
+  struct ik_private_file *file;
+  (void)state;
+  for (size_t i = 0; i < COUNT(rows); i++) {
+    steps.on_fat = rows[i].on_fat;
+    assert_int_equal(ik_private_file_lock("kept", 4096, &file, NULL), 0);
+    steps.count = 0;
+    assert_int_equal(ik_private_file_commit(file, "secret", 6, NULL), 0);
+    assert_string_equal(steps.log, rows[i].log);
+    ik_private_file_free(file);
+  }
+  steps.on_fat = false;
 }
 
 static void is_given_up(void **state) {
@@ -143,6 +164,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       IN_DIRECTORY(appears_whole),
       IN_DIRECTORY(replaces_what_is_there),
+      IN_DIRECTORY(what_is_synced_before_what),
       IN_DIRECTORY(is_given_up),
       IN_DIRECTORY(one_at_a_time),
       IN_DIRECTORY(a_part_of_a_crash_is_taken_over),

@@ -1,7 +1,7 @@
 /*
  * file_steps.h - ends the process, or fails, at the n-th change that it is about to make to the
  * disk. This is the test program's own rename(), unlink(), fsync() and pwrite(), which the library
- * in it then calls.
+ * in it then calls; and its fstatfs(), which may say that the disk is FAT.
  *
  * To be included by one file of a program.
  */
@@ -10,10 +10,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define STEPS_CRASHED 77
@@ -24,7 +26,8 @@ static struct {
   size_t count;
   char log[256];    /* r, u, f, w: which there were */
   const char *swap; /* put in place of what is renamed next, just before */
-} steps = {-1, 0, 0, "", NULL};
+  bool on_fat;
+} steps = {-1, 0, 0, "", NULL, false};
 
 /* False: fail. */
 static bool step(char which) {
@@ -55,6 +58,12 @@ int fsync(int fd) {
 ssize_t pwrite(int fd, const void *data, size_t len, off_t offset) {
   struct iovec part = {(void *)data, len};
   return step('w') ? pwritev(fd, &part, 1, offset) : -1;
+}
+
+int fstatfs(int fd, struct statfs *out) {
+  int rc = (int)syscall(SYS_fstatfs, fd, out);
+  if (rc == 0 && steps.on_fat) out->f_type = MSDOS_SUPER_MAGIC;
+  return rc;
 }
 
 #endif
