@@ -4,9 +4,10 @@
  * synced and then renamed. No part is ever used again: a delta cannot be applied from its middle.
  */
 import { constants, type Stats } from 'node:fs';
-import { type FileHandle, lstat, open, rename, unlink } from 'node:fs/promises';
+import { type FileHandle, lstat, open, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { outOfRange } from '../base/arguments';
+import { flush, renameFile } from '../base/durable';
 import { IotkitError } from '../base/errors';
 import { fileError } from './file-errors';
 
@@ -73,8 +74,8 @@ export class ResultFile {
       if (!(await this.#isAt(this.#part))) {
         throw new IotkitError('ERR_FILE', `${this.#part} was replaced by another program`);
       }
-      await rename(this.#part, this.#path);
-      await syncDirectory(path.dirname(this.#path));
+      await renameFile(this.#part, this.#path);
+      await flush(path.dirname(this.#path));
     } catch (cause) {
       await this.discard();
       throw fileError(this.#path, cause);
@@ -121,16 +122,4 @@ async function existing(name: string): Promise<Stats | undefined> {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
-}
-
-async function syncDirectory(name: string): Promise<void> {
-  const directory = await open(name, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await directory.sync();
-  } catch (error) {
-    // Some file systems sync no directories.
-    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
-  } finally {
-    await directory.close();
-  }
 }

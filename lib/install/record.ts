@@ -8,8 +8,9 @@
  */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { flush, renameFile } from '../base/durable';
 import { IotkitError } from '../base/errors';
 import { excerpt } from './excerpt';
 import type { ImageDigest } from './installer';
@@ -138,7 +139,7 @@ const BYTES_MAX = 1024 * 1024;
 /** Of one text in an entry, bytes. */
 const TEXT_MAX = 4096;
 const TEXT_HEAD = 256;
-const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
 
 /** @internal */
 export const recordIo: RecordIo = {
@@ -152,15 +153,8 @@ export const recordIo: RecordIo = {
       await file.close();
     }
   },
-  rename,
-  async syncDirectory(path) {
-    const directory = await open(path, O_RDONLY | O_DIRECTORY);
-    try {
-      await directory.sync();
-    } finally {
-      await directory.close();
-    }
-  },
+  rename: renameFile,
+  syncDirectory: flush,
 };
 
 /** @internal The record, as it is on the disk. One process has it, by the agent's lock. */

@@ -14,6 +14,7 @@ import {
   orElse,
   text,
 } from '../../base/arguments';
+import { flush } from '../../base/durable';
 import { IotkitError } from '../../base/errors';
 import { abortable, throwIfAborted } from '../../base/signals';
 import { failureOf, run, runOrThrow } from '../child';
@@ -28,7 +29,6 @@ import type {
   SlotState,
 } from '../installer';
 import { fileError } from '../lock';
-import { recordIo } from '../record';
 import { copyFiles, isFile, KeptImage } from './kept-image';
 import { provenBytesOf } from './proven-bytes';
 import { flushTree, Releases } from './releases';
@@ -192,7 +192,7 @@ export class DirectoriesInstaller implements Installer {
       throwIfAborted(signal);
       await rm(this.#releases.path(slot), { recursive: true, force: true });
       await rename(aside, this.#releases.path(slot));
-      await recordIo.syncDirectory(folder);
+      await flush(folder);
     } catch (error) {
       await rm(aside, { recursive: true, force: true });
       // It may have been kept already, and without its release nothing would remove it.

@@ -1,14 +1,14 @@
 /** Files beside and in the releases of a directory installer: the image of one, and those that are one. */
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { flush, renameFile } from '../../base/durable';
 import { IotkitError } from '../../base/errors';
 import { abortReason } from '../../base/signals';
 import type { ImageFile, InstallOptions } from '../installer';
 import { fileError } from '../lock';
-import { recordIo } from '../record';
 
 /** @internal A copy of an image that is written while somebody else takes it; it appears whole or not at all. */
 export class KeptImage {
@@ -49,8 +49,8 @@ export class KeptImage {
   async commit(): Promise<void> {
     try {
       await this.#file.sync();
-      await rename(this.#aside, this.#path);
-      await recordIo.syncDirectory(dirname(this.#path));
+      await renameFile(this.#aside, this.#path);
+      await flush(dirname(this.#path));
     } catch (cause) {
       throw fileError(this.#path, cause);
     }

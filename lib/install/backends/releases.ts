@@ -1,8 +1,9 @@
 // Tested by test/unit/install/backends/directories.test.ts
 /** The releases of a directory installer on the disk: the link to the current one, and what is known of each. */
 import { constants } from 'node:fs';
-import { lstat, open, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
+import { lstat, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { flush } from '../../base/durable';
 import { IotkitError } from '../../base/errors';
 import { fileError } from '../lock';
 import { recordIo } from '../record';
@@ -75,7 +76,7 @@ export class Releases {
       await rm(aside, { force: true });
       await symlink(slot, aside);
       await rename(aside, join(this.root, CURRENT));
-      await recordIo.syncDirectory(this.root);
+      await flush(this.root);
     } catch (cause) {
       throw fileError(this.root, cause);
     }
@@ -169,13 +170,4 @@ export async function flushTree(path: string): Promise<void> {
     }
   }
   await flush(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-}
-
-async function flush(path: string, flags: number): Promise<void> {
-  const file = await open(path, flags);
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }

@@ -10,8 +10,9 @@
  * is written again under its new name, flushed and read, and only then the old one is removed. After
  * a cut in between there are both, the old one whole, and the change is made again from that.
  */
-import { copyFile, open, readdir, readFile, stat, unlink } from 'node:fs/promises';
+import { copyFile, readdir, readFile, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
+import { flush } from '../../base/durable';
 import { IotkitError } from '../../base/errors';
 import type { SlotState } from '../installer';
 import type { BootEnvironment, BootState } from './environment';
@@ -168,12 +169,6 @@ const rank = ({ isOff, left }: Entry): number => (isOff ? 2 : 0) + (left === und
 
 function ofSlot(entries: readonly Entry[], slot: string): readonly Entry[] {
   return entries.filter((entry) => entry.slot === slot);
-}
-
-/** A file, or the names in a folder. */
-async function flush(place: string): Promise<void> {
-  const file = await open(place, 'r');
-  await file.sync().finally(() => file.close());
 }
 
 function stateOf(entry: Entry | undefined): SlotState {
