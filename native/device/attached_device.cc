@@ -122,21 +122,15 @@ Napi::Value AttachedDevice::Request(const Napi::CallbackInfo &info) {
 }
 
 Napi::Value AttachedDevice::RequestConfig(const Napi::CallbackInfo &info) {
-  iotkit_config_t *config = nullptr;
-  int rc = attachment_->OpenConfig(&config);
-  return iotkit::RequestConfig(info, rc, config);
+  return iotkit::RequestConfig(info, attachment_->channel());
 }
 
 Napi::Value AttachedDevice::AnswerConfig(const Napi::CallbackInfo &info) {
-  iotkit_config_t *config = nullptr;
-  int rc = attachment_->OpenConfig(&config);
-  return iotkit::AnswerConfig(info, rc, config);
+  return iotkit::AnswerConfig(info, attachment_->channel());
 }
 
 Napi::Value AttachedDevice::RequestTime(const Napi::CallbackInfo &info) {
-  iotkit_time_t *time = nullptr;
-  int rc = attachment_->OpenTime(&time);
-  return iotkit::RequestTime(info, rc, time);
+  return iotkit::RequestTime(info, attachment_->channel());
 }
 
 Napi::Value AttachedDevice::Feed(const Napi::CallbackInfo &info) {

@@ -41,55 +41,24 @@ int Attachment::Open(DeviceOptions *options, char *detail) {
   transport.subscribe = Subscribe;
   transport.unsubscribe = Unsubscribe;
   transport.ctx = this;
-  iotkit_ota_options ota = {};
-  ota.struct_size = sizeof(ota);
-  ota.product_key = options->sign.product_key;
-  ota.device_name = options->sign.device_name;
-  ota.fetch = options->fetch.LimitedBy(limiter_);
-  ota.on_upgrade = OnUpgrade;
-  ota.on_refused = OnRefused;
-  ota.on_nothing = OnNothing;
-  ota.ctx = this;
-  rc = iotkit_ota_new_over(&transport, &ota, &ota_, detail);
+  iotkit_ota_options ota = channel_.Options(options->sign.product_key, options->sign.device_name,
+                                            options->fetch.LimitedBy(limiter_));
+  iotkit_ota_t *opened = nullptr;
+  rc = iotkit_ota_new_over(&transport, &ota, &opened, detail);
+  channel_.Set(opened);
   if (rc == 0) environment_->Keep(std::static_pointer_cast<Attachment>(shared_from_this()));
   return rc;
 }
 
-int Attachment::OpenConfig(iotkit_config_t **out) {
-  *out = nullptr;
-  if (ota_ == nullptr) return IK_ECLOSED;
-  iotkit_config_options options = {};
-  options.struct_size = sizeof(options);
-  options.on_config = OnConfig;
-  options.on_refused = OnConfigRefused;
-  options.on_nothing = OnConfigNothing;
-  options.ctx = this;
-  int rc = config_ != nullptr ? 0 : iotkit_config_new(ota_, &options, &config_, nullptr);
-  *out = config_;
-  return rc;
-}
-
-int Attachment::OpenTime(iotkit_time_t **out) {
-  *out = nullptr;
-  if (ota_ == nullptr) return IK_ECLOSED;
-  iotkit_time_options options = {};
-  options.struct_size = sizeof(options);
-  options.on_time = OnTime;
-  options.on_refused = OnTimeRefused;
-  options.ctx = this;
-  int rc = time_ != nullptr ? 0 : iotkit_time_new(ota_, &options, &time_, nullptr);
-  *out = time_;
-  return rc;
-}
-
 bool Attachment::Feed(const std::string &topic, const uint8_t *payload, size_t len, bool dup) {
-  return ota_ != nullptr &&
-         iotkit_ota_feed(ota_, topic.data(), topic.size(), payload, len, dup) > 0;
+  iotkit_ota_t *ota = channel_.ota();
+  return ota != nullptr && iotkit_ota_feed(ota, topic.data(), topic.size(), payload, len, dup) > 0;
 }
 
 // Subscribes first: what was kept makes the platform answer.
 void Attachment::SetConnected(bool connected) {
-  if (ota_ == nullptr) return;
+  iotkit_ota_t *ota = channel_.ota();
+  if (ota == nullptr) return;
   std::list<TransportCall> kept;
   {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -97,10 +66,10 @@ void Attachment::SetConnected(bool connected) {
     if (connected) kept.swap(kept_);
   }
   if (!connected) {
-    iotkit_ota_disconnected(ota_);
+    iotkit_ota_disconnected(ota);
     return;
   }
-  iotkit_ota_connected(ota_);
+  iotkit_ota_connected(ota);
   for (TransportCall &call : kept)
     PushCall(std::move(call));
 }
@@ -112,27 +81,18 @@ bool Attachment::Keep(TransportCall call) {
   return true;
 }
 
+// Jobs that are fetched meanwhile are woken, and their uses of the channel awaited.
 void Attachment::Close() {
   if (closing_) return;
   closing_ = true;
   SetHeld(true);
-  FreeChannel();
+  channel_.Free();
   mailbox_->Post(shared_from_this());
-}
-
-// Jobs that are fetched meanwhile are woken, and their uses of the channel awaited.
-void Attachment::FreeChannel() {
-  iotkit_time_free(time_);
-  iotkit_config_free(config_);
-  iotkit_ota_free(ota_);
-  time_ = nullptr;
-  config_ = nullptr;
-  ota_ = nullptr;
 }
 
 void Attachment::AwaitEnd() {
   closing_ = true;
-  FreeChannel();
+  channel_.Free();
   ended_ = true;
   SetHeld(false);
   listener_.reset();
@@ -185,32 +145,7 @@ void Attachment::DeliverEvent(Napi::Env env, const Event &event) {
     iotkit_job_unref(event.job);
     return;
   }
-  switch (event.kind) {
-  case EventKind::kUpgrade:
-    listener_->OnUpgrade(env, event.job, 0);
-    break;
-  case EventKind::kRefused:
-    listener_->OnRefused(env, event.error, event.detail, event.request_id, 0);
-    break;
-  case EventKind::kNothing:
-    listener_->OnNothing(env, event.request_id, 0);
-    break;
-  case EventKind::kConfig:
-    listener_->OnConfig(env, event.job, 0);
-    break;
-  case EventKind::kConfigRefused:
-    listener_->OnConfigRefused(env, event.error, event.detail, event.request_id, 0);
-    break;
-  case EventKind::kConfigNothing:
-    listener_->OnConfigNothing(env, event.request_id, 0);
-    break;
-  case EventKind::kTime:
-    listener_->OnTime(env, event.reading, event.request_id, 0);
-    break;
-  case EventKind::kTimeRefused:
-    listener_->OnTimeRefused(env, event.error, event.detail, event.request_id, 0);
-    break;
-  }
+  Tell(env, listener_.get(), event);
 }
 
 void Attachment::DeliverClosed(Napi::Env env) {
@@ -226,43 +161,6 @@ void Attachment::DeliverClosed(Napi::Env env) {
 void Attachment::PushEvent(Event event) {
   events_.push_back(std::move(event));
   mailbox_->Post(shared_from_this());
-}
-
-void Attachment::OnUpgrade(void *ctx, iotkit_ota_t * /*ota*/, iotkit_job_t *job) {
-  static_cast<Attachment *>(ctx)->PushEvent({EventKind::kUpgrade, 0, "", "", job});
-}
-
-void Attachment::OnRefused(void *ctx, iotkit_ota_t * /*ota*/, int error, const char *detail,
-                           const char *request_id) {
-  static_cast<Attachment *>(ctx)->PushEvent({EventKind::kRefused, error, detail, request_id});
-}
-
-void Attachment::OnNothing(void *ctx, iotkit_ota_t * /*ota*/, const char *request_id) {
-  static_cast<Attachment *>(ctx)->PushEvent({EventKind::kNothing, 0, "", request_id});
-}
-
-void Attachment::OnConfig(void *ctx, iotkit_config_t * /*config*/, iotkit_job_t *job) {
-  static_cast<Attachment *>(ctx)->PushEvent({EventKind::kConfig, 0, "", "", job});
-}
-
-void Attachment::OnConfigRefused(void *ctx, iotkit_config_t * /*config*/, int error,
-                                 const char *detail, const char *request_id) {
-  static_cast<Attachment *>(ctx)->PushEvent({EventKind::kConfigRefused, error, detail, request_id});
-}
-
-void Attachment::OnConfigNothing(void *ctx, iotkit_config_t * /*config*/, const char *request_id) {
-  static_cast<Attachment *>(ctx)->PushEvent({EventKind::kConfigNothing, 0, "", request_id});
-}
-
-void Attachment::OnTime(void *ctx, iotkit_time_t * /*time*/, const iotkit_time_reading *reading,
-                        const char *request_id) {
-  static_cast<Attachment *>(ctx)->PushEvent(
-      {EventKind::kTime, 0, "", request_id, nullptr, *reading});
-}
-
-void Attachment::OnTimeRefused(void *ctx, iotkit_time_t * /*time*/, int error, const char *detail,
-                               const char *request_id) {
-  static_cast<Attachment *>(ctx)->PushEvent({EventKind::kTimeRefused, error, detail, request_id});
 }
 
 // ---- any thread ----

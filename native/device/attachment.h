@@ -10,6 +10,7 @@
 #include <mutex>
 #include <string>
 
+#include "device/channel.h"
 #include "device/connection.h"
 #include "runtime/closing.h"
 #include "runtime/mailbox.h"
@@ -46,7 +47,7 @@ class TransportListener {
 //   open        -       -      closing by Close(); ended by AwaitEnd
 //   closing     x       -      the channel is freed; ended by Deliver, or by AwaitEnd
 //   ended       x       x      final: nothing more reaches JavaScript
-class Attachment final : public Source, public Closing {
+class Attachment final : public Source, public Closing, public EventSink {
  public:
   Attachment(Environment *environment, std::unique_ptr<ConnectionListener> listener,
              std::unique_ptr<TransportListener> transport);
@@ -54,13 +55,8 @@ class Attachment final : public Source, public Closing {
 
   // JS thread.
   int Open(DeviceOptions *options, char *detail);
-  // NULL once it is closing.
-  iotkit_ota_t *channel() const { return ota_; }
-  // The remote configuration, subscribed with the first call. IK_ECLOSED once it is closing; the
-  // errors of iotkit_config_new().
-  int OpenConfig(iotkit_config_t **out);
-  // The platform's time, likewise.
-  int OpenTime(iotkit_time_t **out);
+  // nullptr once it is closing.
+  Channel *channel() { return channel_.ota() == nullptr ? nullptr : &channel_; }
   // Whether the message was the channel's.
   bool Feed(const std::string &topic, const uint8_t *payload, size_t len, bool dup);
   void SetConnected(bool connected);
@@ -74,25 +70,6 @@ class Attachment final : public Source, public Closing {
   void SetBandwidthLimit(uint64_t bytes_per_second);
 
  private:
-  enum class EventKind {
-    kUpgrade,
-    kRefused,
-    kNothing,
-    kConfig,
-    kConfigRefused,
-    kConfigNothing,
-    kTime,
-    kTimeRefused
-  };
-  struct Event {
-    EventKind kind;
-    int error = 0;
-    std::string detail;
-    std::string request_id;
-    iotkit_job_t *job = nullptr;
-    iotkit_time_reading reading = {};
-  };
-
   // Any thread.
   static int Publish(void *ctx, const char *topic, const void *payload, size_t len, uint8_t qos);
   static int Subscribe(void *ctx, const char *topic, uint8_t qos);
@@ -100,20 +77,7 @@ class Attachment final : public Source, public Closing {
   int PushCall(TransportCall call);
 
   // JS thread.
-  static void OnUpgrade(void *ctx, iotkit_ota_t *ota, iotkit_job_t *job);
-  static void OnRefused(void *ctx, iotkit_ota_t *ota, int error, const char *detail,
-                        const char *request_id);
-  static void OnNothing(void *ctx, iotkit_ota_t *ota, const char *request_id);
-  static void OnConfig(void *ctx, iotkit_config_t *config, iotkit_job_t *job);
-  static void OnConfigRefused(void *ctx, iotkit_config_t *config, int error, const char *detail,
-                              const char *request_id);
-  static void OnConfigNothing(void *ctx, iotkit_config_t *config, const char *request_id);
-  static void OnTime(void *ctx, iotkit_time_t *time, const iotkit_time_reading *reading,
-                     const char *request_id);
-  static void OnTimeRefused(void *ctx, iotkit_time_t *time, int error, const char *detail,
-                            const char *request_id);
-  void PushEvent(Event event);
-  void FreeChannel();
+  void PushEvent(Event event) override;
   void Deliver(Napi::Env env) override;
   void DeliverEvent(Napi::Env env, const Event &event);
   void DeliverClosed(Napi::Env env);
@@ -129,9 +93,7 @@ class Attachment final : public Source, public Closing {
   std::list<TransportCall> kept_; // for the next connection
 
   // JS thread.
-  iotkit_ota_t *ota_ = nullptr;
-  iotkit_config_t *config_ = nullptr; // of ota_; since the first OpenConfig
-  iotkit_time_t *time_ = nullptr;     // of ota_; since the first OpenTime
+  Channel channel_{this, 0};
   iotkit_limiter_t *limiter_ = nullptr;
   std::list<Event> events_;
   std::unique_ptr<ConnectionListener> listener_; // nullptr: ended

@@ -6,6 +6,37 @@ namespace iotkit {
 
 // ---- JS thread ----
 
+void Tell(Napi::Env env, ChannelListener *listener, const Event &event) {
+  switch (event.kind) {
+  case Event::Kind::kUpgrade:
+    listener->OnUpgrade(env, event.job, event.channel);
+    break;
+  case Event::Kind::kRefused:
+    listener->OnRefused(env, event.error, event.detail, event.request_id, event.channel);
+    break;
+  case Event::Kind::kNothing:
+    listener->OnNothing(env, event.request_id, event.channel);
+    break;
+  case Event::Kind::kConfig:
+    listener->OnConfig(env, event.job, event.channel);
+    break;
+  case Event::Kind::kConfigRefused:
+    listener->OnConfigRefused(env, event.error, event.detail, event.request_id, event.channel);
+    break;
+  case Event::Kind::kConfigNothing:
+    listener->OnConfigNothing(env, event.request_id, event.channel);
+    break;
+  case Event::Kind::kTime:
+    listener->OnTime(env, event.reading, event.request_id, event.channel);
+    break;
+  case Event::Kind::kTimeRefused:
+    listener->OnTimeRefused(env, event.error, event.detail, event.request_id, event.channel);
+    break;
+  default:
+    break;
+  }
+}
+
 iotkit_ota_options Channel::Options(const char *product_key, const char *device_name,
                                     const iotkit_fetch_options &fetch) {
   iotkit_ota_options options = {};
@@ -52,7 +83,7 @@ void Channel::Free() {
   ota_ = nullptr;
 }
 
-// ---- I/O thread ----
+// ---- the thread of its callbacks ----
 
 void Channel::OnUpgrade(void *ctx, iotkit_ota_t * /*ota*/, iotkit_job_t *job) {
   static_cast<Channel *>(ctx)->PushJob(Event::Kind::kUpgrade, job);

@@ -3,14 +3,15 @@
 #define IOTKIT_NATIVE_DEVICE_CHANNEL_H
 
 #include <iotkit.h>
+#include <napi.h>
 
 #include <string>
 #include <vector>
 
 namespace iotkit {
 
-// Something that was reported on the I/O thread and waits for JavaScript. `kind` says which members
-// count.
+// Something that was reported, mostly on the I/O thread, and waits for JavaScript. `kind` says which
+// members count.
 struct Event {
   enum class Kind {
     kPublished,
@@ -42,15 +43,38 @@ struct Event {
   std::vector<std::string> names; // of sub-devices: as Gateway writes them
 };
 
-// Takes events. I/O thread, with no lock held.
+// Hears of what a channel has reported. JS thread.
+class ChannelListener {
+ public:
+  virtual ~ChannelListener() = default;
+  // Takes over the reference.
+  virtual void OnUpgrade(Napi::Env env, iotkit_job_t *job, uint32_t channel) = 0;
+  virtual void OnRefused(Napi::Env env, int error, const std::string &detail,
+                         const std::string &request_id, uint32_t channel) = 0;
+  virtual void OnNothing(Napi::Env env, const std::string &request_id, uint32_t channel) = 0;
+  // Takes over the reference.
+  virtual void OnConfig(Napi::Env env, iotkit_job_t *job, uint32_t channel) = 0;
+  virtual void OnConfigRefused(Napi::Env env, int error, const std::string &detail,
+                               const std::string &request_id, uint32_t channel) = 0;
+  virtual void OnConfigNothing(Napi::Env env, const std::string &request_id, uint32_t channel) = 0;
+  virtual void OnTime(Napi::Env env, const iotkit_time_reading &reading,
+                      const std::string &request_id, uint32_t channel) = 0;
+  virtual void OnTimeRefused(Napi::Env env, int error, const std::string &detail,
+                             const std::string &request_id, uint32_t channel) = 0;
+};
+
+// Tells the listener of an event; of those that no channel has reported nothing. JS thread.
+void Tell(Napi::Env env, ChannelListener *listener, const Event &event);
+
+// Takes events, on the thread of the channel's callbacks and with no lock held.
 class EventSink {
  public:
   virtual ~EventSink() = default;
   virtual void PushEvent(Event event) = 0;
 };
 
-// Used on the JS thread; its callbacks run on the I/O thread. Whoever opens it frees it on either,
-// while the other does not use it.
+// Used on the JS thread; its callbacks run on the I/O thread, or where its carrier is fed. Whoever opens
+// it frees it on either, while the other does not use it.
 class Channel final {
  public:
   // `id`: of its events.

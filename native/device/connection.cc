@@ -244,30 +244,6 @@ void Connection::DeliverEvent(Napi::Env env, Event *event) {
   case Event::Kind::kSubscribed:
     listener_->OnSubscribed(env, event->packet_id, event->qos, event->error, event->detail);
     break;
-  case Event::Kind::kUpgrade:
-    listener_->OnUpgrade(env, event->job, event->channel);
-    break;
-  case Event::Kind::kRefused:
-    listener_->OnRefused(env, event->error, event->detail, event->request_id, event->channel);
-    break;
-  case Event::Kind::kNothing:
-    listener_->OnNothing(env, event->request_id, event->channel);
-    break;
-  case Event::Kind::kConfig:
-    listener_->OnConfig(env, event->job, event->channel);
-    break;
-  case Event::Kind::kConfigRefused:
-    listener_->OnConfigRefused(env, event->error, event->detail, event->request_id, event->channel);
-    break;
-  case Event::Kind::kConfigNothing:
-    listener_->OnConfigNothing(env, event->request_id, event->channel);
-    break;
-  case Event::Kind::kTime:
-    listener_->OnTime(env, event->reading, event->request_id, event->channel);
-    break;
-  case Event::Kind::kTimeRefused:
-    listener_->OnTimeRefused(env, event->error, event->detail, event->request_id, event->channel);
-    break;
   case Event::Kind::kGatewayAnswer:
     listener_->OnGatewayAnswer(env, *event);
     for (std::string &name : event->names) // device secrets are among them
@@ -275,6 +251,9 @@ void Connection::DeliverEvent(Napi::Env env, Event *event) {
     break;
   case Event::Kind::kSubDevice:
     listener_->OnSubDevice(env, *event);
+    break;
+  default:
+    Tell(env, listener_.get(), *event);
     break;
   }
 }

@@ -32,29 +32,14 @@ struct ConnectionState {
 
 // Who hears what happens to a connection, on the JS thread. `channel`: that of a sub-device, 0: the
 // device's own.
-class ConnectionListener {
+class ConnectionListener : public ChannelListener {
  public:
-  virtual ~ConnectionListener() = default;
   virtual void OnState(Napi::Env env, const ConnectionState &state) = 0;
   virtual void OnPublished(Napi::Env env, int packet_id, int error, const std::string &detail) = 0;
   // The answer to a subscription; its QoS as granted.
   virtual void OnSubscribed(Napi::Env env, int packet_id, int qos, int error,
                             const std::string &detail) = 0;
   virtual void OnMessages(Napi::Env env, const MessageBatch &batch) = 0;
-  // Takes over the reference.
-  virtual void OnUpgrade(Napi::Env env, iotkit_job_t *job, uint32_t channel) = 0;
-  virtual void OnRefused(Napi::Env env, int error, const std::string &detail,
-                         const std::string &request_id, uint32_t channel) = 0;
-  virtual void OnNothing(Napi::Env env, const std::string &request_id, uint32_t channel) = 0;
-  // Takes over the reference.
-  virtual void OnConfig(Napi::Env env, iotkit_job_t *job, uint32_t channel) = 0;
-  virtual void OnConfigRefused(Napi::Env env, int error, const std::string &detail,
-                               const std::string &request_id, uint32_t channel) = 0;
-  virtual void OnConfigNothing(Napi::Env env, const std::string &request_id, uint32_t channel) = 0;
-  virtual void OnTime(Napi::Env env, const iotkit_time_reading &reading,
-                      const std::string &request_id, uint32_t channel) = 0;
-  virtual void OnTimeRefused(Napi::Env env, int error, const std::string &detail,
-                             const std::string &request_id, uint32_t channel) = 0;
   // The answer to a request of the gateway: kGatewayAnswer.
   virtual void OnGatewayAnswer(Napi::Env env, const Event &answer) = 0;
   // Something has happened to a sub-device: kSubDevice.

@@ -122,44 +122,31 @@ Napi::Value Device::Open(const Napi::CallbackInfo &info) {
 }
 
 Napi::Value Device::ReportVersion(const Napi::CallbackInfo &info) {
-  return iotkit::ReportVersion(info, OtaOf(info[2]));
+  return iotkit::ReportVersion(info, ChannelOf(info[2]));
 }
 
 Napi::Value Device::ReportProgress(const Napi::CallbackInfo &info) {
-  return iotkit::ReportProgress(info, OtaOf(info[3]));
+  return iotkit::ReportProgress(info, ChannelOf(info[3]));
 }
 
 Napi::Value Device::Request(const Napi::CallbackInfo &info) {
-  return RequestUpgrade(info, OtaOf(info[1]));
+  return RequestUpgrade(info, ChannelOf(info[1]));
 }
 
 Napi::Value Device::RequestConfig(const Napi::CallbackInfo &info) {
-  iotkit_config_t *config = nullptr;
-  int rc = OpenConfig(info[0], &config);
-  return iotkit::RequestConfig(info, rc, config);
+  return iotkit::RequestConfig(info, ChannelOf(info[0]));
 }
 
 Napi::Value Device::AnswerConfig(const Napi::CallbackInfo &info) {
-  iotkit_config_t *config = nullptr;
-  int rc = OpenConfig(info[3], &config);
-  return iotkit::AnswerConfig(info, rc, config);
+  return iotkit::AnswerConfig(info, ChannelOf(info[3]));
 }
 
 Napi::Value Device::RequestTime(const Napi::CallbackInfo &info) {
-  iotkit_time_t *time = nullptr;
-  Channel *channel = connection_->channel(NumberOf(info[0]));
-  int rc = channel == nullptr ? static_cast<int>(IK_ECLOSED) : channel->OpenTime(&time);
-  return iotkit::RequestTime(info, rc, time);
+  return iotkit::RequestTime(info, ChannelOf(info[0]));
 }
 
-iotkit_ota_t *Device::OtaOf(Napi::Value id) {
-  Channel *channel = connection_->channel(NumberOf(id));
-  return channel == nullptr ? nullptr : channel->ota();
-}
-
-int Device::OpenConfig(Napi::Value id, iotkit_config_t **out) {
-  Channel *channel = connection_->channel(NumberOf(id));
-  return channel == nullptr ? static_cast<int>(IK_ECLOSED) : channel->OpenConfig(out);
+Channel *Device::ChannelOf(Napi::Value id) {
+  return connection_->channel(NumberOf(id));
 }
 
 Napi::Value Device::AskGateway(const Napi::CallbackInfo &info) {

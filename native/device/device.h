@@ -11,7 +11,6 @@
 #ifndef IOTKIT_NATIVE_DEVICE_DEVICE_H
 #define IOTKIT_NATIVE_DEVICE_DEVICE_H
 
-#include <iotkit.h>
 #include <napi.h>
 
 #include <memory>
@@ -21,6 +20,7 @@
 namespace iotkit {
 
 class Environment;
+class Channel;
 class Connection;
 
 // JS thread only. Every call returns immediately; what follows is reported to the listener (see
@@ -75,8 +75,7 @@ class Device final : public ObjectWrap<Device> {
   void Close(const Napi::CallbackInfo &info);
   void Ref(const Napi::CallbackInfo &info);
   void Unref(const Napi::CallbackInfo &info);
-  iotkit_ota_t *OtaOf(Napi::Value id);
-  int OpenConfig(Napi::Value id, iotkit_config_t **out);
+  Channel *ChannelOf(Napi::Value id);
 
   std::shared_ptr<Connection> connection_;
 };
