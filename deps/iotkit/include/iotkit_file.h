@@ -119,8 +119,10 @@ IOTKIT_API int iotkit_file_rewind(iotkit_file_t *file, char *detail);
  * frees. In place: syncs, removes the journal, frees. Freed on error as well. IK_ESIZE_MISMATCH: fewer
  * bytes were written; never padded.
  *
- * Once renamed it is a success, 0: should the directory's sync fail then, `detail` says "installed,
- * not yet durable: …", and a power cut may bring the old file back; otherwise 0 leaves `detail` empty.
+ * Once renamed it is a success, 0: should a sync after it fail, `detail` says "installed, not yet
+ * durable: …", and a power cut may bring the old file back; otherwise 0 leaves `detail` empty. A cut
+ * before it returns leaves the old file or the new one, or none where there was none; docs/download.md
+ * says what FAT adds to that.
  * Where the rename fails (EBUSY, EXDEV, EROFS), or what failed is retryable, a part with a key stays
  * whole for the next run; else an error removes it.
  */

@@ -8,7 +8,6 @@ import { existsSync } from 'node:fs';
 import {
   chmod,
   copyFile,
-  cp,
   mkdir,
   mkdtemp,
   readdir,
@@ -22,14 +21,29 @@ import {
 } from 'node:fs/promises';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { fromDebianPackage } from '../debian';
-import { run, runWell } from '../process';
+import { runWell } from '../process';
 import { grubenvIn, type Loader, type LoaderName, loaders } from './loaders';
+import {
+  addModules,
+  addon,
+  addPackage,
+  addProgram,
+  busybox,
+  dist,
+  guest,
+  install,
+  type Kernel,
+  type KernelPackage,
+  kernelPackage,
+  makeArchive,
+  makeFat,
+  makeFileSystem,
+  unpackKernel,
+  virtualModules,
+} from './parts';
 
 const repository = path.resolve(__dirname, '..', '..', '..');
 const cache = path.join(repository, '.cache', 'boot');
-const guest = path.join(__dirname, 'guest');
-const busybox = '/bin/busybox';
 
 const SECTOR = 512;
 const MIB = 1024 * 1024;
@@ -69,19 +83,6 @@ function placesOf(layout: Layout): ReadonlyMap<Partition, Place> {
     }),
   );
 }
-
-/** In the order in which the kernel takes them. */
-const modules = [
-  'drivers/virtio/virtio_ring.ko',
-  'drivers/virtio/virtio.ko',
-  'drivers/virtio/virtio_pci_legacy_dev.ko',
-  'drivers/virtio/virtio_pci_modern_dev.ko',
-  'drivers/virtio/virtio_pci.ko',
-  'drivers/block/virtio_blk.ko',
-  'net/core/failover.ko',
-  'drivers/net/net_failover.ko',
-  'drivers/net/virtio_net.ko',
-];
 
 /** What the image of a slot is for. */
 export interface System {
@@ -173,35 +174,17 @@ async function removeOld(): Promise<void> {
   }
 }
 
-interface KernelPackage {
-  readonly name: string;
-  readonly version: string;
-}
-
-/** The newest of Debian's kernels for virtual machines, which is the smallest. */
-async function kernelPackage(): Promise<KernelPackage> {
-  const depends = await runWell('apt-cache', ['depends', 'linux-image-cloud-amd64']);
-  const name = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
-  if (name === undefined) throw new Error(`apt knows no kernel; apt-get update:\n${depends}`);
-  const shown = await runWell('apt-cache', ['show', '--no-all-versions', name]);
-  return { name, version: /^Version: (\S+)$/m.exec(shown)?.[1] ?? '' };
-}
-
 async function keyOf({ name, version }: KernelPackage, { sources }: Loader): Promise<string> {
   const hash = createHash('sha256').update(`${name} ${version}\n`);
   const { size, mtimeMs } = await stat(process.execPath);
   hash.update(`${process.execPath} ${process.version} ${size} ${mtimeMs}\n`);
-  const own = [__filename, path.join(__dirname, 'loaders.ts')];
-  for (const file of [...own, ...sources, busybox, addon()]) {
+  const own = ['image.ts', 'loaders.ts', 'parts.ts'].map((name) => path.join(__dirname, name));
+  for (const file of [...own, ...sources, busybox, addon]) {
     hash.update(await readFile(file));
   }
   await addFolder(hash, guest);
-  await addFolder(hash, path.join(repository, 'dist'));
+  await addFolder(hash, dist);
   return hash.digest('hex').slice(0, 16);
-}
-
-function addon(): string {
-  return path.join(repository, 'build', 'Release', 'iotkit_ota.node');
 }
 
 async function addFolder(hash: Hash, folder: string): Promise<void> {
@@ -238,39 +221,29 @@ class Making {
   }
 
   /** The boot partition: kernel, initramfs, and what the loader has there. */
-  async #boot({ name }: KernelPackage): Promise<void> {
-    const release = name.replace('linux-image-', '');
+  async #boot(named: KernelPackage): Promise<void> {
     await mkdir(this.#file('kernel'));
-    const kernel = await fromDebianPackage(name, `boot/vmlinuz-${release}`, this.#file('kernel'));
+    const kernel = await unpackKernel(named, this.#file('kernel'));
     await mkdir(this.#file('boot'));
     await copyFile(kernel.file, this.#file('boot', 'vmlinuz'));
-    const unpacked = path.dirname(path.dirname(kernel.file));
-    await this.#initramfs(path.join(unpacked, 'lib', 'modules', release, 'kernel'));
+    await this.#initramfs(kernel);
     await this.loader.fill(this.#file('boot'), this.folder);
     const make = this.loader.boot.fileSystem === 'vfat' ? makeFat : makeFileSystem;
     await make(this.#file('boot.img'), this.#place('boot').size, this.#file('boot'));
   }
 
-  async #initramfs(kernelModules: string): Promise<void> {
+  async #initramfs(kernel: Kernel): Promise<void> {
     const root = this.#file('initramfs');
-    for (const folder of ['bin', 'dev', 'proc', 'sys', 'new', 'modules']) {
+    for (const folder of ['bin', 'dev', 'proc', 'sys', 'new']) {
       await mkdir(path.join(root, folder), { recursive: true });
     }
     await copyFile(busybox, path.join(root, 'bin', 'busybox'));
     const programs = ['sh', 'mount', 'umount', 'insmod', 'sed', 'mkdir', 'ln', 'switch_root'];
     for (const name of programs) await symlink('busybox', path.join(root, 'bin', name));
     await install(path.join(guest, 'initramfs-init'), path.join(root, 'init'), 0o755);
-    const all = [...modules, ...this.loader.modules];
-    for (const module of all) {
-      await copyFile(
-        path.join(kernelModules, module),
-        path.join(root, 'modules', path.basename(module)),
-      );
-    }
-    const order = all.map((module) => `${path.basename(module)}\n`).join('');
-    await writeFile(path.join(root, 'modules', 'order'), order);
+    await addModules(root, kernel, [...virtualModules, ...this.loader.modules]);
     const archive = this.#file('initramfs.cpio');
-    await runWell('sh', ['-c', `find . | cpio --quiet -o -H newc > '${archive}'`], { cwd: root });
+    await makeArchive(root, archive);
     await writeFile(this.#file('boot', 'initrd'), gzipSync(await readFile(archive)));
     await rm(archive);
   }
@@ -311,21 +284,11 @@ class Making {
     }
     const feeder = path.join(root, 'usr', 'libexec', 'feed-watchdog');
     await runWell('cc', ['-O2', '-static', '-o', feeder, path.join(guest, 'feed-watchdog.c')]);
-    await this.#program(root, process.execPath, 'node');
+    await addProgram(root, process.execPath, 'node');
     if (this.layout === 'small') await this.#moveRuntime(path.join(root, 'usr', 'bin', 'node'));
-    await this.#program(root, '/usr/bin/flock', 'flock'); // busybox of Debian has none
-    for (const file of this.loader.programs) await this.#program(root, file, path.basename(file));
-    await this.#package(path.join(root, 'usr', 'lib', 'node_modules', 'iotkit-ota'));
-  }
-
-  /** A program of this machine, with the libraries it needs. */
-  async #program(root: string, file: string, name: string): Promise<void> {
-    await install(file, path.join(root, 'usr', 'bin', name), 0o755);
-    const { stdout } = await run('ldd', [file]);
-    for (const [, library = ''] of stdout.matchAll(/(\/\S+) \(0x/g)) {
-      await mkdir(path.join(root, path.dirname(library)), { recursive: true });
-      await install(library, path.join(root, library), 0o755);
-    }
+    await addProgram(root, '/usr/bin/flock', 'flock'); // busybox of Debian has none
+    for (const file of this.loader.programs) await addProgram(root, file, path.basename(file));
+    await addPackage(root);
   }
 
   /** Node.js on a partition of its own, which both slots mount. */
@@ -333,18 +296,6 @@ class Making {
     await mkdir(this.#file('runtime'));
     await rename(node, this.#file('runtime', 'node'));
     await symlink('/opt/node', node);
-  }
-
-  async #package(target: string): Promise<void> {
-    await mkdir(path.join(target, 'build', 'Release'), { recursive: true });
-    for (const name of ['package.json', 'addon.js']) {
-      await copyFile(path.join(repository, name), path.join(target, name));
-    }
-    await cp(path.join(repository, 'dist'), path.join(target, 'dist'), {
-      recursive: true,
-      filter: (file) => !/\.(?:map|d\.ts)$/.test(file),
-    });
-    await copyFile(addon(), path.join(target, 'build', 'Release', path.basename(addon())));
   }
 
   async #disk(): Promise<void> {
@@ -409,32 +360,6 @@ async function makeSystem(common: string, system: System, file: string): Promise
   } finally {
     await rm(root, { recursive: true, force: true });
   }
-}
-
-async function makeFileSystem(
-  file: string,
-  size: number,
-  content: string,
-  options: readonly string[] = [],
-): Promise<void> {
-  await writeFile(file, '');
-  await truncate(file, size);
-  // Whatever the size: GRUB reads a kernel much faster in blocks of 4 KiB.
-  const same = ['-b', '4096', '-E', 'root_owner=0:0'];
-  await runWell('mke2fs', ['-q', '-F', '-t', 'ext4', ...same, ...options, '-d', content, file]);
-}
-
-async function makeFat(file: string, size: number, content: string): Promise<void> {
-  await writeFile(file, '');
-  await truncate(file, size);
-  await runWell('mkfs.vfat', ['-n', 'BOOT', file]);
-  const names = await readdir(content);
-  await runWell('mcopy', ['-s', '-i', file, ...names.map((it) => path.join(content, it)), '::']);
-}
-
-async function install(from: string, to: string, mode: number): Promise<void> {
-  await copyFile(from, to);
-  await chmod(to, mode);
 }
 
 async function copyInto(disk: string, offset: number, image: string): Promise<void> {

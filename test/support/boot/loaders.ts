@@ -8,6 +8,7 @@ import path from 'node:path';
 import { grubVariables } from '../boot-choosers';
 import { runWell } from '../process';
 import type { Partition, Place } from './image';
+import { fatModules } from './parts';
 
 const repository = path.resolve(__dirname, '..', '..', '..');
 const examples = path.join(repository, 'examples');
@@ -210,7 +211,7 @@ const systemdBootLoader: Loader = {
   sources: [systemdBoot, ovmf],
   firmware: ['-bios', ovmf],
   boot: { fileSystem: 'vfat', typeCode: 'ef00' },
-  modules: ['fs/nls/nls_cp437.ko', 'fs/nls/nls_ascii.ko', 'fs/fat/fat.ko', 'fs/fat/vfat.ko'],
+  modules: fatModules,
   programs: [],
   environment: { loader: 'systemd-boot', entries: '/boot/loader/entries' },
 

@@ -24,6 +24,8 @@ export class PowerDisk {
   #isOn = false;
   /** Asked of each write; the test sets it. */
   onWrite: (write: DiskWrite) => Verdict = () => 'done';
+  /** Told of each flush; the test sets it. */
+  onFlush: () => void = () => {};
   /** Called when a verdict has cut the power: whoever runs the machine ends it. */
   onCut: () => void = () => {};
 
@@ -87,6 +89,7 @@ export class PowerDisk {
   }
 
   flush(): void {
+    this.onFlush();
     for (const [sector, data] of this.#cache) this.#store(sector, data);
     this.#cache.clear();
   }

@@ -1,4 +1,4 @@
-import fs, { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import fs, { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { flush, renameFile } from '../../../lib/base/durable';
@@ -18,7 +18,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** What is flushed from now on, and what it holds by then. */
+/** What is flushed from now on, with what it holds, and what is closed. */
 function flushes(type: number): string[] {
   const seen: string[] = [];
   const { open, statfs } = fs;
@@ -27,22 +27,41 @@ function flushes(type: number): string[] {
   });
   jest.spyOn(fs, 'open').mockImplementation(async (...given) => {
     const file = await open(...given);
-    const sync = file.sync.bind(file);
-    file.sync = async () => {
-      seen.push(`${path.basename(String(given[0]))}: ${await file.readFile('utf8')}`);
+    const isFolder = (await file.stat()).isDirectory();
+    const text = isFolder ? String(await readdir(folder)) : await file.readFile('utf8');
+    const what = `${isFolder ? 'folder' : path.basename(String(given[0]))} (${text})`;
+    const [sync, close] = [file.sync.bind(file), file.close.bind(file)];
+    file.sync = () => {
+      seen.push(`flush ${what}`);
       return sync();
+    };
+    file.close = () => {
+      seen.push(`close ${what}`);
+      return close();
     };
     return file;
   });
   return seen;
 }
 
-test('on FAT a file is flushed again under its new name, since that leads to nothing until then', async () => {
+test('on FAT a file that is replaced keeps its bytes until the new one is whole', async () => {
   await writeFile(to, 'old');
   const seen = flushes(FAT);
   await renameFile(from, to);
-  expect(seen).toEqual(['old: new']);
+  expect(seen).toEqual([
+    'flush folder (old)',
+    'close folder (old)',
+    'flush old (new)',
+    'close old (new)',
+    'close old (old)',
+  ]);
   expect(await readFile(to, 'utf8')).toBe('new');
+});
+
+test('on FAT a new name leads to nothing until the file is flushed', async () => {
+  const seen = flushes(FAT);
+  await renameFile(from, to);
+  expect(seen).toEqual(['flush old (new)', 'close old (new)']);
 });
 
 test('elsewhere the name is all that changes', async () => {

@@ -91,16 +91,20 @@ static bool sync_names(struct ik_osdir *directory, char *detail) {
 
 /*
  * In a directory of others another file may have taken the part's name since it was checked. Where the
- * system cannot say, what was renamed is what was checked. `durable` becomes false where the file is not; its
- * name is when the directory is synced.
+ * system cannot say, what was renamed is what was checked. `durable` becomes false where a sync of the
+ * directory is not enough.
  */
-static int rename_part(struct iotkit_file *file, bool *durable, char *detail) {
+static int rename_part(struct iotkit_file *file, struct ik_osdir *directory, bool *durable,
+                       char *detail) {
   char why[IOTKIT_DETAIL_MAX];
-  int rc = ik_path_rename(file->part, file->path, detail);
-  if (rc < 0) return rc;
+  int rc = ik_osfile_rename(file->os, file->part, file->path, directory, why);
+  if (rc < 0) {
+    ik_detail(detail, "%s", why);
+    return rc;
+  }
   if (ik_osfile_at(file->os, file->path, NULL) == 0)
     return ik_refuse(detail, IK_EFILE, "%s was replaced by another program", file->path);
-  if (!is_durable(ik_osfile_sync_renamed(file->os, why), why, detail)) *durable = false;
+  if (!is_durable(rc, why, detail)) *durable = false;
   return 0;
 }
 
@@ -172,7 +176,7 @@ static int commit_part(struct iotkit_file *file, uint64_t size, char *detail) {
   int rc = finish(file, size, detail);
   bool finished = rc == 0, durable = true;
   if (rc == 0) rc = ik_osdir_open(file->directory, &directory, detail);
-  if (rc == 0) rc = rename_part(file, &durable, detail);
+  if (rc == 0) rc = rename_part(file, directory, &durable, detail);
   if (rc == 0) {
     /* From here on the part's name is free again and may belong to another writer. */
     (void)sync_names(directory, detail);
@@ -274,7 +278,7 @@ static int rename_all(iotkit_file_t *const *files, size_t count, struct ik_osdir
                       const char *note, char *detail) {
   bool durable = true;
   for (size_t i = 0; i < count; i++) {
-    int rc = rename_part(files[i], &durable, detail);
+    int rc = rename_part(files[i], directory, &durable, detail);
     if (rc < 0) return rc;
   }
   if (!sync_names(directory, detail) || !durable) return 0;

@@ -88,6 +88,20 @@ int ik_private_file_lock(const char *path, uint64_t room, struct ik_private_file
   return 0;
 }
 
+static int rename_part(const struct ik_private_file *file, struct ik_osdir *directory,
+                       char *detail) {
+  char why[IOTKIT_DETAIL_MAX];
+  int rc = ik_osfile_rename(file->os, file->part, file->path, directory, why);
+  if (rc < 0) {
+    ik_detail(detail, "%s", why);
+    return rc;
+  }
+  /* It is there in any case; a power cut now may take it back. */
+  if (rc == IK_OSFILE_NOT_DURABLE || ik_osdir_sync(directory, why) < 0)
+    ik_log(IOTKIT_LOG_WARNING, "%s is not yet durable: %s", file->path, why);
+  return 0;
+}
+
 int ik_private_file_commit(struct ik_private_file *file, const void *data, size_t len,
                            char *detail) {
   struct ik_osdir *directory = NULL;
@@ -97,11 +111,7 @@ int ik_private_file_commit(struct ik_private_file *file, const void *data, size_
   if (rc == 0) rc = ik_osfile_at(file->os, file->part, detail);
   if (rc == 0) rc = ik_refuse(detail, IK_EFILE, "%.160s was removed by somebody", file->part);
   if (rc > 0) rc = ik_osdir_open(file->directory, &directory, detail);
-  if (rc == 0) rc = ik_path_rename(file->part, file->path, detail);
-  char why[IOTKIT_DETAIL_MAX] = "";
-  /* It is there in any case; a power cut now may take it back. */
-  if (rc == 0 && (ik_osfile_sync_renamed(file->os, why) < 0 || ik_osdir_sync(directory, why) < 0))
-    ik_log(IOTKIT_LOG_WARNING, "%s is not yet durable: %s", file->path, why);
+  if (rc == 0) rc = rename_part(file, directory, detail);
   ik_osdir_close(directory);
   return rc;
 }

@@ -21,7 +21,8 @@ struct leftover {
   char *path;
   char *part;
   char *journal;
-  struct ik_osfile *os; /* of the part; NULL: it was renamed before the crash */
+  struct ik_osfile *os;
+  bool renamed; /* before the crash; else `os` is the part */
 };
 
 static void free_leftover(struct leftover *left) {
@@ -52,18 +53,18 @@ static int abandon(const char *path, bool *obsolete, char *detail) {
 }
 
 /* The part was renamed before the crash, if what has its name is what the note says. */
-static int examine_renamed(const struct ik_commit_file *file, const char *path, bool *obsolete,
+static int examine_renamed(const struct ik_commit_file *file, struct leftover *left, bool *obsolete,
                            char *detail) {
+  const char *path = left->path;
   struct ik_path_info info;
-  struct ik_osfile *os = NULL;
+  left->renamed = true;
   int rc = ik_path_info(path, &info, detail);
   if (rc < 0) return rc;
   if (!info.is_regular || info.size != file->size) return abandon(path, obsolete, detail);
-  rc = ik_osfile_open(path, IK_OSFILE_READ, 0, &os, detail);
-  if (rc == 0) rc = ik_content_has_digest(os, 0, file->size, file->method, file->digest, detail);
-  if (rc == 1) rc = ik_osfile_at(os, path, detail);
-  if (rc == 1 && ik_osfile_sync_renamed(os, detail) < 0) rc = IK_EFILE; /* the note stays */
-  ik_osfile_close(os);
+  rc = ik_osfile_open(path, IK_OSFILE_READ, 0, &left->os, detail);
+  if (rc == 0)
+    rc = ik_content_has_digest(left->os, 0, file->size, file->method, file->digest, detail);
+  if (rc == 1) rc = ik_osfile_at(left->os, path, detail);
   return rc == 0 ? abandon(path, obsolete, detail) : rc < 0 ? rc : 0;
 }
 
@@ -72,7 +73,7 @@ static int examine(const struct ik_commit_file *file, struct leftover *left, boo
                    char *detail) {
   uint64_t size = 0;
   int rc = ik_osfile_open_own(left->part, IK_OSFILE_FINISHED, &left->os, detail);
-  if (rc == IK_EFILE_NOT_FOUND) return examine_renamed(file, left->path, obsolete, detail);
+  if (rc == IK_EFILE_NOT_FOUND) return examine_renamed(file, left, obsolete, detail);
   if (rc == IK_OSFILE_NOT_OURS) return abandon(left->part, obsolete, detail);
   if (rc == 0) rc = ik_osfile_size(left->os, &size, detail);
   if (rc < 0) return rc;
@@ -81,12 +82,18 @@ static int examine(const struct ik_commit_file *file, struct leftover *left, boo
   return rc == 0 ? abandon(left->part, obsolete, detail) : rc < 0 ? rc : 0;
 }
 
-static int rename_leftovers(struct leftover *left, size_t count, bool *durable, char *detail) {
+/* What was renamed may not have come further. IK_OSFILE_NOT_DURABLE: it does not now. */
+static int complete(struct leftover *left, struct ik_osdir *directory, char *detail) {
+  if (left->renamed) return ik_osfile_sync(left->os, detail) == 0 ? 0 : IK_OSFILE_NOT_DURABLE;
+  return ik_osfile_rename(left->os, left->part, left->path, directory, detail);
+}
+
+static int complete_all(struct leftover *left, size_t count, struct ik_osdir *directory,
+                        bool *durable, char *detail) {
   for (size_t i = 0; i < count; i++) {
-    if (!left[i].os) continue;
-    int rc = ik_path_rename(left[i].part, left[i].path, detail);
+    int rc = complete(&left[i], directory, detail);
     if (rc < 0) return rc;
-    if (ik_osfile_sync_renamed(left[i].os, detail) < 0) *durable = false;
+    if (rc == IK_OSFILE_NOT_DURABLE) *durable = false;
   }
   return 0;
 }
@@ -98,7 +105,7 @@ static int move_leftovers(struct leftover *left, size_t count, const char *direc
   int rc = ik_osdir_open(directory, &dir, detail);
   if (rc < 0) return rc;
   *durable = true;
-  rc = rename_leftovers(left, count, durable, detail);
+  rc = complete_all(left, count, dir, durable, detail);
   if (rc < 0 || ik_osdir_sync(dir, detail) < 0) *durable = false;
   for (size_t i = 0; *durable && i < count; i++)
     ik_path_remove(left[i].journal);

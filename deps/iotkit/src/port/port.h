@@ -264,12 +264,6 @@ int ik_osfile_write(struct ik_osfile *file, uint64_t offset, const void *data, s
 int ik_osfile_truncate(struct ik_osfile *file, uint64_t size, char *detail);
 int ik_osfile_sync(struct ik_osfile *file, char *detail);
 /*
- * After a rename and before its directory is synced: makes what the new name leads to durable. On FAT size and
- * place of a file stand with its name, and Linux renames it to nothing: both follow when the file is synced, or
- * after half a minute. Elsewhere it does nothing.
- */
-int ik_osfile_sync_renamed(struct ik_osfile *file, char *detail);
-/*
  * Whether `path` names this very file, so that nobody has moved, removed or replaced it since: 1; 0:
  * nobody knows of it there; or the error of looking, which says neither.
  */
@@ -377,6 +371,15 @@ struct ik_osdir;
 int ik_osdir_open(const char *directory, struct ik_osdir **out, char *detail);
 int ik_osdir_sync(struct ik_osdir *directory, char *detail);
 void ik_osdir_close(struct ik_osdir *directory); /* NULL is allowed */
+/*
+ * Renames the file, which has been synced, within `directory`; whatever file had the name loses it. The directory
+ * is then still to be synced, before which a power cut leaves what had the name, or the file.
+ * IK_OSFILE_NOT_DURABLE: it has the name, but the file system (FAT) could not be told to keep it; `detail` says
+ * why. An error: nothing was renamed.
+ */
+#define IK_OSFILE_NOT_DURABLE 1
+int ik_osfile_rename(struct ik_osfile *file, const char *from, const char *to,
+                     struct ik_osdir *directory, char *detail);
 
 /* ---- log ---- */
 

@@ -65,12 +65,12 @@ static void replaces_what_is_there(void **state) {
   assert_holds("kept", "new");
 }
 
-/* Bytes before the name, and the name before it is said to be there; on FAT the bytes again with their name. */
+/* Bytes before the name, and the name before it is said to be there; on FAT as test_commit.c has it. */
 static void what_is_synced_before_what(void **state) {
   static const struct {
     bool on_fat;
     const char *log;
-  } rows[] = {{false, "wfrf"}, {true, "wfrff"}};
+  } rows[] = {{false, "wfrf"}, {true, "wfrfff"}};
   struct ik_private_file *file;
   (void)state;
   for (size_t i = 0; i < COUNT(rows); i++) {

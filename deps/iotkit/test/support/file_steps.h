@@ -1,7 +1,7 @@
 /*
  * file_steps.h - ends the process, or fails, at the n-th change that it is about to make to the
- * disk. This is the test program's own rename(), unlink(), fsync() and pwrite(), which the library
- * in it then calls; and its fstatfs(), which may say that the disk is FAT.
+ * disk. This is the test program's own rename(), unlink(), fsync(), syncfs() and pwrite(), which the
+ * library in it then calls; and its fstatfs(), which may say that the disk is FAT.
  *
  * To be included by one file of a program.
  */
@@ -24,7 +24,7 @@ static struct {
   int left;  /* changes before the one; -1: none is meant */
   int error; /* what it fails with; 0: the process ends before it */
   size_t count;
-  char log[256];    /* r, u, f, w: which there were */
+  char log[256];    /* r, u, f, s, w: which there were */
   const char *swap; /* put in place of what is renamed next, just before */
   bool on_fat;
 } steps = {-1, 0, 0, "", NULL, false};
@@ -53,6 +53,10 @@ int unlink(const char *path) {
 
 int fsync(int fd) {
   return step('f') ? (int)syscall(SYS_fsync, fd) : -1;
+}
+
+int syncfs(int fd) {
+  return step('s') ? (int)syscall(SYS_syncfs, fd) : -1;
 }
 
 ssize_t pwrite(int fd, const void *data, size_t len, off_t offset) {

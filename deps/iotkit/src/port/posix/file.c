@@ -12,9 +12,7 @@
 #if defined(__linux__)
 #include <linux/falloc.h>
 #include <linux/fs.h>
-#include <linux/magic.h>
 #include <sys/ioctl.h>
-#include <sys/vfs.h>
 #endif
 
 #include "base/limits.h"
@@ -299,18 +297,6 @@ int ik_osfile_sync(struct ik_osfile *file, char *detail) {
 #if defined(__linux__) && defined(BLKFLSBUF)
   /* Who mounts or reads it next sees what the device has; needs a privilege, so only if it can. */
   if (file->is_block_device) (void)ioctl(file->fd, BLKFLSBUF, 0);
-#endif
-  return 0;
-}
-
-int ik_osfile_sync_renamed(struct ik_osfile *file, char *detail) {
-#if defined(__linux__)
-  struct statfs fs;
-  int rc;
-  IK_RETRY(rc, fstatfs(file->fd, &fs));
-  if (rc != 0 || fs.f_type == MSDOS_SUPER_MAGIC) return ik_osfile_sync(file, detail);
-#else
-  (void)file, (void)detail;
 #endif
   return 0;
 }
