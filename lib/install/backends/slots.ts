@@ -3,21 +3,12 @@
  * loader that counts tries chooses between the slots.
  */
 import { options as checkOptions } from '../../base/arguments';
-import { IotkitError } from '../../base/errors';
-import { throwIfAborted } from '../../base/signals';
 import type { EnvironmentOption } from '../boot/options';
-import { restartMachine } from '../boot/reboot';
-import type { BootedOption, SlotSet } from '../boot/slot-set';
-import type {
-  Installed,
-  InstalledImage,
-  Installer,
-  InstallerStatus,
-  InstallImage,
-  InstallOptions,
-} from '../installer';
+import type { BootedOption } from '../boot/slot-set';
+import type { InstalledImage, Installer, InstallImage, InstallOptions } from '../installer';
 import { checkSlotOptions } from './checks';
 import { assertFits, writeRaw } from './raw-image';
+import { SlotInstaller } from './slot-installer';
 
 /** Options of {@link slotsInstaller}. */
 export interface SlotsInstallerOptions {
@@ -62,66 +53,23 @@ export function slotsInstaller(options: SlotsInstallerOptions): Installer {
     'booted',
     'reboot',
   ]);
-  const { values, set, reboot } = checkSlotOptions(given, device, (name, path) => ({
-    name,
-    device: path,
-  }));
-  return new SlotsInstaller(values, set, reboot);
+  return new SlotsInstaller(
+    checkSlotOptions(given, device, (name, path) => ({ name, device: path })),
+  );
 }
 
-class SlotsInstaller implements Installer {
+class SlotsInstaller extends SlotInstaller {
   readonly kind = 'slots';
-  readonly takes = 'stream';
-  readonly activates = false;
-  readonly restarts = 'machine';
-  readonly fallsBack = true;
-  #isInstalling = false;
-
-  constructor(
-    private readonly devices: ReadonlyMap<string, string>,
-    private readonly slots: SlotSet,
-    private readonly command: readonly string[] | undefined,
-  ) {}
-
-  status(): Promise<InstallerStatus> {
-    return this.slots.status();
-  }
 
   /** The slot that runs begins with its image, unless somebody has written to it since. */
   async base(): Promise<InstalledImage | undefined> {
-    const { booted } = await this.slots.status();
-    const path = this.devices.get(booted);
+    const { booted } = await this.status();
+    const path = this.slots.values.get(booted);
     return path === undefined ? undefined : { path };
   }
 
-  async install(image: InstallImage, options: InstallOptions = {}): Promise<Installed> {
-    throwIfAborted(options.signal);
-    if (this.#isInstalling) throw new IotkitError('ERR_INSTALL_BUSY', 'by this installer');
-    this.#isInstalling = true;
-    try {
-      const slot = await this.slots.prepare();
-      const device = this.devices.get(slot) as string;
-      await assertFits(device, image.size);
-      await writeRaw(device, image, options);
-      return { slot };
-    } finally {
-      this.#isInstalling = false;
-    }
-  }
-
-  activate(slot: string): Promise<void> {
-    return this.slots.activate(slot);
-  }
-
-  markGood(): Promise<void> {
-    return this.slots.markGood();
-  }
-
-  markBad(slot: string): Promise<void> {
-    return this.slots.markBad(slot);
-  }
-
-  reboot(): Promise<void> {
-    return restartMachine(this.command);
+  protected async write(at: string, image: InstallImage, options: InstallOptions): Promise<void> {
+    await assertFits(at, image.size);
+    await writeRaw(at, image, options);
   }
 }

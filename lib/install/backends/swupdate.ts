@@ -9,18 +9,12 @@ import { options as checkOptions, text } from '../../base/arguments';
 import { IotkitError } from '../../base/errors';
 import { throwIfAborted, whenAborted } from '../../base/signals';
 import type { EnvironmentOption } from '../boot/options';
-import { restartMachine } from '../boot/reboot';
-import type { BootedOption, SlotSet } from '../boot/slot-set';
+import type { BootedOption } from '../boot/slot-set';
 import { failureOf, type RunResult, run } from '../child';
-import type {
-  Installed,
-  Installer,
-  InstallerStatus,
-  InstallImage,
-  InstallOptions,
-} from '../installer';
-import { checkSlotOptions, checkTimeout } from './checks';
+import type { Installer, InstallImage, InstallOptions } from '../installer';
+import { type CheckedSlots, checkSlotOptions, checkTimeout } from './checks';
 import { provenBytesOf } from './proven-bytes';
+import { SlotInstaller } from './slot-installer';
 import { daemonStatus, failuresOf, reasonOf } from './swupdate-status';
 
 /** Options of {@link swupdateInstaller}. */
@@ -71,67 +65,32 @@ export function swupdateInstaller(options: SwupdateInstallerOptions): Installer 
     'timeoutMs',
     'reboot',
   ]);
-  const { values, set, reboot } = checkSlotOptions(given, selection, (name) => ({ name }));
+  const slots = checkSlotOptions(given, selection, (name) => ({ name }));
   const sockets = given.socketDirectory;
-  return new SwupdateInstaller(values, set, {
+  return new SwupdateInstaller(slots, {
     sockets: sockets && text('socketDirectory', sockets, { max: 90, pattern: /^\// }),
     timeoutMs: checkTimeout('timeoutMs', given.timeoutMs),
-    reboot,
   });
 }
 
 interface Checked {
   readonly sockets: string | undefined;
   readonly timeoutMs: number;
-  readonly reboot: readonly string[] | undefined;
 }
 
-class SwupdateInstaller implements Installer {
+class SwupdateInstaller extends SlotInstaller {
   readonly kind = 'swupdate';
-  readonly takes = 'stream';
-  readonly activates = false;
-  readonly restarts = 'machine';
-  readonly fallsBack = true;
-  #isInstalling = false;
 
   constructor(
-    private readonly selections: ReadonlyMap<string, string>,
-    private readonly slots: SlotSet,
+    slots: CheckedSlots,
     private readonly options: Checked,
-  ) {}
-
-  status(): Promise<InstallerStatus> {
-    return this.slots.status();
+  ) {
+    super(slots);
   }
 
-  async install(image: InstallImage, options: InstallOptions = {}): Promise<Installed> {
-    throwIfAborted(options.signal);
-    if (this.#isInstalling) throw new IotkitError('ERR_INSTALL_BUSY', 'by this installer');
-    this.#isInstalling = true;
-    try {
-      const slot = await this.slots.prepare();
-      await idle(this.options.sockets, options.signal);
-      await this.#stream(this.selections.get(slot) as string, image, options);
-      return { slot };
-    } finally {
-      this.#isInstalling = false;
-    }
-  }
-
-  activate(slot: string): Promise<void> {
-    return this.slots.activate(slot);
-  }
-
-  markGood(): Promise<void> {
-    return this.slots.markGood();
-  }
-
-  markBad(slot: string): Promise<void> {
-    return this.slots.markBad(slot);
-  }
-
-  reboot(): Promise<void> {
-    return restartMachine(this.options.reboot);
+  protected async write(at: string, image: InstallImage, options: InstallOptions): Promise<void> {
+    await idle(this.options.sockets, options.signal);
+    await this.#stream(at, image, options);
   }
 
   async #stream(selected: string, image: InstallImage, options: InstallOptions): Promise<void> {
