@@ -7,7 +7,7 @@ import { constants, type Stats } from 'node:fs';
 import { type FileHandle, lstat, open, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { outOfRange } from '../base/arguments';
-import { flush, renameFile } from '../base/durable';
+import { flushFolder, renameFile } from '../base/durable';
 import { IotkitError } from '../base/errors';
 import { fileError } from './file-errors';
 
@@ -75,7 +75,7 @@ export class ResultFile {
         throw new IotkitError('ERR_FILE', `${this.#part} was replaced by another program`);
       }
       await renameFile(this.#part, this.#path);
-      await flush(path.dirname(this.#path));
+      await flushFolder(path.dirname(this.#path));
     } catch (cause) {
       await this.discard();
       throw fileError(this.#path, cause);

@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { flush, renameFile } from '../base/durable';
+import { flushFolder, renameFile } from '../base/durable';
 import { IotkitError } from '../base/errors';
 import { excerpt } from './excerpt';
 import type { ImageDigest } from './installer';
@@ -154,7 +154,7 @@ export const recordIo: RecordIo = {
     }
   },
   rename: renameFile,
-  syncDirectory: flush,
+  syncDirectory: flushFolder,
 };
 
 /** @internal The record, as it is on the disk. One process has it, by the agent's lock. */

@@ -32,8 +32,11 @@ void Tell(Napi::Env env, ChannelListener *listener, const Event &event) {
   case Event::Kind::kTimeRefused:
     listener->OnTimeRefused(env, event.error, event.detail, event.request_id, event.channel);
     break;
-  default:
-    break;
+  case Event::Kind::kPublished:
+  case Event::Kind::kSubscribed:
+  case Event::Kind::kGatewayAnswer:
+  case Event::Kind::kSubDevice:
+    break; // a connection's own
   }
 }
 

@@ -252,7 +252,14 @@ void Connection::DeliverEvent(Napi::Env env, Event *event) {
   case Event::Kind::kSubDevice:
     listener_->OnSubDevice(env, *event);
     break;
-  default:
+  case Event::Kind::kUpgrade:
+  case Event::Kind::kRefused:
+  case Event::Kind::kNothing:
+  case Event::Kind::kConfig:
+  case Event::Kind::kConfigRefused:
+  case Event::Kind::kConfigNothing:
+  case Event::Kind::kTime:
+  case Event::Kind::kTimeRefused:
     Tell(env, listener_.get(), *event);
     break;
   }

@@ -37,47 +37,83 @@ async function download(image: Buffer, out: string, ...more: readonly string[]):
   );
 }
 
-/** Each cut has left the old bytes or the new ones, never two files of the same bytes, and the last one the new. */
-function expectOldOrNew(cuts: readonly Left[], old: Buffer | undefined, made: Buffer): void {
-  const kinds = cuts.map(({ file, shared }) => {
+/** What each cut has left: the old bytes, the new ones, none, or the names of files that have the same ones. */
+function kindsOf(cuts: readonly Left[], old: Buffer | undefined, made: Buffer): string[] {
+  return cuts.map(({ file, shared }) => {
     if (shared !== '') return shared;
+    if (file === 'broken') return file;
     if (file?.equals(made)) return 'new';
+    if (file?.length === 0) return 'empty';
     return (old === undefined ? file === undefined : file?.equals(old)) ? 'old' : 'neither';
   });
-  expect(new Set(kinds)).toEqual(new Set(['old', 'new']));
+}
+
+/** The order does not matter where chance has a part in it; but for the last one, when all is done. */
+function expectKinds(kinds: readonly string[], expected: readonly string[]): void {
+  expect([...new Set(kinds)].sort()).toEqual(expected);
   expect(kinds.at(-1)).toBe('new');
 }
 
 test('an image that replaces another is there as a whole, or the other one is, whatever a cut leaves', async () => {
   await download(first, 'firmware.bin');
-  expectOldOrNew(
-    await fat.cuts('firmware.bin', () => download(second, 'firmware.bin'), random),
-    first,
-    second,
-  );
+  const cuts = await fat.cuts('firmware.bin', () => download(second, 'firmware.bin'), random);
+  expectKinds(kindsOf(cuts, first, second), ['new', 'old']);
 });
 
-test('an image of a new name is there as a whole or not at all', async () => {
+test('an image of a new name is there as a whole, or nothing that has bytes', async () => {
   const cuts = await fat.cuts(
     'new-firmware.bin',
     () => download(first, 'new-firmware.bin'),
     random,
   );
-  // Its entry and the one of the part go in one request, of which a disk may do half.
-  expectOldOrNew(
-    cuts.filter(({ parts }) => parts === 'requests'),
-    undefined,
-    first,
-  );
-  expect(cuts.every(({ file }) => file === undefined || file.equals(first))).toBe(true);
+  expectKinds(kindsOf(cuts, undefined, first), ['empty', 'new', 'old']);
 });
 
-test('what a difference makes replaces another image likewise', async () => {
+test('what a difference makes replaces another image likewise, or gets a new name', async () => {
   await download(first, 'base.bin');
-  await download(second, 'made.bin');
   const delta = await deltaOf(first, third);
   const made = () => download(delta, 'made.bin', '--delta-base', '/mnt/base.bin');
-  expectOldOrNew(await fat.cuts('made.bin', made, random), second, third);
+  expectKinds(kindsOf(await fat.cuts('made.bin', made, random), undefined, third), [
+    'empty',
+    'new',
+    'old',
+  ]);
+  await download(second, 'made.bin');
+  expectKinds(kindsOf(await fat.cuts('made.bin', made, random), second, third), ['new', 'old']);
+});
+
+test('a rename as others do it leaves no bytes, or two names for them: so it shows that these cuts can', async () => {
+  await download(first, 'firmware.bin');
+  fat.served.set('second', second);
+  const plain = (sync: string) => () =>
+    fat.shell(
+      `cd /mnt && wget -q -O firmware.new ${fat.address('second')} && node -e '
+       const fs = require("node:fs");
+       const flush = (name) => fs.fsyncSync(fs.openSync(name));
+       flush("firmware.new");
+       fs.renameSync("firmware.new", "firmware.bin");
+       ${sync}'`,
+    );
+  const lost = await fat.cuts('firmware.bin', plain('flush(".")'), random);
+  expect(kindsOf(lost, first, second).at(-1)).toBe('broken');
+  await fat.shell('sync; cd /mnt && rm firmware.bin; sync');
+  await download(first, 'firmware.bin');
+  const twice = await fat.cuts('firmware.bin', plain('flush("firmware.bin"); flush(".")'), random);
+  expect(kindsOf(twice, first, second)).toContain('/firmware.new and /firmware.bin');
+});
+
+test('several files get their names together, or none does, whatever a cut leaves', async () => {
+  expect(await fat.code('cd /mnt && fat-set put 1')).toBe(1);
+  const cuts = await fat.contents(async () => {
+    expect(await fat.code('cd /mnt && fat-set put 2')).toBe(2);
+  }, random);
+  const versions: number[] = [];
+  for (const content of cuts) {
+    await fat.startFrom(content);
+    versions.push(await fat.code('cd /mnt && fat-set recover'));
+  }
+  expect([...new Set(versions)].sort()).toEqual([1, 2]);
+  expect(versions.at(-1)).toBe(2);
 });
 
 /** Installs what is served as `image`; its record is on the disk. */
@@ -103,8 +139,7 @@ test("an agent's record can be read after each cut of an installation", async ()
      ${install('0.9.0', sha256(first))}; [ $? = 65 ]`, // so that there is a record
   );
   const cuts = await fat.cuts('record', () => fat.shell(install('2.0.0', sha256(first))), random);
-  // As above of the image, whose name is new.
-  expect(cuts.filter(({ shared, parts }) => parts === 'requests' && shared !== '')).toEqual([]);
+  expect(cuts.filter(({ shared }) => shared !== '')).toEqual([]);
   const phases = await Promise.all(cuts.map(({ file }) => phaseIn(file)));
   expect([...new Set(phases)]).toEqual([
     'failed',
@@ -126,7 +161,7 @@ esac
 `;
 
 /** Of the one update in a record. */
-async function phaseIn(text: Buffer | undefined): Promise<string> {
+async function phaseIn(text: Left['file']): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), 'iotkit-ota-fat-'));
   try {
     await writeFile(path.join(folder, 'record'), text ?? '', { mode: 0o600 });

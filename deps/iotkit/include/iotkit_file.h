@@ -133,7 +133,8 @@ IOTKIT_API int iotkit_file_commit(iotkit_file_t *file, uint64_t size, char *deta
  * error before the note leaves the old files as they were; parts with a key stay for the next run if
  * all were finished. After a crash or an error behind it, iotkit_file_recover() completes it. Names
  * that are not yet durable are a success with a `detail`, as of iotkit_file_commit(), and the note
- * stays until they are. IK_EFILE_LOCKED: another such commit goes on in that directory. Frees all. At
+ * stays until they are. On FAT each is copied first, IK_ENO_SPACE: there is no room for that. IK_EFILE_LOCKED:
+ * another such commit goes on in that directory. Frees all. At
  * most IOTKIT_FILES_MAX files, none in place, none named as another's part or journal.
  */
 IOTKIT_API int iotkit_file_commit_all(iotkit_file_t *const *files, const uint64_t *sizes,

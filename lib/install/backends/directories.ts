@@ -14,7 +14,7 @@ import {
   orElse,
   text,
 } from '../../base/arguments';
-import { flush } from '../../base/durable';
+import { flushFolder } from '../../base/durable';
 import { IotkitError } from '../../base/errors';
 import { abortable, throwIfAborted } from '../../base/signals';
 import { failureOf, run, runOrThrow } from '../child';
@@ -192,7 +192,7 @@ export class DirectoriesInstaller implements Installer {
       throwIfAborted(signal);
       await rm(this.#releases.path(slot), { recursive: true, force: true });
       await rename(aside, this.#releases.path(slot));
-      await flush(folder);
+      await flushFolder(folder);
     } catch (error) {
       await rm(aside, { recursive: true, force: true });
       // It may have been kept already, and without its release nothing would remove it.

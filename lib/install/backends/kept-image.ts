@@ -4,7 +4,7 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { flush, renameFile } from '../../base/durable';
+import { flushFolder, renameFile } from '../../base/durable';
 import { IotkitError } from '../../base/errors';
 import { abortReason } from '../../base/signals';
 import type { ImageFile, InstallOptions } from '../installer';
@@ -50,7 +50,7 @@ export class KeptImage {
     try {
       await this.#file.sync();
       await renameFile(this.#aside, this.#path);
-      await flush(dirname(this.#path));
+      await flushFolder(dirname(this.#path));
     } catch (cause) {
       throw fileError(this.#path, cause);
     }

@@ -3,7 +3,7 @@
 import { constants } from 'node:fs';
 import { lstat, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { flush } from '../../base/durable';
+import { flush, flushFolder } from '../../base/durable';
 import { IotkitError } from '../../base/errors';
 import { fileError } from '../lock';
 import { recordIo } from '../record';
@@ -76,7 +76,7 @@ export class Releases {
       await rm(aside, { force: true });
       await symlink(slot, aside);
       await rename(aside, join(this.root, CURRENT));
-      await flush(this.root);
+      await flushFolder(this.root);
     } catch (cause) {
       throw fileError(this.root, cause);
     }

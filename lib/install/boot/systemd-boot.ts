@@ -12,7 +12,7 @@
  */
 import { copyFile, readdir, readFile, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
-import { flush } from '../../base/durable';
+import { flush, flushFolder } from '../../base/durable';
 import { IotkitError } from '../../base/errors';
 import type { SlotState } from '../installer';
 import type { BootEnvironment, BootState } from './environment';
@@ -124,7 +124,7 @@ export class SystemdBoot implements BootEnvironment {
     try {
       if (source !== undefined) await this.#copy(source.file, to);
       for (const { file } of others) await unlink(path.join(entries, file));
-      await flush(entries);
+      await flushFolder(entries);
     } catch (cause) {
       if (cause instanceof IotkitError) throw cause;
       throw new IotkitError('ERR_BOOT_STATE', (cause as Error).message, { cause });
@@ -137,7 +137,7 @@ export class SystemdBoot implements BootEnvironment {
     const [source, target] = [path.join(entries, from), path.join(entries, to)];
     await copyFile(source, target);
     await flush(target);
-    await flush(entries);
+    await flushFolder(entries);
     const isKept = (await readFile(target)).equals(await readFile(source));
     if (isKept && (await readdir(entries)).includes(to)) return;
     throw new IotkitError('ERR_BOOT_STATE', `${entries} does not keep ${to}`);

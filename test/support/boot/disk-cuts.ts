@@ -12,15 +12,6 @@ export interface DiskRecording {
   readonly events: readonly (DiskWrite | 'flush')[];
 }
 
-export interface DiskCut {
-  readonly content: Buffer;
-  /**
-   * Of what was not flushed, what is there: the first requests, each whole; or any sectors, as a disk may have it
-   * that writes in an order of its own.
-   */
-  readonly parts: 'requests' | 'sectors';
-}
-
 /** Does the work, and records what comes to the disk meanwhile. */
 export async function recorded(disk: PowerDisk, work: () => Promise<void>): Promise<DiskRecording> {
   disk.flush();
@@ -40,15 +31,16 @@ export async function recorded(disk: PowerDisk, work: () => Promise<void>): Prom
   return { before, events };
 }
 
-/** Each content once, in the order of its moments; the last one is what is left when the work has ended. */
-export function* cutsOf(
-  { before, events }: DiskRecording,
-  random: () => number,
-): Iterable<DiskCut> {
+/**
+ * Each content once, in the order of its moments; the last one is what is left when the work has ended. Of what was not
+ * flushed the first requests are there, each whole; or any sectors, as a disk may have it that writes in an order of its
+ * own.
+ */
+export function* cutsOf({ before, events }: DiskRecording, random: () => number): Iterable<Buffer> {
   const flushed = Buffer.from(before);
   let waiting: DiskWrite[] = [];
   const seen = new Set<string>();
-  const isNew = ({ content }: DiskCut): boolean => {
+  const isNew = (content: Buffer): boolean => {
     const digest = createHash('sha1').update(content).digest('hex');
     return seen.size < seen.add(digest).size;
   };
@@ -61,13 +53,10 @@ export function* cutsOf(
     waiting.push(event);
     const all = Buffer.from(flushed);
     for (const { offset, data } of waiting) data.copy(all, offset);
-    const cuts: DiskCut[] = [{ content: all, parts: 'requests' }];
-    for (let i = 0; i < PICKS; i += 1) {
-      cuts.push({ content: picked(flushed, waiting, random), parts: 'sectors' });
-    }
-    yield* cuts.filter(isNew);
+    const picks = Array.from({ length: PICKS }, () => picked(flushed, waiting, random));
+    yield* [all, ...picks].filter(isNew);
   }
-  yield { content: flushed, parts: 'requests' };
+  yield flushed;
 }
 
 function picked(flushed: Buffer, waiting: readonly DiskWrite[], random: () => number): Buffer {

@@ -8,9 +8,9 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { run } from '../process';
+import { run, runWell } from '../process';
 import { HOST } from './bench';
-import { cutsOf, type DiskCut, recorded } from './disk-cuts';
+import { cutsOf, recorded } from './disk-cuts';
 import { Machine } from './machine';
 import {
   addModules,
@@ -19,8 +19,10 @@ import {
   busybox,
   fatModules,
   guest,
+  headers,
   install,
   kernelPackage,
+  library,
   makeArchive,
   makeFat,
   unpackKernel,
@@ -31,9 +33,9 @@ import { PowerDisk } from './power-disk';
 const DISK_BYTES = 4 * 1024 * 1024;
 
 /** What a cut leaves of one file, and of the file system. */
-export interface Left extends Pick<DiskCut, 'parts'> {
-  /** undefined: there is no such file. */
-  readonly file: Buffer | undefined;
+export interface Left {
+  /** undefined: there is no such file; `broken`: its name leads to bytes that belong to no file. */
+  readonly file: Buffer | 'broken' | undefined;
   /** Files that lead to the same bytes, of which a checker of file systems would empty one; `''`: none. */
   readonly shared: string;
 }
@@ -92,23 +94,44 @@ export class FatMachine implements AsyncDisposable {
 
   /** Runs lines of shell, with the disk at /mnt; throws unless the last one ends well. */
   async shell(lines: string): Promise<void> {
+    const code = await this.code(lines);
+    if (code !== 0) throw new Error(`${lines} ended with ${code}; ${this.machine.tail()}`);
+  }
+
+  /** The same; resolves with the exit code of the last one. */
+  code(lines: string): Promise<number> {
     const ended = new Promise<number>((resolve) => {
       this.#onEnd = resolve;
     });
     this.#waiting?.end(`${lines}\n`);
-    const code = await this.#orMachineEnds(ended);
-    if (code !== 0) throw new Error(`${lines} ended with ${code}; ${this.machine.tail()}`);
+    return this.#orMachineEnds(ended);
+  }
+
+  /** What a cut has left is on the disk, checked and mounted as at a start. */
+  async startFrom(content: Buffer): Promise<void> {
+    const image = path.join(this.folder, 'start.img');
+    await writeFile(image, content);
+    await run('fsck.vfat', ['-a', image]);
+    this.served.set('start.img', await readFile(image));
+    await this.shell(
+      `umount /mnt && wget -q -O /tmp/start.img ${this.address('start.img')} &&
+       dd if=/tmp/start.img of=/dev/vda bs=1M 2>/dev/null && mount -t vfat /dev/vda /mnt`,
+    );
   }
 
   /**
-   * What the disk may hold of a file if the power goes while `work` is done; the last one: when it has ended, of which
-   * only what was flushed is left.
+   * What the disk may hold if the power goes while `work` is done; the last one: when it has ended, of which only what
+   * was flushed is left.
    */
+  async contents(work: () => Promise<void>, random: () => number): Promise<Buffer[]> {
+    return [...cutsOf(await recorded(this.machine.disk, work), random)];
+  }
+
+  /** The same of one file. */
   async cuts(name: string, work: () => Promise<void>, random: () => number): Promise<Left[]> {
-    const recording = await recorded(this.machine.disk, work);
     const left: Left[] = [];
-    for (const { content, parts } of cutsOf(recording, random)) {
-      left.push({ ...(await this.#read(content, name)), parts });
+    for (const content of await this.contents(work, random)) {
+      left.push(await this.#read(content, name));
     }
     return left;
   }
@@ -129,12 +152,15 @@ export class FatMachine implements AsyncDisposable {
   }
 
   /** Reads it without a kernel. */
-  async #read(content: Buffer, name: string): Promise<Omit<Left, 'parts'>> {
+  async #read(content: Buffer, name: string): Promise<Left> {
     const [image, copy] = [path.join(this.folder, 'cut.img'), path.join(this.folder, 'copy')];
     await writeFile(image, content);
     await rm(copy, { force: true });
-    await run('mcopy', ['-n', '-i', image, `::${name}`, copy]);
-    const file = await readFile(copy).catch(() => undefined);
+    const copied = await run('mcopy', ['-n', '-i', image, `::${name}`, copy]);
+    const isMissing = /File "::.*" not found/.test(copied.stderr);
+    const isBroken = /Fat problem while decoding/.test(copied.stderr);
+    if (copied.code !== 0 && !isMissing && !isBroken) throw new Error(`mcopy: ${copied.stderr}`);
+    const file = isMissing ? undefined : isBroken ? 'broken' : await readFile(copy);
     const { stdout } = await run('fsck.vfat', ['-n', image]);
     const [, one = '', other = ''] = /^(\S+) {2}and\n(\S+)\n {2}share clusters/m.exec(stdout) ?? [];
     return { file, shared: one && `${one} and ${other}` };
@@ -169,6 +195,8 @@ async function firstSystem(folder: string, outside: string): Promise<string[]> {
     'sync',
     'chmod',
     'env',
+    'umount',
+    'dd',
   ];
   for (const name of programs) await symlink('busybox', path.join(root, 'bin', name));
   await install(path.join(guest, 'fat-init'), path.join(root, 'init'), 0o755);
@@ -176,6 +204,19 @@ async function firstSystem(folder: string, outside: string): Promise<string[]> {
   await addProgram(root, process.execPath, 'node');
   await addProgram(root, '/usr/bin/flock', 'flock'); // busybox of Debian has none
   await addPackage(root);
+  const set = path.join(folder, 'fat-set');
+  await runWell('cc', [
+    '-O2',
+    `-I${headers}`,
+    '-o',
+    set,
+    path.join(guest, 'fat-set.c'),
+    library,
+    '-pthread',
+    '-ldl',
+    '-lm',
+  ]);
+  await addProgram(root, set, 'fat-set');
   await symlink('/bin/env', path.join(root, 'usr', 'bin', 'env'));
   const archive = path.join(folder, 'first.cpio');
   await makeArchive(root, archive);

@@ -19,6 +19,9 @@ const repository = path.resolve(__dirname, '..', '..', '..');
 export const guest = path.join(__dirname, 'guest');
 export const busybox = '/bin/busybox';
 export const dist = path.join(repository, 'dist');
+export const headers = path.join(repository, 'deps', 'iotkit', 'include');
+/** The C SDK, as it is in the addon. */
+export const library = path.join(repository, 'build', 'Release', 'iotkit.a');
 export const addon = path.join(repository, 'build', 'Release', 'iotkit_ota.node');
 
 /** Of disk and network, in the order in which the kernel takes them. */

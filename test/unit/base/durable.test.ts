@@ -1,25 +1,26 @@
-import fs, { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import fs, { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { flush, renameFile } from '../../../lib/base/durable';
+import { flush, flushFolder, renameFile } from '../../../lib/base/durable';
 
 const FAT = 0x4d44;
-const EXT4 = 0xef53;
 
 let folder = '';
 let [from, to] = ['', ''];
+let inode = 0;
 beforeEach(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'iotkit-ota-test-'));
   [from, to] = [path.join(folder, 'new'), path.join(folder, 'old')];
   await writeFile(from, 'new');
+  inode = (await stat(from)).ino;
 });
 afterEach(async () => {
   jest.restoreAllMocks();
   await rm(folder, { recursive: true });
 });
 
-/** What is flushed from now on, with what it holds, and what is closed. */
-function flushes(type: number): string[] {
+/** What is opened, flushed and closed from now on. */
+function calls(type: number): string[] {
   const seen: string[] = [];
   const { open, statfs } = fs;
   jest.spyOn(fs, 'statfs').mockImplementation(async (...given) => {
@@ -27,9 +28,8 @@ function flushes(type: number): string[] {
   });
   jest.spyOn(fs, 'open').mockImplementation(async (...given) => {
     const file = await open(...given);
-    const isFolder = (await file.stat()).isDirectory();
-    const text = isFolder ? String(await readdir(folder)) : await file.readFile('utf8');
-    const what = `${isFolder ? 'folder' : path.basename(String(given[0]))} (${text})`;
+    const what = `${path.basename(String(given[0]))} (${(await file.stat()).ino === inode ? 'new' : 'other'})`;
+    seen.push(`open ${what}`);
     const [sync, close] = [file.sync.bind(file), file.close.bind(file)];
     file.sync = () => {
       seen.push(`flush ${what}`);
@@ -44,52 +44,102 @@ function flushes(type: number): string[] {
   return seen;
 }
 
+const aFolder = (): string => `${path.basename(folder)} (other)`;
+
 test('on FAT a file that is replaced keeps its bytes until the new one is whole', async () => {
   await writeFile(to, 'old');
-  const seen = flushes(FAT);
+  const seen = calls(FAT);
   await renameFile(from, to);
   expect(seen).toEqual([
-    'flush folder (old)',
-    'close folder (old)',
+    'open old (other)',
+    `open ${aFolder()}`,
+    `flush ${aFolder()}`,
+    `close ${aFolder()}`,
+    'open old (new)',
     'flush old (new)',
     'close old (new)',
-    'close old (old)',
+    'close old (other)',
   ]);
   expect(await readFile(to, 'utf8')).toBe('new');
 });
 
 test('on FAT a new name leads to nothing until the file is flushed', async () => {
-  const seen = flushes(FAT);
+  const seen = calls(FAT);
   await renameFile(from, to);
-  expect(seen).toEqual(['flush old (new)', 'close old (new)']);
+  expect(seen.filter((call) => call.startsWith('flush'))).toEqual([
+    `flush ${aFolder()}`,
+    'flush old (new)',
+  ]);
+  expect(await readFile(to, 'utf8')).toBe('new');
 });
 
-test('elsewhere the name is all that changes', async () => {
-  const seen = flushes(EXT4);
+test.each([
+  ['elsewhere', () => calls(0xef53)],
+  [
+    'where the system does not say what it is',
+    () => {
+      const seen = calls(FAT);
+      jest.spyOn(fs, 'statfs').mockRejectedValue(failed('EACCES', 'statfs'));
+      return seen;
+    },
+  ],
+])('%s the name is all that changes', async (_, begin) => {
+  const seen = begin();
   await renameFile(from, to);
   expect(seen).toEqual([]);
   expect(await readFile(to, 'utf8')).toBe('new');
 });
 
-test('a file that cannot be flushed under its new name is an error', async () => {
-  jest.spyOn(fs, 'statfs').mockResolvedValue({ type: FAT } as never);
-  jest.spyOn(fs, 'open').mockRejectedValue(Object.assign(new Error('EIO'), { code: 'EIO' }));
+test('on FAT nothing is renamed while what has the name cannot be held', async () => {
+  await writeFile(to, 'old');
+  calls(FAT);
+  jest.spyOn(fs, 'open').mockRejectedValue(failed('EMFILE', 'open'));
+  await expect(renameFile(from, to)).rejects.toMatchObject({ code: 'EMFILE' });
+  expect(await readFile(to, 'utf8')).toBe('old');
+});
+
+test('on FAT the file is flushed though its folder cannot be, and that is an error', async () => {
+  const seen = calls(FAT);
+  const open = jest.mocked(fs.open).getMockImplementation() as typeof fs.open;
+  jest.spyOn(fs, 'open').mockImplementation(async (...given) => {
+    const file = await open(...given);
+    if (given[0] === folder) file.sync = () => Promise.reject(failed('EIO', 'fsync'));
+    return file;
+  });
   await expect(renameFile(from, to)).rejects.toMatchObject({ code: 'EIO' });
+  expect(seen).toContain('flush old (new)');
 });
 
 test.each([
-  ['EINVAL', undefined],
-  ['EIO', 'EIO'],
-])('a folder whose names cannot be flushed: %s', async (code, thrown) => {
+  ['EINVAL', 'fsync', undefined],
+  ['EIO', 'fsync', 'EIO'],
+  ['EACCES', 'open', undefined],
+  ['EMFILE', 'open', 'EMFILE'],
+])('a folder whose names cannot be flushed: %s of %s', async (code, syscall, thrown) => {
   const { open } = fs;
   jest.spyOn(fs, 'open').mockImplementation(async (...given) => {
+    if (syscall === 'open') throw failed(code, syscall);
     const file = await open(...given);
-    file.sync = () => Promise.reject(Object.assign(new Error(code), { code }));
+    file.sync = () => Promise.reject(failed(code, syscall));
     return file;
   });
-  const ended = await flush(folder).then(
+  const ended = await flushFolder(folder).then(
     () => undefined,
     (error: NodeJS.ErrnoException) => error.code,
   );
   expect(ended).toBe(thrown);
 });
+
+test('a file that cannot be flushed is an error, whatever the reason', async () => {
+  const { open } = fs;
+  jest.spyOn(fs, 'open').mockImplementation(async (...given) => {
+    const file = await open(...given);
+    file.sync = () => Promise.reject(failed('EINVAL', 'fsync'));
+    return file;
+  });
+  await expect(flush(from)).rejects.toMatchObject({ code: 'EINVAL' });
+});
+
+function failed(code: string, syscall: string): Error {
+  return Object.assign(new Error(code), { code, syscall });
+}

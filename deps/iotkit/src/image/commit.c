@@ -15,6 +15,7 @@
 #include "image/content.h"
 #include "image/file.h"
 #include "image/names.h"
+#include "image/place.h"
 
 typedef unsigned long long ull;
 
@@ -76,7 +77,7 @@ static int finish(struct iotkit_file *file, uint64_t size, char *detail) {
   return check_part(file, size, detail);
 }
 
-/* After a rename: the new file has its name in any case. False: a power cut may still take it away. */
+/* The new file has its name in any case. False: a power cut may still take it away. */
 static bool is_durable(int rc, const char *why, char *detail) {
   if (rc == 0) return true;
   ik_detail(detail, "installed, not yet durable: %s", why);
@@ -89,21 +90,16 @@ static bool sync_names(struct ik_osdir *directory, char *detail) {
   return is_durable(ik_osdir_sync(directory, why), why, detail);
 }
 
-/*
- * In a directory of others another file may have taken the part's name since it was checked. Where the
- * system cannot say, what was renamed is what was checked. `durable` becomes false where a sync of the
- * directory is not enough.
- */
-static int rename_part(struct iotkit_file *file, struct ik_osdir *directory, bool *durable,
-                       char *detail) {
-  char why[IOTKIT_DETAIL_MAX];
-  int rc = ik_osfile_rename(file->os, file->part, file->path, directory, why);
+static struct ik_place place_for(const struct iotkit_file *file, uint64_t size) {
+  return (struct ik_place){.os = file->os, .part = file->part, .path = file->path, .size = size};
+}
+
+/* Of a part that was placed. `durable` becomes false where a sync of the directory is not enough. */
+static int placed(int rc, const char *why, bool *durable, char *detail) {
   if (rc < 0) {
     ik_detail(detail, "%s", why);
     return rc;
   }
-  if (ik_osfile_at(file->os, file->path, NULL) == 0)
-    return ik_refuse(detail, IK_EFILE, "%s was replaced by another program", file->path);
   if (!is_durable(rc, why, detail)) *durable = false;
   return 0;
 }
@@ -171,12 +167,20 @@ static int commit_link(struct iotkit_file *file, uint64_t size, char *detail) {
   return rc;
 }
 
+static int rename_part(struct iotkit_file *file, uint64_t size, struct ik_osdir *directory,
+                       char *detail) {
+  char why[IOTKIT_DETAIL_MAX];
+  bool durable = true;
+  struct ik_place place = place_for(file, size);
+  return placed(ik_place_alone(&place, directory, why), why, &durable, detail);
+}
+
 static int commit_part(struct iotkit_file *file, uint64_t size, char *detail) {
   struct ik_osdir *directory = NULL;
   int rc = finish(file, size, detail);
-  bool finished = rc == 0, durable = true;
+  bool finished = rc == 0;
   if (rc == 0) rc = ik_osdir_open(file->directory, &directory, detail);
-  if (rc == 0) rc = rename_part(file, directory, &durable, detail);
+  if (rc == 0) rc = rename_part(file, size, directory, detail);
   if (rc == 0) {
     /* From here on the part's name is free again and may belong to another writer. */
     (void)sync_names(directory, detail);
@@ -273,18 +277,29 @@ static int write_note(const char *path, struct ik_osdir *directory, const struct
   return rc;
 }
 
-/* Until the names are durable the note stays, for iotkit_file_recover() to make them so. */
-static int rename_all(iotkit_file_t *const *files, size_t count, struct ik_osdir *directory,
-                      const char *note, char *detail) {
-  bool durable = true;
+static int place_each(const struct ik_place *places, size_t count, struct ik_osdir *directory,
+                      bool *durable, char *detail) {
+  char why[IOTKIT_DETAIL_MAX];
   for (size_t i = 0; i < count; i++) {
-    int rc = rename_part(files[i], directory, &durable, detail);
+    int rc = placed(ik_place_of_set(&places[i], directory, why), why, durable, detail);
     if (rc < 0) return rc;
   }
-  if (!sync_names(directory, detail) || !durable) return 0;
-  for (size_t i = 0; i < count; i++)
+  return 0;
+}
+
+/* Until the names are durable the note stays, for iotkit_file_recover() to make them so. */
+static int place_all(iotkit_file_t *const *files, const struct ik_place *places, size_t count,
+                     struct ik_osdir *directory, const char *note, char *detail) {
+  bool durable = true;
+  int rc = place_each(places, count, directory, &durable, detail);
+  if (rc < 0 || !sync_names(directory, detail) || !durable) return rc;
+  for (size_t i = 0; i < count; i++) {
+    ik_place_clean(&places[i]);
     ik_file_journal_remove(&files[i]->journal);
+  }
   ik_path_remove(note);
+  /* A file that others write to by then must not be replaced by what a power cut brings back. */
+  if (ik_osfile_rename_may_lose(places[0].os)) (void)ik_osdir_sync(directory, NULL);
   return 0;
 }
 
@@ -293,17 +308,21 @@ enum stage { NOT_FINISHED, FINISHED, NOTED };
 
 static int commit_finished(iotkit_file_t *const *files, const uint64_t *sizes, size_t count,
                            enum stage *stage, char *detail) {
+  struct ik_place places[IOTKIT_FILES_MAX];
   struct ik_osfile *note = NULL;
   struct ik_osdir *directory = NULL;
   struct ik_buf bytes;
   char *path = ik_file_name(files[0]->directory, "/" IK_COMMIT_NAME);
+  for (size_t i = 0; i < count; i++)
+    places[i] = place_for(files[i], sizes[i]);
   ik_buf_init(&bytes, IK_COMMIT_NOTE_MAX);
   int rc = path ? put_note(files, sizes, count, &bytes, detail) : IK_ENO_MEMORY;
+  if (rc == 0) rc = ik_place_check_space(places, count, files[0]->directory, detail);
   if (rc == 0) rc = ik_osdir_open(files[0]->directory, &directory, detail);
   if (rc == 0) rc = write_note(path, directory, &bytes, &note, detail);
   if (rc == 0) {
     *stage = NOTED;
-    rc = rename_all(files, count, directory, path, detail);
+    rc = place_all(files, places, count, directory, path, detail);
   }
   ik_osfile_close(note);
   ik_osdir_close(directory);

@@ -3,8 +3,8 @@
  * far it is proven.
  *
  * What lives in image/: everything about bytes on disk that appear whole under their name or not at
- * all. From the bottom up: names, content, journal_format, commit_note; journal; recover (completes
- * an interrupted commit); file; commit (the final names). It may include base/, the files and
+ * all. From the bottom up: names, content, journal_format, commit_note; journal; place (the final
+ * names); recover (completes an interrupted commit); file; commit. It may include base/, the files and
  * digests of port/port.h, and public headers; it knows no job and no network: what a job has
  * digested comes in as an offset and a digest.
  */

@@ -97,7 +97,8 @@ static int rename_part(const struct ik_private_file *file, struct ik_osdir *dire
     return rc;
   }
   /* It is there in any case; a power cut now may take it back. */
-  if (rc == IK_OSFILE_NOT_DURABLE || ik_osdir_sync(directory, why) < 0)
+  int synced = ik_osdir_sync(directory, rc == 0 ? why : NULL);
+  if (rc == IK_OSFILE_NOT_DURABLE || synced < 0)
     ik_log(IOTKIT_LOG_WARNING, "%s is not yet durable: %s", file->path, why);
   return 0;
 }

@@ -13,6 +13,7 @@
 #include "image/commit_note.h"
 #include "image/content.h"
 #include "image/names.h"
+#include "image/place.h"
 #include "iotkit_file.h"
 #include "port/port.h"
 
@@ -22,7 +23,9 @@ struct leftover {
   char *part;
   char *journal;
   struct ik_osfile *os;
-  bool renamed; /* before the crash; else `os` is the part */
+  uint64_t size;
+  bool renamed;       /* before the crash; else `os` is the part */
+  bool part_is_other; /* what has the part's name now belongs to somebody else */
 };
 
 static void free_leftover(struct leftover *left) {
@@ -72,23 +75,34 @@ static int examine_renamed(const struct ik_commit_file *file, struct leftover *l
 static int examine(const struct ik_commit_file *file, struct leftover *left, bool *obsolete,
                    char *detail) {
   uint64_t size = 0;
+  left->size = file->size;
   int rc = ik_osfile_open_own(left->part, IK_OSFILE_FINISHED, &left->os, detail);
   if (rc == IK_EFILE_NOT_FOUND) return examine_renamed(file, left, obsolete, detail);
-  if (rc == IK_OSFILE_NOT_OURS) return abandon(left->part, obsolete, detail);
   if (rc == 0) rc = ik_osfile_size(left->os, &size, detail);
   if (rc < 0) return rc;
-  rc = size == file->size ? ik_osfile_at(left->os, left->part, detail) : 0;
+  rc = left->os && size == file->size ? ik_osfile_at(left->os, left->part, detail) : 0;
   if (rc == 1) rc = ik_content_has_digest(left->os, 0, size, file->method, file->digest, detail);
-  return rc == 0 ? abandon(left->part, obsolete, detail) : rc < 0 ? rc : 0;
+  if (rc != 0) return rc < 0 ? rc : 0;
+  /* Of the next download, where a power cut has brought the note back. */
+  ik_osfile_close(left->os);
+  left->os = NULL;
+  left->part_is_other = true;
+  return examine_renamed(file, left, obsolete, detail);
+}
+
+static struct ik_place leftover_place(const struct leftover *left) {
+  return (struct ik_place){
+      .os = left->os, .part = left->part, .path = left->path, .size = left->size};
 }
 
 /* What was renamed may not have come further. IK_OSFILE_NOT_DURABLE: it does not now. */
-static int complete(struct leftover *left, struct ik_osdir *directory, char *detail) {
+static int complete(const struct leftover *left, struct ik_osdir *directory, char *detail) {
   if (left->renamed) return ik_osfile_sync(left->os, detail) == 0 ? 0 : IK_OSFILE_NOT_DURABLE;
-  return ik_osfile_rename(left->os, left->part, left->path, directory, detail);
+  struct ik_place place = leftover_place(left);
+  return ik_place_of_set(&place, directory, detail);
 }
 
-static int complete_all(struct leftover *left, size_t count, struct ik_osdir *directory,
+static int complete_all(const struct leftover *left, size_t count, struct ik_osdir *directory,
                         bool *durable, char *detail) {
   for (size_t i = 0; i < count; i++) {
     int rc = complete(&left[i], directory, detail);
@@ -96,6 +110,12 @@ static int complete_all(struct leftover *left, size_t count, struct ik_osdir *di
     if (rc == IK_OSFILE_NOT_DURABLE) *durable = false;
   }
   return 0;
+}
+
+static void clean(const struct leftover *left) {
+  struct ik_place place = leftover_place(left);
+  ik_place_clean(&place);
+  if (!left->part_is_other) ik_path_remove(left->journal);
 }
 
 /* `durable`: a power cut does not undo it any more, so that nobody needs the note. */
@@ -108,7 +128,7 @@ static int move_leftovers(struct leftover *left, size_t count, const char *direc
   rc = complete_all(left, count, dir, durable, detail);
   if (rc < 0 || ik_osdir_sync(dir, detail) < 0) *durable = false;
   for (size_t i = 0; *durable && i < count; i++)
-    ik_path_remove(left[i].journal);
+    clean(&left[i]);
   ik_osdir_close(dir);
   return rc;
 }

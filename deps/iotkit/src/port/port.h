@@ -373,13 +373,15 @@ int ik_osdir_sync(struct ik_osdir *directory, char *detail);
 void ik_osdir_close(struct ik_osdir *directory); /* NULL is allowed */
 /*
  * Renames the file, which has been synced, within `directory`; whatever file had the name loses it. The directory
- * is then still to be synced, before which a power cut leaves what had the name, or the file.
+ * is then still to be synced, before which a power cut leaves under that name what had it, or the file.
  * IK_OSFILE_NOT_DURABLE: it has the name, but the file system (FAT) could not be told to keep it; `detail` says
  * why. An error: nothing was renamed.
  */
 #define IK_OSFILE_NOT_DURABLE 1
 int ik_osfile_rename(struct ik_osfile *file, const char *from, const char *to,
                      struct ik_osdir *directory, char *detail);
+/* Whether a cut meanwhile may leave the file neither name (FAT), and an empty one where nothing had the name. */
+bool ik_osfile_rename_may_lose(struct ik_osfile *file);
 
 /* ---- log ---- */
 

@@ -112,8 +112,8 @@ static void what_is_synced_before_what(void **state) {
 }
 
 /*
- * On FAT the entry that leads to a file is made to when the file is synced, and its old one removed when the
- * directory is: a file that has the name keeps its bytes until then, and a new entry goes with the old one.
+ * On FAT the file is there when both the directory and it have been synced. A part of a set stays until all of the set
+ * are there, since a power cut may leave neither name to what is renamed: it is a copy.
  */
 static void what_is_synced_on_fat(void **state) {
   (void)state;
@@ -122,25 +122,29 @@ static void what_is_synced_on_fat(void **state) {
   steps_of_commit_all();
   assert_string_equal(steps.log, "fff"
                                  "wff"
-                                 "rffrffrsff"
-                                 "uuu");
+                                 "wfrff"
+                                 "wfrff"
+                                 "wfrff"
+                                 "f"
+                                 "uuuuuuf");
+  world_assert_names(".", "a b c");
   steps_of_commit();
   assert_string_equal(steps.log, "frfffu");
   assert_int_equal(remove("a"), 0);
   steps_of_commit();
-  assert_string_equal(steps.log, "frsffu");
+  assert_string_equal(steps.log, "frfffu");
 }
 
-/* Of what was renamed before a crash nobody knows whether it was synced. */
+/* Of what has its name nobody knows whether it was synced. */
 static void what_is_synced_on_fat_when_it_recovers(void **state) {
   static const struct {
     int done;
     const char *log;
   } rows[] = {
-      {6, "rffrffrsff"}, /* the parts, the note, the directory */
-      {7, "frffrsff"},   /* and a rename */
-      {10, "ffrsff"},    /* and another, the first was synced */
-      {15, "ffff"},      /* all renamed and synced */
+      {6, "wfrffwfrffwfrfff"},  /* the parts, the note, the directory */
+      {20, "wfrffwfrffwfrfff"}, /* and all that comes before the last directory's */
+      {23, "fwfrffwfrfff"},     /* and a part and its journal are gone */
+      {27, "ffff"},             /* all of them */
   };
   (void)state;
   steps.on_fat = true;
@@ -152,6 +156,7 @@ static void what_is_synced_on_fat_when_it_recovers(void **state) {
     assert_true(set_is_new());
     assert_memory_equal(steps.log, rows[i].log, strlen(rows[i].log));
     assert_int_equal(steps.log[strlen(rows[i].log)], 'u');
+    world_assert_names(".", "a b c");
   }
 }
 
@@ -349,6 +354,24 @@ static void a_part_that_is_another_is_not_renamed(void **state) {
   }
 }
 
+/* A note that a power cut has brought back: the set was complete, and the part is the next download's. */
+static void a_part_of_the_next_download_is_left_alone(void **state) {
+  const struct ik_commit_file rows[] = {row_of(0), row_of(1)};
+  (void)state;
+  for (int i = 0; i < 2; i++) {
+    world_put("a", set_images[0].bytes, set_images[0].size);
+    world_put("b", set_images[1].bytes, set_images[1].size);
+    put_note(rows, 2);
+    world_put("b.part", "half of the next one", i == 0 ? 20 : 0);
+    world_put("b.part.journal", "how far", 7);
+    if (i == 1) assert_int_equal(chmod("b.part", 0666), 0); /* somebody else's */
+    assert_int_equal(recover(), 1);
+    assert_true(set_holds("a", set_images[0].bytes, set_images[0].size));
+    assert_true(set_holds("b", set_images[1].bytes, set_images[1].size));
+    world_assert_names(".", "a b b.part b.part.journal");
+  }
+}
+
 static void a_part_of_another_size_is_not_renamed(void **state) {
   struct ik_commit_file row = row_of(0);
   (void)state;
@@ -449,6 +472,7 @@ int main(void) {
       IN_DIRECTORY(one_bad_file_fails_all),
       IN_DIRECTORY(refused_sets),
       IN_DIRECTORY(a_part_that_is_another_is_not_renamed),
+      IN_DIRECTORY(a_part_of_the_next_download_is_left_alone),
       IN_DIRECTORY(a_part_of_another_size_is_not_renamed),
       IN_DIRECTORY(a_note_without_a_digest_is_not_believed),
       IN_DIRECTORY(what_was_renamed_is_looked_at_again),

@@ -20,6 +20,7 @@
 static int leave(void **state) {
   steps.left = -1;
   steps.on_fat = false;
+  steps.free_space = 0;
   return set_leave(state);
 }
 
@@ -130,7 +131,7 @@ static void not_yet_durable_on_fat(void **state) {
       {true, 0, "installed, not yet durable: cannot sync .: Input/output error"},
       {true, 1, "installed, not yet durable: cannot sync a.part: Input/output error"},
       {true, 2, "installed, not yet durable: cannot sync .: Input/output error"},
-      {false, 0, ""}, /* what is not written at once is written next */
+      {false, 0, "installed, not yet durable: cannot sync .: Input/output error"},
       {false, 1, "installed, not yet durable: cannot sync a.part: Input/output error"},
       {false, 2, "installed, not yet durable: cannot sync .: Input/output error"},
   };
@@ -148,17 +149,22 @@ static void not_yet_durable_on_fat(void **state) {
     iotkit_job_unref(job);
     steps.left = 2 + rows[i].step;
     steps.error = EIO;
+    steps.count = 0;
     assert_int_equal(iotkit_file_commit(file, set_images[0].size, detail), 0);
     assert_int_equal(steps.left, -1);
     assert_string_equal(detail, rows[i].says);
+    assert_string_equal(steps.log, "frfffu"); /* nothing is left out after a failure */
     assert_true(set_holds("a", set_images[0].bytes, set_images[0].size));
     world_assert_names(".", "a");
   }
 }
 
-/* The note stays until all that it names is durable. */
+/*
+ * The note stays until all that it names is durable. Steps of a commit: three parts; the note twice, the directory; of
+ * each file the copy twice, the rename, the directory, the file; the directory.
+ */
 static void several_not_yet_durable_on_fat(void **state) {
-  static const int failing[] = {8, 11, 14, 15}; /* each file after its name, the directory */
+  static const int failing[] = {9, 10, 14, 15, 19, 20, 21};
   iotkit_file_t *files[FILES];
   uint64_t sizes[FILES];
   char detail[IOTKIT_DETAIL_MAX];
@@ -172,30 +178,46 @@ static void several_not_yet_durable_on_fat(void **state) {
     assert_int_equal(iotkit_file_commit_all(files, sizes, FILES, detail), 0);
     assert_non_null(strstr(detail, "installed, not yet durable: "));
     assert_true(set_is_new());
-    for (int file = 0; file < FILES; file++) {
-      steps.left = file;
-      assert_int_equal(iotkit_file_recover(".", detail), 1);
+    for (int step = 0; step < 16; step++) { /* the same of the recovery, from the first copy on */
+      steps.left = step;
+      *detail = '\0';
+      int rc = iotkit_file_recover(".", detail);
+      assert_int_equal(rc, step == 15 || step % 5 > 2 ? 1 : IK_EFILE);
       assert_non_null(strstr(detail, "Input/output error"));
       assert_true(world_exists(IK_COMMIT_NAME));
+      assert_true(set_is_new());
     }
     steps.left = -1;
     assert_int_equal(iotkit_file_recover(".", NULL), 1);
     world_assert_names(".", "a b c");
   }
+}
 
-  /* Renamed by the recovery: that is what it was to do. */
+/* An error at any step leaves no mixture that the recovery does not complete. */
+static void an_error_at_any_step_on_fat(void **state) {
+  steps.on_fat = true;
+  an_error_at_any_step(state);
+}
+
+/* Copies are made before any file is replaced, or nothing is. */
+static void no_room_for_a_set_on_fat(void **state) {
+  iotkit_file_t *files[FILES];
+  uint64_t sizes[FILES];
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  (void)state;
+  steps.on_fat = true;
   set_put_old_files();
   set_receive(files, sizes);
-  steps.left = 6; /* three parts; the note twice, the directory; the first rename */
-  assert_true(iotkit_file_commit_all(files, sizes, FILES, detail) < 0);
-  steps.left = 2; /* that rename, the directory, the file */
-  assert_int_equal(iotkit_file_recover(".", detail), 1);
-  assert_non_null(strstr(detail, "Input/output error"));
+  steps.free_space = 4096;
+  assert_int_equal(iotkit_file_commit_all(files, sizes, FILES, detail), IK_ENO_SPACE);
+  assert_non_null(strstr(detail, "to put several files there at once"));
+  assert_true(set_is_old());
+  assert_false(world_exists(IK_COMMIT_NAME));
+  assert_true(world_exists("a.part") && world_exists("b.part")); /* whole, for the next run */
+  steps.free_space = 0;
+  set_receive(files, sizes);
+  assert_int_equal(iotkit_file_commit_all(files, sizes, FILES, detail), 0);
   assert_true(set_is_new());
-  assert_true(world_exists(IK_COMMIT_NAME));
-  steps.left = -1;
-  assert_int_equal(iotkit_file_recover(".", NULL), 1);
-  world_assert_names(".", "a b c");
 }
 
 /* What cannot be renamed is whole, and kept: the next run has no byte to fetch. */
@@ -275,6 +297,8 @@ int main(void) {
       IN_DIRECTORY(installed_but_not_yet_durable),
       IN_DIRECTORY(not_yet_durable_on_fat),
       IN_DIRECTORY(several_not_yet_durable_on_fat),
+      IN_DIRECTORY(an_error_at_any_step_on_fat),
+      IN_DIRECTORY(no_room_for_a_set_on_fat),
       IN_DIRECTORY(a_rename_that_fails_keeps_the_part),
       IN_DIRECTORY(a_note_that_is_busy_costs_nothing),
       IN_DIRECTORY(what_is_renamed_is_what_was_checked),

@@ -17,6 +17,7 @@
 #include "image/file.c"
 #include "image/journal.c"
 #include "image/names.c"
+#include "image/place.c"
 #include "image/recover.c"
 #include "save/image.c"
 #include "save/resume.c"

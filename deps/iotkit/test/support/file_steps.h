@@ -1,7 +1,8 @@
 /*
  * file_steps.h - ends the process, or fails, at the n-th change that it is about to make to the
- * disk. This is the test program's own rename(), unlink(), fsync(), syncfs() and pwrite(), which the
- * library in it then calls; and its fstatfs(), which may say that the disk is FAT.
+ * disk. This is the test program's own rename(), unlink(), fsync() and pwrite(), which the library
+ * in it then calls; and its fstatfs() and statvfs(), which may say that the
+ * disk is FAT, or full.
  *
  * To be included by one file of a program.
  */
@@ -12,7 +13,9 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
@@ -24,10 +27,11 @@ static struct {
   int left;  /* changes before the one; -1: none is meant */
   int error; /* what it fails with; 0: the process ends before it */
   size_t count;
-  char log[256];    /* r, u, f, s, w: which there were */
+  char log[256];    /* r, u, f, w: which there were */
   const char *swap; /* put in place of what is renamed next, just before */
   bool on_fat;
-} steps = {-1, 0, 0, "", NULL, false};
+  uint64_t free_space; /* bytes of the disk; 0: what is there */
+} steps = {-1, 0, 0, "", NULL, false, 0};
 
 /* False: fail. */
 static bool step(char which) {
@@ -55,10 +59,6 @@ int fsync(int fd) {
   return step('f') ? (int)syscall(SYS_fsync, fd) : -1;
 }
 
-int syncfs(int fd) {
-  return step('s') ? (int)syscall(SYS_syncfs, fd) : -1;
-}
-
 ssize_t pwrite(int fd, const void *data, size_t len, off_t offset) {
   struct iovec part = {(void *)data, len};
   return step('w') ? pwritev(fd, &part, 1, offset) : -1;
@@ -68,6 +68,18 @@ int fstatfs(int fd, struct statfs *out) {
   int rc = (int)syscall(SYS_fstatfs, fd, out);
   if (rc == 0 && steps.on_fat) out->f_type = MSDOS_SUPER_MAGIC;
   return rc;
+}
+
+int statvfs(const char *path, struct statvfs *out) {
+  struct statfs fs;
+  if (syscall(SYS_statfs, path, &fs) != 0) return -1;
+  *out = (struct statvfs){.f_bsize = (unsigned long)fs.f_bsize,
+                          .f_frsize = (unsigned long)fs.f_frsize,
+                          .f_blocks = fs.f_blocks,
+                          .f_bfree = fs.f_bfree,
+                          .f_bavail = fs.f_bavail};
+  if (steps.free_space > 0) out->f_bavail = steps.free_space / out->f_frsize;
+  return 0;
 }
 
 #endif
