@@ -32,9 +32,8 @@ export async function recorded(disk: PowerDisk, work: () => Promise<void>): Prom
 }
 
 /**
- * Each content once, in the order of its moments; the last one is what is left when the work has ended. Of what was not
- * flushed the first requests are there, each whole; or any sectors, as a disk may have it that writes in an order of its
- * own.
+ * Each content once, in the order of its moments; the last one is what is left when the work has ended. Of what was
+ * not flushed the first requests are there, each whole; or any sectors, as of a disk with an order of its own.
  */
 export function* cutsOf({ before, events }: DiskRecording, random: () => number): Iterable<Buffer> {
   const flushed = Buffer.from(before);

@@ -1,7 +1,7 @@
 /*
  * fat-set.c - three files that get their names together, here: `fat-set put 2` gives them the bytes of version 2,
- * `fat-set recover` completes what a power cut has interrupted. Ends with the version that all of them have, or with 100
- * where they differ.
+ * `fat-set recover` completes what a power cut has interrupted. Ends with the version that all of them have, or with
+ * 100 where they differ.
  */
 #include <iotkit.h>
 #include <iotkit_file.h>
