@@ -8,6 +8,7 @@ import { sizeOf } from './files';
 import { connect } from './find-server';
 import { type CommonOptions, wholeNumber, withServer } from './flags';
 import { print, table } from './output';
+import { toJson } from './printable';
 
 /** `config …` */
 export function addConfig(program: Command): void {
@@ -77,8 +78,7 @@ async function configPush(
         deviceName,
         state,
         code === undefined ? '-' : String(code),
-        // What a device says must not steer the terminal.
-        message === undefined ? '' : JSON.stringify(message),
+        message === undefined ? '' : toJson(message),
       ]),
     ]),
   );

@@ -14,6 +14,7 @@ import { invalid, messageOf, NotSucceededError } from './errors';
 import { connect } from './find-server';
 import { type CommonOptions, milliseconds, wholeNumber, withServer } from './flags';
 import { print, table } from './output';
+import { inJson, toJson } from './printable';
 
 export type PayloadOptions = CommonOptions & { readonly file?: string };
 type Message = Omit<PlatformEvents['message'], 'payload'> & JsonPayload & { readonly type: string };
@@ -142,7 +143,7 @@ async function deviceProperties(
       ['PROPERTY', 'VALUE', 'TIME'],
       ...Object.entries(properties).map(([name, { value, time }]) => [
         name,
-        JSON.stringify(value),
+        toJson(value),
         new Date(time).toISOString(),
       ]),
     ]),
@@ -172,16 +173,15 @@ async function write(line: string, signal: AbortSignal): Promise<void> {
 }
 
 function lineOf(message: Message, isJson: boolean): string {
-  if (isJson) return `${JSON.stringify(message)}\n`;
+  if (isJson) return `${toJson(message)}\n`;
   const { time, topic, payload, encoding } = message;
-  // What a device says must not steer the terminal.
-  const text = encoding === 'utf8' ? JSON.stringify(payload) : `base64 ${payload}`;
-  return `${new Date(time).toISOString()} ${JSON.stringify(topic).slice(1, -1)} ${text}\n`;
+  const text = encoding === 'utf8' ? toJson(payload) : `base64 ${payload}`;
+  return `${new Date(time).toISOString()} ${inJson(topic)} ${text}\n`;
 }
 
 /** An answer as it came; on a terminal, a line without what would steer it. */
 function shown({ payload, encoding }: JsonPayload): Buffer | string {
   const bytes = Buffer.from(payload, encoding);
   if (!process.stdout.isTTY) return bytes;
-  return `${encoding === 'utf8' ? JSON.stringify(payload) : `base64 ${payload}`}\n`;
+  return `${encoding === 'utf8' ? toJson(payload) : `base64 ${payload}`}\n`;
 }

@@ -1,4 +1,5 @@
 import type { PlatformEvent } from '../index';
+import { toJson } from './printable';
 
 /** An event as a line for people; undefined for one that is not worth a line. */
 export function describe(event: PlatformEvent): string | undefined {
@@ -8,7 +9,7 @@ export function describe(event: PlatformEvent): string | undefined {
     case 'device-disconnected':
       return `${event.deviceName} disconnected`;
     case 'device-refused':
-      return `refused ${printable(event.clientId)}: ${event.reason} (${event.returnCode})`;
+      return `refused ${quoted(event.clientId)}: ${event.reason} (${event.returnCode})`;
     case 'version-reported':
       return `${event.deviceName} reports ${event.module ?? 'version'} ${event.version}`;
     case 'task-changed': {
@@ -20,7 +21,7 @@ export function describe(event: PlatformEvent): string | undefined {
         ? `DEGRADED: the state cannot be written: ${event.reason}`
         : 'the state can be written again';
     case 'state-problem':
-      return `${event.what} ${printable(event.name)}: ${event.reason}`;
+      return `${event.what} ${quoted(event.name)}: ${event.reason}`;
     case 'broker-health':
       return event.connected ? 'joined the broker' : `the broker is away: ${event.reason}`;
     case 'config-answered':
@@ -40,13 +41,12 @@ export function describe(event: PlatformEvent): string | undefined {
     case 'sub-devices-found':
       return `${event.deviceName} has found ${event.devices.length} devices`;
     case 'bad-message':
-      return `ignored a message on ${printable(event.topic)}: ${printable(event.reason)}`;
+      return `ignored a message on ${quoted(event.topic)}: ${quoted(event.reason)}`;
     default:
       return undefined;
   }
 }
 
-/** What a stranger sent must not steer the terminal. */
-function printable(text: string): string {
-  return JSON.stringify(text.slice(0, 200));
+function quoted(text: string): string {
+  return toJson(text.slice(0, 200));
 }

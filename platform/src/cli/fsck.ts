@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { CliError } from './errors';
 import { type CommonOptions, withStateDir } from './flags';
 import { print, table } from './output';
+import { toJson } from './printable';
 
 /** `fsck` */
 export function addFsck(program: Command): void {
@@ -21,7 +22,7 @@ async function fsck(options: CommonOptions): Promise<void> {
     table([
       ['records', String(report.records)],
       ['files', String(report.files)],
-      ...report.problems.map(({ what, name, reason }) => [what, JSON.stringify(name), reason]),
+      ...report.problems.map(({ what, name, reason }) => [what, toJson(name), reason]),
     ]),
   );
   const bad = report.problems.filter(({ what }) => what !== 'file').length;

@@ -3,6 +3,7 @@ import type { Log, Platform, PlatformEvent } from '../index';
 import { UpgradeBars } from './bars';
 import { describe } from './event-lines';
 import { LogOutput } from './log-output';
+import { escapeJson, printable } from './printable';
 
 /** What `serve` tells while it runs. */
 export interface Journal {
@@ -41,7 +42,8 @@ export class TextJournal implements Journal {
     this.say('ready');
   }
 
-  say(line: string): void {
+  say(text: string): void {
+    const line = printable(text);
     if (this.#bars === undefined) this.#output.write(`${line}\n`);
     else this.#bars.log(line);
   }
@@ -77,7 +79,7 @@ export class JsonJournal implements Journal {
         formatters: { level: (level) => ({ level }) },
         redact: { paths: SECRETS.flatMap((name) => [name, `*.${name}`]), censor: '(secret)' },
       },
-      output,
+      { write: (line: string) => output.write(escapeJson(line)) },
     );
   }
 

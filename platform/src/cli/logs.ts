@@ -6,6 +6,7 @@ import { invalid } from './errors';
 import { connect } from './find-server';
 import { type CommonOptions, wholeNumber, withServer } from './flags';
 import { print } from './output';
+import { inJson } from './printable';
 
 /** `device logs`, `device want-logs` */
 export function addDeviceLogs(command: Command): void {
@@ -71,13 +72,8 @@ function pathOf(productKey: string, deviceName: string): string {
   return `/devices/${encodeURIComponent(productKey)}/${encodeURIComponent(deviceName)}/logs`;
 }
 
-/** What a device says must not steer the terminal. */
 function lineOf({ receivedAt, deviceName, ...entry }: DeviceLogEntry): string {
   const { logLevel, module, code, logContent } = entry;
-  const words = [deviceName, logLevel, `${shown(module)}:${shown(code)}`, shown(logContent)];
+  const words = [deviceName, logLevel, `${inJson(module)}:${inJson(code)}`, inJson(logContent)];
   return `${new Date(receivedAt).toISOString()} ${words.join(' ')}\n`;
-}
-
-function shown(text: string): string {
-  return JSON.stringify(text).slice(1, -1);
 }

@@ -1,12 +1,14 @@
 import type { CommonOptions } from './flags';
+import { printable, toJson } from './printable';
 
 /** Prints an answer as JSON, or as `human` has it. */
 export function print(options: CommonOptions, answer: unknown, human: () => string): void {
-  process.stdout.write(options.json ? `${JSON.stringify(answer, null, 2)}\n` : human());
+  process.stdout.write(options.json ? `${toJson(answer, 2)}\n` : human());
 }
 
-/** Rows as aligned columns, two spaces apart. */
-export function table(rows: readonly (readonly string[])[]): string {
+/** Rows as aligned columns, two spaces apart; no cell steers the terminal. */
+export function table(cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map(printable));
   const widths: number[] = [];
   for (const row of rows) {
     for (const [index, cell] of row.entries()) {

@@ -13,6 +13,7 @@ import { addFirmware } from './firmware';
 import { port, wholeNumber, withStateDir } from './flags';
 import { addFsck } from './fsck';
 import { addGateway } from './gateway';
+import { printable } from './printable';
 import { addProduct } from './product';
 import { addStatus } from './status';
 import { addUpgrade } from './upgrade';
@@ -116,5 +117,6 @@ function report(error: unknown): void {
   // Commander has printed its own.
   if (error instanceof CommanderError) return;
   const code = codeOf(error);
-  process.stderr.write(`error: ${messageOf(error)}${code === undefined ? '' : ` (${code})`}\n`);
+  const end = code === undefined ? '' : ` (${printable(code)})`;
+  process.stderr.write(`error: ${printable(messageOf(error))}${end}\n`);
 }

@@ -7,6 +7,7 @@ import { DegradedError } from './errors';
 import { findServer } from './find-server';
 import { type CommonOptions, withServer } from './flags';
 import { print, table } from './output';
+import { toJson } from './printable';
 
 /** `status` */
 export function addStatus(program: Command): void {
@@ -31,7 +32,7 @@ function flawsOf({ state, broker, problems }: Health): string[] {
   return [
     ...(state.degraded ? [`the state cannot be written: ${state.reason}`] : []),
     ...(broker.connected ? [] : [`the broker is away: ${broker.reason}`]),
-    ...problems.map(({ what, name, reason }) => `${what} ${JSON.stringify(name)}: ${reason}`),
+    ...problems.map(({ what, name, reason }) => `${what} ${toJson(name)}: ${reason}`),
   ];
 }
 

@@ -65,9 +65,9 @@ test('an operator with a shell talks to a device', async () => {
 test.each([
   [
     ['--json'],
-    /^\{"type":"message",.*"payload":"\\u001b\[2J","encoding":"utf8"\}\n.*"payload":"\/w==".*\n$/,
+    /^\{"type":"message",.*"payload":"\\u001b\[2J\\u009b2J","encoding":"utf8"\}\n.*"payload":"\/w==".*\n$/,
   ],
-  [[], /^\S+Z \S+\/user\/a "\\u001b\[2J"\n\S+Z \S+\/user\/b base64 \/w==\n$/],
+  [[], /^\S+Z \S+\/user\/a "\\u001b\[2J\\u009b2J"\n\S+Z \S+\/user\/b base64 \/w==\n$/],
 ])('an operator with a shell watches a device: %j', async (flags, expected) => {
   const { printed } = await serve();
   const place = (name: string) =>
@@ -95,7 +95,7 @@ test.each([
   const printedAll = once(watching.stdout, 'end');
   await once(watching.stderr, 'data');
   await lamp.client.publishAsync(`/sys/${lamp.names}/thing/x`, 'not it', { qos: 1 });
-  await lamp.client.publishAsync(`/${lamp.names}/user/a`, '\u001b[2J', { qos: 1 });
+  await lamp.client.publishAsync(`/${lamp.names}/user/a`, '\u001b[2J\u009b2J', { qos: 1 });
   await lamp.client.publishAsync(`/${lamp.names}/user/b`, Buffer.from([0xff]), { qos: 1 });
   expect(await exited).toEqual([0, null]);
   await printedAll;

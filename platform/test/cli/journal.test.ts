@@ -79,6 +79,19 @@ test('a member that is a secret is not written, whoever hands it over', () => {
   expect(text()).not.toContain('hunter2');
 });
 
+test.each([
+  ['text', (stream: NodeJS.WriteStream) => new TextJournal(stream)],
+  ['JSON', (stream: NodeJS.WriteStream) => new JsonJournal(stream)],
+])('no line of a log of %s steers the terminal', (_, open) => {
+  const { stream, text } = memory();
+  const journal = open(stream);
+  const words = '\u001b[2J\u009b2J\u202e\u2028';
+  journal.say(`lamp reports ${words} 2.0.0`);
+  journal.log?.('warn', 'odd', { words });
+  expect(text()).toContain('\\u001b[2J\\u009b2J\\u202e\\u2028');
+  expect(text()).toMatch(/^[\n -~]+$/);
+});
+
 test('on a terminal a running upgrade has a bar, and events stand above it', async () => {
   const { stream, text } = memory({ isTTY: true, columns: 120 });
   const journal = new TextJournal(stream);
