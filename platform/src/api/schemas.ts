@@ -121,7 +121,12 @@ export const idParams = object({ id: name }, ['id']);
 
 const digits = { type: 'string', pattern: '^[0-9]{1,15}$' } as const;
 
-export const logsQuery = object({ since: digits, until: digits, limit: digits });
+export const logsQuery = object({
+  since: digits,
+  until: digits,
+  writtenSince: digits,
+  limit: digits,
+});
 
 export const wishBody = object({ wanted: { type: 'boolean' } }, ['wanted']);
 

@@ -72,8 +72,9 @@ function pathOf(productKey: string, deviceName: string): string {
   return `/devices/${encodeURIComponent(productKey)}/${encodeURIComponent(deviceName)}/logs`;
 }
 
-function lineOf({ receivedAt, deviceName, ...entry }: DeviceLogEntry): string {
+/** Of the time that the device gives it, or else of its upload. */
+function lineOf({ time, receivedAt, deviceName, ...entry }: DeviceLogEntry): string {
   const { logLevel, module, code, logContent } = entry;
   const words = [deviceName, logLevel, `${inJson(module)}:${inJson(code)}`, inJson(logContent)];
-  return `${new Date(receivedAt).toISOString()} ${words.join(' ')}\n`;
+  return `${new Date(time ?? receivedAt).toISOString()} ${words.join(' ')}\n`;
 }

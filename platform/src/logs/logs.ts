@@ -15,11 +15,13 @@ import {
   logReplyPayload,
   parseLogConfigGet,
   parseLogPost,
+  parseLogTime,
 } from '../protocol/log-messages';
 import { logConfigGetReplyTopic, logConfigPushTopic, logReplyTopic } from '../protocol/topics';
 import type { Store } from '../store/store';
 import type { DeviceKey } from '../types/device';
 import type { DeviceLogEntry, LogEntry } from '../types/log';
+import { type LogMessage, writtenSince } from './written';
 
 interface Dependencies {
   readonly store: Store;
@@ -29,12 +31,10 @@ interface Dependencies {
   readonly connections: Connections;
 }
 
-/** What one message brought; a record of its own, so that nothing is written twice. */
-interface Batch extends DeviceKey {
+/** A message, a record of its own, so that nothing is written twice. */
+interface Batch extends DeviceKey, LogMessage {
   /** Counts the batches of the device. */
   readonly number: number;
-  readonly receivedAt: number;
-  readonly entries: readonly LogEntry[];
 }
 
 /** A device that is asked to upload its log. */
@@ -48,6 +48,11 @@ export interface LogSelection {
   readonly since?: number;
   /** Received before this time, milliseconds since the epoch. */
   readonly until?: number;
+  /**
+   * Without what was surely written before this time, milliseconds since the epoch: by its own time,
+   * where the last entry of the same upload shows that the device's clock was right.
+   */
+  readonly writtenSince?: number;
   /** The last so many, 1 or more. */
   readonly limit?: number;
 }
@@ -78,14 +83,14 @@ export class Logs {
    * What a device has uploaded, the oldest first; the last 256 KiB of a device are kept. Throws
    * ERR_DEVICE_UNKNOWN.
    */
-  list(key: DeviceKey, { since = 0, until, limit }: LogSelection = {}): DeviceLogEntry[] {
+  list(key: DeviceKey, selection: LogSelection = {}): DeviceLogEntry[] {
     this.#expectDevice(key);
-    const { productKey, deviceName } = key;
-    const entries = (this.#batches.get(deviceId(key)) ?? [])
-      .filter(({ receivedAt }) => receivedAt >= since && receivedAt < (until ?? Infinity))
-      .flatMap(({ receivedAt, entries }) =>
-        entries.map((entry) => ({ productKey, deviceName, receivedAt, ...entry })),
-      );
+    const { since = 0, until = Infinity, writtenSince: written = 0, limit } = selection;
+    const batches = this.#batches.get(deviceId(key)) ?? [];
+    const entries = batches.flatMap((batch, i) => {
+      if (batch.receivedAt < since || batch.receivedAt >= until) return [];
+      return writtenSince(batches, i, written).map((entry) => given(batch, entry));
+    });
     return limit === undefined ? entries : entries.slice(Math.max(0, entries.length - limit));
   }
 
@@ -184,6 +189,11 @@ export class Logs {
     if (this.#deps.devices.get(key) !== undefined) return;
     throw new PlatformError('ERR_DEVICE_UNKNOWN', `there is no device ${deviceId(key)}`);
   }
+}
+
+function given({ productKey, deviceName, receivedAt }: Batch, entry: LogEntry): DeviceLogEntry {
+  const time = parseLogTime(entry.utcTime);
+  return { productKey, deviceName, receivedAt, ...(time !== undefined && { time }), ...entry };
 }
 
 function recordKey(batch: Batch): string {

@@ -72,6 +72,16 @@ function parseEntry(entry: unknown, index: number, id: Id): LogEntry {
   };
 }
 
+/** The time of an entry as the platform has devices write it, or with another zone; without one it is UTC. */
+const TIME = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:\.\d{1,9})?)(?:Z|([+-]\d\d):?(\d\d))?$/;
+
+/** Milliseconds since the epoch; undefined for a text that is no time. */
+export function parseLogTime(text: string): number | undefined {
+  const [, date, timeOfDay, hours = '+00', minutes = '00'] = TIME.exec(text) ?? [];
+  const time = Date.parse(`${date}T${timeOfDay}${hours}:${minutes}`);
+  return Number.isNaN(time) ? undefined : time;
+}
+
 /** The id of the question whether logs are wanted. Throws a {@link BadLogMessage}. */
 export function parseLogConfigGet(payload: Buffer): Id {
   let envelope: ReturnType<typeof parseEnvelope>;

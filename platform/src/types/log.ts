@@ -21,4 +21,6 @@ export interface LogEntry {
 export interface DeviceLogEntry extends DeviceKey, LogEntry {
   /** Milliseconds since the epoch, by the platform's clock. */
   readonly receivedAt: number;
+  /** The same of `utcTime`, by the device's clock; absent where that is no time. */
+  readonly time?: number;
 }

@@ -92,16 +92,19 @@ export class Upgrades {
   }
 
   /**
-   * What the devices of an upgrade have written into their logs since it began, and before the next
-   * one of the same device, the oldest first; with `devices`, of some alone. Throws
-   * ERR_UPGRADE_UNKNOWN, ERR_DEVICE_UNKNOWN.
+   * What the devices of an upgrade have uploaded of their logs since it began, and before the next one
+   * of the same device, in the order of arrival, without what they wrote before it began (see
+   * `writtenSince` of `logs.list`); with `devices`, of some alone. Throws ERR_UPGRADE_UNKNOWN,
+   * ERR_DEVICE_UNKNOWN.
    */
   logs(id: string, devices?: readonly string[]): DeviceLogEntry[] {
     const { jobs, logs } = this.#deps;
     const since = jobs.job(id).createdAt;
     return this.#select(id, devices)
       .filter((task) => this.#deps.devices.get(task) !== undefined)
-      .flatMap((task) => logs.list(task, { since, ...this.#nextOf(task, since) }))
+      .flatMap((task) =>
+        logs.list(task, { since, writtenSince: since, ...this.#nextOf(task, since) }),
+      )
       .sort((a, b) => a.receivedAt - b.receivedAt);
   }
 

@@ -38,19 +38,22 @@ test('what a device uploads is kept in order, and given by time and number', asy
   const platform = await startPlatform({ clock });
   const lamp = await loggingDevice(platform);
   const heard = platform.waitFor('log-posted');
-  expect(await post(lamp, [entry('a'), entry('b', { traceContext: 't' })])).toEqual({
-    id: '5',
-    code: 200,
-    data: {},
-  });
+  expect(await post(lamp, [entry('a'), entry('b', { utcTime: 'now', traceContext: 't' })])).toEqual(
+    {
+      id: '5',
+      code: 200,
+      data: {},
+    },
+  );
   expect(await heard).toMatchObject({ deviceName: 'lamp', entries: 2 });
   clock.advance(1000);
   await post(lamp, [entry('c', { logLevel: 'FATAL' })]);
   const key = { productKey: PRODUCT, deviceName: 'lamp' };
+  const time = Date.parse('2026-11-29T12:00:00Z');
   expect(platform.logs.list(key)).toEqual([
-    { ...key, receivedAt: START, ...entry('a') },
-    { ...key, receivedAt: START, ...entry('b', { traceContext: 't' }) },
-    { ...key, receivedAt: START + 1000, ...entry('c', { logLevel: 'FATAL' }) },
+    { ...key, time, receivedAt: START, ...entry('a') },
+    { ...key, receivedAt: START, ...entry('b', { utcTime: 'now', traceContext: 't' }) },
+    { ...key, time, receivedAt: START + 1000, ...entry('c', { logLevel: 'FATAL' }) },
   ]);
   const contents = (selection: object) =>
     platform.logs.list(key, selection).map(({ logContent }) => logContent);
@@ -184,4 +187,24 @@ test("an upgrade shows what its devices wrote since it began, and not the next o
   expect(shown(second.id)).toEqual(['lamp, second']);
   expect(() => shown(first.id, ['x'])).toThrow(/no device x/);
   expect(() => shown('x')).toThrow(/no upgrade x/);
+});
+
+test('an upgrade does not show what its device wrote before, though it uploads it later', async () => {
+  const clock = new ManualClock(START);
+  const platform = await startPlatform({ clock });
+  const lamp = await loggingDevice(platform);
+  const data = Buffer.from('2.0.0');
+  const image = await platform.firmware.add({ productKey: PRODUCT, version: '2.0.0', data });
+  const old = entry('before', { utcTime: new Date(START).toISOString() });
+  clock.advance(60_000);
+  const upgrade = await platform.upgrades.start({ firmwareId: image.id, devices: ['lamp'] });
+  await lamp.notice();
+  clock.advance(1000);
+  const now = new Date(clock.now()).toISOString();
+  const boot = entry('boot', { utcTime: '1970-01-01T00:00:03.000+0000' });
+  await post(lamp, [old, boot, entry('during', { utcTime: now })]);
+  await post(lamp, [old, boot]);
+  const contents = platform.upgrades.logs(upgrade.id).map(({ logContent }) => logContent);
+  expect(contents).toEqual(['boot', 'during', 'before', 'boot']);
+  expect(platform.logs.list(lamp.device)).toHaveLength(5);
 });

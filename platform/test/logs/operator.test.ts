@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { Device, Platform } from '../../src/index';
+import type { Device, DeviceLogEntry, Platform } from '../../src/index';
 import { PRODUCT, TestDevice } from '../support/device';
 import { cli, json, serve } from '../support/shell';
 
@@ -24,8 +24,9 @@ test('an operator with a shell asks for logs and reads them', async () => {
     err: expect.stringContaining('maybe\\u009b: say on or off'),
   });
 
-  const entries = ['one', '\u001b[2J\u009b2J\u202etwo'].map((logContent) => ({
-    utcTime: 'now',
+  const contents = ['one', '\u001b[2J\u009b2J\u202etwo'];
+  const entries = contents.map((logContent, i) => ({
+    utcTime: ['now', '2026-01-02T03:04:05.006+0000'][i],
     logLevel: 'ERROR',
     module: 'agent\u007f',
     code: '-1',
@@ -34,9 +35,10 @@ test('an operator with a shell asks for logs and reads them', async () => {
   await lamp.send(`/sys/${lamp.names}/thing/log/post`, entries);
   expect((await lamp.next()).topic).toMatch(/post_reply$/);
   const { out } = await cli(...of('logs'));
-  expect(out.replaceAll(/^\S+Z /gm, '')).toBe(
-    'lamp ERROR agent\\u007f:-1 one\n' +
-      'lamp ERROR agent\\u007f:-1 \\u001b[2J\\u009b2J\\u202etwo\n',
+  const [{ receivedAt } = { receivedAt: 0 }] = await json<DeviceLogEntry[]>(...of('logs'));
+  expect(out).toBe(
+    `${new Date(receivedAt).toISOString()} lamp ERROR agent\\u007f:-1 one\n` +
+      '2026-01-02T03:04:05.006Z lamp ERROR agent\\u007f:-1 \\u001b[2J\\u009b2J\\u202etwo\n',
   );
   expect((await cli(...of('logs'), '--json')).out).not.toMatch(/[\u007f-\u009f\u202e]/);
   expect(await json(...of('logs'), '--limit', '1')).toEqual([

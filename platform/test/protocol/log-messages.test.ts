@@ -5,6 +5,7 @@ import {
   logErrorPayload,
   parseLogConfigGet,
   parseLogPost,
+  parseLogTime,
 } from '../../src/protocol/log-messages';
 
 const entry = {
@@ -90,4 +91,17 @@ test('whether logs are wanted is mode 1 or 0', () => {
     method: 'thing.config.log.push',
     params: { getType: 'content', content: { mode: 0 } },
   });
+});
+
+test.each([
+  ['2026-11-29T12:00:00.123+0000', Date.UTC(2026, 10, 29, 12, 0, 0, 123)],
+  ['2026-11-29T12:00:00Z', Date.UTC(2026, 10, 29, 12)],
+  ['2026-11-29 12:00:00', Date.UTC(2026, 10, 29, 12)],
+  ['2026-11-29T12:00:00+08:00', Date.UTC(2026, 10, 29, 4)],
+  ['1970-01-01T00:00:07.000+0000', 7000],
+  ['2026-13-29T12:00:00Z', undefined],
+  ['agent 7', undefined],
+  ['', undefined],
+])('the time of an entry, %j, is read', (text, expected) => {
+  expect(parseLogTime(text)).toBe(expected);
 });
