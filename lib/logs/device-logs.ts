@@ -11,6 +11,7 @@ import {
   options as checkOptions,
   integer,
   oneOf,
+  optional,
   orElse,
   outOfRange,
   text,
@@ -34,7 +35,7 @@ export interface LogEntry {
   readonly content: string;
   /** The part of the program that says it, 1-64 characters. Default `app`. */
   readonly module?: string | undefined;
-  /** The program's own number or name for it, at most 64 characters. Default `0`. */
+  /** The program's own number or name for it, 1-64 characters. Default `0`. */
   readonly code?: string | number | undefined;
   /** What belongs together has the same, 1-64 characters. */
   readonly trace?: string | undefined;
@@ -166,6 +167,7 @@ interface CheckedEntry {
   readonly content: string;
   readonly module: string;
   readonly code: string;
+  readonly trace: string | undefined;
   readonly time: number;
 }
 
@@ -182,19 +184,19 @@ export function checkEntry(name: string, entry: LogEntry): CheckedEntry {
     content: text(`${name}.content`, given.content, { min: 0, max: 1_000_000 }),
     module: text(`${name}.module`, orElse<string>(given.module, 'app'), { max: 64 }),
     code: text(`${name}.code`, code, { max: 64 }),
+    trace: optional(given.trace, (trace) => text(`${name}.trace`, trace, { max: 64 })),
     time,
   };
 }
 
 function toWire(name: string, entry: LogEntry): WireEntry[] {
-  const { level, content, module, code, time } = checkEntry(name, entry);
-  const { trace } = entry;
+  const { level, content, module, code, trace, time } = checkEntry(name, entry);
   const head = {
     utcTime: new Date(time).toISOString().replace('Z', '+0000'),
     logLevel: level.toUpperCase(),
     module,
     code,
-    ...(trace !== undefined && { traceContext: text(`${name}.trace`, trace, { max: 64 }) }),
+    ...(trace !== undefined && { traceContext: trace }),
   };
   return pieces(content).map((logContent) => ({ ...head, logContent }));
 }

@@ -22,8 +22,9 @@ export class LogTail {
   #bytes = 0;
 
   /**
-   * `maxBytes`: of content, 1-16,777,216; default 65,536. The last entry is cut to it. Of short entries
-   * one for each 64 of these bytes is kept, or 1,000 where that is more.
+   * `maxBytes`: of text (content, module, code and trace), 1-16,777,216; default 65,536. The last entry
+   * always stays, its content cut to it. Of short entries one for each 64 of these bytes is kept, or
+   * 1,000 where that is more.
    */
   constructor(maxBytes?: number) {
     this.#maxBytes = integer('maxBytes', orElse(maxBytes, DEFAULT_MAX_BYTES), {
@@ -41,13 +42,17 @@ export class LogTail {
    * @throws {@link InvalidArgument}
    */
   add(entry: LogEntry): void {
-    const { content, time } = checkEntry('entry', entry);
+    const { level, content, time } = checkEntry('entry', entry);
+    const { module, code, trace } = entry;
     const end = lastBytes(content, this.#maxBytes);
-    const kept = { entry: { ...entry, time, content: end }, bytes: Buffer.byteLength(end) };
-    this.#kept.push(kept);
-    this.#bytes += kept.bytes;
-    while (this.#bytes > this.#maxBytes || this.#kept.length > this.#maxEntries)
-      this.#bytes -= this.#kept.shift()?.bytes ?? 0;
+    const bytes = bytesOf(end) + bytesOf(module) + bytesOf(code) + bytesOf(trace);
+    this.#kept.push({ entry: { level, content: end, module, code, trace, time }, bytes });
+    this.#bytes += bytes;
+    while (this.#isOver() && this.#kept.length > 1) this.#bytes -= this.#kept.shift()?.bytes ?? 0;
+  }
+
+  #isOver(): boolean {
+    return this.#bytes > this.#maxBytes || this.#kept.length > this.#maxEntries;
   }
 
   /** The oldest first. */
@@ -60,6 +65,10 @@ export class LogTail {
     this.#kept.length = 0;
     this.#bytes = 0;
   }
+}
+
+function bytesOf(text: string | number | undefined): number {
+  return text === undefined ? 0 : Buffer.byteLength(String(text));
 }
 
 /** The end of a text that has at most so many bytes, cut between characters. */

@@ -1,3 +1,4 @@
+import type { LogEntry } from '../../../lib/logs/device-logs';
 import { LogTail } from '../../../lib/logs/log-tail';
 
 const contents = (tail: LogTail): string[] => tail.entries().map(({ content }) => content);
@@ -52,6 +53,40 @@ test.each([[0], [1.5], ['1'], [2 ** 24 + 1]])('a size of %j is refused', (size) 
   expect(() => new LogTail(size as number)).toThrow(/maxBytes/);
 });
 
-test('an entry that is none is refused when it is added', () => {
-  expect(() => new LogTail().add({ level: 'x' as 'info', content: '' })).toThrow(/entry.level/);
+test.each([
+  ['level', 'x'],
+  ['content', 'a\0b'],
+  ['module', 'm'.repeat(65)],
+  ['code', 'c'.repeat(65)],
+  ['trace', 't'.repeat(65)],
+  ['trace', ''],
+  ['time', Number.NaN],
+])('what post() would refuse is refused when it is added: %s %j', (member, value) => {
+  const tail = new LogTail();
+  const entry = { level: 'info', content: '', [member]: value } as unknown as LogEntry;
+  expect(() => tail.add(entry)).toThrow(`entry.${member} must be`);
+  expect(tail.entries()).toEqual([]);
+});
+
+test('module, code and trace count as content does', () => {
+  const tail = new LogTail(1000);
+  const names = { module: 'm'.repeat(40), code: 'c'.repeat(20), trace: 'ä'.repeat(10) };
+  for (let i = 0; i < 50; i += 1) tail.add({ level: 'info', content: 'x'.repeat(20), ...names });
+  expect(tail.entries()).toHaveLength(10);
+  expect(tail.entries()[0]).toMatchObject(names);
+});
+
+test('the last entry stays, however long its names are', () => {
+  const tail = new LogTail(1);
+  tail.add({ level: 'info', content: 'ab', module: 'agent' });
+  tail.add({ level: 'info', content: 'cd', module: 'agent' });
+  expect(tail.entries()).toMatchObject([{ content: 'd', module: 'agent' }]);
+});
+
+test('an entry is kept as it was when it was added, with what it inherits', () => {
+  const entry = Object.assign(Object.create({ level: 'warn', trace: 't' }), { content: 'x' });
+  const tail = new LogTail();
+  tail.add(entry);
+  entry.content = 'y';
+  expect(tail.entries()).toMatchObject([{ level: 'warn', trace: 't', content: 'x' }]);
 });
