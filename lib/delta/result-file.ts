@@ -3,13 +3,14 @@
  * do (image/file.h of the C SDK): bytes go to a part of its own beside it, mode 0600, which is
  * synced and then renamed. No part is ever used again: a delta cannot be applied from its middle.
  */
-import { constants, type Stats } from 'node:fs';
-import { type FileHandle, lstat, open, unlink } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, open, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { outOfRange } from '../base/arguments';
 import { flushFolder, renameFile } from '../base/durable';
 import { IotkitError } from '../base/errors';
 import { fileError } from './file-errors';
+import { existing, trusted } from './own';
 
 /** Not the addon's `.part`, whose bytes a later download may go on with. */
 const SUFFIX = '.delta.part';
@@ -95,15 +96,19 @@ export class ResultFile {
     await this.#file.close();
   }
 
-  /** Those of the file that it replaces, without set-id bits. */
+  /** Those of the file that it replaces, if these are not of others' making; never set-id bits. */
   async #setOwnerAndMode(): Promise<void> {
-    const there = await existing(this.#path);
-    const own = await this.#file.stat();
-    const replaced =
-      there?.isFile() && (there.uid === own.uid || own.uid === 0) ? there : undefined;
-    if (replaced !== undefined && own.uid === 0) await this.#file.chown(replaced.uid, replaced.gid);
-    const mode = replaced ? replaced.mode & 0o777 : (this.#mode ?? MODE & ~process.umask());
-    // FAT knows of no modes.
+    const replaced = await trusted(this.#path);
+    if (replaced === undefined) return this.#setMode((this.#mode ?? MODE) & ~process.umask());
+    const { uid, gid } = await this.#file.stat();
+    // Not permitted, as a rule: then it stays ours.
+    if (uid !== replaced.uid || gid !== replaced.gid)
+      await this.#file.chown(replaced.uid, replaced.gid).catch(() => {});
+    return this.#setMode(replaced.mode & 0o777);
+  }
+
+  /** FAT knows of no modes. */
+  async #setMode(mode: number): Promise<void> {
     await this.#file.chmod(mode).catch(() => {});
   }
 
@@ -116,10 +121,3 @@ export class ResultFile {
 
 const isArgument = (error: unknown): boolean =>
   (error as { readonly code?: unknown }).code === 'ERR_INVALID_ARGUMENT';
-
-async function existing(name: string): Promise<Stats | undefined> {
-  return lstat(name).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
-}

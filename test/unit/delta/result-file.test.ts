@@ -1,5 +1,7 @@
 import {
   chmod,
+  chown,
+  link,
   lstat,
   mkdir,
   mkdtemp,
@@ -44,6 +46,48 @@ test('takes the mode of the file that it replaces, without set-id bits; or that 
   await rm(target);
   await (await ResultFile.open(target, 0o640)).commit();
   expect(await modeOf(target)).toBe(0o640);
+});
+
+describe('a file that others can have put there', () => {
+  const asRoot = process.getuid?.() === 0 ? test : test.skip;
+  const NOBODY = 65_534;
+
+  async function replace(): Promise<{ readonly uid: number; readonly mode: number }> {
+    await (await ResultFile.open(target, 0o666)).commit();
+    const { uid, mode } = await lstat(target);
+    return { uid, mode: mode & 0o7777 };
+  }
+  const ours = { uid: process.geteuid?.() ?? 0, mode: 0o666 & ~process.umask() };
+
+  asRoot('gives the image neither owner nor mode in a directory of all', async () => {
+    await chmod(folder, 0o1777);
+    await writeFile(target, 'old');
+    await chmod(target, 0o666);
+    await chown(target, NOBODY, NOBODY);
+    expect(await replace()).toEqual(ours);
+  });
+
+  asRoot('nor in a directory that is theirs', async () => {
+    await writeFile(target, 'old');
+    await chown(target, NOBODY, NOBODY);
+    await chown(folder, NOBODY, NOBODY);
+    expect(await replace()).toEqual(ours);
+  });
+
+  asRoot('but does in one that is ours alone', async () => {
+    await writeFile(target, 'old');
+    await chown(target, NOBODY, NOBODY);
+    await chmod(target, 0o640);
+    expect(await replace()).toEqual({ uid: NOBODY, mode: 0o640 });
+  });
+
+  test('nor by another name of a file of ours', async () => {
+    await chmod(folder, 0o777);
+    await writeFile(target, 'old');
+    await chmod(target, 0o606);
+    await link(target, path.join(folder, 'other'));
+    expect(await replace()).toEqual(ours);
+  });
 });
 
 test('is discarded without a trace; what was there stays', async () => {
