@@ -6,11 +6,10 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import path from 'node:path';
-import { outOfRange } from '../base/arguments';
 import { flushFolder, renameFile } from '../base/durable';
 import { IotkitError } from '../base/errors';
 import { fileError } from './file-errors';
-import { existing, trusted } from './own';
+import { assertReplaceable, existing, resolveLinks, trusted } from './own';
 
 /** Not the addon's `.part`, whose bytes a later download may go on with. */
 const SUFFIX = '.delta.part';
@@ -36,24 +35,21 @@ export class ResultFile {
 
   /**
    * Begins a part, in the place of one that was left by a crash. `mode`: of a new file; an existing
-   * one's is kept. Throws `ERR_INVALID_ARGUMENT` (a directory or device is there), `ERR_FILE_LOCKED`,
-   * `ERR_FILE…`.
+   * one's is kept. A symbolic link of ours or root's stays: part and file are where it leads to.
+   * Throws `ERR_INVALID_ARGUMENT` (a directory or device is there), `ERR_FILE_LOCKED`, `ERR_FILE…`.
    */
-  static async open(target: string, mode?: number): Promise<ResultFile> {
+  static async open(name: string, mode?: number): Promise<ResultFile> {
+    const target = await place(name);
     const part = target + SUFFIX;
     if (written.has(part)) throw new IotkitError('ERR_FILE_LOCKED', part);
     written.add(part);
     try {
-      const there = await existing(target);
-      if (there !== undefined && !there.isFile() && !there.isSymbolicLink()) {
-        throw outOfRange('path', 'a regular file or none', target);
-      }
       if ((await existing(part)) !== undefined) await unlink(part);
       const file = await open(part, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600);
       return new ResultFile(target, mode, file);
     } catch (error) {
       written.delete(part);
-      throw isArgument(error) ? error : fileError(part, error);
+      throw fileError(part, error);
     }
   }
 
@@ -116,6 +112,17 @@ export class ResultFile {
   async #isAt(name: string): Promise<boolean> {
     const [there, own] = [await existing(name), await this.#file.stat()];
     return there?.ino === own.ino && there.dev === own.dev;
+  }
+}
+
+/** Where the file goes if it is to be found at `name`. */
+async function place(name: string): Promise<string> {
+  try {
+    const target = await resolveLinks(name);
+    await assertReplaceable(target);
+    return target;
+  } catch (error) {
+    throw isArgument(error) ? error : fileError(name, error);
   }
 }
 

@@ -1,12 +1,14 @@
 import {
   chmod,
   chown,
+  lchown,
   link,
   lstat,
   mkdir,
   mkdtemp,
   readdir,
   readFile,
+  readlink,
   rm,
   symlink,
   writeFile,
@@ -21,7 +23,13 @@ beforeEach(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'iotkit-ota-test-'));
   target = path.join(folder, 'image');
 });
-afterEach(() => rm(folder, { recursive: true }));
+afterEach(async () => {
+  jest.restoreAllMocks();
+  await rm(folder, { recursive: true });
+});
+
+const asRoot = process.getuid?.() === 0 ? test : test.skip;
+const NOBODY = 65_534;
 
 const part = (): string => `${target}.delta.part`;
 const modeOf = async (name: string): Promise<number> => (await lstat(name)).mode & 0o7777;
@@ -49,9 +57,6 @@ test('takes the mode of the file that it replaces, without set-id bits; or that 
 });
 
 describe('a file that others can have put there', () => {
-  const asRoot = process.getuid?.() === 0 ? test : test.skip;
-  const NOBODY = 65_534;
-
   async function replace(): Promise<{ readonly uid: number; readonly mode: number }> {
     await (await ResultFile.open(target, 0o666)).commit();
     const { uid, mode } = await lstat(target);
@@ -88,6 +93,67 @@ describe('a file that others can have put there', () => {
     await link(target, path.join(folder, 'other'));
     expect(await replace()).toEqual(ours);
   });
+});
+
+describe('a symbolic link at the target', () => {
+  const write = async (): Promise<void> => {
+    const file = await ResultFile.open(target);
+    await file.write(Buffer.from('new'), 0);
+    await file.commit();
+  };
+  const other = (): string => path.join(folder, 'inner', 'other');
+  beforeEach(() => mkdir(path.join(folder, 'inner')));
+
+  test('stays, and the file is where it leads to, with the part beside it', async () => {
+    await symlink('inner/first', target);
+    await symlink(other(), path.join(folder, 'inner', 'first'));
+    const file = await ResultFile.open(target);
+    expect(await readdir(folder)).toEqual(['image', 'inner']);
+    await file.write(Buffer.from('new'), 0);
+    await file.commit();
+    expect(await readlink(target)).toBe('inner/first');
+    expect((await lstat(other())).isFile()).toBe(true);
+    expect(await readFile(target, 'utf8')).toBe('new');
+  });
+
+  test('is followed from the directory that a link to one leads to', async () => {
+    await mkdir(path.join(folder, 'far', 'away'), { recursive: true });
+    await symlink('far/away', path.join(folder, 'near'));
+    await symlink('../other', path.join(folder, 'far', 'away', 'link'));
+    const file = await ResultFile.open(path.join(folder, 'near', 'link'));
+    await file.commit();
+    expect((await lstat(path.join(folder, 'far', 'other'))).isFile()).toBe(true);
+  });
+
+  test.each([
+    ['/dev/null', /: is no regular file/],
+    ['inner', /: is a directory/],
+    ['image', /: leads through too many symbolic links/],
+  ])('that leads to %s is refused', async (to, message) => {
+    await symlink(to, target);
+    const attempt = ResultFile.open(target);
+    await expect(attempt).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT' });
+    await expect(attempt).rejects.toThrow(message);
+    expect(await readlink(target)).toBe(to);
+    expect(await readdir(folder)).toEqual(['image', 'inner']);
+  });
+
+  asRoot("of another user's is replaced, what it leads to stays", async () => {
+    await writeFile(other(), 'of others');
+    await symlink(other(), target);
+    await lchown(target, NOBODY, NOBODY);
+    await write();
+    expect((await lstat(target)).isFile()).toBe(true);
+    expect(await readFile(other(), 'utf8')).toBe('of others');
+  });
+});
+
+test("another user's file in a sticky directory is refused before the first byte", async () => {
+  await chmod(folder, 0o1777);
+  await writeFile(target, 'old');
+  jest.spyOn(process, 'geteuid').mockReturnValue(4711);
+  await expect(ResultFile.open(target)).rejects.toMatchObject({ code: 'ERR_FILE_ACCESS' });
+  expect(await readdir(folder)).toEqual(['image']);
 });
 
 test('is discarded without a trace; what was there stays', async () => {
