@@ -39,9 +39,30 @@ export async function flushFolder(path: string): Promise<void> {
  * where nothing had it maybe one without bytes: port/posix/rename.c of the C SDK says why.
  */
 export async function renameFile(from: string, to: string): Promise<void> {
-  if (await isOnFat(from)) await renameOnFat(from, to);
-  else await rename(from, to);
+  const failure = await renamed(from, to);
+  if (failure !== undefined) throw failure;
 }
+
+/**
+ * As renameFile(), then flushes the folder. Throws only as long as nothing was renamed. What fails later
+ * is returned: the file has its name, and a power cut may take that from it. Undefined: it is there for good.
+ */
+export async function putInPlace(from: string, to: string): Promise<Error | undefined> {
+  return (await renamed(from, to)) ?? (await failureOf(flushFolder(dirname(to))));
+}
+
+/** Throws if it was not renamed; returns what failed afterwards. */
+async function renamed(from: string, to: string): Promise<Error | undefined> {
+  if (await isOnFat(from)) return renamedOnFat(from, to);
+  await rename(from, to);
+  return undefined;
+}
+
+const failureOf = (work: Promise<void>): Promise<Error | undefined> =>
+  work.then(
+    () => undefined,
+    (error: Error) => error,
+  );
 
 /** Where nobody says so it is taken for another one. */
 async function isOnFat(path: string): Promise<boolean> {
@@ -51,17 +72,14 @@ async function isOnFat(path: string): Promise<boolean> {
   );
 }
 
-async function renameOnFat(from: string, to: string): Promise<void> {
+async function renamedOnFat(from: string, to: string): Promise<Error | undefined> {
   const replaced = await held(to);
   try {
     await rename(from, to);
-    try {
-      await flushFolder(dirname(to));
-    } finally {
-      await flush(to);
-    }
+    const ofFolder = await failureOf(flushFolder(dirname(to)));
+    return (await failureOf(flush(to))) ?? ofFolder;
   } finally {
-    await replaced?.close();
+    await replaced?.close().catch(() => {}); // of what has no name any more
   }
 }
 

@@ -5,8 +5,7 @@
  */
 import { constants } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
-import path from 'node:path';
-import { flushFolder, renameFile } from '../base/durable';
+import { putInPlace } from '../base/durable';
 import { IotkitError } from '../base/errors';
 import { fileError } from './file-errors';
 import { assertReplaceable, existing, resolveLinks, trusted } from './own';
@@ -63,21 +62,25 @@ export class ResultFile {
     }
   }
 
-  /** Gives the part its name, when its bytes and then the name are on the disk. */
-  async commit(): Promise<void> {
+  /**
+   * Gives the part its name, when its bytes are on the disk. Throws only as long as it has not got it.
+   * Returns what a power cut may still take, undefined: nothing.
+   */
+  async commit(): Promise<string | undefined> {
+    let failure: Error | undefined;
     try {
       await this.#setOwnerAndMode();
       await this.#file.sync();
       if (!(await this.#isAt(this.#part))) {
         throw new IotkitError('ERR_FILE', `${this.#part} was replaced by another program`);
       }
-      await renameFile(this.#part, this.#path);
-      await flushFolder(path.dirname(this.#path));
+      failure = await putInPlace(this.#part, this.#path);
     } catch (cause) {
       await this.discard();
       throw fileError(this.#path, cause);
     }
-    await this.#close();
+    await this.#close().catch(() => {}); // synced already
+    return failure && `installed, not yet durable: ${this.#path}: ${failure.message}`;
   }
 
   /** Removes the part. Never rejects: there is an error already. */

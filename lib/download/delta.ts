@@ -6,6 +6,7 @@
  * in its header, which that covers, over the image. The target is committed after both.
  */
 
+import type { NativeTarget } from '../addon/binding';
 import { IotkitError } from '../base/errors';
 import type * as Delta from '../delta';
 import type { ResultFile } from '../delta/result-file';
@@ -53,10 +54,10 @@ export function deltaTarget(source: DeltaSource, { native, writer }: CheckedTarg
     const detail = 'a difference with a base goes into one file or one writer; see chunks()';
     throw new IotkitError('ERR_UNSUPPORTED', detail);
   }
-  const open = (): OpenWriter =>
-    file === undefined ? (writer as WriterTarget).open() : new FileWriter(file.path, file.mode);
+  const open: WriterTarget['open'] = (warn) =>
+    file === undefined ? (writer as WriterTarget).open(warn) : new FileWriter(file, warn);
   const recycle = writer?.keepsChunks !== true;
-  return { keepsChunks: false, open: () => new DeltaWriter(source, open(), recycle) };
+  return { keepsChunks: false, open: (warn) => new DeltaWriter(source, open(warn), recycle) };
 }
 
 /** Takes a difference in chunks and hands on what it makes. */
@@ -111,14 +112,13 @@ class DeltaWriter implements OpenWriter {
 
 /** The one file. Its part is begun with the first byte of the image, so with a proven base. */
 class FileWriter implements OpenWriter {
-  readonly #path: string;
-  readonly #mode: number | undefined;
+  readonly #target: NativeTarget;
+  readonly #warn: (warning: string) => void;
   #file: ResultFile | undefined;
 
-  /** @param mode 0: none was given */
-  constructor(path: string, mode: number) {
-    this.#path = path;
-    this.#mode = mode === 0 ? undefined : mode;
+  constructor(target: NativeTarget, warn: (warning: string) => void) {
+    this.#target = target;
+    this.#warn = warn;
   }
 
   async write(chunk: Uint8Array, offset: number): Promise<void> {
@@ -128,7 +128,8 @@ class FileWriter implements OpenWriter {
 
   async close(): Promise<void> {
     const file = await this.#open();
-    await file.commit();
+    const warning = await file.commit();
+    if (warning !== undefined) this.#warn(warning);
   }
 
   async abort(): Promise<void> {
@@ -137,7 +138,8 @@ class FileWriter implements OpenWriter {
 
   async #open(): Promise<ResultFile> {
     const { ResultFile }: typeof import('../delta/result-file') = require('../delta/result-file');
-    this.#file ??= await ResultFile.open(this.#path, this.#mode);
+    const { path, mode } = this.#target; // 0: none was given
+    this.#file ??= await ResultFile.open(path, mode === 0 ? undefined : mode);
     return this.#file;
   }
 }

@@ -49,8 +49,8 @@ export interface OpenWriter extends ImageWriter {
 export interface WriterTarget {
   /** It uses a chunk after its write() has settled, so each needs memory of its own. */
   readonly keepsChunks: boolean;
-  /** Called once for each download. */
-  readonly open: () => OpenWriter;
+  /** Called once for each download. `warn` takes what is missing of a success, such as a sync. */
+  readonly open: (warn: (warning: string) => void) => OpenWriter;
 }
 
 /** @internal */

@@ -16,7 +16,10 @@ export async function writeImage(
   target: WriterTarget,
   openReader: () => ChunkReader,
 ): Promise<void> {
-  const writer = open(run, target);
+  let warning = '';
+  const writer = open(run, target, (given) => {
+    warning = given;
+  });
   let reader: ChunkReader | undefined;
   let step: typeof WRITING_FAILED | undefined;
   let isClosed = false;
@@ -48,12 +51,12 @@ export async function writeImage(
     throw run.fail(error, isOfDelta(error) ? undefined : step);
   }
   await reader.close();
-  run.succeed();
+  run.succeed(warning);
 }
 
-function open(run: DownloadRun, target: WriterTarget): OpenWriter {
+function open(run: DownloadRun, target: WriterTarget, warn: (warning: string) => void): OpenWriter {
   try {
-    return target.open();
+    return target.open(warn);
   } catch (error) {
     throw run.fail(error, WRITING_FAILED);
   }

@@ -1,7 +1,7 @@
 import fs, { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { flush, flushFolder, renameFile } from '../../../lib/base/durable';
+import { flush, flushFolder, putInPlace, renameFile } from '../../../lib/base/durable';
 
 const FAT = 0x4d44;
 
@@ -108,6 +108,39 @@ test('on FAT the file is flushed though its folder cannot be, and that is an err
   });
   await expect(renameFile(from, to)).rejects.toMatchObject({ code: 'EIO' });
   expect(seen).toContain('flush old (new)');
+});
+
+describe('what fails after the rename is returned, not thrown', () => {
+  const failing = (type: number, what: () => string): void => {
+    calls(type);
+    const open = jest.mocked(fs.open).getMockImplementation() as typeof fs.open;
+    jest.spyOn(fs, 'open').mockImplementation(async (...given) => {
+      const file = await open(...given);
+      if (given[0] === what()) file.sync = () => Promise.reject(failed('EIO', 'fsync'));
+      return file;
+    });
+  };
+
+  test.each<[string, number, () => string]>([
+    ['the folder', 0xef53, () => folder],
+    ['the folder, on FAT', FAT, () => folder],
+    ['the file, on FAT', FAT, () => to],
+  ])('%s', async (_, type, what) => {
+    failing(type, what);
+    expect(await putInPlace(from, to)).toMatchObject({ code: 'EIO' });
+    expect(await readFile(to, 'utf8')).toBe('new');
+  });
+
+  test.each([FAT, 0xef53])('nothing, and the folder is flushed (%i)', async (type) => {
+    const seen = calls(type);
+    expect(await putInPlace(from, to)).toBeUndefined();
+    expect(seen).toContain(`flush ${aFolder()}`);
+  });
+
+  test('what fails before is thrown', async () => {
+    await rm(from);
+    await expect(putInPlace(from, to)).rejects.toMatchObject({ code: 'ENOENT' });
+  });
 });
 
 test.each([

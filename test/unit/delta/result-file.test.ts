@@ -1,4 +1,4 @@
-import {
+import fs, {
   chmod,
   chown,
   lchown,
@@ -154,6 +154,22 @@ test("another user's file in a sticky directory is refused before the first byte
   jest.spyOn(process, 'geteuid').mockReturnValue(4711);
   await expect(ResultFile.open(target)).rejects.toMatchObject({ code: 'ERR_FILE_ACCESS' });
   expect(await readdir(folder)).toEqual(['image']);
+});
+
+test('a directory that cannot be synced is a warning: the file has its name', async () => {
+  const { open } = fs;
+  const file = await ResultFile.open(target);
+  await file.write(Buffer.from('new'), 0);
+  jest.spyOn(fs, 'open').mockImplementation(async (...given) => {
+    const opened = await open(...given);
+    opened.sync = () => Promise.reject(new Error('EIO: i/o error, fsync'));
+    return opened;
+  });
+  const warning = await file.commit();
+  expect(warning).toMatch(/^installed, not yet durable: .*image: EIO/);
+  expect(await readdir(folder)).toEqual(['image']);
+  jest.restoreAllMocks();
+  expect(await (await ResultFile.open(target)).commit()).toBeUndefined();
 });
 
 test('is discarded without a trace; what was there stays', async () => {

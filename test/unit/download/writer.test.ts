@@ -27,9 +27,14 @@ function begin(writer: Partial<OpenWriter> = {}) {
     download: { resume: false, share: false, signatures: [], chunkSize: 4, recycle: true },
     stopEndsRun: false,
   };
-  const target = { keepsChunks: false, open: () => noting };
+  let warn = (_: string): void => {};
+  const open = (given: typeof warn): OpenWriter => {
+    warn = given;
+    return noting;
+  };
+  const target = { keepsChunks: false, open };
   const done = writeImage(run, target, () => new ChunkReader(job, run, options));
-  return { calls, steps, run, done, native: job.readers[0] as FakeChunkDownload };
+  return { calls, steps, run, done, warn, native: job.readers[0] as FakeChunkDownload };
 }
 
 function deliverAll({ native }: ReturnType<typeof begin>): void {
@@ -44,6 +49,18 @@ test('writes in order, then lets the targets be completed, then closes, then end
   await it.done;
   expect(it.calls).toEqual(['write 1,2,3,4 at 0', 'write 5,6 at 4', 'close', 'end']);
   expect([it.native.settles, it.native.closes, it.steps]).toEqual([1, 1, [0, 66, 100]]);
+});
+
+test('what is missing of a success is a warning of the process', async () => {
+  const emitted = jest.spyOn(process, 'emitWarning').mockReturnValue();
+  try {
+    const it = begin({ close: () => it.warn('not yet durable') });
+    deliverAll(it);
+    await it.done;
+    expect(emitted.mock.calls).toEqual([['not yet durable', { code: 'IOTKIT_NOT_DURABLE' }]]);
+  } finally {
+    emitted.mockRestore();
+  }
 });
 
 test('waits for one write before the next', async () => {
