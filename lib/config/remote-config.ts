@@ -242,6 +242,7 @@ export class RemoteConfig {
   #hostOf(configId: string): ConstructorParameters<typeof ConfigChange>[2] {
     return {
       isPublished: false,
+      maxSize: 0,
       onRunStart: (run) => this.#runs.add(run),
       onRunEnd: (run) => this.#runs.delete(run),
       onWatched: () => {},

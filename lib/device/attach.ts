@@ -68,7 +68,7 @@ export function attach(options: AttachOptions): AttachedDevice {
     );
     return connection;
   };
-  const device = new Device(names, { verify, messages }, open, {
+  const device = new Device(names, { verify, messages, maxSize: fetch.maxSize }, open, {
     setCertificateTime: clockOf(fetch, nativeOptions.fetch),
   });
   device.unref();

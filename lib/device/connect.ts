@@ -115,8 +115,9 @@ function openDevice(checked: CheckedOpen): Device {
 let lastRules: DeviceRules | undefined;
 
 /** Devices with the same rules, as thousands of one program have, share them. */
-function rulesOf({ verify: { newerOnly, allowVersion }, messages }: CheckedOpen): DeviceRules {
-  const rules = { verify: { newerOnly, allowVersion }, messages };
+function rulesOf({ verify, messages, fetch: { maxSize } }: CheckedOpen): DeviceRules {
+  const { newerOnly, allowVersion } = verify;
+  const rules = { verify: { newerOnly, allowVersion }, messages, maxSize };
   if (allowVersion !== undefined) return rules;
   if (!isDeepStrictEqual(rules, lastRules)) lastRules = rules;
   return lastRules ?? rules;

@@ -36,6 +36,8 @@ export interface DeviceNames {
 export interface DeviceRules {
   readonly verify: VersionRules;
   readonly messages: CheckedMessages;
+  /** `fetch.maxSize`, of what JavaScript makes of a download; 0 or undefined: any number of bytes. */
+  readonly maxSize?: number;
 }
 
 /** Opens a connection, or what stands for one. */
@@ -141,7 +143,8 @@ export class Parts<S extends SubDeviceHandle> implements DeviceListener {
 
   get ota(): Ota {
     if (this.#ota !== undefined) return this.#ota;
-    const ota = new Ota(this.#device, this.#connection, this.#rules.verify, this.line.progress);
+    const { verify, maxSize } = this.#rules;
+    const ota = new Ota(this.#device, this.#connection, verify, maxSize, this.line.progress);
     this.#ota = ota;
     this.line.otas.add(ota);
     this.#device.listeners.add('runEnd', ({ failure }) => this.failed(failure?.reason));

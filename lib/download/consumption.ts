@@ -36,6 +36,8 @@ import { writeImage } from './writer';
 export interface ConsumptionHost {
   /** Whether its runs are published on the diagnostics channels, which are about upgrades. */
   readonly isPublished: boolean;
+  /** Bytes that an image may have, `fetch.maxSize`; 0: any number. The addon holds what it fetches to it. */
+  readonly maxSize: number;
   onRunStart(run: DownloadRun): void;
   onRunEnd(run: DownloadRun): void;
   /** Whether somebody follows a consumption; {@link Consumption.endFeeds}. */
@@ -89,7 +91,7 @@ export class Consumption {
   ): Promise<void> {
     if (this.#image.files.length > 0) assertDirectories(targets);
     const native = this.#nativeOptions(options);
-    const delta = deltaOf(this.#image, options);
+    const delta = deltaOf(this.#image, options, this.#host.maxSize);
     const { native: files, writer } = withDelta(targets, delta);
     const run = this.#begin(targets.path, options, trace);
     if (writer === undefined) {
@@ -115,7 +117,7 @@ export class Consumption {
   /** In chunks; begins when the first one is asked for. */
   chunks(options: CheckedChunks): AsyncGenerator<Uint8Array, void, undefined> {
     const { chunkSize } = options;
-    const delta = deltaOf(this.#image, options);
+    const delta = deltaOf(this.#image, options, this.#host.maxSize);
     // A difference's chunks are used up before the next is asked for.
     const recycle = options.recycle || delta !== undefined;
     return new ImageChunks({

@@ -23,19 +23,23 @@ export interface DeltaSource {
   readonly extData: Readonly<Record<string, unknown>>;
   /** Hears what its header says, when the base is proven. */
   readonly onBase: ((info: Delta.DeltaInfo) => void) | undefined;
+  /** Bytes that the image may have; 0: any number. */
+  readonly maxSize: number;
 }
 
 /** Undefined: the image is downloaded as it is. */
 export function deltaOf(
   { isDiff = false, extData = {}, files }: ConsumedImage,
   { base, onBase }: Pick<CheckedConsumption, 'base' | 'onBase'>,
+  maxSize: number,
 ): DeltaSource | undefined {
-  return isDiff && base !== undefined && files.length === 0 ? { base, extData, onBase } : undefined;
+  if (!isDiff || base === undefined || files.length > 0) return undefined;
+  return { base, extData, onBase, maxSize };
 }
 
 /** What a difference makes of its base, in chunks. */
 export function appliedChunks(
-  { base, extData, onBase }: DeltaSource,
+  { base, extData, onBase, maxSize }: DeltaSource,
   delta: AsyncIterable<Uint8Array>,
   recycle: boolean,
   signal?: AbortSignal,
@@ -43,7 +47,22 @@ export function appliedChunks(
   // Most programs never need them.
   const { applyDelta }: typeof Delta = require('../delta');
   const { fromExtData }: typeof import('../delta/announced') = require('../delta/announced');
-  return applyDelta(delta, base, { recycle, signal, onBase, expect: fromExtData(extData) });
+  return applyDelta(delta, base, {
+    recycle,
+    signal,
+    expect: fromExtData(extData),
+    onBase: (info) => {
+      assertAllowed(info.result.size, maxSize);
+      onBase?.(info);
+    },
+  });
+}
+
+/** Small as a difference may be, what counts is what it makes. */
+function assertAllowed(size: number, maxSize: number): void {
+  if (maxSize === 0 || size <= maxSize) return;
+  const detail = `the difference makes ${size} bytes, and fetch.maxSize is ${maxSize}`;
+  throw new IotkitError('ERR_NO_SPACE', detail);
 }
 
 /** The writer for a difference: into the writer or the one file among the targets. */

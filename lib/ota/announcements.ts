@@ -39,6 +39,8 @@ export interface AnnouncementsOptions {
   /** The device that events are published for. */
   readonly device: object;
   readonly rules: VersionRules;
+  /** {@link UpgradeHost.maxSize} */
+  readonly maxSize: number;
   readonly versions: VersionReports;
   readonly requests: UpgradeRequests;
   readonly queue: ProgressQueue;
@@ -74,6 +76,10 @@ export class Announcements implements UpgradeHost {
       const detail = `the upgrade of module ${module} to ${version} was dropped: ${why}`;
       this.#publishRefusal(new IotkitError('ERR_QUEUE_FULL', detail));
     });
+  }
+
+  get maxSize(): number {
+    return this.#options.maxSize;
   }
 
   /** The upgrades of a module, or of all, that nobody has taken yet. */

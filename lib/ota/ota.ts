@@ -90,7 +90,13 @@ export class Ota {
   #connects = 0;
 
   /** @internal */
-  constructor(device: OtaHost, native: NativeDevice, rules: VersionRules, pace?: ProgressPace) {
+  constructor(
+    device: OtaHost,
+    native: NativeDevice,
+    rules: VersionRules,
+    maxSize = 0,
+    pace?: ProgressPace,
+  ) {
     this.#device = device;
     this.#native = native;
     this.#versions = new VersionReports((...report) => {
@@ -105,6 +111,7 @@ export class Ota {
     this.#announcements = new Announcements({
       device,
       rules,
+      maxSize,
       versions: this.#versions,
       requests: this.#requests,
       queue: this.#queue,

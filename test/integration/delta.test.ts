@@ -1,5 +1,7 @@
 // An upgrade that is a difference, from the platform into a file: downloaded, applied, verified.
-import { readFile, writeFile } from 'node:fs/promises';
+import diagnostics from 'node:diagnostics_channel';
+import fs, { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { asExtData } from '../../lib/delta/announced';
 import { encodeHeader, HEADER_SIZE } from '../../lib/delta/format';
 import { deltaOf, infoOf, relatedImages } from '../support/delta';
@@ -110,6 +112,32 @@ describe('a difference with its base', () => {
   });
 });
 
+test('a directory that cannot be synced after the rename is a warning', async () => {
+  await using world = await World.open();
+  const { upgrade } = await announced(world, delta);
+  const ends: object[] = [];
+  const onEnd = (end: unknown): void => void ends.push(end as object);
+  diagnostics.subscribe('iotkit-ota:download:end', onEnd);
+  const emitted = jest.spyOn(process, 'emitWarning').mockReturnValue();
+  const { open } = fs;
+  jest.spyOn(fs, 'open').mockImplementation(async (...given) => {
+    const file = await open(...given);
+    if (given[0] === path.dirname(world.path('new')))
+      file.sync = () => Promise.reject(new Error('EIO'));
+    return file;
+  });
+  try {
+    await upgrade.download(world.path('new'), { base: world.path('old') });
+    expect((await readFile(world.path('new'))).equals(image)).toBe(true);
+    const warning = expect.stringMatching(/^installed, not yet durable: .*EIO/);
+    expect(ends).toEqual([expect.objectContaining({ error: undefined, warning })]);
+    expect(emitted.mock.calls).toEqual([[warning, { code: 'IOTKIT_NOT_DURABLE' }]]);
+  } finally {
+    diagnostics.unsubscribe('iotkit-ota:download:end', onEnd);
+    jest.restoreAllMocks();
+  }
+});
+
 describe('nothing appears, and the platform knows why', () => {
   async function refused(
     world: World,
@@ -173,6 +201,21 @@ describe('nothing appears, and the platform knows why', () => {
     const extData = asExtData({ ...info, base: info.result });
     const all = await announced(world, delta, { firmware: { extData } });
     await refused(world, all, 'ERR_DELTA_FORMAT', -3);
+  });
+
+  test('with a difference that makes more than maxSize: whatever the target', async () => {
+    await using world = await World.open();
+    const connect = { fetch: { maxSize: image.length - 1 } };
+    expect(delta.length).toBeLessThan(image.length - 1);
+    const all = await announced(world, delta, { connect });
+    await refused(world, all, 'ERR_NO_SPACE', -4);
+    const { upgrade } = all;
+    const base = world.path('old');
+    const written: number[] = [];
+    const writer = { write: ({ length }: Uint8Array) => void written.push(length) };
+    await expect(upgrade.download(writer, { base })).rejects.toEqual(fails('ERR_NO_SPACE'));
+    await expect(upgrade.chunks({ base }).next()).rejects.toEqual(fails('ERR_NO_SPACE'));
+    expect(written).toEqual([]);
   });
 
   test('when it is cancelled in the middle', async () => {

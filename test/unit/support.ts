@@ -180,6 +180,7 @@ export type SentStep = readonly [step: number, desc: string, must: boolean];
 /** Keeps account of runs and of what is reported of them. */
 export class FakeHost implements ConsumptionHost {
   readonly isPublished = true;
+  readonly maxSize = 0;
   readonly running = new Set<DownloadRun>();
   readonly watched = new Set<Consumption>();
   readonly reports: SentStep[] = [];

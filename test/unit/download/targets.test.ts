@@ -21,9 +21,9 @@ test('a path, a file and a device become native targets', () => {
 test('several go together with one writer; events call them by the first path', () => {
   const { native, path, ...rest } = checkTargets([writer, '/a', { device: '/d' }]);
   expect([native.map((it) => it.path), path]).toEqual([['/a', '/d'], '/a']);
-  expect([rest.writer?.keepsChunks, rest.writer?.open()]).toEqual([false, writer]);
+  expect([rest.writer?.keepsChunks, rest.writer?.open(() => {})]).toEqual([false, writer]);
   const alone = checkTargets(writer);
-  expect([alone.native, alone.writer?.open(), alone.path]).toEqual([[], writer, undefined]);
+  expect([alone.native, alone.writer?.open(() => {}), alone.path]).toEqual([[], writer, undefined]);
 });
 
 test('relative paths are those of the working directory of now', () => {

@@ -25,6 +25,7 @@ function begin(rules: Partial<VersionRules> = {}) {
   const announcements = new Announcements({
     device: native,
     rules: { newerOnly: false, allowVersion: undefined, ...rules },
+    maxSize: 0,
     versions,
     requests,
     queue,
