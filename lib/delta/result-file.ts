@@ -5,10 +5,12 @@
  */
 import { constants } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { putInPlace } from '../base/durable';
 import { IotkitError } from '../base/errors';
 import { fileError } from './file-errors';
 import { assertReplaceable, existing, resolveLinks, trusted } from './own';
+import { assertRoom } from './space';
 
 /** Not the addon's `.part`, whose bytes a later download may go on with. */
 const SUFFIX = '.delta.part';
@@ -17,6 +19,16 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
 
 /** Parts that are being written by this process. */
 const written = new Set<string>();
+
+/** What is known of a file before its first byte. */
+export interface ResultOptions {
+  /** Of a new file, less the umask; an existing one's is kept. Default 0o644. */
+  readonly mode?: number | undefined;
+  /** Bytes that there has to be room for. Default: it is not known. */
+  readonly size?: number | undefined;
+  /** Whether some of the file system stays free, since nobody has bounded the size. Default true. */
+  readonly keepsReserve?: boolean | undefined;
+}
 
 /** One file, from the first byte to its name. */
 export class ResultFile {
@@ -33,17 +45,19 @@ export class ResultFile {
   }
 
   /**
-   * Begins a part, in the place of one that was left by a crash. `mode`: of a new file; an existing
-   * one's is kept. A symbolic link of ours or root's stays: part and file are where it leads to.
-   * Throws `ERR_INVALID_ARGUMENT` (a directory or device is there), `ERR_FILE_LOCKED`, `ERR_FILE…`.
+   * Begins a part, in the place of one that was left by a crash. A symbolic link of ours or root's
+   * stays: part and file are where it leads to. Throws `ERR_INVALID_ARGUMENT` (a directory or device
+   * is there), `ERR_FILE_LOCKED`, `ERR_NO_SPACE`, `ERR_FILE…`.
    */
-  static async open(name: string, mode?: number): Promise<ResultFile> {
+  static async open(name: string, options: ResultOptions = {}): Promise<ResultFile> {
+    const { mode, size = 0, keepsReserve = true } = options;
     const target = await place(name);
     const part = target + SUFFIX;
     if (written.has(part)) throw new IotkitError('ERR_FILE_LOCKED', part);
     written.add(part);
     try {
       if ((await existing(part)) !== undefined) await unlink(part);
+      await assertRoom(dirname(target), size, keepsReserve);
       const file = await open(part, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600);
       return new ResultFile(target, mode, file);
     } catch (error) {

@@ -65,6 +65,8 @@ function assertAllowed(size: number, maxSize: number): void {
   throw new IotkitError('ERR_NO_SPACE', detail);
 }
 
+type Warn = Parameters<WriterTarget['open']>[0];
+
 /** The writer for a difference: into the writer or the one file among the targets. */
 export function deltaTarget(source: DeltaSource, { native, writer }: CheckedTargets): WriterTarget {
   const [file, other] = native;
@@ -73,10 +75,18 @@ export function deltaTarget(source: DeltaSource, { native, writer }: CheckedTarg
     const detail = 'a difference with a base goes into one file or one writer; see chunks()';
     throw new IotkitError('ERR_UNSUPPORTED', detail);
   }
-  const open: WriterTarget['open'] = (warn) =>
-    file === undefined ? (writer as WriterTarget).open(warn) : new FileWriter(file, warn);
   const recycle = writer?.keepsChunks !== true;
-  return { keepsChunks: false, open: (warn) => new DeltaWriter(source, open(warn), recycle) };
+  const open = (warn: Warn): OpenWriter => {
+    if (file === undefined)
+      return new DeltaWriter(source, (writer as WriterTarget).open(warn), recycle);
+    const target = new FileWriter(file, source.maxSize === 0, warn);
+    const onBase = (info: Delta.DeltaInfo): void => {
+      target.size = info.result.size;
+      source.onBase?.(info);
+    };
+    return new DeltaWriter({ ...source, onBase }, target, recycle);
+  };
+  return { keepsChunks: false, open };
 }
 
 /** Takes a difference in chunks and hands on what it makes. */
@@ -132,11 +142,15 @@ class DeltaWriter implements OpenWriter {
 /** The one file. Its part is begun with the first byte of the image, so with a proven base. */
 class FileWriter implements OpenWriter {
   readonly #target: NativeTarget;
-  readonly #warn: (warning: string) => void;
+  readonly #keepsReserve: boolean;
+  readonly #warn: Warn;
   #file: ResultFile | undefined;
+  /** Bytes of the image, known when the base is proven. */
+  size = 0;
 
-  constructor(target: NativeTarget, warn: (warning: string) => void) {
+  constructor(target: NativeTarget, keepsReserve: boolean, warn: Warn) {
     this.#target = target;
+    this.#keepsReserve = keepsReserve;
     this.#warn = warn;
   }
 
@@ -157,8 +171,10 @@ class FileWriter implements OpenWriter {
 
   async #open(): Promise<ResultFile> {
     const { ResultFile }: typeof import('../delta/result-file') = require('../delta/result-file');
-    const { path, mode } = this.#target; // 0: none was given
-    this.#file ??= await ResultFile.open(path, mode === 0 ? undefined : mode);
+    const { path, mode: given } = this.#target;
+    const mode = given === 0 ? undefined : given;
+    const { size } = this;
+    this.#file ??= await ResultFile.open(path, { mode, size, keepsReserve: this.#keepsReserve });
     return this.#file;
   }
 }

@@ -218,6 +218,21 @@ describe('nothing appears, and the platform knows why', () => {
     expect(written).toEqual([]);
   });
 
+  test('with a difference that makes more than is free', async () => {
+    await using world = await World.open();
+    const all = await announced(world, delta);
+    const { statfs } = fs;
+    jest.spyOn(fs, 'statfs').mockImplementation(async (...given) => {
+      const found = await statfs(...given);
+      return Object.assign(found, { bavail: Math.ceil(image.length / Number(found.bsize)) });
+    });
+    try {
+      await refused(world, all, 'ERR_NO_SPACE', -4);
+    } finally {
+      jest.restoreAllMocks();
+    }
+  });
+
   test('when it is cancelled in the middle', async () => {
     const faults = [{ kind: 'http-stall', afterBytes: 400_000, times: 1 } as const];
     await using world = await World.open({ faults });

@@ -49,16 +49,16 @@ test('appears under its name with its last byte, not before', async () => {
 test('takes the mode of the file that it replaces, without set-id bits; or that of the option', async () => {
   await writeFile(target, 'old');
   await chmod(target, 0o4750);
-  await (await ResultFile.open(target, 0o600)).commit();
+  await (await ResultFile.open(target, { mode: 0o600 })).commit();
   expect(await modeOf(target)).toBe(0o750);
   await rm(target);
-  await (await ResultFile.open(target, 0o640)).commit();
+  await (await ResultFile.open(target, { mode: 0o640 })).commit();
   expect(await modeOf(target)).toBe(0o640);
 });
 
 describe('a file that others can have put there', () => {
   async function replace(): Promise<{ readonly uid: number; readonly mode: number }> {
-    await (await ResultFile.open(target, 0o666)).commit();
+    await (await ResultFile.open(target, { mode: 0o666 })).commit();
     const { uid, mode } = await lstat(target);
     return { uid, mode: mode & 0o7777 };
   }
@@ -170,6 +170,44 @@ test('a directory that cannot be synced is a warning: the file has its name', as
   expect(await readdir(folder)).toEqual(['image']);
   jest.restoreAllMocks();
   expect(await (await ResultFile.open(target)).commit()).toBeUndefined();
+});
+
+describe('space on the disk', () => {
+  const MIB = 1024 * 1024;
+
+  /** A file system of 64 GiB that has so much free. */
+  function free(bytes: number): void {
+    jest.restoreAllMocks();
+    const { statfs } = fs;
+    jest.spyOn(fs, 'statfs').mockImplementation(async (...given) => {
+      const blocks = { bsize: 4096, blocks: 16 * MIB, bavail: bytes / 4096 };
+      return Object.assign(await statfs(...given), blocks);
+    });
+  }
+
+  test('is needed beyond a reserve before the first byte', async () => {
+    free(17 * MIB - 4096);
+    await expect(ResultFile.open(target, { size: MIB })).rejects.toMatchObject({
+      code: 'ERR_NO_SPACE',
+      detail: `${folder}: 1048576 bytes needed, 17821696 free, of which 16777216 stay free`,
+    });
+    expect(await readdir(folder)).toEqual([]);
+    free(17 * MIB);
+    await (await ResultFile.open(target, { size: MIB })).discard();
+  });
+
+  test('is all of it where the size is bounded otherwise', async () => {
+    free(MIB);
+    const options = { size: MIB, keepsReserve: false };
+    await (await ResultFile.open(target, options)).discard();
+    free(MIB - 4096);
+    await expect(ResultFile.open(target, options)).rejects.toMatchObject({ code: 'ERR_NO_SPACE' });
+  });
+
+  test('is hoped for where nobody says how much there is', async () => {
+    jest.spyOn(fs, 'statfs').mockRejectedValue(new Error('ENOSYS'));
+    await (await ResultFile.open(target, { size: 2 ** 50 })).discard();
+  });
 });
 
 test('is discarded without a trace; what was there stays', async () => {
