@@ -10,10 +10,9 @@ import { putInPlace } from '../base/durable';
 import { IotkitError } from '../base/errors';
 import { fileError } from './file-errors';
 import { assertReplaceable, existing, resolveLinks, trusted } from './own';
+import { clearParts, isOwnFile, partOf } from './parts';
 import { assertRoom } from './space';
 
-/** Not the addon's `.part`, whose bytes a later download may go on with. */
-const SUFFIX = '.delta.part';
 const MODE = 0o644;
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
 
@@ -37,31 +36,36 @@ export class ResultFile {
   readonly #mode: number | undefined;
   readonly #file: FileHandle;
 
-  private constructor(target: string, mode: number | undefined, file: FileHandle) {
+  private constructor(target: string, part: string, mode: number | undefined, file: FileHandle) {
     this.#path = target;
-    this.#part = target + SUFFIX;
+    this.#part = part;
     this.#mode = mode;
     this.#file = file;
   }
 
   /**
-   * Begins a part, in the place of one that was left by a crash. A symbolic link of ours or root's
+   * Begins a part, and removes those that were left by a crash. A symbolic link of ours or root's
    * stays: part and file are where it leads to. Throws `ERR_INVALID_ARGUMENT` (a directory or device
    * is there), `ERR_FILE_LOCKED`, `ERR_NO_SPACE`, `ERR_FILE…`.
    */
   static async open(name: string, options: ResultOptions = {}): Promise<ResultFile> {
     const { mode, size = 0, keepsReserve = true } = options;
     const target = await place(name);
-    const part = target + SUFFIX;
+    const part = partOf(target);
     if (written.has(part)) throw new IotkitError('ERR_FILE_LOCKED', part);
     written.add(part);
-    try {
-      if ((await existing(part)) !== undefined) await unlink(part);
-      await assertRoom(dirname(target), size, keepsReserve);
-      const file = await open(part, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600);
-      return new ResultFile(target, mode, file);
-    } catch (error) {
+    const file = await makePart(part).catch((error) => {
       written.delete(part);
+      throw fileError(part, error);
+    });
+    const result = new ResultFile(target, part, mode, file);
+    try {
+      // After it was made: of two that begin at once, one sees the other.
+      assertAlone(target);
+      await assertRoom(dirname(target), size, keepsReserve);
+      return result;
+    } catch (error) {
+      await result.discard();
       throw fileError(part, error);
     }
   }
@@ -130,6 +134,24 @@ export class ResultFile {
     const [there, own] = [await existing(name), await this.#file.stat()];
     return there?.ino === own.ino && there.dev === own.dev;
   }
+}
+
+/** Makes an empty file that only we may open. What others have put there, or a link, goes; a file of ours is in use. */
+async function makePart(part: string): Promise<FileHandle> {
+  const make = (): Promise<FileHandle> =>
+    open(part, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600);
+  return make().catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+    if (isOwnFile(part)) throw new IotkitError('ERR_FILE_LOCKED', part);
+    await unlink(part);
+    return make();
+  });
+}
+
+function assertAlone(target: string): void {
+  const other = clearParts(target);
+  if (other === undefined) return;
+  throw new IotkitError('ERR_FILE_LOCKED', `${other} is being written by another process`);
 }
 
 /** Where the file goes if it is to be found at `name`. */

@@ -1,3 +1,5 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import fs, {
   chmod,
   chown,
@@ -15,6 +17,7 @@ import fs, {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { partOf } from '../../../lib/delta/parts';
 import { ResultFile } from '../../../lib/delta/result-file';
 
 let folder = '';
@@ -31,14 +34,14 @@ afterEach(async () => {
 const asRoot = process.getuid?.() === 0 ? test : test.skip;
 const NOBODY = 65_534;
 
-const part = (): string => `${target}.delta.part`;
+const part = (): string => partOf(target);
 const modeOf = async (name: string): Promise<number> => (await lstat(name)).mode & 0o7777;
 
 test('appears under its name with its last byte, not before', async () => {
   const file = await ResultFile.open(target);
   await file.write(Buffer.from('def'), 3);
   await file.write(Buffer.from('abc'), 0);
-  expect(await readdir(folder)).toEqual(['image.delta.part']);
+  expect(await readdir(folder)).toEqual([path.basename(part())]);
   expect(await modeOf(part())).toBe(0o600);
   await file.commit();
   expect(await readdir(folder)).toEqual(['image']);
@@ -219,7 +222,7 @@ test('is discarded without a trace; what was there stays', async () => {
   expect(await readFile(target, 'utf8')).toBe('old');
 });
 
-test('what a crash has left, or a link in its place, is not written through', async () => {
+test('a link in the place of the part is not written through', async () => {
   await writeFile(path.join(folder, 'other'), 'of others');
   await symlink('other', part());
   const file = await ResultFile.open(target);
@@ -234,7 +237,7 @@ test('a part that another program has replaced gets no name', async () => {
   await rm(part());
   await writeFile(part(), 'of others');
   await expect(file.commit()).rejects.toMatchObject({ code: 'ERR_FILE' });
-  expect(await readdir(folder)).toEqual(['image.delta.part']);
+  expect(await readdir(folder)).toEqual([path.basename(part())]);
 });
 
 test('one writer at a time', async () => {
@@ -242,6 +245,67 @@ test('one writer at a time', async () => {
   await expect(ResultFile.open(target)).rejects.toMatchObject({ code: 'ERR_FILE_LOCKED' });
   await file.discard();
   await (await ResultFile.open(target)).discard();
+});
+
+describe('parts of other processes', () => {
+  const asLinux = process.platform === 'linux' ? test : test.skip;
+
+  async function child(): Promise<ChildProcess & { readonly pid: number }> {
+    const it = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: 'pipe' });
+    await once(it, 'spawn');
+    return it as typeof it & { readonly pid: number };
+  }
+  async function end(it: ChildProcess): Promise<void> {
+    const ended = once(it, 'exit');
+    it.kill('SIGKILL');
+    await ended;
+  }
+
+  test('of one that lives: locked, its part stays; of one that is dead: removed', async () => {
+    const other = await child();
+    const its = partOf(target, other.pid);
+    try {
+      await writeFile(its, 'half');
+      await expect(ResultFile.open(target)).rejects.toMatchObject({
+        code: 'ERR_FILE_LOCKED',
+        detail: `${its} is being written by another process`,
+      });
+      expect(await readdir(folder)).toEqual([path.basename(its)]);
+      await (await ResultFile.open(`${target}.2`)).discard();
+    } finally {
+      await end(other);
+    }
+    const file = await ResultFile.open(target);
+    expect(await readdir(folder)).toEqual([path.basename(part())]);
+    await file.discard();
+  });
+
+  asLinux('of a dead one whose number another has got: removed', async () => {
+    await writeFile(`${target}.${process.ppid}-00000000.delta.part`, 'half');
+    await writeFile(`${target}.${process.pid}-00000000.delta.part`, 'half');
+    await (await ResultFile.open(target)).discard();
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test('only looks like one: stays, and locks nothing', async () => {
+    const names = [
+      'image.delta.part',
+      'image.0.delta.part',
+      'image.old.delta.part',
+      'other.1.part',
+    ];
+    for (const name of names) await writeFile(path.join(folder, name), 'of others');
+    await symlink('other', `${target}.${process.ppid}.delta.part`);
+    await (await ResultFile.open(target)).commit();
+    expect(await readFile(path.join(folder, 'image.old.delta.part'), 'utf8')).toBe('of others');
+    expect(await readdir(folder)).toHaveLength(names.length + 2);
+  });
+
+  test('of this process, by another thread or copy of this code: locked', async () => {
+    await writeFile(part(), 'half');
+    await expect(ResultFile.open(target)).rejects.toMatchObject({ code: 'ERR_FILE_LOCKED' });
+    expect(await readFile(part(), 'utf8')).toBe('half');
+  });
 });
 
 test('directories are refused, missing ones named', async () => {
