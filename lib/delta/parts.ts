@@ -7,7 +7,6 @@
  *
  * Without promises: what is looked at are names, and a download begins in the call that asks for it.
  */
-import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync, unlinkSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { isOurs } from './own';
@@ -23,12 +22,15 @@ export function partOf(file: string, pid = process.pid): string {
   return `${file}.${pid}${birth === undefined ? '' : `-${birth}`}${SUFFIX}`;
 }
 
-/** Removes what processes that are gone have left beside `file`. Returns the part of another one that writes now. */
-export function clearParts(file: string): string | undefined {
+/**
+ * Removes what processes that are gone have left beside `file`, of the `names` of parts in its directory.
+ * Returns the part of another one that writes now.
+ */
+export function clearParts(file: string, names = partsIn(dirname(file))): string | undefined {
   const [directory, start] = [dirname(file), `${basename(file)}.`];
   let found: string | undefined;
-  for (const name of namesIn(directory)) {
-    if (!name.startsWith(start) || !name.endsWith(SUFFIX)) continue;
+  for (const name of names) {
+    if (!name.startsWith(start)) continue;
     const writer = writerPattern.exec(name.slice(start.length, -SUFFIX.length));
     if (writer === null) continue;
     const part = `${directory}/${name}`;
@@ -44,9 +46,10 @@ export function isOwnFile(part: string): boolean {
   return found?.isFile() === true && isOurs(found);
 }
 
-function namesIn(directory: string): readonly string[] {
+/** The names of parts of whatever file. */
+export function partsIn(directory: string): readonly string[] {
   try {
-    return readdirSync(directory);
+    return readdirSync(directory).filter((name) => name.endsWith(SUFFIX));
   } catch {
     return []; // one that may be written to and not read, or is not there
   }
@@ -71,6 +74,7 @@ function isAlive(pid: number, birth: string | undefined): boolean {
 
 /** Tells a process from all others that have had its number; undefined: the system does not say it. */
 function birthOf(pid: number): string | undefined {
+  const { createHash }: typeof import('node:crypto') = require('node:crypto'); // few need it
   try {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8');
     const status = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -15,7 +15,7 @@ import type { Subscription } from '../base/listeners';
 import { throwIfAborted } from '../base/signals';
 import { ChunkReader, type ChunkReaderOptions } from './chunk-reader';
 import { ImageChunks } from './chunks';
-import { appliedChunks, type DeltaSource, deltaOf, deltaTarget } from './delta';
+import { appliedChunks, clearBeside, type DeltaSource, deltaOf, deltaTarget } from './delta';
 import { writeFiles } from './files';
 import type { ConsumedImage } from './image-identity';
 import {
@@ -94,6 +94,7 @@ export class Consumption {
     const delta = deltaOf(this.#image, options, this.#host.maxSize);
     const { native: files, writer } = withDelta(targets, delta);
     const run = this.#begin(targets.path, options, trace);
+    if (delta === undefined && this.#image.files.length === 0) clearBeside(files);
     if (writer === undefined) {
       await writeFiles(this.#job, run, files, native);
       return;

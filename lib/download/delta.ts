@@ -5,7 +5,8 @@
  * digests decide: the download's own, announced and perhaps signed, over the difference; and the one
  * in its header, which that covers, over the image. The target is committed after both.
  */
-
+import { realpathSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { NativeTarget } from '../addon/binding';
 import { IotkitError } from '../base/errors';
 import type * as Delta from '../delta';
@@ -87,6 +88,33 @@ export function deltaTarget(source: DeltaSource, { native, writer }: CheckedTarg
     return new DeltaWriter({ ...source, onBase }, target, recycle);
   };
   return { keepsChunks: false, open };
+}
+
+/** The parts that were in a directory when this process first downloaded into it. */
+const partsFound = new Map<string, readonly string[]>();
+
+/**
+ * The image is downloaded as it is: what a process that was killed has left of one that a difference made
+ * goes. A directory is read once, since it may have the files of thousands of devices.
+ */
+export function clearBeside(files: CheckedTargets['native']): void {
+  for (const { path, inPlace } of files) {
+    if (inPlace) continue;
+    const { clearParts, partsIn }: typeof import('../delta/parts') = require('../delta/parts');
+    const file = whereItLeads(path);
+    const directory = dirname(file);
+    const found = partsFound.get(directory) ?? partsIn(directory);
+    partsFound.set(directory, found);
+    clearParts(file, found);
+  }
+}
+
+function whereItLeads(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    return path;
+  }
 }
 
 /** Takes a difference in chunks and hands on what it makes. */

@@ -5,6 +5,7 @@ import { createReadStream, statSync } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IotkitError } from '../base/errors';
+import { clearParts } from '../delta/parts';
 import type { ImageFile } from './installer';
 import type { UpdateEntry } from './record';
 
@@ -67,7 +68,9 @@ export class Images {
 
   async remove(module: string): Promise<void> {
     this.#verified.delete(module);
-    await rm(this.path(module), { force: true });
+    const path = this.path(module);
+    await rm(path, { force: true });
+    clearParts(path);
     await rm(this.directory(module), { recursive: true, force: true });
   }
 }

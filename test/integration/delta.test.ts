@@ -27,6 +27,8 @@ async function announced(world: World, bytes: Uint8Array, given: Given = {}): Pr
 }
 
 const fails = (code: string) => expect.objectContaining({ code });
+/** No process has this number. */
+const DEAD = 2 ** 31 - 1;
 const few = { fetch: { maxRetries: 2, retry: { min: 1, max: 1 } } };
 
 describe('a difference with its base', () => {
@@ -110,6 +112,16 @@ describe('a difference with its base', () => {
     await other.upgrade.download(world.path('new'), { base: world.path('nowhere'), onBase });
     expect((await readFile(world.path('new'))).equals(image)).toBe(true);
   });
+});
+
+test('what a process that was killed has left goes with the next download of the full image', async () => {
+  await using world = await World.open();
+  const { upgrade } = await world.announce(image);
+  const left = `${world.path('new')}.${DEAD}-00000000.delta.part`;
+  const written = `${world.path('new')}.${process.ppid}.delta.part`;
+  for (const name of [left, written]) await writeFile(name, 'half');
+  await upgrade.download(world.path('new'));
+  expect((await world.files()).sort()).toEqual(['new', path.basename(written)]);
 });
 
 test('a directory that cannot be synced after the rename is a warning', async () => {

@@ -1,12 +1,15 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkAgent } from '../../../lib/install/agent-options';
 import { commandInstaller } from '../../../lib/install/backends/command';
 import { raucInstaller } from '../../../lib/install/backends/rauc';
+import { Images } from '../../../lib/install/images';
 import type { Installer } from '../../../lib/install/installer';
 import type { UpdateDevice } from '../../../lib/install/reports';
 
+/** No process has this number. */
+const DEAD = 2 ** 31 - 1;
 let images: string;
 beforeEach(() => {
   images = mkdtempSync(join(tmpdir(), 'iotkit-images-'));
@@ -50,4 +53,11 @@ test("somebody else's directory is refused", () => {
   } finally {
     process.geteuid = geteuid as () => number;
   }
+});
+
+test('an image is removed with what a process that was killed has left of it', async () => {
+  const left = `default.image.${DEAD}-00000000.delta.part`;
+  for (const name of ['default.image', left, 'other.image']) writeFileSync(join(images, name), '');
+  await new Images(images).remove('');
+  expect(readdirSync(images)).toEqual(['other.image']);
 });
