@@ -1,11 +1,13 @@
 // Tested by test/unit/delta/apply.test.ts
 /** The image that a delta is applied to: proven first, then read in pieces wherever a record says. */
 import { createHash } from 'node:crypto';
+import { constants, type Stats } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { IotkitError } from '../base/errors';
 import { fileError } from './file-errors';
 import type { DeltaImage } from './format';
 
+const { O_NOCTTY, O_NONBLOCK, O_RDONLY } = constants;
 /** Bytes digested at a time, without holding the JS thread up. */
 const PIECE = 256 * 1024;
 /** Bytes around a place that are kept where little is wanted: records are small and close together. */
@@ -52,10 +54,20 @@ export class BaseFile {
     this.#close = close;
   }
 
-  /** What is open already stays open when the base is closed. */
+  /**
+   * What is open already stays open when the base is closed. Throws `ERR_DELTA_BASE` for a path of
+   * what cannot be read from wherever a record says.
+   */
   static async open(base: string | URL | OpenFile): Promise<BaseFile> {
     if (typeof base === 'object' && 'fd' in base) return new BaseFile(base, async () => {});
-    const file = await open(base, 'r').catch(fail);
+    // Without O_NONBLOCK a FIFO would be waited for until somebody writes to it, which no signal ends.
+    const file = await open(base, O_RDONLY | O_NONBLOCK | O_NOCTTY).catch(fail);
+    try {
+      assertReadable(base, await file.stat());
+    } catch (error) {
+      await file.close();
+      throw fail(error);
+    }
     return new BaseFile(file, () => file.close());
   }
 
@@ -142,6 +154,12 @@ export class BaseFile {
       throw wrongBase(`it ends at byte ${from + done}`);
     }
   }
+}
+
+function assertReadable(base: string | URL, stats: Stats): void {
+  if (stats.isFile() || stats.isBlockDevice()) return;
+  const what = stats.isDirectory() ? 'a directory' : 'neither a regular file nor a block device';
+  throw wrongBase(`${base} is ${what}`);
 }
 
 function wrongBase(what: string): IotkitError {

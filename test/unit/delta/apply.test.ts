@@ -1,5 +1,6 @@
 // Covers base-file.ts and patch-reader.ts as well, which are its two sides.
-import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -52,6 +53,21 @@ function watched(bytes: Uint8Array, size = 100) {
 }
 
 describe('the base', () => {
+  test.each([
+    ['a directory', (name: string) => mkdir(name), / is a directory; the full image is needed$/],
+    [
+      'a FIFO that nobody writes to',
+      async (name: string) => void execFileSync('mkfifo', [name]),
+      / is neither a regular file nor a block device; the full image is needed$/,
+    ],
+  ])('is %s: refused at once', async (what, make, message) => {
+    const name = path.join(folder, what);
+    await make(name);
+    const attempt = applied(delta, name);
+    await expect(attempt).rejects.toMatchObject({ code: 'ERR_DELTA_BASE' });
+    await expect(attempt).rejects.toThrow(message);
+  });
+
   test('is a path, a URL or an open file, which stays open', async () => {
     expect((await applied(delta, base)).equals(image)).toBe(true);
     expect((await applied(delta, pathToFileURL(base))).equals(image)).toBe(true);
