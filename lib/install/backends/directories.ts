@@ -361,14 +361,16 @@ export class DirectoriesInstaller implements Installer {
   /** The oldest releases go, but none that runs, starts next, may be fallen back to or is new. */
   async #prune(): Promise<void> {
     const { good, trial, whole } = await this.#releases.state();
+    const [booted, list] = await Promise.all([this.#booted(), this.#releases.list()]);
+    if (!list.includes(booted)) return;
     const kept = new Set([
       whole.filter((name) => !good.includes(name)).at(-1) ?? '',
-      await this.#booted(),
+      booted,
       await this.#releases.current(),
       trial,
       ...good.slice(-this.#keep),
     ]);
-    for (const name of await this.#releases.list()) {
+    for (const name of list) {
       if (kept.has(name)) continue;
       await this.#releases.removeImage(name);
       await rm(this.#releases.path(name), { recursive: true, force: true });
@@ -389,8 +391,9 @@ function without(list: readonly string[], name: string): readonly string[] {
 /** The release of `root` that a program lies in, `''`: in none. */
 function releaseOf(root: string, program: string | undefined): string {
   try {
-    const [releases, name] = relative(realpathSync(root), realpathSync(program ?? '')).split('/');
-    return releases === RELEASES && name !== undefined ? `${releases}/${name}` : '';
+    const releases = realpathSync(join(root, RELEASES));
+    const [name = '', inner] = relative(releases, realpathSync(program ?? '')).split('/');
+    return name !== '..' && inner !== undefined ? `${RELEASES}/${name}` : '';
   } catch {
     return '';
   }

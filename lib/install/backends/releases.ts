@@ -1,8 +1,17 @@
 // Tested by test/unit/install/backends/directories.test.ts
 /** The releases of a directory installer on the disk: the link to the current one, and what is known of each. */
 import { constants } from 'node:fs';
-import { lstat, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import {
+  lstat,
+  readdir,
+  readFile,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  symlink,
+} from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join } from 'node:path';
 import { flush, flushFolder } from '../../base/durable';
 import { IotkitError } from '../../base/errors';
 import { fileError } from '../lock';
@@ -56,16 +65,28 @@ export class Releases {
     });
   }
 
-  /** What `current` points to, such as `releases/2.0.0`; `''`: it is missing. */
+  /**
+   * The release that `current` leads to, such as `releases/2.0.0`, however the link is spelled;
+   * `''`: it is missing. The release itself may be missing.
+   *
+   * @throws IotkitError ERR_INSTALL_SETUP: it is no link, or leads elsewhere; ERR_FILE…
+   */
   async current(): Promise<string> {
+    const link = join(this.root, CURRENT);
     try {
-      return (await readlink(join(this.root, CURRENT))).replace(/\/+$/, '');
+      await readlink(link);
+      const [target, releases] = await Promise.all([
+        placeOf(link),
+        placeOf(join(this.root, RELEASES)),
+      ]);
+      if (dirname(target) === releases) return `${RELEASES}/${basename(target)}`;
+      throw new IotkitError('ERR_INSTALL_SETUP', `${wrongLink(link)}; it leads to ${target}`);
     } catch (cause) {
-      const { code } = cause as NodeJS.ErrnoException;
+      if (IotkitError.is(cause)) throw cause;
+      const { code = '' } = cause as NodeJS.ErrnoException;
       if (code === 'ENOENT') return '';
-      if (code !== 'EINVAL') throw fileError(join(this.root, CURRENT), cause);
-      const detail = `${join(this.root, CURRENT)} must be a symbolic link to ${RELEASES}/…`;
-      throw new IotkitError('ERR_INSTALL_SETUP', detail, { cause });
+      if (!['EINVAL', 'ELOOP', 'ENOTDIR'].includes(code)) throw fileError(link, cause);
+      throw new IotkitError('ERR_INSTALL_SETUP', wrongLink(link), { cause });
     }
   }
 
@@ -136,6 +157,26 @@ export class Releases {
       throw fileError(path, cause);
     }
   }
+}
+
+function wrongLink(link: string): string {
+  return `${link} must be a symbolic link to ${RELEASES}/NAME, a directory of its own`;
+}
+
+const LINKS_MAX = 40;
+
+/** As realpath(), but what is missing has a place too: its name where it would be. */
+async function placeOf(path: string, links = LINKS_MAX): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT' || links === 0) throw cause;
+  }
+  const place = join(await placeOf(dirname(path), links - 1), basename(path));
+  // Its name may be there, as a link to what is missing.
+  const link = await readlink(place).catch(() => undefined);
+  if (link === undefined) return place;
+  return placeOf(isAbsolute(link) ? link : `${dirname(place)}/${link}`, links - 1);
 }
 
 // Whether the current release was ever confirmed stands there alone: nobody guesses it.

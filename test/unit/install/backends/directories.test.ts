@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -392,6 +393,83 @@ describe('directories', () => {
     await expect(installer.markGood()).rejects.toMatchObject(error);
     await expect(installer.activate(slot)).rejects.toMatchObject(error);
   });
+
+  /** `current` is another link, and state.json not yet written. */
+  function linkTo(target: string): void {
+    rmSync(join(machine.root, 'current'));
+    symlinkSync(target, join(machine.root, 'current'));
+  }
+
+  describe.each([
+    ['absolute', (root: string) => `${root}/releases/1.0.0`],
+    ['begun with ./', () => './releases/1.0.0'],
+    ['with two slashes', () => 'releases//1.0.0/'],
+    ['through the parent', () => '../app/releases/1.0.0'],
+    ['through another link in the root', () => 'stable'],
+    ['through another link in releases', () => 'releases/stable'],
+  ])('`current` %s', (_, target) => {
+    beforeEach(() => {
+      symlinkSync('releases/1.0.0', join(machine.root, 'stable'));
+      symlinkSync(`${machine.root}/releases/1.0.0`, join(machine.root, 'releases', 'stable'));
+      linkTo(target(machine.root));
+    });
+
+    test('is the release that it leads to', async () => {
+      const { installer, root } = machine;
+      const isIt = { booted: 'releases/1.0.0', next: 'releases/1.0.0' };
+      expect(await installer.status()).toMatchObject({ ...isIt, slots: [{ state: 'good' }] });
+      await installer.markGood();
+      expect(readFileSync(join(root, 'current', 'version'), 'utf8')).toBe('1.0.0');
+      const slot = await update('2.0.0');
+      await installer.markBad(slot);
+      expect(readlinkSync(join(root, 'current'))).toBe('releases/1.0.0');
+    });
+
+    test('is the same to a root that is reached by a link', async () => {
+      const root = join(machine.folder, 'linked');
+      symlinkSync('app', root);
+      const installer = directoriesInstaller({ root, restart: ['true'] });
+      expect((await installer.status()).booted).toBe('releases/1.0.0');
+      await installer.markGood();
+      expect(existsSync(join(root, 'current', 'version'))).toBe(true);
+    });
+  });
+
+  test('releases that lie elsewhere, and are reached by a link', async () => {
+    const { root, folder, installer } = machine;
+    renameSync(join(root, 'releases'), join(folder, 'big'));
+    symlinkSync('../big', join(root, 'releases'));
+    linkTo(join(folder, 'big', '1.0.0'));
+    await installer.markGood();
+    expect((await installer.status()).booted).toBe('releases/1.0.0');
+    expect(existsSync(join(root, 'current', 'version'))).toBe(true);
+  });
+
+  test.each([
+    ['outside of releases', '..'],
+    ['releases itself', 'releases'],
+    ['deeper', 'releases/1.0.0/lib'],
+    ['itself', 'current'],
+    ['nothing in a file', 'releases/1.0.0/version/x'],
+  ])('`current` that leads to %s is a wrong set-up', async (_, target) => {
+    mkdirSync(join(machine.root, 'releases', '1.0.0', 'lib'));
+    linkTo(target);
+    const error = { code: 'ERR_INSTALL_SETUP', detail: expect.stringContaining('releases/NAME') };
+    await expect(machine.installer.status()).rejects.toMatchObject(error);
+    await expect(machine.installer.markGood()).rejects.toMatchObject(error);
+    expect(await machine.versionIn('releases/1.0.0')).toBe('1.0.0');
+  });
+
+  test.each(['releases/9.9.9', './releases/9.9.9', 'releases/stable'])(
+    '`current` that leads to a release that is missing, %s: no other is removed',
+    async (target) => {
+      symlinkSync('9.9.9', join(machine.root, 'releases', 'stable'));
+      linkTo(target);
+      expect((await machine.installer.status()).booted).toBe('releases/9.9.9');
+      await machine.installer.markGood();
+      expect(await machine.versionIn('releases/1.0.0')).toBe('1.0.0');
+    },
+  );
 
   test('`current` that is a directory is a wrong set-up', async () => {
     rmSync(join(machine.root, 'current'));
