@@ -32,6 +32,7 @@ import { fileError } from '../lock';
 import { copyFiles, isFile, KeptImage } from './kept-image';
 import { provenBytesOf } from './proven-bytes';
 import { flushTree, Releases } from './releases';
+import { discard, warnOfLeft } from './removal';
 
 /** What {@link directoriesInstaller} takes. */
 export interface DirectoriesInstallerOptions {
@@ -194,9 +195,9 @@ export class DirectoriesInstaller implements Installer {
       await rename(aside, this.#releases.path(slot));
       await flushFolder(folder);
     } catch (error) {
-      await rm(aside, { recursive: true, force: true });
+      await discard(aside);
       // It may have been kept already, and without its release nothing would remove it.
-      await this.#releases.removeImage(slot).catch(() => {});
+      await this.#releases.discardImage(slot);
       throw (error as NodeJS.ErrnoException).syscall === undefined
         ? error
         : fileError(aside, error);
@@ -237,7 +238,8 @@ export class DirectoriesInstaller implements Installer {
         trial: state.trial === slot ? '' : state.trial,
       }));
     }
-    await this.#prune();
+    // Confirmed is confirmed, whatever becomes of the others.
+    await this.#prune().catch((cause: unknown) => warnOfLeft('an old release', cause));
   }
 
   async markBad(slot: string): Promise<void> {
@@ -321,7 +323,7 @@ export class DirectoriesInstaller implements Installer {
     if (files !== undefined) return copyFiles(files, folder, { signal, onProgress });
     const bytes = counted(image, { signal, onProgress });
     // The one of the same name goes first: it is of another image.
-    await this.#releases.removeImage(slot);
+    await this.#releases.discardImage(slot);
     if (!this.#keepsImages || this.#image === 'file') return this.#unpack(bytes, folder, signal);
     const kept = await KeptImage.open(this.#releases.imagePath(slot));
     try {
@@ -353,9 +355,7 @@ export class DirectoriesInstaller implements Installer {
 
   /** What cut off installations have left. */
   async #sweep(): Promise<void> {
-    for (const path of await this.#releases.leftovers()) {
-      await rm(path, { recursive: true, force: true });
-    }
+    for (const path of await this.#releases.leftovers()) await discard(path);
   }
 
   /** The oldest releases go, but none that runs, starts next, may be fallen back to or is new. */
@@ -370,17 +370,16 @@ export class DirectoriesInstaller implements Installer {
       trial,
       ...good.slice(-this.#keep),
     ]);
-    for (const name of list) {
-      if (kept.has(name)) continue;
-      await this.#releases.removeImage(name);
-      await rm(this.#releases.path(name), { recursive: true, force: true });
-    }
-    if (good.some((name) => !kept.has(name))) {
+    const old = list.filter((name) => !kept.has(name));
+    // Before its first file goes: what is removed in part never starts.
+    if ([...good, ...whole].some((name) => old.includes(name))) {
       await this.#releases.change((state) => ({
         ...state,
-        good: state.good.filter((name) => kept.has(name)),
+        good: state.good.filter((name) => !old.includes(name)),
+        whole: state.whole.filter((name) => !old.includes(name)),
       }));
     }
+    for (const name of old) await this.#releases.discard(name);
   }
 }
 

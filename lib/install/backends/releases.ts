@@ -16,6 +16,7 @@ import { flush, flushFolder } from '../../base/durable';
 import { IotkitError } from '../../base/errors';
 import { fileError } from '../lock';
 import { recordIo } from '../record';
+import { discard } from './removal';
 
 /** What is known of the releases, beside them in `state.json`. */
 export interface ReleaseState {
@@ -58,11 +59,14 @@ export class Releases {
     return join(this.root, IMAGES, `${slot.slice(RELEASES.length + 1)}.image`);
   }
 
-  async removeImage(slot: string): Promise<void> {
-    const path = this.imagePath(slot);
-    await rm(path, { force: true }).catch((cause: unknown) => {
-      throw fileError(path, cause);
-    });
+  /** Removes a release and its image, as far as they can be; says whether both are gone. */
+  async discard(slot: string): Promise<boolean> {
+    const gone = [await this.discardImage(slot), await discard(this.path(slot))];
+    return !gone.includes(false);
+  }
+
+  discardImage(slot: string): Promise<boolean> {
+    return discard(this.imagePath(slot));
   }
 
   /**

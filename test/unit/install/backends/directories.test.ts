@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   lstatSync,
@@ -14,6 +15,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import files from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { IotkitError } from '../../../../lib/base/errors';
@@ -92,6 +94,9 @@ class Deployment implements InstallerMachine {
 
 testInstaller('directories', async () => new Deployment());
 
+const backend = join(__dirname, '../../../../dist/install/index.js');
+const isRoot = process.getuid?.() === 0;
+
 describe('directories', () => {
   let machine: Deployment;
   beforeEach(() => {
@@ -134,7 +139,6 @@ describe('directories', () => {
       });
       expect(signal).toBe('SIGKILL');
     }
-    const backend = join(__dirname, '../../../../dist/install/index.js');
     const restarting = (): Installer =>
       directoriesInstaller({ root: machine.root, restart: ['sh', '-c', machine.restartScript] });
     const booted = async (): Promise<string> => (await restarting().status()).booted;
@@ -341,6 +345,101 @@ describe('directories', () => {
     expect(readlinkSync(join(machine.root, 'current'))).toBe('releases/5.0.0');
     await machine.installer.markBad('releases/5.0.0');
     expect(readlinkSync(join(machine.root, 'current'))).toBe('releases/4.0.0');
+  });
+
+  describe('what cannot be removed', () => {
+    let warn: jest.SpyInstance;
+    beforeEach(() => {
+      warn = jest.spyOn(process, 'emitWarning').mockReturnValue();
+    });
+    afterEach(() => jest.restoreAllMocks());
+
+    /** No file of such a name can be removed. */
+    function stick(pattern: RegExp): void {
+      const { unlink } = files;
+      jest.spyOn(files, 'unlink').mockImplementation(async (path) => {
+        if (!pattern.test(String(path))) return unlink(path);
+        throw Object.assign(new Error('no'), { code: 'EACCES', syscall: 'unlink' });
+      });
+    }
+
+    test('an old release is left, and never starts again', async () => {
+      stick(/1\.0\.0\/version$/);
+      for (const version of ['2.0.0', '3.0.0', '4.0.0', '5.0.0']) {
+        await update(version);
+        await machine.installer.markGood();
+      }
+      const { slots } = await machine.installer.status();
+      expect(slots.map(({ name, state }) => [name, state])).toEqual([
+        ['releases/1.0.0', 'bad'],
+        ['releases/3.0.0', 'good'],
+        ['releases/4.0.0', 'good'],
+        ['releases/5.0.0', 'good'],
+      ]);
+      await expect(machine.installer.activate('releases/1.0.0')).rejects.toMatchObject({
+        code: 'ERR_BOOT_STATE',
+      });
+      expect(warn).toHaveBeenCalledWith(expect.stringContaining('releases/1.0.0 is left'), {
+        code: 'IOTKIT_NOT_REMOVED',
+      });
+    });
+
+    test('an image that failed keeps its error, and blocks none after it', async () => {
+      stick(/\.new-.*\/version$/);
+      const image = given(await machine.image('2.0.0'), 'stream');
+      const wrong = { ...image, size: image.size + 1 };
+      const failure = { code: 'ERR_INSTALL_FAILED', detail: expect.stringContaining('bytes, not') };
+      await expect(machine.installer.install(wrong)).rejects.toMatchObject(failure);
+      expect(await update('2.0.0')).toBe('releases/2.0.0');
+      await machine.installer.markGood();
+      expect(machine.running).toBe('2.0.0');
+    });
+
+    test('what was confirmed stays so when nobody can say which releases are old', async () => {
+      const slot = await update('2.0.0');
+      const { readdir } = files;
+      jest.spyOn(files, 'readdir').mockRejectedValue(Object.assign(new Error(), { code: 'EIO' }));
+      await machine.installer.markGood();
+      (files.readdir as unknown as jest.SpyInstance).mockImplementation(readdir);
+      expect(JSON.parse(readFileSync(join(machine.root, 'state.json'), 'utf8'))).toMatchObject({
+        ...{ good: ['releases/1.0.0', slot], trial: '' },
+      });
+      expect(warn).toHaveBeenCalledTimes(1);
+    });
+  });
+
+  test('read-only directories of a user whom rights hold back are removed', async () => {
+    const source = join(machine.folder, 'source');
+    mkdirSync(join(source, 'module'), { recursive: true });
+    writeFileSync(join(source, 'module', 'file'), '');
+    chmodSync(join(source, 'module'), 0o555);
+    const path = join(machine.folder, 'image');
+    execFileSync('tar', ['-c', '-f', path, '-C', source, '.']);
+    if (isRoot) execFileSync('chown', ['-R', '65534:65534', machine.folder]);
+    const code = `
+      const { directoriesInstaller } = require(process.env.BACKEND);
+      const bytes = require('node:fs').readFileSync(process.env.IMAGE);
+      if (process.getuid() === 0) process.setuid(65534);
+      process.on('warning', ({ message }) => console.log(message));
+      const installer = directoriesInstaller({ root: process.env.ROOT, restart: ['true'], keep: 2 });
+      async function install(version, size) {
+        return installer.install({ version, module: '', size, open: async function* () { yield bytes; } });
+      }
+      (async () => {
+        await install('2.0.0', bytes.length + 1).catch(({ code }) => console.log(code));
+        for (const version of ['2.0.0', '3.0.0', '4.0.0']) {
+          const { slot } = await install(version, bytes.length);
+          await installer.activate(slot);
+          await installer.reboot();
+          await installer.markGood();
+        }
+      })();`;
+    const { stdout, stderr } = spawnSync(process.execPath, ['-e', code], {
+      env: { ...process.env, BACKEND: backend, ROOT: machine.root, IMAGE: path },
+      encoding: 'utf8',
+    });
+    expect({ stdout, stderr }).toEqual({ stdout: 'ERR_INSTALL_FAILED\n', stderr: '' });
+    expect(readdirSync(join(machine.root, 'releases'))).toEqual(['3.0.0', '4.0.0']);
   });
 
   test('the first release of all', async () => {
