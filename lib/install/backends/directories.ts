@@ -243,11 +243,16 @@ export class DirectoriesInstaller implements Installer {
   }
 
   async markBad(slot: string): Promise<void> {
-    const { good } = await this.#releases.state();
-    const current = await this.#releases.current();
-    const other = without(good, slot).at(-1);
+    const [{ good }, current, list] = await Promise.all([
+      this.#releases.state(),
+      this.#releases.current(),
+      this.#releases.list(),
+    ]);
+    const others = without(good, slot);
+    const other = others.filter((name) => list.includes(name)).at(-1);
     if (current === slot && other === undefined) {
-      throw new IotkitError('ERR_BOOT_STATE', `there is no good release besides ${slot}`);
+      const missing = others.length === 0 ? '' : `: ${others.join(', ')} is not there any more`;
+      throw new IotkitError('ERR_BOOT_STATE', `there is no good release besides ${slot}${missing}`);
     }
     await this.#remember();
     if (current === slot && other !== undefined) await this.#releases.point(other);
@@ -368,7 +373,8 @@ export class DirectoriesInstaller implements Installer {
       booted,
       await this.#releases.current(),
       trial,
-      ...good.slice(-this.#keep),
+      // Those that somebody has removed are none of them.
+      ...good.filter((name) => list.includes(name)).slice(-this.#keep),
     ]);
     const old = list.filter((name) => !kept.has(name));
     // Before its first file goes: what is removed in part never starts.

@@ -442,6 +442,45 @@ describe('directories', () => {
     expect(readdirSync(join(machine.root, 'releases'))).toEqual(['3.0.0', '4.0.0']);
   });
 
+  describe('releases that somebody has removed', () => {
+    const current = (): string => readlinkSync(join(machine.root, 'current'));
+    const remove = (version: string): void =>
+      rmSync(join(machine.root, 'releases', version), { recursive: true });
+
+    test('a roll back takes the last good one that is there', async () => {
+      await update('2.0.0');
+      await machine.installer.markGood();
+      const slot = await update('3.0.0');
+      remove('2.0.0');
+      await machine.installer.markBad(slot);
+      expect(current()).toBe('releases/1.0.0');
+    });
+
+    test('where no good one is there, a roll back says so and changes nothing', async () => {
+      const slot = await update('2.0.0');
+      remove('1.0.0');
+      const state = readFileSync(join(machine.root, 'state.json'), 'utf8');
+      await expect(machine.installer.markBad(slot)).rejects.toMatchObject({
+        code: 'ERR_BOOT_STATE',
+        detail: expect.stringContaining('releases/1.0.0 is not there any more'),
+      });
+      expect(current()).toBe(slot);
+      expect(readFileSync(join(machine.root, 'state.json'), 'utf8')).toBe(state);
+    });
+
+    test('they do not count among those that are kept', async () => {
+      for (const version of ['2.0.0', '3.0.0']) {
+        await update(version);
+        await machine.installer.markGood();
+      }
+      remove('2.0.0');
+      await update('4.0.0');
+      await machine.installer.markGood();
+      const left = readdirSync(join(machine.root, 'releases')).sort();
+      expect(left).toEqual(['1.0.0', '3.0.0', '4.0.0']);
+    });
+  });
+
   test('the first release of all', async () => {
     rmSync(machine.root, { recursive: true });
     mkdirSync(machine.root);
