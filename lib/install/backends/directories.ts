@@ -3,7 +3,7 @@
  * which is the current one, and a supervisor such as systemd starts what the link says.
  */
 import { realpathSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rename, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import {
   options as checkOptions,
@@ -56,7 +56,10 @@ export interface DirectoriesInstallerOptions {
    * difference. Only with `image: 'tar'`: a file is a base by itself. Default false.
    */
   readonly keepImages?: boolean | undefined;
-  /** How many releases stay, the current and the previous one included; 2 or more. Default 3. */
+  /**
+   * How many good releases stay, the current and the previous one included; 2 or more. Default 3. Those that
+   * were neither installed nor confirmed here stay too, and do not count.
+   */
   readonly keep?: number | undefined;
   /** Milliseconds that `restart` may take. Default 120,000. */
   readonly restartTimeoutMs?: number | undefined;
@@ -112,6 +115,8 @@ export class DirectoriesInstaller implements Installer {
   readonly #keep: number;
   readonly #restartTimeoutMs: number;
   readonly #bootId: () => Promise<string>;
+  /** The release that `install()` makes, meanwhile: what runs may be confirmed beside it. */
+  #installing = '';
   /** The release that this process is part of; `''`: of none. */
   readonly #own: string;
 
@@ -173,36 +178,14 @@ export class DirectoriesInstaller implements Installer {
     { signal, onProgress }: InstallOptions = {},
   ): Promise<Installed> {
     throwIfAborted(signal);
-    const slot = await this.#nameOf(image.version);
-    await this.#releases.change((state) => ({
-      ...state,
-      whole: without(state.whole, slot),
-      trial: state.trial === slot ? '' : state.trial,
-    }));
-    const folder = join(this.#releases.root, RELEASES);
-    await mkdir(folder, { recursive: true }).catch((cause) => {
-      throw fileError(folder, cause);
-    });
-    await this.#sweep();
-    const aside = await mkdtemp(join(folder, '.new-'));
+    const slot = await this.#makeRoom(image.version);
+    this.#installing = slot;
     try {
-      // mkdtemp() makes it this user's alone, and the application may be another's.
-      await chmod(aside, 0o777 & ~process.umask());
-      await this.#place(image, aside, slot, { signal, onProgress });
-      await flushTree(aside);
-      throwIfAborted(signal);
-      await rm(this.#releases.path(slot), { recursive: true, force: true });
-      await rename(aside, this.#releases.path(slot));
-      await flushFolder(folder);
-    } catch (error) {
-      await discard(aside);
-      // It may have been kept already, and without its release nothing would remove it.
-      await this.#releases.discardImage(slot);
-      throw (error as NodeJS.ErrnoException).syscall === undefined
-        ? error
-        : fileError(aside, error);
+      await this.#make(image, slot, { signal, onProgress });
+      await this.#releases.change((state) => ({ ...state, whole: [...state.whole, slot] }));
+    } finally {
+      this.#installing = '';
     }
-    await this.#releases.change((state) => ({ ...state, whole: [...state.whole, slot] }));
     return { slot };
   }
 
@@ -301,17 +284,67 @@ export class DirectoriesInstaller implements Installer {
     await this.#releases.change((state) => ({ ...state, started: { slot, bootId } }));
   }
 
-  /** A name that neither what runs, nor what starts next, nor what is fallen back to has. */
-  async #nameOf(version: string): Promise<string> {
+  /**
+   * Removes what has the name of the new release. What runs, starts next or is fallen back to keeps
+   * its name, as do those that somebody else has put there and that cannot be removed.
+   *
+   * @returns the name of the new one, which nothing has
+   */
+  async #makeRoom(version: string): Promise<string> {
     if (!namePattern.test(version)) {
       const detail = `version ${JSON.stringify(version.slice(0, 80))} can be no name of a directory`;
       throw new IotkitError('ERR_INSTALL_REFUSED', detail);
     }
-    const { good } = await this.#releases.state();
-    const used = new Set([await this.#booted(), await this.#releases.current(), ...good]);
+    const { good, known } = await this.#releases.state();
+    const names = await this.#releases.names();
+    const foreign = names.filter((name) => !known.includes(name));
+    const used = new Set([
+      await this.#booted(),
+      await this.#releases.current(),
+      ...good,
+      ...foreign,
+    ]);
     for (let i = 0; ; i += 1) {
-      const name = `${RELEASES}/${version}${i === 0 ? '' : `~${i}`}`;
-      if (!used.has(name)) return name;
+      const slot = `${RELEASES}/${version}${i === 0 ? '' : `~${i}`}`;
+      if (used.has(slot)) continue;
+      await this.#releases.change((state) => ({
+        ...state,
+        whole: without(state.whole, slot),
+        trial: state.trial === slot ? '' : state.trial,
+        known: [...without(state.known, slot), slot],
+      }));
+      if (!names.includes(slot) || (await discard(this.#releases.path(slot)))) return slot;
+    }
+  }
+
+  /** Unpacks beside the other releases, flushes, then gives the directory its name. */
+  async #make(
+    image: InstallImage,
+    slot: string,
+    { signal, onProgress }: InstallOptions,
+  ): Promise<void> {
+    const folder = join(this.#releases.root, RELEASES);
+    await this.#sweep();
+    const aside = await mkdir(folder, { recursive: true })
+      .then(() => mkdtemp(join(folder, '.new-')))
+      .catch((cause: unknown) => {
+        throw fileError(folder, cause);
+      });
+    try {
+      // mkdtemp() makes it this user's alone, and the application may be another's.
+      await chmod(aside, 0o777 & ~process.umask());
+      await this.#place(image, aside, slot, { signal, onProgress });
+      await flushTree(aside);
+      throwIfAborted(signal);
+      await rename(aside, this.#releases.path(slot));
+      await flushFolder(folder);
+    } catch (error) {
+      await discard(aside);
+      // It may have been kept already, and without its release nothing would remove it.
+      await this.#releases.discardImage(slot);
+      throw (error as NodeJS.ErrnoException).syscall === undefined
+        ? error
+        : fileError(aside, error);
     }
   }
 
@@ -363,9 +396,9 @@ export class DirectoriesInstaller implements Installer {
     for (const path of await this.#releases.leftovers()) await discard(path);
   }
 
-  /** The oldest releases go, but none that runs, starts next, may be fallen back to or is new. */
+  /** The oldest releases that are known go, but none that runs, starts next, may be fallen back to or is new. */
   async #prune(): Promise<void> {
-    const { good, trial, whole } = await this.#releases.state();
+    const { good, trial, whole, known } = await this.#releases.state();
     const [booted, list] = await Promise.all([this.#booted(), this.#releases.list()]);
     if (!list.includes(booted)) return;
     const kept = new Set([
@@ -373,10 +406,11 @@ export class DirectoriesInstaller implements Installer {
       booted,
       await this.#releases.current(),
       trial,
+      this.#installing,
       // Those that somebody has removed are none of them.
       ...good.filter((name) => list.includes(name)).slice(-this.#keep),
     ]);
-    const old = list.filter((name) => !kept.has(name));
+    const old = list.filter((name) => known.includes(name) && !kept.has(name));
     // Before its first file goes: what is removed in part never starts.
     if ([...good, ...whole].some((name) => old.includes(name))) {
       await this.#releases.change((state) => ({
@@ -385,7 +419,10 @@ export class DirectoriesInstaller implements Installer {
         whole: state.whole.filter((name) => !old.includes(name)),
       }));
     }
-    for (const name of old) await this.#releases.discard(name);
+    for (const name of old) {
+      if (!(await this.#releases.discard(name))) continue;
+      await this.#releases.change((state) => ({ ...state, known: without(state.known, name) }));
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 // Tested by test/unit/install/backends/directories.test.ts
 /** The releases of a directory installer on the disk: the link to the current one, and what is known of each. */
-import { constants } from 'node:fs';
+import { constants, type Dirent } from 'node:fs';
 import {
   lstat,
   readdir,
@@ -26,6 +26,8 @@ export interface ReleaseState {
   readonly trial: string;
   /** Those that are whole, confirmed or not; what is not here never starts. */
   readonly whole: readonly string[];
+  /** Those that were installed or confirmed here, until they are removed; others are somebody else's. */
+  readonly known: readonly string[];
   /** Which was started last by `reboot()`, and in which start of the machine. */
   readonly started: Started;
 }
@@ -109,12 +111,18 @@ export class Releases {
 
   /** Names of the directories there are, as slots. */
   async list(): Promise<readonly string[]> {
+    const found = await this.#entries();
+    return slotsOf(found.filter((it) => it.isDirectory() && !it.name.startsWith('.')));
+  }
+
+  /** All names there are, as slots. */
+  async names(): Promise<readonly string[]> {
+    return slotsOf(await this.#entries());
+  }
+
+  async #entries(): Promise<readonly Dirent[]> {
     try {
-      const found = await readdir(join(this.root, RELEASES), { withFileTypes: true });
-      return found
-        .filter((it) => it.isDirectory() && !it.name.startsWith('.'))
-        .map(({ name }) => `${RELEASES}/${name}`)
-        .sort();
+      return await readdir(join(this.root, RELEASES), { withFileTypes: true });
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return [];
       throw fileError(join(this.root, RELEASES), cause);
@@ -138,6 +146,7 @@ export class Releases {
       good: [],
       trial: '',
       whole: [],
+      known: [],
       started: { slot: '', bootId: 'none' },
     };
     const path = join(this.root, STATE);
@@ -145,9 +154,9 @@ export class Releases {
       if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw fileError(path, cause);
     });
-    if (text !== undefined) return { ...nothing, ...parse(path, text) };
+    if (text !== undefined) return withKnown({ ...nothing, ...parse(path, text) });
     const current = await this.current();
-    return current === '' ? nothing : { ...nothing, good: [current], whole: [current] };
+    return current === '' ? nothing : withKnown({ ...nothing, good: [current], whole: [current] });
   }
 
   async change(make: (state: ReleaseState) => ReleaseState): Promise<void> {
@@ -161,6 +170,18 @@ export class Releases {
       throw fileError(path, cause);
     }
   }
+}
+
+function slotsOf(found: readonly Dirent[]): readonly string[] {
+  return found.map(({ name }) => `${RELEASES}/${name}`).sort();
+}
+
+// Of those that it names it knew before it said so.
+function withKnown(state: ReleaseState): ReleaseState {
+  const { good, trial, whole, known } = state;
+  const all = new Set([...known, ...whole, ...good, trial]);
+  all.delete('');
+  return { ...state, known: [...all] };
 }
 
 function wrongLink(link: string): string {

@@ -384,6 +384,15 @@ describe('directories', () => {
       });
     });
 
+    test('an image gets another name where that of its version is taken by one', async () => {
+      stick(/2\.0\.0\/version$/);
+      const slot = await update('2.0.0');
+      await machine.installer.markBad(slot);
+      await machine.installer.reboot();
+      expect(await update('2.0.0')).toBe('releases/2.0.0~1');
+      expect(machine.running).toBe('2.0.0');
+    });
+
     test('an image that failed keeps its error, and blocks none after it', async () => {
       stick(/\.new-.*\/version$/);
       const image = given(await machine.image('2.0.0'), 'stream');
@@ -479,6 +488,70 @@ describe('directories', () => {
       const left = readdirSync(join(machine.root, 'releases')).sort();
       expect(left).toEqual(['1.0.0', '3.0.0', '4.0.0']);
     });
+  });
+
+  describe('what somebody else has put into releases/', () => {
+    const foreign = ['0.8.0', '0.9.0', 'lost+found'];
+    const left = (): string[] => readdirSync(join(machine.root, 'releases')).sort();
+    beforeEach(() => {
+      for (const name of foreign) mkdirSync(join(machine.root, 'releases', name));
+    });
+
+    test('stays, and does not count among those that are kept', async () => {
+      await machine.installer.markGood();
+      expect(left()).toEqual([...foreign, '1.0.0'].sort());
+      for (const version of ['2.0.0', '3.0.0', '4.0.0', '5.0.0']) {
+        await update(version);
+        await machine.installer.markGood();
+      }
+      expect(left()).toEqual([...foreign, '3.0.0', '4.0.0', '5.0.0'].sort());
+    });
+
+    test('stays when a release of its name is installed', async () => {
+      writeFileSync(join(machine.root, 'releases', '2.0.0'), 'a file');
+      expect(await update('0.9.0')).toBe('releases/0.9.0~1');
+      expect(await update('2.0.0')).toBe('releases/2.0.0~1');
+      await machine.installer.markGood();
+      expect(left()).toEqual(expect.arrayContaining([...foreign, '2.0.0']));
+    });
+
+    test('is known once it was confirmed', async () => {
+      writeFileSync(join(machine.root, 'releases', '0.9.0', 'version'), '0.9.0');
+      linkTo('releases/0.9.0');
+      await machine.installer.markGood();
+      for (const version of ['2.0.0', '3.0.0', '4.0.0']) {
+        await update(version);
+        await machine.installer.markGood();
+      }
+      expect(left()).toEqual(['0.8.0', '1.0.0', '2.0.0', '3.0.0', '4.0.0', 'lost+found']);
+    });
+  });
+
+  test('what runs is confirmed while a release is made: that one stays', async () => {
+    const { root } = machine;
+    const installer = directoriesInstaller({ root, restart: ['true'], keepImages: true });
+    const { rename } = files;
+    jest.spyOn(files, 'rename').mockImplementation(async (from, to) => {
+      await installer.markGood();
+      await rename(from, to);
+      await installer.markGood();
+    });
+    const image = given(await machine.image('2.0.0'), 'stream');
+    const { slot } = await installer.install(image).finally(() => jest.restoreAllMocks());
+    await installer.activate(slot);
+    expect(await machine.versionIn(slot)).toBe('2.0.0');
+    expect(readdirSync(join(root, 'images'))).toEqual(['2.0.0.image']);
+  });
+
+  test('a release that failed or was taken back is known, and goes', async () => {
+    const slot = await update('2.0.0');
+    await machine.installer.markBad(slot);
+    await machine.installer.reboot();
+    expect(await update('2.0.0')).toBe(slot);
+    await machine.installer.markBad(slot);
+    await machine.installer.reboot();
+    await machine.installer.markGood();
+    expect(readdirSync(join(machine.root, 'releases'))).toEqual(['1.0.0']);
   });
 
   test('the first release of all', async () => {
