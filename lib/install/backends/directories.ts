@@ -31,6 +31,7 @@ import type {
 import { fileError } from '../lock';
 import { copyFiles, isFile, KeptImage } from './kept-image';
 import { provenBytesOf } from './proven-bytes';
+import { RELEASES } from './release-state';
 import { flushTree, Releases } from './releases';
 import { discard, warnOfLeft } from './removal';
 
@@ -75,7 +76,6 @@ const keys = [
   'restartTimeoutMs',
 ] as const;
 const DAY_MS = 86_400_000;
-const RELEASES = 'releases';
 const namePattern = /^[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}$/;
 
 /**

@@ -16,34 +16,18 @@ import { flush, flushFolder } from '../../base/durable';
 import { IotkitError } from '../../base/errors';
 import { fileError } from '../lock';
 import { recordIo } from '../record';
+import {
+  nothingKnown,
+  parseState,
+  RELEASES,
+  type ReleaseState,
+  releaseByHand,
+} from './release-state';
 import { discard } from './removal';
-
-/** What is known of the releases, beside them in `state.json`. */
-export interface ReleaseState {
-  /** The confirmed ones, the newest last. */
-  readonly good: readonly string[];
-  /** The one that was activated and not confirmed. */
-  readonly trial: string;
-  /** Those that are whole, confirmed or not; what is not here never starts. */
-  readonly whole: readonly string[];
-  /** Those that were installed or confirmed here, until they are removed; others are somebody else's. */
-  readonly known: readonly string[];
-  /** Which was started last by `reboot()`, and in which start of the machine. */
-  readonly started: Started;
-}
-
-interface Started {
-  readonly slot: string;
-  readonly bootId: string;
-  /** While it is being started: what ran before, and how often it was begun. */
-  readonly begun?: { readonly before: string; readonly times: number };
-}
 
 const CURRENT = 'current';
 const STATE = 'state.json';
-const RELEASES = 'releases';
 const IMAGES = 'images';
-const BYTES_MAX = 1024 * 1024;
 
 export class Releases {
   readonly root: string;
@@ -142,21 +126,14 @@ export class Releases {
    * @throws IotkitError ERR_BOOT_STATE (what is known cannot be understood), ERR_FILE_ACCESS, ERR_FILE
    */
   async state(): Promise<ReleaseState> {
-    const nothing: ReleaseState = {
-      good: [],
-      trial: '',
-      whole: [],
-      known: [],
-      started: { slot: '', bootId: 'none' },
-    };
     const path = join(this.root, STATE);
     const text = await readFile(path, 'utf8').catch((cause: unknown) => {
       if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw fileError(path, cause);
     });
-    if (text !== undefined) return withKnown({ ...nothing, ...parse(path, text) });
+    if (text !== undefined) return parse(this.root, path, text);
     const current = await this.current();
-    return current === '' ? nothing : withKnown({ ...nothing, good: [current], whole: [current] });
+    return current === '' ? nothingKnown : releaseByHand(current);
   }
 
   async change(make: (state: ReleaseState) => ReleaseState): Promise<void> {
@@ -174,14 +151,6 @@ export class Releases {
 
 function slotsOf(found: readonly Dirent[]): readonly string[] {
   return found.map(({ name }) => `${RELEASES}/${name}`).sort();
-}
-
-// Of those that it names it knew before it said so.
-function withKnown(state: ReleaseState): ReleaseState {
-  const { good, trial, whole, known } = state;
-  const all = new Set([...known, ...whole, ...good, trial]);
-  all.delete('');
-  return { ...state, known: [...all] };
 }
 
 function wrongLink(link: string): string {
@@ -205,11 +174,9 @@ async function placeOf(path: string, links = LINKS_MAX): Promise<string> {
 }
 
 // Whether the current release was ever confirmed stands there alone: nobody guesses it.
-function parse(path: string, text: string): Partial<ReleaseState> {
+function parse(root: string, path: string, text: string): ReleaseState {
   try {
-    const state: unknown = JSON.parse(text.slice(0, BYTES_MAX));
-    if (typeof state === 'object' && state !== null && !Array.isArray(state)) return state;
-    throw new TypeError('it is no object');
+    return parseState(root, text);
   } catch (cause) {
     const detail =
       `${path} is damaged: ${(cause as Error).message}; remove it if the release that ` +

@@ -591,6 +591,21 @@ describe('directories', () => {
   test.each([
     ['damaged', 'ERR_BOOT_STATE', (path: string) => writeFileSync(path, '{"good": [')],
     ['no object', 'ERR_BOOT_STATE', (path: string) => writeFileSync(path, 'null')],
+    ...[
+      '[]',
+      '{"good":null}',
+      '{"whole":{}}',
+      '{"good":[1]}',
+      '{"known":["releases/.."]}',
+      '{"good":["releases/../../etc"]}',
+      '{"good":["releases/1.0.0/lib"]}',
+      '{"good":[""]}',
+      '{"trial":["releases/1.0.0"]}',
+      '{"started":null}',
+      '{"started":{"slot":7,"bootId":"x"}}',
+      '{"started":{"slot":"releases/1.0.0"}}',
+      '{"started":{"slot":"releases/1.0.0","bootId":"x","begun":{"before":"","times":"1"}}}',
+    ].map((text) => [text, 'ERR_BOOT_STATE', (path: string) => writeFileSync(path, text)] as const),
     ['no file', 'ERR_FILE', (path: string) => mkdirSync(path)],
   ])('what is known of the releases is %s: none counts as good', async (_, code, spoil) => {
     const { installer } = machine;
@@ -603,6 +618,20 @@ describe('directories', () => {
     await expect(installer.status()).rejects.toMatchObject(error);
     await expect(installer.markGood()).rejects.toMatchObject(error);
     await expect(installer.activate(slot)).rejects.toMatchObject(error);
+  });
+
+  test('releases that older versions knew as the link was spelled', async () => {
+    const { root, installer } = machine;
+    const good = [`${root}/releases/1.0.0`, './releases/2.0.0', '../app/releases//3.0.0/'];
+    const started = { slot: good[0], bootId: 'boot-1' };
+    writeFileSync(join(root, 'state.json'), JSON.stringify({ good, started }));
+    expect(await installer.status()).toMatchObject({
+      ...{ booted: 'releases/1.0.0', slots: [{ state: 'good' }] },
+    });
+    await installer.markGood();
+    expect(JSON.parse(readFileSync(join(root, 'state.json'), 'utf8'))).toMatchObject({
+      good: ['releases/2.0.0', 'releases/3.0.0', 'releases/1.0.0'],
+    });
   });
 
   /** `current` is another link, and state.json not yet written. */
