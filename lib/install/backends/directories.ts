@@ -29,6 +29,7 @@ import type {
   SlotState,
 } from '../installer';
 import { fileError } from '../lock';
+import { compressionOf } from './compression';
 import { copyFiles, isFile, KeptImage } from './kept-image';
 import { provenBytesOf } from './proven-bytes';
 import { RELEASES } from './release-state';
@@ -463,37 +464,6 @@ async function* counted(
   }
   if (received === size) return;
   throw new IotkitError('ERR_INSTALL_FAILED', `the image has ${received} bytes, not ${size}`);
-}
-
-const compressions: readonly [string, readonly number[]][] = [
-  ['--gzip', [0x1f, 0x8b]],
-  ['--bzip2', [0x42, 0x5a, 0x68]],
-  ['--xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]],
-  ['--zstd', [0x28, 0xb5, 0x2f, 0xfd]],
-];
-const MAGIC_MAX = 6;
-
-/** How an archive is compressed, by its first bytes: tar cannot look at a pipe twice. */
-async function compressionOf(
-  bytes: AsyncIterable<Uint8Array>,
-): Promise<{ readonly how: readonly string[]; readonly all: AsyncIterable<Uint8Array> }> {
-  const rest = bytes[Symbol.asyncIterator]();
-  let head = Buffer.alloc(0);
-  while (head.length < MAGIC_MAX) {
-    const next = await rest.next();
-    if (next.done) break;
-    head = Buffer.concat([head, next.value]);
-  }
-  async function* all(): AsyncGenerator<Uint8Array> {
-    try {
-      yield head;
-      for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
-    } finally {
-      await rest.return?.();
-    }
-  }
-  const found = compressions.find(([, magic]) => magic.every((byte, i) => head[i] === byte));
-  return { how: found === undefined ? [] : [found[0]], all: all() };
 }
 
 async function bootIdOfMachine(): Promise<string> {

@@ -1,4 +1,4 @@
-// Tested by test/unit/install/backends/directories.test.ts
+// Tested by test/unit/install/backends/releases.test.ts
 /** What a directory installer knows of its releases, and the file that says so. No I/O. */
 import { relative, resolve } from 'node:path';
 import { integer, optional, outOfRange, text, wrongType } from '../../base/arguments';

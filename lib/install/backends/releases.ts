@@ -1,4 +1,3 @@
-// Tested by test/unit/install/backends/directories.test.ts
 /** The releases of a directory installer on the disk: the link to the current one, and what is known of each. */
 import { constants, type Dirent } from 'node:fs';
 import {
