@@ -159,7 +159,10 @@ export class Offer {
         const reason = reasonOf(error);
         const step = failureStep(error);
         await this.#round.sentence({ culprit: entry, reason, step, isReported });
-      } else if (!isReported) await upgrade.fail(descOf(reasonOf(error)));
+      } else {
+        if (!isReported) await upgrade.fail(descOf(reasonOf(error)));
+        await this.#round.notFetched(entry, error);
+      }
       return false;
     }
   }

@@ -116,6 +116,11 @@ export class Round {
     return 'on';
   }
 
+  /** The image of the only one has not come, as the platform has heard. */
+  async notFetched(culprit: UpdateEntry, error: unknown): Promise<void> {
+    await this.#end([{ ...culprit, step: failureStep(error), reported: true }], reasonOf(error));
+  }
+
   async goBack(back: RoundDecision & { readonly what: 'back' }): Promise<Outcome | 'on'> {
     const { culprit, reason } = back;
     const going = this.going();
@@ -199,7 +204,10 @@ export class Round {
       });
     }
     const put = await this.putAll(ended);
-    for (const { module } of put) await this.#host.images.remove(module);
+    for (const { module, phase } of entries) {
+      // What has come of an image that never was whole is used by its next download.
+      if (phase !== 'announced') await this.#host.images.remove(module);
+    }
     await this.gate.release();
     for (const entry of put) await this.afterwards('afterFailure', entry);
     return 'on';

@@ -14,6 +14,7 @@ import {
   untilReported,
   useMachine,
 } from '../../support/running-agent';
+import { imageOf } from '../../support/simulated-machine';
 import type { Task } from '../../support/updated-device';
 
 // What fails, or comes from elsewhere, in the middle of an update.
@@ -314,4 +315,48 @@ test('what an error says at length does not damage the record', async () => {
   await agent.close();
   agent = await start(upgrade);
   expect(agent.entry()).toMatchObject({ phase: 'failed', reason });
+});
+
+describe('an image that does not come, before anything is installed', () => {
+  const refuse = (): never => {
+    throw new Error('not now, not ever');
+  };
+  test.each([
+    ['a download', { failures: ['ERR_HTTP_STATUS'] }, {}, -2, /^ERR_HTTP_STATUS/],
+    ['a hook', {}, { beforeDownload: refuse }, -1, /^not now, not ever/],
+  ] as const)('by %s: the record has its end, and why', async (_, notice, hook, step, reason) => {
+    await begin({ ...task(), state: 'failed' });
+    const heard: string[] = [];
+    const afterFailure = ({ reason: why }: { readonly reason: string }): void => {
+      heard.push(why);
+    };
+    const agent = await life.open({
+      hooks: { ...hook, afterFailure },
+      policy: { window: { from: at(0), to: at(1) } },
+    });
+    const ended = reached(agent, ({ phase }) => phase === 'failed');
+    life.platform.announce({ version: '2.0.0', data: Buffer.from('image'), ...notice });
+    void agent.run();
+    const reported = expect.stringMatching(reason);
+    expect(await ended).toMatchObject({ version: '2.0.0', step, reported: true });
+    await agent.close();
+    expect(agent.entry()).toMatchObject({ phase: 'failed', reason: reported });
+    expect(heard).toEqual([reported]);
+    // Once.
+    const failures = life.platform.steps.filter((it) => it.step < 0);
+    expect(failures).toMatchObject([{ step, desc: reported }]);
+  });
+
+  test('the next one begins as after any end', async () => {
+    await begin({ ...task(), state: 'failed' });
+    const agent = await life.open();
+    const failed = reached(agent, ({ phase }) => phase === 'failed');
+    const data = Buffer.from(imageOf('2.0.0'));
+    life.platform.announce({ version: '2.0.0', data, failures: ['ERR_HTTP_STATUS'] });
+    void agent.run();
+    await failed;
+    life.platform.announce({ version: '2.0.0', data });
+    await life.power.cut;
+    expect(agent.entry()).toMatchObject({ phase: 'activated', reason: '' });
+  });
 });
