@@ -3,7 +3,6 @@
  * `iotkit-ota agent`: a daemon that keeps a machine up to date from a configuration file alone. See
  * docs/agent.md.
  */
-import type { Device } from '../device/device';
 import type { UpdateAgent } from '../install/agent';
 import type { UpdateEntry } from '../install/record';
 import { type AgentConfig, readConfig } from './agent/config';
@@ -13,7 +12,9 @@ import { examineConfig } from './agent/examine';
 import { holderOf } from './agent/holder';
 import { AgentLog } from './agent/log';
 import { type CommandOptions, ending, readOptions } from './agent/options';
+import { OwedMark } from './agent/owed';
 import { ServiceManager } from './agent/service';
+import { isBad, LogUploads, messageOf } from './agent/uploads';
 import { exitCodeOf } from './exit-codes';
 
 const usage = `Usage: iotkit-ota agent [options]
@@ -49,7 +50,7 @@ export async function main(args: readonly string[]): Promise<number> {
 /** Until a signal ends it, or the agent cannot go on. */
 async function serve(config: AgentConfig, { json }: CommandOptions): Promise<number> {
   const log = new AgentLog({
-    file: `${config.agent.record}.log`,
+    file: logOf(config.agent.record),
     json,
     write: (line) => process.stderr.write(`${line}\n`),
   });
@@ -89,7 +90,11 @@ async function runAgent(config: AgentConfig, log: AgentLog, signal: AbortSignal)
     const agent = await openAgent({ ...config.agent, device }, internals);
     const control = new ControlServer(agent, config.agent.record, (message) => log.warn(message));
     try {
-      const uploads = config.uploadsLog ? new LogUploads(device, log, signal) : undefined;
+      const { record, modules = [] } = config.agent;
+      const owed = new OwedMark(`${logOf(record)}.owed`);
+      const uploads = config.uploadsLog
+        ? new LogUploads({ device, agent, modules, log, owed, signal })
+        : undefined;
       follow(agent, log, service, uploads);
       await service.ready();
       await Promise.race([
@@ -113,59 +118,23 @@ function follow(
   service: ServiceManager,
   uploads: LogUploads | undefined,
 ): void {
-  let last = '';
+  /** By module. */
+  const last = new Map<string, string>();
   agent.on('state', (entry) => {
     const text = describe(entry);
     // Its counters and what the platform has heard change too.
-    if (text === last) return;
-    last = text;
-    if (isBad(entry)) log.error(text);
-    else log.info(text);
-    void service.status(text);
-    if (isBad(entry)) uploads?.start();
+    if (text !== last.get(entry.module)) {
+      last.set(entry.module, text);
+      if (isBad(entry)) log.error(text);
+      else log.info(text);
+      void service.status(text);
+    }
+    uploads?.follow(entry);
   });
   agent.on('error', (error) => log.error(messageOf(error)));
   agent.on('consent', ({ module, version }) =>
     log.info(`${nameOf(module)} ${version} waits for consent: iotkit-ota consent --accept`),
   );
-}
-
-/** Sends the log to the platform after an update that failed; the agent does not wait for it. */
-class LogUploads {
-  readonly #device: Device;
-  readonly #log: AgentLog;
-  readonly #signal: AbortSignal;
-  #running: Promise<void> | undefined;
-
-  constructor(device: Device, log: AgentLog, signal: AbortSignal) {
-    this.#device = device;
-    this.#log = log;
-    this.#signal = signal;
-  }
-
-  start(): void {
-    this.#running ??= this.#upload().finally(() => {
-      this.#running = undefined;
-    });
-  }
-
-  async ended(): Promise<void> {
-    await this.#running;
-  }
-
-  async #upload(): Promise<void> {
-    try {
-      // Without a connection it waits for the next one.
-      const options = { signal: this.#signal, timeout: 60_000 };
-      await this.#device.logs.post(this.#log.entries(), options);
-    } catch (error) {
-      if (!this.#signal.aborted) this.#log.warn(`the log was not uploaded: ${messageOf(error)}`);
-    }
-  }
-}
-
-function isBad({ phase }: UpdateEntry): boolean {
-  return phase === 'failed' || phase === 'rolledBack';
 }
 
 function describe(entry: UpdateEntry): string {
@@ -176,12 +145,10 @@ function describe(entry: UpdateEntry): string {
   return `${nameOf(module)} ${way}: ${phase}${where}${words === '' ? '' : `: ${words}`}`;
 }
 
-function nameOf(module: string): string {
-  return module === '' ? 'default' : module;
+function logOf(record: string): string {
+  return `${record}.log`;
 }
 
-function messageOf(error: unknown): string {
-  const { code, message } = Object(error) as { code?: unknown; message?: unknown };
-  const text = typeof message === 'string' ? message : String(error);
-  return typeof code === 'string' ? `${text} (${code})` : text;
+function nameOf(module: string): string {
+  return module === '' ? 'default' : module;
 }

@@ -164,6 +164,20 @@ test('a version that is not healthy is rolled back, and its log stands on the pl
   expect(log.join('\n')).not.toContain(machine.key.deviceSecret);
 });
 
+test('an image that does not come before its window: its log stands on the platform too', async () => {
+  await using world = await World.open();
+  await using machine = await Machine.open(world);
+  world.platform.faults.set({ kind: 'notice-digest' });
+  const uploaded = world.platform.waitFor('log-posted');
+  const id = await announce(machine, '2.0.0');
+  const policy = { window: { from: '00:00', to: '23:59' } };
+  await machine.agent(/default 1\.0\.0 -> 2\.0\.0: failed: ERR_DIGEST_MISMATCH/, { policy });
+  expect(await outcome(machine, id)).toMatchObject({ state: 'failed', step: -3 });
+  await uploaded;
+  const log = world.platform.upgrades.logs(id).map(({ logContent }) => logContent);
+  expect(log.join('\n')).toContain('2.0.0: failed: ERR_DIGEST_MISMATCH');
+});
+
 test('killed at any moment, it goes on where it was', async () => {
   await using world = await World.open();
   await using machine = await Machine.open(world);
