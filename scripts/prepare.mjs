@@ -120,7 +120,7 @@ const typescript = [
         entries,
         later,
       });
-      const typed = entries.filter((name) => name !== 'cli/index');
+      const typed = entries.filter((name) => !name.startsWith('cli/'));
       copyDeclarations({ from: at('.cache/tsc/types'), to: at('dist'), entries: typed });
     },
   }),

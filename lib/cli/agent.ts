@@ -15,7 +15,7 @@ import { type CommandOptions, ending, readOptions } from './agent/options';
 import { OwedMark } from './agent/owed';
 import { ServiceManager } from './agent/service';
 import { isBad, LogUploads, messageOf } from './agent/uploads';
-import { exitCodeOf } from './exit-codes';
+import { exitCodeOf, failureJson } from './exit-codes';
 
 const usage = `Usage: iotkit-ota agent [options]
 
@@ -39,7 +39,7 @@ export async function main(args: readonly string[]): Promise<number> {
   if (typeof options === 'number') return options;
   const { config: file, json, more } = options;
   if (more.check !== true) {
-    return ending('agent', false, () => serve(readConfig(file, examineConfig), options));
+    return ending('agent', json, () => serve(readConfig(file, examineConfig), options));
   }
   return ending('agent', json, async () => {
     console.log(JSON.stringify(readConfig(file, examineConfig).effective, undefined, 2));
@@ -67,6 +67,7 @@ async function serve(config: AgentConfig, { json }: CommandOptions): Promise<num
     const isBusy = Object(error).code === 'ERR_INSTALL_BUSY';
     const holder = isBusy ? holderOf(config.agent.record) : undefined;
     log.error(`${messageOf(error)}${holder === undefined ? '' : `: ${holder}`}`);
+    if (json) console.log(failureJson(error));
     return exitCodeOf(error);
   } finally {
     process.off('SIGTERM', end).off('SIGINT', end);

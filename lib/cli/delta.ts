@@ -2,16 +2,20 @@
 /** `iotkit-ota delta`: makes the difference between two images, shows and applies it. See docs/delta.md. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, readFile } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { isInvalidArgument } from '../base/arguments';
 import { IotkitError } from '../base/errors';
+import { throwIfAborted } from '../base/signals';
 import { applyDelta, type DeltaInfo, decodeHeader, HEADER_SIZE } from '../delta';
 import { asExtData } from '../delta/announced';
 import { fileError } from '../delta/file-errors';
-import { type MakeProgress, makeDelta } from '../delta/make';
+import type { MakeProgress } from '../delta/make';
 import { ResultFile } from '../delta/result-file';
+import { made } from './delta/making';
+import { CommandError, failureJson } from './exit-codes';
 import { ProgressLine } from './progress-line';
+import { Stopped, stoppable } from './signals';
 
 const usage = `Usage: iotkit-ota delta <command> [options]
 
@@ -19,12 +23,13 @@ const usage = `Usage: iotkit-ota delta <command> [options]
   info <delta>                    say which image it is for and what it makes
   apply <delta> <old> -o <new>    make the new image; nothing appears unless it is right
 
-  -o, --output <file>      where to write; it appears whole or not at all
+  -o, --output <file>      where to write; it appears whole or not at all. Not a file that is read,
+                           but the old image of apply, which the new one may replace
   --quality <0-11>         of the compression; 11 (default) is smallest and slowest
   --json                   prints JSON, as docs/delta.md describes it
   --help
 
-Exit codes: 0 it is done, 1 it has failed, 2 wrong usage`;
+Exit codes: 0 it is done, 1 it has failed, 2 wrong usage, 130 SIGINT, 143 SIGTERM`;
 
 const options = {
   output: { type: 'string', short: 'o' },
@@ -44,13 +49,7 @@ interface Found {
   readonly info: DeltaInfo;
 }
 
-type Subcommand = (files: readonly string[], values: Values) => Promise<Found>;
-
-const commands: Readonly<Record<string, { readonly files: number; readonly run: Subcommand }>> = {
-  make: { files: 2, run: make },
-  info: { files: 1, run: ([delta = '']) => describe(delta) },
-  apply: { files: 2, run: apply },
-};
+type Subcommand = (files: readonly string[], values: Values, signal: AbortSignal) => Promise<Found>;
 
 class UsageError extends Error {}
 
@@ -58,7 +57,7 @@ function parse(args: readonly string[]) {
   return parseArgs({ args: [...args], options, strict: true, allowPositionals: true });
 }
 
-/** @returns the exit code: 0 it is done, 1 it has failed, 2 wrong usage */
+/** @returns the exit code: 0 it is done, 1 it has failed, 2 wrong usage, or that of a signal */
 export async function main(args: readonly string[]): Promise<number> {
   const { values, positionals } = parse(args);
   if (values.help) {
@@ -66,7 +65,10 @@ export async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   try {
-    const found = await run(positionals, values);
+    const found = await stoppable(
+      (signal) => run(positionals, values, signal),
+      'nothing was written',
+    );
     console.log(values.json ? asJson(found) : asText(found));
     return 0;
   } catch (error) {
@@ -74,7 +76,11 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-function run([name = '', ...files]: readonly string[], values: Values): Promise<Found> {
+async function run(
+  [name = '', ...files]: readonly string[],
+  values: Values,
+  signal: AbortSignal,
+): Promise<Found> {
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command === undefined) throw new UsageError(name === '' ? 'no command' : `${name}?`);
   if (files.length !== command.files) throw new UsageError(`${name} takes ${command.files} files`);
@@ -82,47 +88,78 @@ function run([name = '', ...files]: readonly string[], values: Values): Promise<
   if (isWriting !== (values.output !== undefined)) {
     throw new UsageError(isWriting ? `${name} needs -o <file>` : `${name} writes nothing`);
   }
-  return command.run(files, values);
+  return command.run(files, values, signal);
 }
 
 function report(error: unknown, json: boolean): number {
-  if (error instanceof UsageError) {
-    console.error(`iotkit-ota delta: ${error.message}\nSee iotkit-ota delta --help.`);
-    return 2;
-  }
-  if (!IotkitError.is(error) && !isInvalidArgument(error)) throw error;
-  const { code, message } = error;
-  if (json)
-    console.log(JSON.stringify({ schema: 1, ok: false, error: { code, message } }, null, 2));
-  else console.error(`iotkit-ota delta: ${code}: ${message}`);
-  return 1;
+  const exitCode = exitCodeOf(error);
+  if (exitCode === undefined) throw error;
+  if (json) console.log(failureJson(error));
+  else console.error(`iotkit-ota delta: ${textOf(error)}`);
+  return exitCode;
 }
 
-async function make([old = '', image = '']: readonly string[], values: Values): Promise<Found> {
+/** undefined: of what no command expects. */
+function exitCodeOf(error: unknown): number | undefined {
+  if (error instanceof UsageError) return 2;
+  if (error instanceof Stopped || error instanceof CommandError) return error.exitCode;
+  return IotkitError.is(error) || isInvalidArgument(error) ? 1 : undefined;
+}
+
+function textOf(error: unknown): string {
+  const { code, message } = error as { readonly code?: string; readonly message: string };
+  if (error instanceof UsageError) return `${message}\nSee iotkit-ota delta --help.`;
+  return code === undefined ? message : `${code}: ${message}`;
+}
+
+const make: Subcommand = async ([old = '', image = ''], values, signal) => {
   const quality = /^(?:\d|1[01])$/.test(values.quality) ? Number(values.quality) : undefined;
   if (quality === undefined) throw new UsageError('--quality must be a number, 0-11');
-  const [before, after] = [await whole(old), await whole(image)];
   const output = values.output ?? '';
-  const progress = new ProgressLine();
+  await expectOther(output, [old, image]);
+  const work = { old: await whole(old), image: await whole(image), quality };
+  const progress = new ProgressLine(!values.json);
   const onProgress = (it: MakeProgress): void => progress.show(progressText(it));
-  await write(output, makeDelta(before, after, { quality, onProgress })).finally(() =>
-    progress.end(),
-  );
+  await write(output, made(work, onProgress, signal), signal).finally(() => progress.end());
   return describe(output);
-}
+};
 
-async function apply([delta = '', old = '']: readonly string[], values: Values): Promise<Found> {
+const apply: Subcommand = async ([delta = '', old = ''], values, signal) => {
+  const output = values.output ?? '';
+  await expectOther(output, [delta]);
   const found = await describe(delta);
   const source = createReadStream(delta);
-  await write(values.output ?? '', applyDelta(source, old, { recycle: true }));
+  await write(output, applyDelta(source, old, { recycle: true, signal }), signal);
   return found;
+};
+
+const commands: Readonly<Record<string, { readonly files: number; readonly run: Subcommand }>> = {
+  make: { files: 2, run: make },
+  info: { files: 1, run: ([delta = '']) => describe(delta) },
+  apply: { files: 2, run: apply },
+};
+
+/** What is written would take the place of what is read. */
+async function expectOther(output: string, inputs: readonly string[]): Promise<void> {
+  const there = await stat(output).catch(() => undefined);
+  for (const input of there === undefined ? [] : inputs) {
+    const { dev, ino } = (await stat(input).catch(() => undefined)) ?? {};
+    if (dev === there?.dev && ino === there?.ino) {
+      const why = `-o ${output} is the same file as ${input}, which it would replace`;
+      throw new UsageError(`${why}: give it another name`);
+    }
+  }
 }
 
 async function whole(file: string): Promise<Buffer> {
   return readFile(file).catch((cause) => Promise.reject(fileError(file, cause)));
 }
 
-async function write(file: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+async function write(
+  file: string,
+  chunks: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<void> {
   const output = await ResultFile.open(file);
   let offset = 0;
   try {
@@ -130,6 +167,7 @@ async function write(file: string, chunks: AsyncIterable<Uint8Array>): Promise<v
       await output.write(chunk, offset);
       offset += chunk.length;
     }
+    throwIfAborted(signal);
   } catch (error) {
     await output.discard();
     throw error;

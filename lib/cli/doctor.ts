@@ -4,6 +4,7 @@ import { packageVersion } from './doctor/addon';
 import { type Arguments, readArguments, UsageError, usage } from './doctor/arguments';
 import { runChecks } from './doctor/checks';
 import { asJson, asText, reportOf } from './doctor/report';
+import { failureJson } from './exit-codes';
 
 /** @returns the exit code: 0 nothing has failed, 1 something has, 2 wrong usage */
 export async function main(args: readonly string[]): Promise<number> {
@@ -12,7 +13,8 @@ export async function main(args: readonly string[]): Promise<number> {
     given = readArguments(args);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    console.error(`iotkit-ota doctor: ${error.message}\nSee iotkit-ota doctor --help.`);
+    if (args.includes('--json')) console.log(failureJson(error));
+    else console.error(`iotkit-ota doctor: ${error.message}\nSee iotkit-ota doctor --help.`);
     return 2;
   }
   if (given === undefined) {

@@ -31,7 +31,8 @@ has left is proven and used by the next one.
   --json                 prints JSON
   --help
 
-SIGINT and SIGTERM end it, and leave what has been received.
+SIGINT and SIGTERM end it, and leave what has been received; of a difference nothing: the next call
+begins anew.
 Exit codes: 0 done, 1 it failed, 2 wrong usage, 65 it is not the image it should be, 66 a file is not
 there, 69 the server cannot be reached or has no such image, 73 the disk, 75 another download writes
 the file, 77 not permitted, 130 SIGINT, 143 SIGTERM`;
@@ -68,9 +69,11 @@ interface Downloaded {
 export async function main(args: readonly string[]): Promise<number> {
   const options = readOptions(args, own, usage, 1);
   if (typeof options === 'number') return options;
-  const { json } = options;
+  const { json, more } = options;
   return ending('download', json, async () => {
-    const done = await stoppable((signal) => download(options, signal));
+    const isDiff = more['delta-base'] !== undefined;
+    const left = isDiff ? 'of a difference nothing stays: the next call begins anew' : undefined;
+    const done = await stoppable((signal) => download(options, signal), left);
     if (json) console.log(JSON.stringify({ schema: 1, ok: true, ...done }));
     else console.log(`${done.path}: ${done.size} bytes, ${done.digest}`);
     return 0;

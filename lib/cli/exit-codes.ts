@@ -96,3 +96,8 @@ export function errorJson(error: unknown): { readonly code: string; readonly mes
     message: typeof message === 'string' ? message : String(error),
   };
 }
+
+/** What a command with `--json` prints in place of its result. */
+export function failureJson(error: unknown): string {
+  return JSON.stringify({ schema: 1, ok: false, error: errorJson(error) });
+}

@@ -43,6 +43,10 @@ async function main([name = '--help', ...args]: string[]): Promise<number> {
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (load !== undefined) return load().main(args);
   const asked = name === '--help' || name === '-h' || name === 'help';
+  if (!asked && process.argv.includes('--json')) {
+    const { CommandError, exitCodes }: typeof import('./exit-codes') = require('./exit-codes');
+    throw new CommandError('ERR', `there is no command ${name}`, exitCodes.usage);
+  }
   (asked ? process.stdout : process.stderr).write(asked ? usage : `${name}?\n\n${usage}`);
   return asked ? 0 : 2;
 }
@@ -52,9 +56,9 @@ main(process.argv.slice(2)).then(
     process.exitCode = code;
   },
   (error: Error) => {
-    const { errorJson, exitCodeOf }: typeof import('./exit-codes') = require('./exit-codes');
+    const { failureJson, exitCodeOf }: typeof import('./exit-codes') = require('./exit-codes');
     if (process.argv.includes('--json')) {
-      console.log(JSON.stringify({ schema: 1, ok: false, error: errorJson(error) }));
+      console.log(failureJson(error));
     } else {
       process.stderr.write(`iotkit-ota: ${error.message}\n`);
     }

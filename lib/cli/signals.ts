@@ -6,17 +6,21 @@ import { exitCodeOfSignal } from './exit-codes';
 export class Stopped extends Error {
   readonly exitCode: number;
 
-  constructor(signal: 'SIGINT' | 'SIGTERM') {
-    super(`ended by ${signal}; what has been received stays for the next call`);
+  /** @param left what has become of what was done */
+  constructor(signal: 'SIGINT' | 'SIGTERM', left: string) {
+    super(`ended by ${signal}; ${left}`);
     this.exitCode = exitCodeOfSignal(signal);
   }
 }
 
 /** The signal aborts with a {@link Stopped}. */
-export async function stoppable<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function stoppable<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  left = 'what has been received stays for the next call',
+): Promise<T> {
   const ending = new AbortController();
   const stop = (signal: NodeJS.Signals): void =>
-    ending.abort(new Stopped(signal as 'SIGINT' | 'SIGTERM'));
+    ending.abort(new Stopped(signal as 'SIGINT' | 'SIGTERM', left));
   process.once('SIGINT', stop).once('SIGTERM', stop);
   try {
     return await work(ending.signal);

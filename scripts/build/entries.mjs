@@ -1,7 +1,14 @@
 // What scripts/build/join-modules.mjs makes of lib/.
 
-/** Modules with a file of their own in dist/, for the `exports` and `bin` of package.json. */
-export const entries = ['index', 'sdk/index', 'testing/index', 'install/index', 'cli/index'];
+/** Modules with a file of their own in dist/: for the `exports` and `bin` of package.json, and what a thread begins with. */
+export const entries = [
+  'index',
+  'sdk/index',
+  'testing/index',
+  'install/index',
+  'cli/index',
+  'cli/delta/make-thread',
+];
 
 /**
  * What open() and connect() do without until something happens: an upgrade is announced, a configuration or a message

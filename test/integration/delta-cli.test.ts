@@ -1,5 +1,9 @@
 // `iotkit-ota delta` as a user runs it.
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, watch } from 'node:fs';
+import { link, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { infoOf, relatedImages } from '../support/delta';
@@ -66,6 +70,83 @@ test.each([
 ])('wrong usage: %j', async (args, message) => {
   const { code, stderr } = await delta(...args);
   expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(message) });
+  const { stdout, ...ended } = await delta(...args, '--json');
+  expect(ended).toMatchObject({ code: 2, stderr: '' });
+  expect(JSON.parse(stdout)).toEqual({
+    ...{ schema: 1, ok: false },
+    error: { code: expect.stringMatching(/^ERR/), message: expect.stringMatching(message) },
+  });
+});
+
+test('what is read is not replaced, but for the old image', async () => {
+  await delta('make', at('old'), at('new'), '-o', at('delta'));
+  await link(at('new'), at('linked'));
+  const bytes = await readFile(at('delta'));
+  for (const [command, first, second, output, named] of [
+    ['make', 'old', 'new', 'new', 'new'],
+    ['make', 'old', 'new', 'old', 'old'],
+    ['make', 'old', 'new', 'linked', 'new'],
+    ['apply', 'delta', 'old', 'delta', 'delta'],
+  ] as const) {
+    const { code, stderr } = await delta(command, at(first), at(second), '-o', at(output));
+    expect(code).toBe(2);
+    expect(stderr).toContain(`-o ${at(output)} is the same file as ${at(named)}`);
+  }
+  expect(old.equals(await readFile(at('old')))).toBe(true);
+  expect(image.equals(await readFile(at('new')))).toBe(true);
+  expect(bytes.equals(await readFile(at('delta')))).toBe(true);
+  expect(await delta('apply', at('delta'), at('old'), '-o', at('old'))).toMatchObject({ code: 0 });
+  expect(image.equals(await readFile(at('old')))).toBe(true);
+});
+
+/** Ends the command as soon as it has begun to write. */
+async function endedBy(signal: NodeJS.Signals, args: readonly string[], part: string) {
+  const child = spawn(process.execPath, [script, 'delta', ...args, '--json']);
+  let stdout = '';
+  child.stdout.on('data', (text: Buffer) => {
+    stdout += text.toString();
+  });
+  const closed = once(child, 'close');
+  await new Promise<void>((resolve) => {
+    const look = (): void => void (existsSync(part) && resolve());
+    const watcher = watch(folder, look);
+    void closed.then(() => watcher.close());
+    look();
+  });
+  child.kill(signal);
+  const [code] = await closed;
+  return { code, said: JSON.parse(stdout) };
+}
+
+describe.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)('%s leaves nothing', (signal, code) => {
+  const failed = {
+    code,
+    said: {
+      ...{ schema: 1, ok: false },
+      error: { code: 'ERR', message: `ended by ${signal}; nothing was written` },
+    },
+  };
+
+  test('of make, while it sorts too', async () => {
+    const large = randomBytes(12_000_000);
+    await writeFile(at('old'), large);
+    await writeFile(at('new'), large);
+    const args = ['make', at('old'), at('new'), '-o', at('x')];
+    expect(await endedBy(signal, args, at('x.delta.part'))).toEqual(failed);
+    expect((await readdir(folder)).sort()).toEqual(['new', 'old']);
+  });
+
+  test('of apply', async () => {
+    await writeFile(at('new'), randomBytes(64_000_000));
+    const made = await delta('make', at('old'), at('new'), '-o', at('delta'), '--quality', '0');
+    expect(made).toMatchObject({ code: 0 });
+    const args = ['apply', at('delta'), at('old'), '-o', at('x')];
+    expect(await endedBy(signal, args, at('x.delta.part'))).toEqual(failed);
+    expect((await readdir(folder)).sort()).toEqual(['delta', 'new', 'old']);
+  });
 });
 
 test('--help', async () => {

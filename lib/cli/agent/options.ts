@@ -1,7 +1,7 @@
 // Tested by test/integration/agent-command.test.ts
 /** The options that the commands about updates share. */
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { errorJson, exitCodeOf } from '../exit-codes';
+import { errorJson, exitCodeOf, failureJson } from '../exit-codes';
 import { ConfigError, defaultConfig } from './file';
 
 export interface CommandOptions {
@@ -62,7 +62,7 @@ export async function ending(
     return await work();
   } catch (error) {
     const { code, message } = errorJson(error);
-    if (json) console.log(JSON.stringify({ schema: 1, ok: false, error: { code, message } }));
+    if (json) console.log(failureJson(error));
     else
       console.error(
         printable(`iotkit-ota ${name}: ${message}${code === 'ERR' ? '' : ` (${code})`}`),

@@ -4,8 +4,8 @@ import path from 'node:path';
 import { OwedMark } from '../../../../lib/cli/agent/owed';
 import { LogUploads, type LogUploadsOptions } from '../../../../lib/cli/agent/uploads';
 import { beginning, type UpdateEntry } from '../../../../lib/install/record';
-import { FakePlatform } from '../../../../lib/testing/fake-platform';
 import type { LogEntry } from '../../../../lib/logs/device-logs';
+import { FakePlatform } from '../../../../lib/testing/fake-platform';
 
 let folder: string;
 let file: string;
