@@ -1,11 +1,11 @@
 // `iotkit-ota download` as a user runs it: the built package in a process of its own.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { rateOf } from '../../lib/cli/download';
-import { relatedImages } from '../support/delta';
+import { deltaOf, relatedImages } from '../support/delta';
 import { imageOf, sha256 } from '../support/image';
 import { type Ended, run } from '../support/process';
 import { startProxy } from '../support/proxy';
@@ -129,6 +129,29 @@ test.each([
   expect(done).toMatchObject({ code: 0 });
   if (signal !== 'SIGKILL') expect(JSON.parse(done.stdout).resumed).toBeGreaterThan(0);
   expect(image.equals(await readFile(at('x')))).toBe(true);
+});
+
+test('of a difference nothing stays, which is what it says', async () => {
+  const old = Buffer.from('old');
+  await writeFile(at('old'), old);
+  const delta = await deltaOf(old, randomBytes(3_000_000));
+  await using server = await RangedServer.open(delta);
+  server.stallAfter = 2_000_000;
+  const size = ['--size', `${delta.length}`, '--delta-base', at('old')];
+  const args = [server.url, '-o', at('x'), '--sha256', sha256(delta), ...size, '--json'];
+  const child = spawn(process.execPath, [program, 'download', ...args]);
+  let stdout = '';
+  child.stdout.on('data', (text: Buffer) => {
+    stdout += text.toString();
+  });
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  await grown(at('x.delta.part'), 0, child);
+  child.kill('SIGINT');
+  expect(await ended).toBe(130);
+  expect(JSON.parse(stdout).error.message).toBe(
+    'ended by SIGINT; of a difference nothing stays: the next call begins anew',
+  );
+  expect(await readdir(folder)).toEqual(['old']);
 });
 
 test('what fails says so by its exit code', async () => {

@@ -36,3 +36,28 @@ test('help of a command, and wrong options', async () => {
     stderr: 'iotkit-ota: --jobs takes a whole number from 1, not "two"\n',
   });
 });
+
+test.each([
+  [['bild']],
+  [['agent', '--config', 'none.json']],
+  [['agent', '--check', '--config', 'none.json']],
+  [['agent', 'x']],
+  [['build', '--job']],
+  [['confirm', '--config', 'none.json']],
+  [['consent', '--config', 'none.json']],
+  [['delta']],
+  [['doctor', '--timeout', 'x']],
+  [['doctor', '--wrong']],
+  [['download']],
+  [['download', 'x', '--connections', 'y']],
+  [['install', 'x', '--config', 'none.json']],
+  [['rollback', '--config', 'none.json']],
+  [['status', '--config', 'none.json']],
+])('with --json a failure is one object on stdout: %j', async (args) => {
+  const { code, stdout, stderr } = await cli(...args, '--json');
+  expect({ code, stderr }).toEqual({ code: 2, stderr: '' });
+  expect(JSON.parse(stdout)).toMatchObject({
+    ...{ schema: 1, ok: false },
+    error: { code: expect.stringMatching(/^ERR/), message: expect.stringMatching(/./) },
+  });
+});
