@@ -1,6 +1,6 @@
 // What scripts/build/join-modules.mjs makes of lib/.
 
-/** Modules with a file of their own in dist/: for the `exports` and `bin` of package.json, and what a thread begins with. */
+/** With a file of their own in dist/: for the `exports` and `bin` of package.json, and what a thread begins with. */
 export const entries = [
   'index',
   'sdk/index',
