@@ -41,10 +41,13 @@ export interface RunResult {
   readonly tail: string;
   /** The first MiB of its standard output. */
   readonly stdout: string;
+  /** The first 4,096 characters of its standard error, where warnings stand whatever it writes beside them. */
+  readonly stderr: string;
 }
 
 const TAIL_MAX = 4096;
 const STDOUT_MAX = 1024 * 1024;
+const STDERR_MAX = 4096;
 const LINE_MAX = 4096;
 const GRACE_MS = 5000;
 /** How long output is awaited after the program has ended: what it left behind may hold the pipes. */
@@ -69,7 +72,8 @@ export async function run(options: RunOptions): Promise<RunResult> {
     const { code, signal } = await ending.ended;
     await fed;
     ending.throwIfStopped(output.tail);
-    return { code, signal, tail: output.tail, stdout: output.stdout };
+    const { tail, stdout, stderr } = output;
+    return { code, signal, tail, stdout, stderr };
   } finally {
     ending.release();
   }
@@ -260,6 +264,7 @@ function unavailable(argv: readonly string[], cause: Error): IotkitError {
 class Output {
   tail = '';
   stdout = '';
+  stderr = '';
   readonly #onLine: RunOptions['onLine'];
 
   constructor(onLine: RunOptions['onLine']) {
@@ -286,6 +291,7 @@ class Output {
   #keep(text: string, from: 'stdout' | 'stderr'): void {
     this.tail = lastBytes(this.tail + text);
     if (from === 'stdout') this.stdout = (this.stdout + text).slice(0, STDOUT_MAX);
+    else this.stderr = (this.stderr + text).slice(0, STDERR_MAX);
   }
 }
 

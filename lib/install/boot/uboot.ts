@@ -19,7 +19,8 @@ export interface UbootStoreOptions {
 }
 
 const TIMEOUT_MS = 60_000;
-// With what it takes for an environment that cannot be read; what is then written would drop the rest.
+// What they take for an environment that cannot be read; what is then written would drop the rest.
+// They say so on standard error alone: on the other output a variable may hold the same words.
 const defaults = /using default/i;
 const name = /^[^=\s]+$/;
 
@@ -83,13 +84,13 @@ function scriptOf(changes: Changes): string {
 export async function tool(argv: readonly string[], stdin?: string): Promise<string> {
   // Nothing of the output is translated, because it is read.
   const result = await run({ argv, stdin, timeoutMs: TIMEOUT_MS, env: { LC_ALL: 'C' } });
-  if (result.code === 0 && !defaults.test(result.tail)) return result.stdout;
+  if (result.code === 0 && !defaults.test(result.stderr)) return result.stdout;
   throw new IotkitError('ERR_BOOT_STATE', whyNot(argv, result));
 }
 
 function whyNot(argv: readonly string[], result: RunResult): string {
   if (result.code !== 0) return failureOf(argv, result);
-  return `${argv[0]} finds no environment that is whole: ${result.tail.trim().slice(0, 200)}`;
+  return `${argv[0]} finds no environment that is whole: ${result.stderr.trim().slice(0, 200)}`;
 }
 
 /** @internal Lines `name=value`. */

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { checkEnvironment } from '../../../lib/install/boot/options';
 import { ubootChooser, ubootVariables } from '../../support/boot-choosers';
 import { testInstaller } from '../../support/installer-contract';
+import { runWell } from '../../support/process';
 import { SlotFolder, SlotMachine } from '../../support/slot-machine';
 
 // Over the real fw_printenv and fw_setenv; what U-Boot does at a start is played.
@@ -41,6 +42,13 @@ describe('the environment of U-Boot', () => {
     expect(await ubootVariables(config)).toMatchObject({ BOOT_ORDER: 'B A', board: 'test' });
     await environment.activate('B', slots);
     expect(await contents()).toEqual(changed);
+  });
+
+  test('a variable may say "using default"', async () => {
+    const { environment, config } = await open();
+    await runWell('fw_setenv', ['-c', config, 'findfdt', 'echo using default device tree']);
+    await environment.activate('B', slots);
+    expect((await environment.read(slots)).next).toBe('B');
   });
 
   test('one copy is damaged: the other one counts', async () => {

@@ -38,7 +38,7 @@ test('says how a program ended, and what it said', async () => {
     env: { WORD: 'two', HOME: undefined },
     onLine: (line, from) => lines.push(`${from} ${line}`),
   });
-  expect(result).toMatchObject({ code: 7, signal: null, stdout: 'one\n\nthree' });
+  expect(result).toMatchObject({ code: 7, signal: null, stdout: 'one\n\nthree', stderr: 'two\n' });
   expect(result.tail).toContain('two');
   expect(lines.sort()).toEqual(['stderr two', 'stdout ', 'stdout one', 'stdout three']);
 });

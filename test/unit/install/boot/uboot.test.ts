@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { ubootStore } from '../../../../lib/install/boot/uboot';
+import { tool, ubootStore } from '../../../../lib/install/boot/uboot';
 import { copiesOf } from '../../../../lib/install/boot/uboot-config';
 
 // What the tools do: test/peers/install/uboot.test.ts.
@@ -40,5 +40,26 @@ test('without its configuration nothing is tried', async () => {
   await expect(ubootStore({ config, singleCopy: 'warn' }).check()).rejects.toMatchObject({
     code: 'ERR_INSTALL_SETUP',
     message: expect.stringContaining('ENOENT'),
+  });
+});
+
+describe('a tool that takes defaults for an environment that is damaged', () => {
+  const warning = 'Cannot read environment, using default';
+  const says = (code: string): Promise<string> => tool(['sh', '-c', code]);
+  const many = 'seq -f "variable%g=load mmc 0:1 some/path" 1500';
+
+  test.each([
+    ['a few', 'echo BOOT_ORDER=A B'],
+    ['many', many],
+  ])('is not believed, whether they are %s', async (_, defaults) => {
+    await expect(says(`echo '${warning}' >&2; ${defaults}`)).rejects.toMatchObject({
+      code: 'ERR_BOOT_STATE',
+      detail: `sh finds no environment that is whole: ${warning}`,
+    });
+  });
+
+  test('is told from a variable with the same words', async () => {
+    const variable = 'findfdt=echo using default device tree';
+    expect(await says(`echo '${variable}'; echo harmless >&2`)).toBe(`${variable}\n`);
   });
 });
