@@ -1,5 +1,6 @@
 // Tested by test/unit/install/backends/slots.test.ts.
 /** The checks of options that several installers have. Each throws an `InvalidArgument` with its name. */
+import path from 'node:path';
 import {
   callback,
   options as checkOptions,
@@ -45,6 +46,7 @@ export function checkSlotOptions(
   const environment = checkEnvironment('environment', given.environment as EnvironmentOption);
   const booted = checkBooted('booted', given.booted, [...values.keys()]);
   const places = [...values].map(([name, value]) => placeOf(name, value));
+  assertApart('slots', places);
   return {
     values,
     set: new SlotSet(places, environment, booted),
@@ -70,6 +72,18 @@ function checkSlots(
       text(`${name}.${slot}`, value, rule),
     ]),
   );
+}
+
+// Only places are held apart: of slots that something else finds, what stands there may be the same.
+function assertApart(name: string, places: readonly Place[]): void {
+  const names = new Map<string, string>();
+  for (const { name: slot, device } of places) {
+    if (device === undefined) continue;
+    const at = path.resolve(device);
+    const other = names.get(at);
+    if (other !== undefined) throw conflict(`${name}.${other} and ${name}.${slot} are both ${at}`);
+    names.set(at, slot);
+  }
 }
 
 /** @internal */

@@ -1,5 +1,6 @@
 // Tested by test/integration/install/slots.test.ts.
 /** The slots of a machine over its boot environment: what installers with slots have in common. */
+import { stat } from 'node:fs/promises';
 import { IotkitError } from '../../base/errors';
 import type { InstallerStatus, Slot } from '../installer';
 import { bootedSlot, type Place } from './booted';
@@ -40,7 +41,8 @@ export class SlotSet {
    * Chooses the slot to write into, and makes it bad: the booted one is never it.
    *
    * @throws IotkitError ERR_BOOT_STATE where the booted slot is not confirmed: the other one is what
-   *   the machine falls back to, and must stay whole; or nothing would be left to fall back to
+   *   the machine falls back to, and must stay whole; or nothing would be left to fall back to;
+   *   ERR_INSTALL_SETUP where another slot, such as the booted one, is the same place
    */
   async prepare(): Promise<string> {
     await this.environment.check();
@@ -48,6 +50,7 @@ export class SlotSet {
     assertConfirmed(booted, slots);
     const others = slots.filter(({ name }) => name !== booted);
     const target = (others.find(({ state }) => state === 'bad') ?? others[0])?.name as string;
+    await this.#assertApart(target);
     await this.environment.disable(target, booted, this.#names);
     return target;
   }
@@ -74,6 +77,18 @@ export class SlotSet {
     throw new IotkitError('ERR_BOOT_STATE', detail);
   }
 
+  async #assertApart(target: string): Promise<void> {
+    const found = await Promise.all(
+      this.places.map(async (place) => ({ ...place, is: await identityOf(place.device) })),
+    );
+    const place = found.find(({ name }) => name === target);
+    const other = found.find(({ name, is }) => name !== target && is !== '' && is === place?.is);
+    if (other === undefined) return;
+    const [one, another] = [place, other].map((it) => `${it?.name} (${it?.device})`);
+    const detail = `the slots ${one} and ${another} are the same place; each needs its own`;
+    throw new IotkitError('ERR_INSTALL_SETUP', detail);
+  }
+
   #assertKnown(slot: string): void {
     if (this.#names.includes(slot)) return;
     const detail = `there is no slot ${JSON.stringify(slot)}; there are ${this.#names.join(', ')}`;
@@ -97,4 +112,12 @@ function assertConfirmed(booted: string, slots: readonly Slot[]): void {
   const how = state === 'trial' ? 'runs as a trial' : 'runs, and may not start again';
   const detail = `${booted} ${how}; confirm it, or roll back, before the next update`;
   throw new IotkitError('ERR_BOOT_STATE', detail);
+}
+
+/** What tells a device or file from others, whatever its names are; `''`: nothing is known of it. */
+async function identityOf(device: string | undefined): Promise<string> {
+  if (device === undefined) return '';
+  const found = await stat(device, { bigint: true }).catch(() => undefined);
+  if (found === undefined) return '';
+  return found.isBlockDevice() ? `device ${found.rdev}` : `file ${found.dev} ${found.ino}`;
 }

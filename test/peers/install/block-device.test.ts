@@ -26,9 +26,9 @@ afterEach(async () => {
   await machine.close();
 });
 
-const installer = () =>
+const installer = (B = devices[1] as string) =>
   slotsInstaller({
-    slots: { A: devices[0] as string, B: devices[1] as string },
+    slots: { A: devices[0] as string, B },
     environment: { loader: 'grub', file: folder.file('grubenv') },
     booted: 'A',
   });
@@ -60,4 +60,16 @@ test('a device that is mounted is not written to', async () => {
   } finally {
     await runWell('umount', [place]);
   }
+});
+
+test('another node of the running device is not written to', async () => {
+  const node = folder.file('node');
+  await runWell('cp', ['-a', devices[0] as string, node]);
+  const before = await readFile(folder.file('grubenv'));
+  const installing = installer(node).install(given(await machine.image('2.0.0'), 'path'));
+  await expect(installing).rejects.toMatchObject({
+    code: 'ERR_INSTALL_SETUP',
+    message: expect.stringContaining(`B (${node}) and A (${devices[0]}) are the same place`),
+  });
+  expect(await readFile(folder.file('grubenv'))).toEqual(before);
 });
