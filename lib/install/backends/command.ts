@@ -9,6 +9,7 @@ import {
 } from '../../base/arguments';
 import { type ErrorCode, IotkitError } from '../../base/errors';
 import { failureOf, type RunOptions, type RunResult, run } from '../child';
+import { excerpt } from '../excerpt';
 import { checkArgv } from '../health';
 import type {
   Installed,
@@ -17,6 +18,7 @@ import type {
   InstallerStatus,
   InstallImage,
   InstallOptions,
+  Slot,
 } from '../installer';
 import { provenBytesOf } from './proven-bytes';
 
@@ -126,7 +128,7 @@ class CommandInstaller implements Installer {
     const { stdout } = await this.#call('status', {}, { signal });
     const status = objectsOf(stdout).at(-1);
     if (isStatus(status)) return status;
-    throw this.#wrongAnswer('status', '{"booted": …, "next": …, "slots": […]}');
+    throw this.#wrongAnswer('status', statusLine, status);
   }
 
   async install(
@@ -155,7 +157,7 @@ class CommandInstaller implements Installer {
     const timeoutMs = this.#installTimeoutMs;
     await this.#call('install', env, { signal, stdin, timeoutMs, onLine });
     if (slot !== undefined && slot !== '') return { slot };
-    throw this.#wrongAnswer('install', '{"slot": …}');
+    throw this.#wrongAnswer('install', '{"slot": "B"}');
   }
 
   async activate(slot: string): Promise<void> {
@@ -190,9 +192,10 @@ class CommandInstaller implements Installer {
     throw new IotkitError(codes.get(result.code) ?? 'ERR_INSTALL_FAILED', detail);
   }
 
-  #wrongAnswer(action: string, expected: string): IotkitError {
+  #wrongAnswer(action: string, expected: string, found?: unknown): IotkitError {
     const detail = `${this.#argv[0]} ${action} must write a line ${expected}`;
-    return new IotkitError('ERR_INSTALL_SETUP', detail);
+    const instead = found === undefined ? '' : `, not ${excerpt(JSON.stringify(found), 200, 150)}`;
+    return new IotkitError('ERR_INSTALL_SETUP', `${detail}${instead}`);
   }
 }
 
@@ -220,13 +223,17 @@ function objectsOf(text: string): Readonly<Record<string, unknown>>[] {
 }
 
 const states = ['good', 'trial', 'bad', 'unknown'];
+const statusLine =
+  '{"booted": "A", "next": "A", "slots": [{"name": "A", "state": "good"}, …]} ' +
+  `(a state is ${states.join(', ')})`;
 
 function isStatus(value: unknown): value is InstallerStatus {
   const { booted, next, slots } = Object(value) as Partial<InstallerStatus>;
-  return (
-    typeof booted === 'string' &&
-    typeof next === 'string' &&
-    Array.isArray(slots) &&
-    slots.every(({ name, state }) => typeof name === 'string' && states.includes(state))
-  );
+  const hasNames = typeof booted === 'string' && typeof next === 'string';
+  return hasNames && Array.isArray(slots) && slots.every(isSlot);
+}
+
+function isSlot(value: unknown): value is Slot {
+  const { name, state } = Object(value) as Partial<Slot>;
+  return typeof name === 'string' && states.includes(state as string);
 }

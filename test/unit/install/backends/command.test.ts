@@ -165,18 +165,40 @@ test.each([
   });
 });
 
+const right = { booted: 'A', next: 'A', slots: [{ name: 'A', state: 'good' }] };
+const withSlot = (slot: unknown): object => ({ ...right, slots: [...right.slots, slot] });
+
 test('answers that are none', async () => {
-  const setup = { code: 'ERR_INSTALL_SETUP' };
-  for (const answer of [
-    '',
-    '{}',
-    '{"booted": 1}',
-    '{"booted": "A", "next": "A", "slots": [{}]}',
-    '{',
-  ]) {
-    await expect(says(`echo '${answer}'`).status()).rejects.toMatchObject(setup);
-    await expect(says(`echo '${answer}'`).install(image)).rejects.toMatchObject(setup);
+  const objects = [
+    {},
+    ...[undefined, null, 1, [], {}].flatMap((it) => [
+      { ...right, booted: it },
+      { ...right, next: it },
+      withSlot({ name: it, state: 'good' }),
+      withSlot({ name: 'B', state: it }),
+    ]),
+    ...[undefined, null, 1, 'A', {}].map((slots) => ({ ...right, slots })),
+    ...[null, 1, 'A', [], {}, { name: 'B', state: 'fine' }].map(withSlot),
+  ];
+  for (const answer of ['', '{', 'null', '[]', ...objects.map((it) => JSON.stringify(it))]) {
+    await expect(says(`echo '${answer}'`).status()).rejects.toMatchObject({
+      code: 'ERR_INSTALL_SETUP',
+      detail: expect.stringContaining('status must write a line {"booted": "A", "next": "A", '),
+    });
   }
+  for (const answer of ['', '{', 'null', '{"slot": ""}', '{"slot": null}', '{"slot": ["B"]}']) {
+    await expect(says(`echo '${answer}'`).install(image)).rejects.toMatchObject({
+      code: 'ERR_INSTALL_SETUP',
+      detail: 'sh install must write a line {"slot": "B"}',
+    });
+  }
+});
+
+test('an answer that is wrong is shown', async () => {
+  const answer = JSON.stringify(withSlot(null));
+  await expect(says(`echo '${answer}'`).status()).rejects.toMatchObject({
+    detail: expect.stringMatching(/\(a state is good, trial, bad, unknown\), not .*null\]}$/),
+  });
 });
 
 test('a script that takes too long', async () => {
