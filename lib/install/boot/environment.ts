@@ -25,8 +25,13 @@ export interface BootState {
 export interface BootEnvironment {
   /** Names the loader, such as `'grub'`. */
   readonly kind: string;
-  /** Rejects where the loader is set up in a way that is not safe for an update. */
-  check(): Promise<void>;
+  /**
+   * Rejects where the loader is set up in a way that is not safe for an update, or what `activate()`
+   * will write has no place. Called before anything is changed, and changes nothing.
+   *
+   * @param slots the names of all slots
+   */
+  check(slots: readonly string[]): Promise<void>;
   /**
    * What the loader would do at the next start.
    *
@@ -53,6 +58,8 @@ export interface VariableStore {
   readonly place: string;
   check(): Promise<void>;
   read(): Promise<Variables>;
+  /** Rejects where `changes` of what was read cannot be written. Writes nothing. */
+  assertWritable(variables: Variables, changes: Changes): Promise<void>;
   /** All of them in one write, on the disk when it resolves. */
   write(changes: Changes): Promise<void>;
 }
@@ -73,8 +80,14 @@ export class VariableEnvironment implements BootEnvironment {
     private readonly scheme: Scheme,
   ) {}
 
-  check(): Promise<void> {
-    return this.store.check();
+  // What is bad already is no write before the image, so whether one is possible shows only here.
+  async check(slots: readonly string[]): Promise<void> {
+    await this.store.check();
+    const variables = await this.store.read();
+    for (const slot of slots) {
+      const changes = this.scheme.activate(variables, slot, slots);
+      await this.store.assertWritable(variables, changes);
+    }
   }
 
   async read(slots: readonly string[]): Promise<BootState> {
@@ -98,6 +111,7 @@ export class VariableEnvironment implements BootEnvironment {
     const before = await this.store.read();
     const changes = missing(before, decide(before));
     if (Object.keys(changes).length === 0) return;
+    await this.store.assertWritable(before, changes);
     await this.store.write(changes);
     const left = Object.keys(missing(await this.store.read(), changes));
     if (left.length === 0) return;

@@ -17,6 +17,10 @@ export function grubenvStore(file: string): VariableStore {
     place: file,
     check: async () => void (await readBlock(file)),
     read: async () => variablesOf(await readBlock(file)),
+    assertWritable: async (_, changes) => {
+      changed(await readBlock(file), changes, file);
+      await withFile(file, 'r+', async () => {});
+    },
     write: async (changes) => {
       const block = changed(await readBlock(file), changes, file);
       await withFile(file, 'r+', async (handle) => {

@@ -45,7 +45,7 @@ export class SlotSet {
    *   ERR_INSTALL_SETUP where another slot, such as the booted one, is the same place
    */
   async prepare(): Promise<string> {
-    await this.environment.check();
+    await this.environment.check(this.#names);
     const { booted, slots } = await this.status();
     assertConfirmed(booted, slots);
     const others = slots.filter(({ name }) => name !== booted);

@@ -10,7 +10,7 @@
  * is written again under its new name, flushed and read, and only then the old one is removed. After
  * a cut in between there are both, the old one whole, and the change is made again from that.
  */
-import { copyFile, readdir, readFile, stat, unlink } from 'node:fs/promises';
+import { access, constants, copyFile, readdir, readFile, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { flush, flushFolder } from '../../base/durable';
 import { IotkitError } from '../../base/errors';
@@ -43,8 +43,11 @@ export class SystemdBoot implements BootEnvironment {
 
   constructor(private readonly options: SystemdBootOptions) {}
 
-  async check(): Promise<void> {
-    await this.#entries();
+  async check(slots: readonly string[]): Promise<void> {
+    const entries = await this.#entries();
+    for (const slot of slots) this.#newest(entries, slot);
+    this.#above(entries[0] as Entry);
+    await this.#inFolder(() => access(this.options.entries, constants.W_OK));
   }
 
   async read(slots: readonly string[]): Promise<BootState> {
@@ -71,7 +74,7 @@ export class SystemdBoot implements BootEnvironment {
     const { tries } = this.options;
     const isFirst = first.slot === slot;
     if (all.length === 1 && isFirst && !entry.isOff && entry.left === tries) return;
-    const number = isFirst ? first.number : first.number + 1;
+    const number = isFirst ? first.number : this.#above(first);
     await this.#replace(all, `${this.#name(number, slot)}+${tries}-0.conf`);
   }
 
@@ -115,16 +118,31 @@ export class SystemdBoot implements BootEnvironment {
     return entry;
   }
 
+  /** The number of an entry that is to come first. */
+  #above({ number, file }: Entry): number {
+    if (number < HIGHEST) return number + 1;
+    const { entries, prefix } = this.options;
+    const detail = `${entries}/${file} has the highest number there may be, and a new version needs a higher one`;
+    const help = `give the entries small numbers in the same order, such as ${prefix}-1-SLOT.conf`;
+    throw new IotkitError('ERR_INSTALL_SETUP', `${detail}; ${help}`);
+  }
+
   /** Of all entries of a slot there is then one, under that name. */
   async #replace(all: readonly Entry[], to: string): Promise<void> {
     const { entries } = this.options;
     const others = all.filter(({ file }) => file !== to);
     // The oldest: one that is newer may be what a cut has left of it.
     const source = others.filter(({ isEmpty }) => !isEmpty).at(-1);
-    try {
+    await this.#inFolder(async () => {
       if (source !== undefined) await this.#copy(source.file, to);
       for (const { file } of others) await unlink(path.join(entries, file));
       await flushFolder(entries);
+    });
+  }
+
+  async #inFolder(change: () => Promise<void>): Promise<void> {
+    try {
+      await change();
     } catch (cause) {
       if (cause instanceof IotkitError) throw cause;
       throw new IotkitError('ERR_BOOT_STATE', (cause as Error).message, { cause });
@@ -145,11 +163,14 @@ export class SystemdBoot implements BootEnvironment {
 
   #none(slot: string): IotkitError {
     const { entries, prefix } = this.options;
-    const detail = `${entries} has no entry ${prefix}-NUMBER-${slot}.conf`;
-    return new IotkitError('ERR_INSTALL_SETUP', detail);
+    const detail = `${entries} has no entry ${prefix}-NUMBER-${slot}.conf (a number of 1 to 9 digits)`;
+    const help = `give the slot one, such as ${prefix}-0-${slot}.conf.off`;
+    return new IotkitError('ERR_INSTALL_SETUP', `${detail}; ${help}`);
   }
 }
 
+/** Of a number of nine digits, which the pattern reads. */
+const HIGHEST = 999_999_999;
 const pattern = /^-(\d{1,9})-(.+?)(?:\+(\d{1,3})(?:-\d{1,3})?)?\.conf(\.off)?$/;
 
 function entryOf(file: string, prefix: string): Omit<Entry, 'isEmpty'> | undefined {

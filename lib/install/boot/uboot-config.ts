@@ -3,6 +3,14 @@
 
 /** @internal How many copies a `fw_env.config` names: a line of device, offset and size for each. */
 export function copiesOf(text: string): number {
-  const lines = text.split('\n').map((line) => line.trim());
-  return lines.filter((line) => !line.startsWith('#') && line.split(/\s+/).length >= 3).length;
+  return sizesOf(text).length;
+}
+
+/** @internal The bytes of each copy: hexadecimal, with or without `0x`. */
+export function sizesOf(text: string): readonly number[] {
+  return text
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([first = '', ...words]) => !first.startsWith('#') && words.length >= 2)
+    .map(([, , size = '']) => Number.parseInt(size, 16));
 }

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { IotkitError } from '../../base/errors';
 import { failureOf, type RunResult, run } from '../child';
 import type { Changes, VariableStore, Variables } from './environment';
-import { copiesOf } from './uboot-config';
+import { copiesOf, sizesOf } from './uboot-config';
 
 /** @internal Checked. */
 export interface UbootStoreOptions {
@@ -30,6 +30,7 @@ export function ubootStore({ config, singleCopy }: UbootStoreOptions): VariableS
     place: `the environment of ${config}`,
     check: () => checkCopies(config, singleCopy),
     read: async () => variablesOf(await tool(['fw_printenv', '-c', config])),
+    assertWritable: (variables, changes) => assertRoom(config, variables, changes),
     write: (changes) => write(config, changes),
   };
 }
@@ -53,6 +54,22 @@ async function readConfig(config: string): Promise<string> {
     const detail = `the configuration of fw_setenv: ${(cause as Error).message}`;
     throw new IotkitError('ERR_INSTALL_SETUP', detail, { cause });
   }
+}
+
+// fw_setenv also writes an environment without the NUL at its end, and then nothing reads it any more.
+async function assertRoom(config: string, variables: Variables, changes: Changes): Promise<void> {
+  const sizes = sizesOf(await readConfig(config));
+  const size = Math.min(...sizes);
+  // A checksum, and of two copies a byte that tells which is the newer one.
+  const head = sizes.length > 1 ? 5 : 4;
+  const after = Object.entries({ ...Object.fromEntries(variables), ...changes });
+  const needed = after.reduce(
+    (sum, [key, value]) => sum + (value === undefined ? 0 : Buffer.byteLength(`${key}=${value}\0`)),
+    head + '\0'.length,
+  );
+  if (!(needed > size)) return;
+  const detail = `the environment of ${config} has ${size} bytes, and needs ${needed}`;
+  throw new IotkitError('ERR_BOOT_STATE', `${detail}; remove variables that nothing uses`);
 }
 
 // All in one script, because each call is a write of its own, and the power may go between two.

@@ -44,6 +44,26 @@ describe('the environment of U-Boot', () => {
     expect(await contents()).toEqual(changed);
   });
 
+  test('whether an activation has room is known to the byte, and without a write', async () => {
+    const { environment, config, contents } = await open();
+    const used = (await runWell('fw_printenv', ['-c', config])).length;
+    const [head, end, trial] = [5, 1, 'iotkit_trial=B\0'.length];
+    const room = 0x4000 - used - head - end - trial - 'fill=\0'.length;
+    await runWell('fw_setenv', ['-c', config, 'fill', 'x'.repeat(room + 1)]);
+    const before = await contents();
+    const full = {
+      code: 'ERR_BOOT_STATE',
+      message: expect.stringContaining('has 16384 bytes, and needs 16385;'),
+    };
+    await expect(environment.check(slots)).rejects.toMatchObject(full);
+    await expect(environment.activate('B', slots)).rejects.toMatchObject(full);
+    expect(await contents()).toEqual(before);
+    await runWell('fw_setenv', ['-c', config, 'fill', 'x'.repeat(room)]);
+    await environment.check(slots);
+    await environment.activate('B', slots);
+    expect((await environment.read(slots)).next).toBe('B');
+  });
+
   test('a variable may say "using default"', async () => {
     const { environment, config } = await open();
     await runWell('fw_setenv', ['-c', config, 'findfdt', 'echo using default device tree']);

@@ -2,6 +2,7 @@ import { link, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type SlotsInstallerOptions, slotsInstaller } from '../../../../lib/install/backends/slots';
+import { grubenv } from '../../../support/boot-choosers';
 
 // What it does: test/integration/install/slots.test.ts.
 
@@ -34,24 +35,26 @@ test.each<[string, object, RegExp]>([
   expect(() => slotsInstaller({ ...options, ...more })).toThrow(message);
 });
 
-describe('two names of one place', () => {
+describe('before anything is written', () => {
   let folder: string;
+  let A: string;
+  let B: string;
   beforeEach(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'iotkit-places-'));
+    [A, B] = [path.join(folder, 'A.img'), path.join(folder, 'B.img')];
+    await writeFile(A, 'the running system');
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  async function* open(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from('new');
+  }
+  const image = { version: '2.0.0', module: '', size: 3, open };
 
   test.each([
     ['a symbolic link to the running slot', symlink],
     ['a hard link to it', link],
-  ])('%s is refused before anything is changed', async (_, make) => {
-    const [A, B, C] = ['A', 'B', 'C'].map((name) => path.join(folder, name)) as [
-      string,
-      string,
-      string,
-    ];
-    await writeFile(A, 'the running system');
-    await writeFile(C, '');
+  ])('%s is refused', async (_, make) => {
     await make(A, B);
     const environment = {
       kind: 'test',
@@ -61,17 +64,35 @@ describe('two names of one place', () => {
       activate: jest.fn(),
       confirm: jest.fn(),
     };
-    const installer = slotsInstaller({ slots: { A, B, C }, environment, booted: 'A' });
-    async function* open(): AsyncGenerator<Uint8Array> {
-      yield Buffer.from('new');
-    }
-    await expect(
-      installer.install({ version: '2', module: '', size: 3, open }),
-    ).rejects.toMatchObject({
+    const installer = slotsInstaller({ slots: { A, B }, environment, booted: 'A' });
+    await expect(installer.install(image)).rejects.toMatchObject({
       code: 'ERR_INSTALL_SETUP',
       detail: `the slots B (${B}) and A (${A}) are the same place; each needs its own`,
     });
     expect(environment.disable).not.toHaveBeenCalled();
     expect(await readFile(A, 'utf8')).toBe('the running system');
+  });
+
+  test('a slot that systemd-boot has no entry of is refused', async () => {
+    await writeFile(B, 'another system');
+    await writeFile(path.join(folder, 'iotkit-1-A.conf'), 'linux /vmlinuz');
+    const environment = { loader: 'systemd-boot', entries: folder } as const;
+    const installer = slotsInstaller({ slots: { A, B }, environment, booted: 'A' });
+    await expect(installer.install(image)).rejects.toMatchObject({ code: 'ERR_INSTALL_SETUP' });
+    expect(await readFile(B, 'utf8')).toBe('another system');
+  });
+
+  test('variables of GRUB that have no room for an activation are refused', async () => {
+    await writeFile(B, 'another system');
+    const file = path.join(folder, 'grubenv');
+    const order = { ORDER: 'A B', A_OK: '1', A_TRY: '0', B_OK: '0', B_TRY: '0' };
+    await writeFile(file, grubenv({ ...order, others: 'x'.repeat(940) }));
+    const environment = { loader: 'grub', file } as const;
+    const installer = slotsInstaller({ slots: { A, B }, environment, booted: 'A' });
+    await expect(installer.install(image)).rejects.toMatchObject({
+      code: 'ERR_BOOT_STATE',
+      message: expect.stringContaining('no room'),
+    });
+    expect(await readFile(B, 'utf8')).toBe('another system');
   });
 });

@@ -68,3 +68,15 @@ test('what does not fit is refused, and nothing is written', async () => {
   });
   expect(await text()).toBe(block('ORDER=A B'));
 });
+
+test('whether a change has room is known without a write', async () => {
+  const content = block(`others=${'x'.repeat(900)}`);
+  await writeFile(file, content);
+  const store = grubenvStore(file);
+  const variables = await store.read();
+  await store.assertWritable(variables, { iotkit_trial: 'B' });
+  await expect(
+    store.assertWritable(variables, { iotkit_trial: 'x'.repeat(100) }),
+  ).rejects.toMatchObject({ code: 'ERR_BOOT_STATE', message: expect.stringContaining('no room') });
+  expect(await text()).toBe(content);
+});

@@ -97,5 +97,34 @@ test('a slot without an entry cannot be activated, and is no fallback', async ()
 
 test('a partition that is not mounted', async () => {
   const loader = new SystemdBoot({ entries: `${entries}/none`, prefix: 'iotkit', tries: 3 });
-  await expect(loader.check()).rejects.toMatchObject({ code: 'ERR_BOOT_STATE' });
+  await expect(loader.check(slots)).rejects.toMatchObject({ code: 'ERR_BOOT_STATE' });
+});
+
+test.each<[string, string[], RegExp]>([
+  ['no entry of a slot', [A], /has no entry iotkit-NUMBER-B\.conf .*such as iotkit-0-B\.conf\.off/],
+  ['an empty one', [A, 'iotkit-0-B.conf.off='], /has no entry iotkit-NUMBER-B\.conf/],
+  ['a number of ten digits', [A, 'iotkit-1234567890-B.conf'], /a number of 1 to 9 digits/],
+  [
+    'the highest number',
+    ['iotkit-999999999-A.conf', 'iotkit-0-B.conf.off'],
+    /iotkit-999999999-A\.conf has the highest number .*; give the entries small numbers/,
+  ],
+])('%s is found before an update', async (_, names, message) => {
+  const loader = await boot(...names);
+  const before = await files();
+  await expect(loader.check(slots)).rejects.toMatchObject({
+    code: 'ERR_INSTALL_SETUP',
+    message: expect.stringMatching(message),
+  });
+  expect(await files()).toEqual(before);
+});
+
+test('no entry gets a number that is not read again', async () => {
+  const names = ['iotkit-0-B.conf.off', 'iotkit-999999998-A.conf'];
+  const loader = await boot(...names);
+  await loader.check(slots);
+  await loader.activate('B');
+  expect(await files()).toEqual(['iotkit-999999998-A.conf', 'iotkit-999999999-B+3-0.conf']);
+  await expect(loader.activate('A')).rejects.toMatchObject({ code: 'ERR_INSTALL_SETUP' });
+  expect((await loader.read(slots)).next).toBe('B');
 });

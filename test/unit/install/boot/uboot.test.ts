@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { tool, ubootStore } from '../../../../lib/install/boot/uboot';
-import { copiesOf } from '../../../../lib/install/boot/uboot-config';
+import { copiesOf, sizesOf } from '../../../../lib/install/boot/uboot-config';
 
 // What the tools do: test/peers/install/uboot.test.ts.
 
@@ -20,6 +20,10 @@ test.each<[string, number]>([
   ['\n# nothing\n', 0],
 ])('copies in %j', (text, copies) => {
   expect(copiesOf(text)).toBe(copies);
+});
+
+test('sizes are hexadecimal', () => {
+  expect(sizesOf('/dev/mtd1 0x0 0x4000\n/dev/mtd2 0x0 4000 0x4000\n')).toEqual([0x4000, 0x4000]);
 });
 
 test('an environment with one copy is refused, and by option warned of', async () => {
