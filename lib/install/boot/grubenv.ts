@@ -94,7 +94,8 @@ async function withFile<T>(
     return await use(handle);
   } catch (cause) {
     if (IotkitError.is(cause)) throw cause;
-    throw broken(file, `: ${(cause as Error).message}`, cause);
+    const { code, message } = cause as NodeJS.ErrnoException;
+    throw broken(file, code === 'ENOENT' ? `: ${message}; ${help}` : `: ${message}`, cause);
   } finally {
     await handle?.close();
   }
