@@ -101,8 +101,8 @@ export class SystemdBoot implements BootEnvironment {
       for (const file of await readdir(entries)) {
         const entry = entryOf(file, prefix);
         if (entry === undefined) continue;
-        const { size } = await stat(path.join(entries, file));
-        found.push({ ...entry, isEmpty: size === 0 });
+        const is = await stat(path.join(entries, file));
+        if (is.isFile()) found.push({ ...entry, isEmpty: is.size === 0 });
       }
     } catch (cause) {
       const { message } = cause as Error;

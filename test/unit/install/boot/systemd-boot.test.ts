@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { SystemdBoot } from '../../../../lib/install/boot/systemd-boot';
@@ -81,6 +81,14 @@ test('an entry that is empty is none', async () => {
   await expect(loader.activate('B')).rejects.toMatchObject({ code: 'ERR_INSTALL_SETUP' });
   await expect(loader.disable('A', 'B')).rejects.toMatchObject({ code: 'ERR_INSTALL_SETUP' });
   expect(await files()).toEqual([A, 'iotkit-2-B+3-0.conf']);
+});
+
+test('a folder is none', async () => {
+  const loader = await boot(A, 'iotkit-0-B.conf.off');
+  await mkdir(path.join(entries, 'iotkit-4-B.conf'));
+  expect((await loader.read(slots)).next).toBe('A');
+  await loader.activate('B');
+  expect(await files()).toEqual([A, 'iotkit-2-B+3-0.conf', 'iotkit-4-B.conf']);
 });
 
 test('a slot without an entry cannot be activated, and is no fallback', async () => {
