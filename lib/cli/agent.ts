@@ -16,6 +16,7 @@ import { OwedMark } from './agent/owed';
 import { ServiceManager } from './agent/service';
 import { isBad, LogUploads, messageOf } from './agent/uploads';
 import { exitCodeOf, failureJson } from './exit-codes';
+import { onEndingSignal } from './signals';
 
 const usage = `Usage: iotkit-ota agent [options]
 
@@ -29,7 +30,7 @@ confirms what is healthy and rolls back what is not. Goes on after a restart, wa
   --json            one JSON object a line instead of text
   --help
 
-SIGTERM and SIGINT end it; what it was doing goes on with the next start.
+SIGTERM, SIGINT and SIGHUP end it; what it was doing goes on with the next start.
 Exit codes: 0 ended by a signal, 1 it cannot go on, 2 wrong usage or configuration, 75 another
 agent has the record; all of them are in docs/agent.md`;
 
@@ -52,14 +53,14 @@ async function serve(config: AgentConfig, { json }: CommandOptions): Promise<num
   const log = new AgentLog({
     file: logOf(config.agent.record),
     json,
-    write: (line) => process.stderr.write(`${line}\n`),
+    write: writeLine,
   });
   const ending = new AbortController();
-  const end = (signal: NodeJS.Signals): void => {
-    log.info(`${signal}: ending`);
+  process.stderr.on('error', unread);
+  const release = onEndingSignal((signal) => {
+    if (!ending.signal.aborted) log.info(`${signal}: ending`);
     ending.abort();
-  };
-  process.once('SIGTERM', end).once('SIGINT', end);
+  });
   try {
     await runAgent(config, log, ending.signal);
     return 0;
@@ -70,9 +71,19 @@ async function serve(config: AgentConfig, { json }: CommandOptions): Promise<num
     if (json) console.log(failureJson(error));
     return exitCodeOf(error);
   } finally {
-    process.off('SIGTERM', end).off('SIGINT', end);
+    release();
+    process.stderr.off('error', unread);
   }
 }
+
+/** Whoever has read the log may have ended, or its disk may be full: that is no reason to end. */
+function writeLine(line: string): void {
+  try {
+    process.stderr.write(`${line}\n`);
+  } catch {}
+}
+
+const unread = (): void => {};
 
 async function runAgent(config: AgentConfig, log: AgentLog, signal: AbortSignal): Promise<void> {
   const { open } = require('../device/connect') as typeof import('../device/connect');

@@ -29,7 +29,8 @@ const usage = `Usage: iotkit-ota delta <command> [options]
   --json                   prints JSON, as docs/delta.md describes it
   --help
 
-Exit codes: 0 it is done, 1 it has failed, 2 wrong usage, 130 SIGINT, 143 SIGTERM`;
+Exit codes: 0 it is done, 1 it has failed, 2 wrong usage, 129 SIGHUP, 130 SIGINT,
+143 SIGTERM`;
 
 const options = {
   output: { type: 'string', short: 'o' },
@@ -129,7 +130,12 @@ const apply: Subcommand = async ([delta = '', old = ''], values, signal) => {
   await expectOther(output, [delta]);
   const found = await describe(delta);
   const source = createReadStream(delta);
-  await write(output, applyDelta(source, old, { recycle: true, signal }), signal);
+  await write(
+    output,
+    applyDelta(source, old, { recycle: true, signal }),
+    signal,
+    found.info.result.size,
+  );
   return found;
 };
 
@@ -159,8 +165,9 @@ async function write(
   file: string,
   chunks: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
+  size?: number,
 ): Promise<void> {
-  const output = await ResultFile.open(file);
+  const output = await ResultFile.open(file, { size });
   let offset = 0;
   try {
     for await (const chunk of chunks) {
@@ -172,7 +179,8 @@ async function write(
     await output.discard();
     throw error;
   }
-  await output.commit();
+  const notDurable = await output.commit();
+  if (notDurable !== undefined) console.error(`iotkit-ota delta: ${notDurable}`);
 }
 
 async function describe(delta: string): Promise<Found> {

@@ -31,11 +31,11 @@ has left is proven and used by the next one.
   --json                 prints JSON
   --help
 
-SIGINT and SIGTERM end it, and leave what has been received; of a difference nothing: the next call
-begins anew.
+SIGINT, SIGTERM and SIGHUP end it, and leave what has been received; of a difference nothing:
+the next call begins anew.
 Exit codes: 0 done, 1 it failed, 2 wrong usage, 65 it is not the image it should be, 66 a file is not
 there, 69 the server cannot be reached or has no such image, 73 the disk, 75 another download writes
-the file, 77 not permitted, 130 SIGINT, 143 SIGTERM`;
+the file, 77 not permitted, 129 SIGHUP, 130 SIGINT, 143 SIGTERM`;
 
 const text = { type: 'string' } as const;
 const own = {

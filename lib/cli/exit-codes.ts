@@ -81,9 +81,12 @@ export function exitCodeOf(error: unknown): number {
 }
 
 /** Of a process that a signal has ended in order. */
-export function exitCodeOfSignal(signal: 'SIGINT' | 'SIGTERM'): number {
-  return signal === 'SIGINT' ? 130 : 143;
+export function exitCodeOfSignal(signal: EndingSignal): number {
+  return { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }[signal];
 }
+
+/** What a command is ended by in order: SIGHUP is the end of a terminal or of a session over the network. */
+export type EndingSignal = 'SIGHUP' | 'SIGINT' | 'SIGTERM';
 
 /** What programs read of an error. */
 export function errorJson(error: unknown): { readonly code: string; readonly message: string } {

@@ -45,11 +45,12 @@ confirms it, or rolls it back. No agent may run meanwhile.
   --help
 
 A digest has to be there: by --sha256, or in a description whose signature device.verify.publicKeys
-verify; <file>.json says version and module only where it is signed. SIGINT and SIGTERM end it; the
-next call begins where that is possible.
+verify; <file>.json says version and module only where it is signed. SIGINT, SIGTERM and SIGHUP end
+it; the next call begins where that is possible.
 Exit codes: 0 the next start takes it, 1 it failed, 2 wrong usage or configuration, 65 the image is
 refused, 66 a file is not there, 69 a server or a program is not there, 73 the disk, 75 an agent runs
-or another update is under way, 77 a rule forbids it, 130 SIGINT, 143 SIGTERM`;
+or another update is under way, 77 a rule forbids it, 129 SIGHUP, 130 SIGINT, 143
+SIGTERM`;
 
 const text = { type: 'string' } as const;
 const own = {

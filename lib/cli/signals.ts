@@ -1,13 +1,15 @@
 // Tested by test/integration/download-command.test.ts
-/** A command that SIGINT and SIGTERM end in order. */
-import { exitCodeOfSignal } from './exit-codes';
+/** Commands that SIGHUP, SIGINT and SIGTERM end in order. */
+import { type EndingSignal, exitCodeOfSignal } from './exit-codes';
+
+const signals: readonly EndingSignal[] = ['SIGHUP', 'SIGINT', 'SIGTERM'];
 
 /** Why a command has ended. */
 export class Stopped extends Error {
   readonly exitCode: number;
 
   /** @param left what has become of what was done */
-  constructor(signal: 'SIGINT' | 'SIGTERM', left: string) {
+  constructor(signal: EndingSignal, left: string) {
     super(`ended by ${signal}; ${left}`);
     this.exitCode = exitCodeOfSignal(signal);
   }
@@ -19,12 +21,22 @@ export async function stoppable<T>(
   left = 'what has been received stays for the next call',
 ): Promise<T> {
   const ending = new AbortController();
-  const stop = (signal: NodeJS.Signals): void =>
-    ending.abort(new Stopped(signal as 'SIGINT' | 'SIGTERM', left));
-  process.once('SIGINT', stop).once('SIGTERM', stop);
+  const release = onEndingSignal((signal) => ending.abort(new Stopped(signal, left)));
   try {
     return await work(ending.signal);
   } finally {
-    process.off('SIGINT', stop).off('SIGTERM', stop);
+    release();
   }
+}
+
+/**
+ * Calls it for each of them until what it returns is called. None of them ends the process meanwhile, a second one
+ * neither: what it has started, such as an installer, would go on without it.
+ */
+export function onEndingSignal(call: (signal: EndingSignal) => void): () => void {
+  const heard = (signal: NodeJS.Signals): void => call(signal as EndingSignal);
+  for (const signal of signals) process.on(signal, heard);
+  return () => {
+    for (const signal of signals) process.off(signal, heard);
+  };
 }

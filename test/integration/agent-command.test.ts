@@ -1,7 +1,19 @@
 // `iotkit-ota agent` as a service runs it: the built package in a process of its own, against the stand-in. The
 // slots of its machine are files, and its boot loader is played, because no machine restarts here.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, watch } from 'node:fs';
-import { chmod, mkdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  open,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import path from 'node:path';
 import type { UpgradeTask } from 'iotkit-ota-platform';
 import { grubChooser, grubVariables } from '../support/boot-choosers';
@@ -138,6 +150,23 @@ test('an update without a program: installed, restarted into, confirmed, reporte
   expect(notified).toMatch(/^READY=1\n/);
   expect(notified).toMatch(/STATUS=default 1\.0\.0 -> 2\.0\.0: confirmed in B\n/);
   expect(notified).toMatch(/STOPPING=1\n$/);
+});
+
+test('an agent whose log nobody can write to goes on', async () => {
+  await using world = await World.open();
+  await using machine = await Machine.open(world);
+  await announce(machine, '2.0.0');
+  const full = await open('/dev/full', 'w');
+  const args = [program, 'agent', '--config', await machine.configure()];
+  const agent = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', full.fd] });
+  const ended = once(agent, 'close');
+  await full.close();
+  await Promise.race([
+    machine.restartAskedFor(),
+    ended.then(() => Promise.reject(new Error('it has ended'))),
+  ]);
+  agent.kill('SIGHUP'); // the end of the session that it was started in
+  expect(await ended).toEqual([0, null]);
 });
 
 test('a version that is not healthy is rolled back, and its log stands on the platform', async () => {

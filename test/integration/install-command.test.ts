@@ -1,6 +1,8 @@
 // `iotkit-ota install` as an operator runs it: the built package in a process of its own, releases in directories.
+import { spawn } from 'node:child_process';
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, watch } from 'node:fs';
 import {
   chmod,
   mkdir,
@@ -359,3 +361,43 @@ test('a service that does not start is left again', async () => {
   expect(await readlink(machine.at('app/current'))).toBe('releases/1.0.0');
   await (await machine.agent(/: rolledBack in releases\/2\.0\.0/)).stop();
 });
+
+test.each([
+  ['SIGHUP', 129],
+  ['SIGTERM', 143],
+] as const)('%s ends what it has started too, also when it comes twice', async (signal, code) => {
+  await using machine = await Machine.open();
+  const { at } = machine;
+  const digest = await machine.image('2.0.0');
+  const hook = `#!/bin/sh
+trap 'sync; echo ended >"${at('ended')}"; exit 1' TERM
+echo begun >"${at('begun')}"
+tail -f /dev/null & wait
+`;
+  await writeFile(at('hook'), hook);
+  await chmod(at('hook'), 0o755);
+  await machine.configure(`hooks = { beforeInstall = { argv = ["${at('hook')}"] } }`);
+  const given = ['--version', '2.0.0', '--sha256', digest, '--config', at('agent.toml')];
+  const install = spawn(process.execPath, [program, 'install', at('app.tar'), ...given], {
+    stdio: 'ignore',
+  });
+  const closed = once(install, 'close');
+  await appears(at('begun'));
+  install.kill(signal);
+  install.kill(signal);
+  expect(await closed).toEqual([code, null]);
+  expect(existsSync(at('ended'))).toBe(true);
+});
+
+/** Resolves when there is such a file. */
+function appears(file: string): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (!existsSync(file)) return;
+      watcher.close();
+      resolve();
+    };
+    const watcher = watch(path.dirname(file), look);
+    look();
+  });
+}
