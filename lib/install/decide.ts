@@ -7,7 +7,7 @@
  * which the slot is activated once more: never is it taken for a fall back of the boot loader.
  */
 import type { InstallerStatus } from './installer';
-import { isUnderWay, type UpdateEntry } from './record';
+import { hasNewSlot, isUnderWay, type UpdateEntry } from './record';
 
 /** @internal What a start has found. */
 export interface Found {
@@ -52,11 +52,9 @@ export function decide(entry: UpdateEntry | undefined, found: Found, limits: Lim
     case 'installing':
       return notInstalled(entry, found, limits);
     case 'installed':
-      return installed(entry, found, limits);
     case 'activated':
-      return activated(entry, found, limits);
     case 'trial':
-      return onTrial(entry, found, limits);
+      return inSlot(entry, found, limits);
     case 'confirmed':
     case 'rolledBack':
     case 'failed':
@@ -146,6 +144,13 @@ function notInstalled(entry: UpdateEntry, { status, activates }: Found, limits: 
   }
   if (attempts < limits.attempts) return { what: 'install' };
   return { what: 'fail', reason: `cut off ${attempts} times while it was installed` };
+}
+
+function inSlot(entry: UpdateEntry, found: Found, limits: Limits): Decision {
+  const { phase, slotTo } = entry;
+  if (!hasNewSlot(entry)) return { what: 'fail', reason: `${slotTo} ran before the update` };
+  if (phase === 'installed') return installed(entry, found, limits);
+  return phase === 'activated' ? activated(entry, found, limits) : onTrial(entry, found, limits);
 }
 
 function installed(entry: UpdateEntry, { status }: Found, limits: Limits): Decision {

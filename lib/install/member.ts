@@ -52,6 +52,20 @@ export class Member {
     return { booted, state: slots.find(({ name }) => name === booted)?.state };
   }
 
+  /** Refuses a slot that is said to have the image and cannot: what ran before is no new version. */
+  async assertInstalled(slot: string, ranBefore: string): Promise<void> {
+    const said = `the installer ${this.installer.kind} says that it has installed into`;
+    if (slot === ranBefore) {
+      const detail = `${said} ${slot}, which runs; it has to write another slot, and name that`;
+      throw new IotkitError('ERR_INSTALL_FAILED', detail);
+    }
+    const { slots } = await this.installer.status({ signal: this.#host.signal });
+    if (slots.some(({ name }) => name === slot)) return;
+    const names = slots.map(({ name }) => name).join(', ');
+    const detail = `${said} ${JSON.stringify(slot)}, which is none of its slots: ${names}`;
+    throw new IotkitError('ERR_INSTALL_FAILED', detail);
+  }
+
   /** Why what runs is not what was announced, as far as anybody can say. */
   async isAnotherVersion({ slotTo, version }: UpdateEntry): Promise<string | undefined> {
     const running = await this.#version?.();

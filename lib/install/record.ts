@@ -308,6 +308,11 @@ export function isUnderWay({ phase }: UpdateEntry): boolean {
   return phase !== 'confirmed' && phase !== 'rolledBack' && phase !== 'failed';
 }
 
+/** @internal Whether its image is in a slot, and in another one than what ran before. */
+export function hasNewSlot({ slotTo, slotFrom }: UpdateEntry): boolean {
+  return slotTo !== '' && slotTo !== slotFrom;
+}
+
 /** @internal What an entry begins with. */
 export const beginning = {
   from: '',

@@ -11,7 +11,7 @@ import type { CheckedModule } from './agent-options';
 import type { RoundDecision } from './decide';
 import { Gate } from './gate';
 import { Member } from './member';
-import { isUnderWay, type UpdateEntry } from './record';
+import { hasNewSlot, isUnderWay, type UpdateEntry } from './record';
 import { moduleOption, reasonOf } from './reports';
 import type { UpdateHost } from './update-host';
 
@@ -125,7 +125,9 @@ export class Round {
     const { culprit, reason } = back;
     const going = this.going();
     const states = await this.states(going);
-    const running = going.filter(({ slotTo }, i) => slotTo !== '' && states[i]?.booted === slotTo);
+    const running = going.filter((entry, i) => {
+      return hasNewSlot(entry) && states[i]?.booted === entry.slotTo;
+    });
     if (culprit.reason === '' && (running.length > 0 || going.length > 1)) {
       await this.sentence({ culprit, reason });
       return 'on';
@@ -140,7 +142,7 @@ export class Round {
 
   /** Those that have not started: nothing starts them any more. */
   async #markBad(entries: readonly UpdateEntry[]): Promise<void> {
-    for (const { module, slotTo } of entries) {
+    for (const { module, slotTo } of entries.filter(hasNewSlot)) {
       const { installer } = this.member({ module });
       const { slots } = await installer.status();
       const state = slots.find(({ name }) => name === slotTo)?.state ?? 'bad';

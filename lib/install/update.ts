@@ -181,6 +181,7 @@ export class Update {
         onProgress: this.#progress(source, entry),
       });
       await source.prove();
+      await member.assertInstalled(slot, booted);
       await this.#round.put({ ...entry, phase: 'installed', slotTo: slot, unproven: false });
       await images.remove(entry.module);
       return 'on';

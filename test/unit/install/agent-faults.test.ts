@@ -1,5 +1,6 @@
+import { join } from 'node:path';
 import type { Installer } from '../../../lib/install/installer';
-import type { UpdateEntry } from '../../../lib/install/record';
+import { RecordFile, type UpdateEntry } from '../../../lib/install/record';
 import {
   at,
   begin,
@@ -276,6 +277,57 @@ test('an installation that fails after it was activated never starts', async () 
   void agent.run();
   expect(await reached(agent, isReported)).toMatchObject({ phase: 'failed' });
   expect((await installer.status()).next).toBe('A');
+});
+
+test.each([
+  ['A', /installed into A, which runs/, false],
+  ['A', /installed into A, which runs/, true],
+  ['C', /installed into "C", which is none of its slots: A, B/, false],
+  ['', /installed into "", which is none/, false],
+] as const)(
+  'an installer that names slot %j as the new one: %s (activates: %s)',
+  async (slot, reason, activates) => {
+    const upgrade = task();
+    await begin(upgrade);
+    const { installer } = machine;
+    const install = async (...given: Parameters<Installer['install']>) => {
+      const made = await installer.install(...given);
+      if (activates) await installer.activate(made.slot);
+      return { slot };
+    };
+    const agent = await life.open({ installer: changed(installer, { install, activates }) });
+    const phases: string[] = [];
+    agent.on('state', ({ phase }) => phases.push(phase));
+    void agent.run();
+    expect(await reached(agent, isReported)).toMatchObject({
+      phase: 'failed',
+      reason: expect.stringMatching(reason),
+    });
+    expect(upgrade).toMatchObject({
+      state: 'failed',
+      reason: expect.stringContaining('ERR_INSTALL_FAILED'),
+    });
+    expect(phases).not.toContain('installed');
+    expect(life.power.steps.includes('activate')).toBe(activates);
+    expect(await installer.status()).toMatchObject({
+      next: 'A',
+      slots: [{ state: 'good' }, { state: 'bad' }],
+    });
+  },
+);
+
+test('a trial of the slot that ran before, in a record of an older release, ends it and marks nothing bad', async () => {
+  const upgrade = task();
+  const first = await start(upgrade, { hooks: { beforeRestart: () => false } });
+  await reached(first, ({ phase }) => phase === 'installed');
+  await first.close();
+  const path = join(machine.folder, 'update.record');
+  const record = await RecordFile.open(path);
+  await record.put({ ...(record.entry('') as UpdateEntry), slotTo: 'A', phase: 'trial' });
+  const agent = await start(upgrade);
+  expect(await reached(agent, isReported)).toMatchObject({ phase: 'failed' });
+  expect(life.power.steps).not.toContain('markBad');
+  expect(machine.running).toBe('1.0.0');
 });
 
 test('a confirmed version that was left before its report is not reported', async () => {

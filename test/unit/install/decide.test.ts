@@ -41,6 +41,10 @@ const table: readonly [Partial<UpdateEntry>, string, string, string, string][] =
   [{ phase: 'trial', reason: 'sick' }, 'A', 'A', 'three', 'rolledBack'],
   [{ phase: 'trial' }, 'A', 'A', 'three', 'rolledBack'],
   [{ phase: 'trial' }, 'C', 'C', 'three', 'fail'],
+  // The slot that ran before is no new version, however its name came into the record.
+  [{ phase: 'installed', slotTo: 'A' }, 'A', 'A', 'one', 'fail'],
+  [{ phase: 'activated', slotTo: 'A' }, 'A', 'A', 'two', 'fail'],
+  [{ phase: 'trial', slotTo: 'A', reason: 'sick' }, 'A', 'A', 'two', 'fail'],
   [{ phase: 'confirmed' }, 'B', 'B', 'two', 'report'],
   [{ phase: 'rolledBack' }, 'A', 'A', 'two', 'report'],
   [{ phase: 'failed', reported: true }, 'A', 'A', 'two', 'nothing'],
