@@ -139,7 +139,7 @@ const BYTES_MAX = 1024 * 1024;
 /** Of one text in an entry, bytes. */
 const TEXT_MAX = 4096;
 const TEXT_HEAD = 256;
-const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 
 /** @internal */
 export const recordIo: RecordIo = {
@@ -187,8 +187,12 @@ export class RecordFile {
       return new RecordFile(path, io, parse(text));
     } catch (cause) {
       const kept = `${path}.damaged`;
-      await io.rename(path, kept);
-      await io.syncDirectory(dirname(path));
+      try {
+        await io.rename(path, kept);
+        await io.syncDirectory(dirname(path));
+      } catch (error) {
+        throw fileError(kept, error);
+      }
       const why = cause instanceof Error ? cause.message : String(cause);
       const detail = `${path}: ${why}; it was kept as ${kept}, and what runs is taken from the boot environment`;
       const damage = new IotkitError('ERR_INSTALL_RECORD', detail, { cause });
@@ -264,7 +268,8 @@ function digestOf(text: string): string {
 
 /** The text of a file that this user alone can write; undefined: there is none. */
 async function readOwn(path: string): Promise<string | undefined> {
-  const file = await open(path, O_RDONLY | O_NOFOLLOW).catch((cause: unknown) => {
+  // Without waiting for whoever writes into a pipe.
+  const file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch((cause: unknown) => {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw fileError(path, cause);
   });
@@ -291,17 +296,93 @@ function parse(text: string): RecordContent {
   if (head !== HEAD || method !== 'sha256') throw new Error('it does not begin as a record does');
   const body = text.slice(end + 1);
   if (digest !== digestOf(body)) throw new Error('its digest is another one');
-  // What has the right digest was written by an agent, maybe by one of another release: what that
-  // did not know is as at the beginning.
-  const { entries = {}, confirmed = {}, pins = {} } = JSON.parse(body) as Partial<RecordContent>;
-  return {
-    entries: Object.fromEntries(
-      Object.entries(entries).map(([module, entry]) => [module, { ...beginning, ...entry }]),
-    ),
-    confirmed,
-    pins,
-  };
+  return contentOf(JSON.parse(body));
 }
+
+/**
+ * What has the right digest was written by an agent, maybe by one of another release: what that did
+ * not know is as at the beginning. What this one does not know it must not act on.
+ */
+function contentOf(given: unknown): RecordContent {
+  const { format = 1, entries = {}, confirmed = {}, pins = {} } = objectOf('it', given);
+  if (format !== 1) throw new Error(`its format is ${JSON.stringify(format)}, not 1`);
+  const content = {
+    entries: mapOf('entries', entries, entryOf),
+    confirmed: mapOf('confirmed', confirmed, confirmedOf),
+    pins: mapOf('pins', pins, (name, pin) => like(name, pin, '')),
+  };
+  for (const [module, entry] of Object.entries(content.entries)) {
+    if (entry.module !== module) throw new Error(`the entry of module "${module}" is of another`);
+  }
+  return content;
+}
+
+function entryOf(name: string, given: unknown): UpdateEntry {
+  const entry = { ...beginning, ...objectOf(name, given) } as unknown as UpdateEntry;
+  for (const [key, value] of Object.entries({ ...beginning, id: '', module: '', version: '' })) {
+    if (key !== 'delta') like(`${name}.${key}`, entry[key as keyof UpdateEntry], value);
+  }
+  if (!phases.has(entry.phase)) {
+    throw new Error(`${name}.phase is ${JSON.stringify(entry.phase)}, which is not known`);
+  }
+  assertImage(name, entry);
+  if (entry.delta !== null) assertImage(`${name}.delta`, entry.delta);
+  for (const file of entry.files) {
+    assertImage(`${name}.files`, file);
+    like(`${name}.files.name`, file.name, '');
+  }
+  return entry;
+}
+
+function confirmedOf(name: string, given: unknown): ConfirmedVersion {
+  const version = objectOf(name, given) as unknown as ConfirmedVersion;
+  like(`${name}.version`, version.version, '');
+  like(`${name}.slot`, version.slot, '');
+  assertImage(name, version);
+  return version;
+}
+
+function assertImage(name: string, given: unknown): void {
+  const { digest, size } = objectOf(name, given);
+  const { method, value } = objectOf(`${name}.digest`, digest);
+  if (method !== 'md5' && method !== 'sha256')
+    throw new Error(`${name}.digest has no known method`);
+  like(`${name}.digest.value`, value, '');
+  like(`${name}.size`, size, 0);
+}
+
+/** Whether it is of the same kind as a sample. */
+function like<T>(name: string, value: unknown, sample: T): T {
+  if (typeof value === typeof sample && Array.isArray(value) === Array.isArray(sample)) {
+    if (value !== null) return value as T;
+  }
+  throw new Error(`${name} is no ${Array.isArray(sample) ? 'array' : typeof sample}`);
+}
+
+function objectOf(name: string, value: unknown): Record<string, unknown> {
+  return like<Record<string, unknown>>(name, value, {});
+}
+
+function mapOf<T>(
+  name: string,
+  given: unknown,
+  of: (name: string, value: unknown) => T,
+): Record<string, T> {
+  const all = Object.entries(objectOf(name, given));
+  return Object.fromEntries(all.map(([key, value]) => [key, of(`${name}["${key}"]`, value)]));
+}
+
+const phases: ReadonlySet<UpdatePhase> = new Set([
+  'announced',
+  'downloaded',
+  'installing',
+  'installed',
+  'activated',
+  'trial',
+  'confirmed',
+  'rolledBack',
+  'failed',
+]);
 
 /** @internal Whether an update has not ended. */
 export function isUnderWay({ phase }: UpdateEntry): boolean {

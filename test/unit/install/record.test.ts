@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   existsSync,
@@ -95,6 +97,49 @@ test('a link, a directory, and what others may write is not believed', async () 
   await expect(RecordFile.open(path)).rejects.toMatchObject({
     code: 'ERR_INSTALL_RECORD',
     detail: expect.stringContaining('chmod'),
+  });
+});
+
+const unknown: readonly [object | null, RegExp][] = [
+  [null, /it is no object/],
+  [{ format: 2, entries: {} }, /format is 2/],
+  [{ format: 1, entries: null }, /entries is no object/],
+  [{ format: 1, entries: { '': null } }, /entries\[""\] is no object/],
+  [{ format: 1, entries: { '': { ...entry, phase: 'verifying' } } }, /phase is "verifying"/],
+  [{ format: 1, entries: { '': { ...entry, attempts: '3' } } }, /attempts is no number/],
+  [{ format: 1, entries: { '': { ...entry, digest: null } } }, /digest is no object/],
+  [{ format: 1, entries: { '': { ...entry, files: {} } } }, /files is no array/],
+  [{ format: 1, entries: { mcu: entry } }, /is of another/],
+  [{ format: 1, entries: {}, confirmed: null }, /confirmed is no object/],
+  [{ format: 1, entries: {}, confirmed: { '': { version: 1 } } }, /version is no string/],
+  [{ format: 1, entries: {}, pins: { '': 1 } }, /pins\[""\] is no string/],
+];
+
+test.each(unknown)('what is not understood is kept aside: %j', async (content, why) => {
+  const body = `${JSON.stringify(content)}\n`;
+  const digest = createHash('sha256').update(body).digest('hex');
+  const text = `iotkit-install-record sha256 ${digest}\n${body}`;
+  writeFileSync(path, text, { mode: 0o600 });
+  const { content: read, damage } = await RecordFile.open(path);
+  expect(read).toEqual({ entries: {}, confirmed: {}, pins: {} });
+  expect(damage).toMatchObject({ code: 'ERR_INSTALL_RECORD', detail: expect.stringMatching(why) });
+  expect(readFileSync(`${path}.damaged`, 'utf8')).toBe(text);
+});
+
+test('a pipe is refused at once', async () => {
+  execFileSync('mkfifo', ['-m', '600', path]);
+  await expect(RecordFile.open(path)).rejects.toMatchObject({
+    code: 'ERR_INSTALL_RECORD',
+    detail: expect.stringContaining('is no file'),
+  });
+});
+
+test('a damaged record that cannot be kept aside is an error that names where', async () => {
+  writeFileSync(path, 'x', { mode: 0o600 });
+  mkdirSync(`${path}.damaged`);
+  await expect(RecordFile.open(path)).rejects.toMatchObject({
+    code: 'ERR_FILE',
+    detail: expect.stringContaining(`${path}.damaged`),
   });
 });
 
