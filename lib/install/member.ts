@@ -52,6 +52,35 @@ export class Member {
     return { booted, state: slots.find(({ name }) => name === booted)?.state };
   }
 
+  /** Reports what runs, unless it is on trial: it may not stay. */
+  async reportRunning(): Promise<void> {
+    if ((await this.runs()).state !== 'trial') this.reports.version();
+  }
+
+  /**
+   * The entry of a trial that the record knows nothing of: it was damaged, or lost. Undefined: there is
+   * none, or nothing good to go back to.
+   */
+  async unrecordedTrial(): Promise<UpdateEntry | undefined> {
+    if (this.entry !== undefined) return undefined;
+    const { booted, slots } = await this.installer.status({ signal: this.#host.signal });
+    const runs = slots.find(({ name }) => name === booted);
+    const back = slots.find(({ name, state }) => name !== booted && state === 'good');
+    if (runs?.state !== 'trial' || back === undefined) return undefined;
+    return {
+      ...beginning,
+      id: '',
+      module: this.module,
+      version: (await this.reports.running()) ?? '',
+      digest: { method: 'sha256', value: '' },
+      size: 0,
+      slotFrom: back.name,
+      slotTo: booted,
+      phase: 'trial',
+      bootId: await this.#host.bootId(),
+    };
+  }
+
   /** Refuses a slot that is said to have the image and cannot: what ran before is no new version. */
   async assertInstalled(slot: string, ranBefore: string): Promise<void> {
     const said = `the installer ${this.installer.kind} says that it has installed into`;
@@ -176,6 +205,8 @@ export class Member {
 /** @internal Whether an upgrade is the one that an entry is of. */
 export function isSame(entry: UpdateEntry, upgrade: Upgrade): boolean {
   const { version, digest, delta, files } = entry;
+  // Of a trial whose record was lost no more is known.
+  if (digest.value === '' && files.length === 0) return version === upgrade.version;
   const digests = files.map((file) => `${file.name}:${file.digest.value}`);
   return (
     version === upgrade.version &&

@@ -60,15 +60,15 @@ export interface AnnouncedFile {
 
 /** What the record holds of the update of one module. */
 export interface UpdateEntry {
-  /** The id of the platform's message that announced it; `''`: it was installed at the machine. */
+  /** The id of the platform's message that announced it; `''`: it was installed at the machine, or its record was lost. */
   readonly id: string;
   /** `''`: the default one. */
   readonly module: string;
-  /** The version it updates to. */
+  /** The version it updates to; `''`: its record was lost during the trial, and nobody can say. */
   readonly version: string;
   /** The version that ran before; `''`: not known. */
   readonly from: string;
-  /** Of the image; its value is `''` with several files. */
+  /** Of the image; its value is `''` with several files, or where its record was lost. */
   readonly digest: ImageDigest;
   /** Of the image, bytes. */
   readonly size: number;

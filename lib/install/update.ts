@@ -36,13 +36,28 @@ export class Update {
 
   /** After a start: ends what was begun before it. */
   async resume(): Promise<Outcome> {
+    await this.#adopt();
     const before = this.#round.members.map(({ entry }) => entry);
-    for (const { entry, reports } of this.#round.members) if (isAsBefore(entry)) reports.version();
+    for (const member of this.#round.members) {
+      if (isAsBefore(member.entry)) await member.reportRunning();
+    }
     const outcome = await this.#drive(new Map());
-    for (const [i, { entry, reports }] of this.#round.members.entries()) {
-      if (before[i]?.phase === 'installing' && entry?.phase === 'installing') reports.version();
+    for (const [i, member] of this.#round.members.entries()) {
+      if (before[i]?.phase !== 'installing' || member.entry?.phase !== 'installing') continue;
+      await member.reportRunning();
     }
     return outcome;
+  }
+
+  /** What the boot environment has on trial is on trial, also where the record of it was lost. */
+  async #adopt(): Promise<void> {
+    if (this.#round.going().length > 0) return;
+    const adopted: UpdateEntry[] = [];
+    for (const member of this.#round.members) {
+      const entry = await member.unrecordedTrial();
+      if (entry !== undefined) adopted.push(entry);
+    }
+    if (adopted.length > 0) await this.#round.putAll(adopted);
   }
 
   /** What runs and was proven before keeps its tries, however long the rest takes. */
@@ -58,7 +73,9 @@ export class Update {
     for (const member of this.#round.members) {
       const { state } = await member.runs();
       member.start.begin();
-      if (state === 'trial') await member.start.ended;
+      if (state !== 'trial') continue;
+      await member.start.ended;
+      if (isAsBefore(member.entry)) await member.reportRunning();
     }
   }
 
@@ -95,7 +112,7 @@ export class Update {
     const [member] = this.#round.members;
     if (failed === undefined || member === undefined || this.#round.members.length > 1)
       return 'idle';
-    member.reports.version();
+    await member.reportRunning();
     await member.reports.sent;
     const upgrade = await this.#host.reports.check(member.module).catch((error: unknown) => {
       throwIfAborted(this.#host.signal);
@@ -338,13 +355,17 @@ export class Update {
   }
 
   async #confirm(given: readonly UpdateEntry[]): Promise<void> {
-    const entries = given.map((entry): UpdateEntry => ({ ...entry, phase: 'confirmed' }));
+    const entries = given.map((entry): UpdateEntry => {
+      // Of a trial whose record was lost nobody may know the version.
+      return { ...entry, phase: 'confirmed', reported: entry.version === '' };
+    });
+    const known = entries.filter(({ version }) => version !== '');
     await this.#host.record.change((content) => ({
       ...content,
       entries: { ...content.entries, ...byModule(entries, (entry) => entry) },
       confirmed: {
         ...content.confirmed,
-        ...byModule(entries, ({ version, digest, size, slotTo: slot }) => {
+        ...byModule(known, ({ version, digest, size, slotTo: slot }) => {
           return { version, slot, digest, size };
         }),
       },

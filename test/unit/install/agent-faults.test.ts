@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Installer } from '../../../lib/install/installer';
 import { RecordFile, type UpdateEntry } from '../../../lib/install/record';
@@ -328,6 +329,70 @@ test('a trial of the slot that ran before, in a record of an older release, ends
   expect(await reached(agent, isReported)).toMatchObject({ phase: 'failed' });
   expect(life.power.steps).not.toContain('markBad');
   expect(machine.running).toBe('1.0.0');
+});
+
+/** The machine runs 2.0.0 as a trial, and its record is damaged. */
+async function damagedInTrial(upgrade: Task): Promise<void> {
+  await start(upgrade);
+  await life.power.cut;
+  writeFileSync(join(machine.folder, 'update.record'), 'damaged', { mode: 0o600 });
+}
+
+test.each([true, false])(
+  'a trial whose record was damaged goes back when it is not healthy (version known: %s)',
+  async (known) => {
+    const upgrade = task();
+    await damagedInTrial(upgrade);
+    await begin({ ...upgrade, state: 'failed' }); // nothing is announced
+    const options = known ? { version: () => machine.running ?? '' } : {};
+    const agent = await life.open({
+      ...options,
+      health: { checks: [() => false], holdMs: 10_000, withinMs: 60_000 },
+    });
+    void agent.run();
+    await life.power.cut;
+    expect(life.platform.versions).toEqual([]);
+    expect(life.power.steps).toContain('markBad');
+    const again = await start({ ...upgrade, state: 'failed' }, options);
+    expect(await reached(again, isReported)).toMatchObject({ phase: 'rolledBack' });
+    expect(machine.running).toBe('1.0.0');
+    if (known) await life.power.reached('report: version');
+    else expect(life.power.steps).not.toContain('report: version');
+  },
+);
+
+test('and is confirmed, then reported, when it is', async () => {
+  const upgrade = task();
+  await damagedInTrial(upgrade);
+  const agent = await start(upgrade, { version: () => machine.running ?? '' });
+  expect(await reached(agent, isReported)).toMatchObject({ phase: 'confirmed', version: '2.0.0' });
+  const { steps } = life.power;
+  expect(steps.indexOf('markGood')).toBeLessThan(steps.indexOf('report: version'));
+  expect(steps).toContain('markGood');
+  expect(upgrade.state).toBe('succeeded');
+});
+
+test('with nothing good to go back to it stays, and is reported when it was confirmed', async () => {
+  const upgrade = task();
+  await damagedInTrial(upgrade);
+  const environment = machine.readEnvironment();
+  environment.slots.A.ok = false;
+  machine.writeEnvironment(environment);
+  await begin(upgrade);
+  let asked = 0;
+  const check = (): boolean => {
+    asked += 1;
+    expect(life.power.steps).not.toContain('report: version');
+    return asked > 200;
+  };
+  const agent = await life.open({
+    version: () => machine.running ?? '',
+    health: { checks: [check], holdMs: 10_000, withinMs: 60_000 },
+  });
+  void agent.run();
+  await life.power.reached('report: version');
+  expect(life.power.steps).toContain('markGood');
+  expect(life.power.steps).not.toContain('markBad');
 });
 
 test('a confirmed version that was left before its report is not reported', async () => {
