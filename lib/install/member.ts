@@ -104,11 +104,21 @@ export class Member {
 
   /** Why an upgrade is not begun. */
   async refusalOf(upgrade: Upgrade): Promise<IotkitError | undefined> {
+    return (await this.#notTaken(upgrade)) ?? (await this.#notAllowed(upgrade));
+  }
+
+  /** Refuses a version that was allowed when it was announced: it may have waited, and the rules changed. */
+  async assertAllowed(entry: UpdateEntry): Promise<void> {
+    const refusal = await this.#notAllowed(entry);
+    if (refusal !== undefined) throw refusal;
+  }
+
+  /** Why the version may not be installed now. */
+  async #notAllowed({ version }: { readonly version: string }): Promise<IotkitError | undefined> {
     const { record, policy } = this.#host;
-    const notTaken = await this.#notTaken(upgrade);
-    if (notTaken !== undefined) return notTaken;
     const pin = record.content.pins[this.module];
-    const why = refusalOf(upgrade.version, await this.reports.running(), pin, policy);
+    const running = policy.newerOnly ? await this.reports.running() : undefined;
+    const why = refusalOf(version, running, pin, policy);
     return why === undefined ? undefined : new IotkitError('ERR_VERSION_REFUSED', why);
   }
 

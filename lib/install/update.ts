@@ -186,6 +186,7 @@ export class Update {
       // Where it was streamed, the platform announces it again.
       if (source === undefined) return 'idle';
       await this.#round.gate.mayInstall(given);
+      await member.assertAllowed(given);
       const booted = await member.start.refresh();
       const attempts = given.attempts + 1;
       const unproven = !source.isStored;
@@ -247,6 +248,7 @@ export class Update {
     try {
       await this.#round.gate.mayRestart();
       for (at of entries) await this.#round.gate.asked('beforeRestart', at);
+      for (at of entries) await this.#round.member(at).assertAllowed(at);
       for (at of entries) {
         const { start, installer } = this.#round.member(at);
         await start.refresh();

@@ -87,6 +87,34 @@ test('an agent that was started again asks for the update lock before the restar
   expect(asked).toBeGreaterThanOrEqual(3);
 });
 
+test.each(['the lock', 'its restart'])(
+  'a pin holds for an update that waits for %s',
+  async (what) => {
+    let isPinned = false;
+    const upgrade = task();
+    const waits = { 'the lock': 'downloaded', 'its restart': 'installed' }[what];
+    const isFree = (): boolean => isPinned;
+    const agent = await start(upgrade, {
+      ...(what === 'the lock'
+        ? { policy: { lock: { mayInstall: isFree } } }
+        : { hooks: { beforeRestart: isFree } }),
+    });
+    const ended = reached(agent, isReported);
+    await reached(agent, ({ phase }) => phase === waits);
+    await agent.pin('1.0.0');
+    isPinned = true;
+    expect(await ended).toMatchObject({
+      phase: 'failed',
+      reason: expect.stringContaining('pinned to 1.0.0'),
+    });
+    expect(upgrade).toMatchObject({
+      state: 'failed',
+      reason: expect.stringContaining('ERR_VERSION_REFUSED'),
+    });
+    expect(life.power.steps).not.toContain('activate');
+  },
+);
+
 test('and waits for the window', async () => {
   const begun = Date.UTC(2026, 0, 1);
   const agent = await restartInstalled({ policy: { window: { from: at(0), to: at(1) } } });

@@ -2,6 +2,8 @@
  * The agent on a simulated machine, its power cut before every write there is, one after the other:
  * whatever is cut, the machine starts, runs the right version, and the platform hears the right end.
  */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { UpdateAgentOptions } from '../../../lib/install/agent-options';
 import type { Installer } from '../../../lib/install/installer';
 import { SimulatedMachine } from '../../support/simulated-machine';
@@ -49,6 +51,7 @@ async function live(
   scenario: Scenario,
   cuts: readonly number[],
   loses: boolean,
+  damagedBefore?: number,
 ): Promise<string[]> {
   const machine = new SimulatedMachine(scenario.takes);
   const task: Task = { version: scenario.version, state: 'open', reason: '' };
@@ -56,9 +59,11 @@ async function live(
   try {
     for (let i = 0; ; i += 1) {
       if (i === LIVES_MAX) throw new Error(`no end after ${i} lives: ${JSON.stringify(task)}`);
+      if (i === damagedBefore) writeFileSync(join(machine.folder, 'update.record'), '');
       const life = new Life(machine, task, cuts[i] ?? 0);
       const hasEnded = await untilEnd(life, machine, loses);
-      if (i === 0) steps.push(...life.power.steps);
+      if (damagedBefore === undefined ? i === 0 : i === damagedBefore)
+        steps.push(...life.power.steps);
       await life.close();
       if (hasEnded) break;
     }
@@ -87,9 +92,11 @@ function optionsOf(machine: SimulatedMachine): Partial<UpdateAgentOptions> {
 async function untilEnd(life: Life, machine: SimulatedMachine, loses: boolean): Promise<boolean> {
   const ended = (async () => {
     const agent = await life.open(optionsOf(machine), loses);
+    // What was on trial without a record may end, and the upgrade be announced again.
+    const isOver = (): boolean => agent.entry()?.reported === true && life.task.state !== 'open';
     const reported = new Promise<void>((resolve) => {
-      agent.on('state', ({ reported }) => reported && resolve());
-      if (agent.entry()?.reported) resolve();
+      agent.on('state', () => isOver() && resolve());
+      if (isOver()) resolve();
     });
     void agent.run();
     await Promise.all([reported, life.power.reached('markGood')]);
@@ -130,6 +137,16 @@ describe.each([...scenarios, ...bad])('$name', (scenario) => {
       }
     },
   );
+
+  test('the record damaged before the second life, which is cut at every step', async () => {
+    const steps = await live(scenario, [], true, 1);
+    for (const [i, step] of steps.entries()) {
+      await live(scenario, [0, i + 1], true, 1).catch((error: Error) => {
+        error.message = `cut at step ${i + 1}, ${step}: ${error.message}`;
+        throw error;
+      });
+    }
+  });
 
   test('cut at every step of the second life', async () => {
     // As many as there can be: a life that ends earlier is not cut.
