@@ -64,7 +64,7 @@ export interface UpdateEntry {
   readonly id: string;
   /** `''`: the default one. */
   readonly module: string;
-  /** The version it updates to; `''`: its record was lost during the trial, and nobody can say. */
+  /** The version it updates to; `''`: not known, as its record was lost. */
   readonly version: string;
   /** The version that ran before; `''`: not known. */
   readonly from: string;

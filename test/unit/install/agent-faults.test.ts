@@ -317,7 +317,7 @@ test.each([
   },
 );
 
-test('a trial of the slot that ran before, in a record of an older release, ends it and marks nothing bad', async () => {
+test('a trial of the slot that ran before, from an older release, marks nothing bad', async () => {
   const upgrade = task();
   const first = await start(upgrade, { hooks: { beforeRestart: () => false } });
   await reached(first, ({ phase }) => phase === 'installed');
