@@ -60,7 +60,7 @@ export interface AnnouncedFile {
 
 /** What the record holds of the update of one module. */
 export interface UpdateEntry {
-  /** The id of the platform's message that announced it; `''`: it was installed at the machine, or its record was lost. */
+  /** The id of the platform's message that announced it; `''`: installed at the machine, or its record was lost. */
   readonly id: string;
   /** `''`: the default one. */
   readonly module: string;
