@@ -24,6 +24,7 @@ import { type ConsentRequest, Consents } from './consent';
 import type { Said } from './health';
 import { Images } from './images';
 import { type FileLock, tryLock } from './lock';
+import { isSame } from './member';
 import type { Offered } from './offer';
 import { RecordFile, type UpdateEntry } from './record';
 import { moduleOption, Reports, type UpdateDevice } from './reports';
@@ -252,8 +253,10 @@ export class UpdateAgent {
       signal,
       offered: async (wanted: readonly string[], ending: AbortSignal) =>
         this.#announced?.untilOffered(wanted, ending),
-      consent: (step: 'download' | 'install', entry: UpdateEntry) =>
-        this.#consents.ask(step, entry, (it) => this.#listeners.emit('consent', it), signal),
+      consent: (step: 'download' | 'install', entry: UpdateEntry, ending: AbortSignal) =>
+        this.#consents.ask(step, entry, (it) => this.#listeners.emit('consent', it), ending),
+      whenReplaced: (entry: UpdateEntry, call: () => void) =>
+        this.#follow().whenReplaced(entry, call),
       onEntry: (entry: UpdateEntry) => this.#listeners.emit('state', entry),
       onError: (error: unknown) => this.#listeners.emit('error', error),
     };
@@ -283,14 +286,18 @@ export class UpdateAgent {
     return 'idle';
   }
 
+  /** From the first wait on, which may be one of what was begun before this start. */
+  #follow(): Announced {
+    const onError = (error: unknown): void => this.#listeners.emit('error', error);
+    this.#announced ??= new Announced(this.#device, this.#updates, this.#ending.signal, onError);
+    return this.#announced;
+  }
+
   async #untilEnd(): Promise<void> {
     const { signal } = this.#ending;
     try {
       let outcome = await this.#resumeOnce();
-      const announced = new Announced(this.#device, this.#updates, signal, (error) =>
-        this.#listeners.emit('error', error),
-      );
-      this.#announced = announced;
+      const announced = this.#follow();
       while (outcome === 'idle') {
         const [update, offered] = await announced.next();
         outcome = await this.#taken(update, offered);
@@ -368,6 +375,17 @@ class Announced {
   /** Resolves when there is something for each of these modules. */
   async untilOffered(modules: readonly string[], signal: AbortSignal): Promise<void> {
     while (!modules.every((module) => this.#newest.has(module))) await this.#change(signal);
+  }
+
+  /** Calls it once another upgrade of the module than this is announced. The same one comes again after a restart. */
+  whenReplaced(entry: UpdateEntry, call: () => void): () => void {
+    const look = (): void => {
+      const upgrade = this.#newest.get(entry.module);
+      if (upgrade?.isWanted === true && !isSame(entry, upgrade)) call();
+    };
+    this.#waiting.add(look);
+    look();
+    return () => this.#waiting.delete(look);
   }
 
   async #change(signal: AbortSignal): Promise<void> {

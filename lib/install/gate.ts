@@ -1,5 +1,6 @@
 // Tested by test/unit/install/agent-waits.test.ts
 /** All that may hold the update of one module off: hours of the day, a user, hooks, an application's lock. */
+import { throwIfAborted, whenAborted } from '../base/signals';
 import type { Clock } from './clock';
 import { ask, type CheckedHooks, type HookName } from './hooks';
 import type { FileLock } from './lock';
@@ -12,8 +13,16 @@ interface GateHost {
   readonly policy: CheckedPolicy;
   readonly hooks: CheckedHooks;
   readonly signal: AbortSignal;
-  consent(step: 'download' | 'install', entry: UpdateEntry): Promise<void>;
+  consent(
+    step: 'download' | 'install',
+    entry: UpdateEntry,
+    signal: AbortSignal,
+  ): Promise<void>;
+  whenReplaced(entry: UpdateEntry, call: () => void): () => void;
 }
+
+/** @internal What a wait throws: another upgrade of the module was announced meanwhile. */
+export const replaced = Symbol('replaced');
 
 /** @internal */
 export class Gate {
@@ -25,17 +34,56 @@ export class Gate {
   }
 
   /**
+   * Resolves when the image may be downloaded.
+   *
+   * @throws what a hook or a user gives as the reason not to; {@link replaced}; the signal's reason
+   */
+  async mayDownload(entry: UpdateEntry): Promise<void> {
+    await this.#unlessReplaced(entry, async (signal) => {
+      if (this.#host.policy.consent === 'download') {
+        await this.#host.consent('download', entry, signal);
+      }
+      await this.asked('beforeDownload', entry, signal);
+    });
+  }
+
+  /**
    * Resolves when the image may be installed; the update lock is then held, until {@link release}.
    *
-   * @throws what a hook or a user gives as the reason not to; those of untilUnlocked(); the signal's reason
+   * @throws what a hook or a user gives as the reason not to; those of untilUnlocked(); {@link replaced}, where
+   *   nothing has been written yet; the signal's reason
    */
   async mayInstall(entry: UpdateEntry): Promise<void> {
-    const { policy, clock, signal } = this.#host;
+    if (entry.attempts > 0) await this.#toInstall(entry, this.#host.signal);
+    else await this.#unlessReplaced(entry, (signal) => this.#toInstall(entry, signal));
+  }
+
+  async #toInstall(entry: UpdateEntry, signal: AbortSignal): Promise<void> {
+    const { policy, clock } = this.#host;
     await untilWindow(policy, clock, signal);
     if (policy.consent === 'install' && entry.attempts === 0) {
-      await this.#host.consent('install', entry);
+      await this.#host.consent('install', entry, signal);
     }
-    await this.#pass(() => this.asked('beforeInstall', entry));
+    await this.#pass(() => this.asked('beforeInstall', entry, signal), signal);
+  }
+
+  /** What the platform has withdrawn must not be installed: its report would fail the newer upgrade. */
+  async #unlessReplaced(
+    entry: UpdateEntry,
+    wait: (signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    const ending = new AbortController();
+    const stops = [
+      whenAborted(this.#host.signal, (reason) => ending.abort(reason)),
+      this.#host.whenReplaced(entry, () => ending.abort(replaced)),
+    ];
+    try {
+      throwIfAborted(ending.signal);
+      await wait(ending.signal);
+      throwIfAborted(ending.signal);
+    } finally {
+      for (const stop of stops) stop();
+    }
   }
 
   /**
@@ -45,12 +93,12 @@ export class Gate {
    * @throws those of untilUnlocked(); the signal's reason
    */
   async mayRestart(): Promise<void> {
-    if (this.#lock === undefined) await this.#pass(async () => {});
+    if (this.#lock === undefined) await this.#pass(async () => {}, this.#host.signal);
   }
 
   /** Resolves when a hook lets the update go on. */
-  async asked(name: HookName, entry: UpdateEntry): Promise<void> {
-    const { hooks, clock, signal } = this.#host;
+  async asked(name: HookName, entry: UpdateEntry, signal = this.#host.signal): Promise<void> {
+    const { hooks, clock } = this.#host;
     const hook = hooks[name];
     if (hook === undefined) return;
     const { module, version, from, size, reason } = entry;
@@ -66,8 +114,8 @@ export class Gate {
   }
 
   /** What is asked, and the lock, may take until the window has closed again. */
-  async #pass(asked: () => Promise<void>): Promise<void> {
-    const { policy, clock, signal } = this.#host;
+  async #pass(asked: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    const { policy, clock } = this.#host;
     for (;;) {
       await untilWindow(policy, clock, signal);
       await asked();

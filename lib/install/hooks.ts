@@ -20,7 +20,7 @@ export interface HookContext {
   readonly size: number;
   /** Why it has come to nothing, for `afterFailure`; else `''`. `IOTKIT_REASON`. */
   readonly reason: string;
-  /** Ends when the agent does. */
+  /** Ends when the agent does, or when another upgrade takes the place of this one. */
   readonly signal: AbortSignal;
 }
 

@@ -4,6 +4,7 @@ import type { IotkitError } from '../base/errors';
 import { throwIfAborted, whenAborted } from '../base/signals';
 import { failureStep } from '../download/reporter';
 import type { Upgrade } from '../ota/upgrade';
+import { replaced } from './gate';
 import { isSame, type Member } from './member';
 import { isUnderWay, type UpdateEntry } from './record';
 import { descOf, moduleOption, reasonOf } from './reports';
@@ -151,6 +152,7 @@ export class Offer {
       return true;
     } catch (error) {
       throwIfAborted(signal);
+      if (error === replaced) return false;
       onError(error);
       this.#round.noteDelta(error, upgrade);
       // A download reports its own failure.
@@ -169,14 +171,11 @@ export class Offer {
 
   /** Unless the installer takes the image while it comes. */
   async #fetch(entry: UpdateEntry, upgrade: Upgrade): Promise<void> {
-    const { images, policy } = this.#host;
+    const { images } = this.#host;
     const member = this.#round.member(entry);
     const isAnnounced = entry.phase === 'announced';
     if (!lacksSlot(entry) || (!isAnnounced && (await images.has(entry)))) return;
-    if (isAnnounced) {
-      if (policy.consent === 'download') await this.#host.consent('download', entry);
-      await this.#round.gate.asked('beforeDownload', entry);
-    }
+    if (isAnnounced) await this.#round.gate.mayDownload(entry);
     if (!member.streams(entry)) await this.#round.put(await member.download(entry, upgrade));
     else if (isAnnounced) await this.#round.put({ ...entry, phase: 'installing' });
   }

@@ -240,6 +240,14 @@ export class RecordFile {
     return entries;
   }
 
+  /** There is no update of the module any more. */
+  remove(module: string): Promise<void> {
+    return this.change((content) => {
+      const { [module]: _, ...entries } = content.entries;
+      return { ...content, entries };
+    });
+  }
+
   async #save(content: RecordContent): Promise<void> {
     const aside = `${this.#path}.new`;
     try {

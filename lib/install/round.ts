@@ -121,6 +121,18 @@ export class Round {
     await this.#end([{ ...culprit, step: failureStep(error), reported: true }], reasonOf(error));
   }
 
+  /**
+   * Another upgrade was announced in place of one of which nothing is installed: nobody hears of this one. Of
+   * several its entry stays, so that a power cut lets none of the others go on without the newer one.
+   */
+  async giveUp(entry: UpdateEntry): Promise<'idle'> {
+    const { record, images } = this.#host;
+    if (this.members.length > 1) await this.put({ ...entry, phase: 'announced' });
+    else await record.remove(entry.module);
+    await images.remove(entry.module);
+    return 'idle';
+  }
+
   async goBack(back: RoundDecision & { readonly what: 'back' }): Promise<Outcome | 'on'> {
     const { culprit, reason } = back;
     const going = this.going();

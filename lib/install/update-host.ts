@@ -29,7 +29,9 @@ export interface UpdateHost {
   /** Resolves when an upgrade was announced for each of these modules. */
   offered(modules: readonly string[], signal: AbortSignal): Promise<void>;
   /** Resolves when the user consents; rejects when the user does not. */
-  consent(step: 'download' | 'install', entry: UpdateEntry): Promise<void>;
+  consent(step: 'download' | 'install', entry: UpdateEntry, signal: AbortSignal): Promise<void>;
+  /** Calls it once another upgrade of the module is announced, at once if it was; returns what stops that. */
+  whenReplaced(entry: UpdateEntry, call: () => void): () => void;
   onEntry(entry: UpdateEntry): void;
   onError(error: unknown): void;
 }

@@ -9,6 +9,7 @@ import { throwIfAborted } from '../base/signals';
 import type { Upgrade } from '../ota/upgrade';
 import type { CheckedModule } from './agent-options';
 import { decideTogether, type RoundDecision } from './decide';
+import { replaced } from './gate';
 import { prove } from './health';
 import { isSame, type Member } from './member';
 import { Offer, type Offered } from './offer';
@@ -206,6 +207,7 @@ export class Update {
     } catch (error) {
       await source?.close();
       throwIfAborted(signal);
+      if (error === replaced) return this.#round.giveUp(given);
       if (await this.#isWorthAnotherTry(error, entry)) return 'on';
       this.#round.noteDelta(error, upgrade);
       return this.#round.fail(entry, error, source?.isReported(error) ?? false);

@@ -184,6 +184,24 @@ describe('one of them comes to nothing: neither is activated, and the platform h
   });
 });
 
+test('an upgrade that is announced while another waits takes its place, before either is activated', async () => {
+  const first = task();
+  const agent = await start(first, { policy: { consent: 'install' } });
+  agent.on('consent', ({ module, version, accept }) => {
+    if (module !== 'mcu' || version === '7.1.0') return accept();
+    expect(agent.entry()).toMatchObject({ phase: 'installed' });
+    life.platform.announce({
+      version: '7.1.0',
+      module: 'mcu',
+      data: Buffer.from(imageOf('7.1.0')),
+    });
+  });
+  await life.power.cut;
+  expect(agent.entry()).toMatchObject({ version: '2.0.0', phase: 'activated' });
+  expect(agent.entry('mcu')).toMatchObject({ version: '7.1.0', phase: 'activated' });
+  expect(life.platform.steps.filter(({ step }) => step < 0)).toEqual([]);
+});
+
 test('a version that is not allowed for one is refused for both', async () => {
   const first = task();
   let agent = await start({ ...task(), state: 'failed' });

@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { UpdateAgent } from '../../../lib/install/agent';
 import type { UpdateAgentOptions } from '../../../lib/install/agent-options';
+import type { ConsentRequest } from '../../../lib/install/consent';
 import { type FileLock, tryLock } from '../../../lib/install/lock';
 import {
   at,
@@ -15,6 +17,7 @@ import {
   untilReported,
   useMachine,
 } from '../../support/running-agent';
+import { imageOf } from '../../support/simulated-machine';
 
 // What holds an update off.
 
@@ -166,4 +169,91 @@ test.each([
   const agent = await start(task(), options);
   await reached(agent, ({ phase }) => phase === 'downloaded');
   await agent.close();
+});
+
+describe('an upgrade that is announced while another waits takes its place, and nobody hears of that one', () => {
+  function announceNewer(): void {
+    life.platform.announce({ version: '3.0.0', data: Buffer.from(imageOf('3.0.0')) });
+  }
+
+  function expectNewer(agent: UpdateAgent): void {
+    expect(agent.entry()).toMatchObject({ version: '3.0.0', phase: 'activated' });
+    expect(life.platform.steps.filter(({ step }) => step < 0)).toEqual([]);
+    expect(life.errors).toEqual([]);
+  }
+
+  function asked(agent: UpdateAgent, version: string): Promise<ConsentRequest> {
+    return new Promise((resolve) => {
+      agent.on('consent', (request) => request.version === version && resolve(request));
+    });
+  }
+
+  test.each(['download', 'install'] as const)('for consent to the %s', async (consent) => {
+    const agent = await start(task(), { policy: { consent } });
+    const older = await asked(agent, '2.0.0');
+    announceNewer();
+    const newer = await asked(agent, '3.0.0');
+    older.accept();
+    newer.accept();
+    await life.power.cut;
+    expectNewer(agent);
+  });
+
+  test('for consent, of what is installed while it comes', async () => {
+    machine.takes = 'stream';
+    const agent = await start(task(), { policy: { consent: 'install' } });
+    await asked(agent, '2.0.0');
+    announceNewer();
+    (await asked(agent, '3.0.0')).accept();
+    await life.power.cut;
+    expectNewer(agent);
+  });
+
+  test('for consent, since before a restart', async () => {
+    const options = { policy: { consent: 'install' } } as const;
+    const first = await start(task(), options);
+    await asked(first, '2.0.0');
+    await first.close();
+    const agent = await life.open(options);
+    void agent.run();
+    await asked(agent, '2.0.0');
+    expect(existsSync(join(machine.folder, 'default.image'))).toBe(true);
+    announceNewer();
+    (await asked(agent, '3.0.0')).accept();
+    await life.power.cut;
+    expectNewer(agent);
+  });
+
+  test('for the lock', async () => {
+    const path = join(machine.folder, 'update.lock');
+    const held = await tryLock(path);
+    const agent = await start(task(), { policy: { lock: { path } } });
+    life.clock.onSleep = () => {
+      life.clock.onSleep = () => {};
+      announceNewer();
+    };
+    await reached(agent, ({ version }) => version === '3.0.0');
+    await held?.release();
+    await life.power.cut;
+    expectNewer(agent);
+  });
+
+  test('for the window; with the image that has been downloaded nothing is done', async () => {
+    const agent = await start(task(), { policy: { window: { from: at(3), to: at(4) } } });
+    await reached(agent, ({ phase }) => phase === 'downloaded');
+    announceNewer();
+    await life.power.cut;
+    expectNewer(agent);
+  });
+});
+
+test('the same upgrade that is announced again while it waits is waited for on', async () => {
+  const agent = await start(task(), { policy: { consent: 'install' } });
+  const request = await new Promise<ConsentRequest>((resolve) => agent.on('consent', resolve));
+  life.platform.disconnect();
+  life.platform.connect();
+  await new Promise((resolve) => setImmediate(resolve));
+  request.accept();
+  await life.power.cut;
+  expect(agent.entry()).toMatchObject({ version: '2.0.0', phase: 'activated' });
 });
