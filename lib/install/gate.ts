@@ -4,7 +4,7 @@ import { throwIfAborted, whenAborted } from '../base/signals';
 import type { Clock } from './clock';
 import { ask, type CheckedHooks, type HookName } from './hooks';
 import type { FileLock } from './lock';
-import { type CheckedPolicy, untilUnlocked, untilWindow } from './policy';
+import { type CheckedPolicy, type HeldOff, untilUnlocked, untilWindow } from './policy';
 import type { UpdateEntry } from './record';
 import { isOpen } from './window';
 
@@ -28,6 +28,8 @@ export const replaced = Symbol('replaced');
 export class Gate {
   readonly #host: GateHost;
   #lock: FileLock | undefined;
+  /** Of which update, and how long the lock has held it off. */
+  #held = { of: '', ms: 0 };
 
   constructor(host: GateHost) {
     this.#host = host;
@@ -64,7 +66,7 @@ export class Gate {
     if (policy.consent === 'install' && entry.attempts === 0) {
       await this.#host.consent('install', entry, signal);
     }
-    await this.#pass(() => this.asked('beforeInstall', entry, signal), signal);
+    await this.#pass(entry, () => this.asked('beforeInstall', entry, signal), signal);
   }
 
   /** What the platform has withdrawn must not be installed: its report would fail the newer upgrade. */
@@ -92,8 +94,8 @@ export class Gate {
    *
    * @throws those of untilUnlocked(); the signal's reason
    */
-  async mayRestart(): Promise<void> {
-    if (this.#lock === undefined) await this.#pass(async () => {}, this.#host.signal);
+  async mayRestart(entry: UpdateEntry): Promise<void> {
+    if (this.#lock === undefined) await this.#pass(entry, async () => {}, this.#host.signal);
   }
 
   /** Resolves when a hook lets the update go on. */
@@ -114,14 +116,26 @@ export class Gate {
   }
 
   /** What is asked, and the lock, may take until the window has closed again. */
-  async #pass(asked: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  async #pass(
+    entry: UpdateEntry,
+    asked: () => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { policy, clock } = this.#host;
+    const heldOff = this.#heldOff(entry);
     for (;;) {
       await untilWindow(policy, clock, signal);
       await asked();
-      this.#lock ??= await untilUnlocked(policy, clock, signal);
-      if (policy.window === undefined || isOpen(policy.window, clock.now())) return;
+      this.#lock ??= await untilUnlocked(policy, clock, signal, heldOff);
+      const isInTime = policy.window === undefined || isOpen(policy.window, clock.now());
+      if (isInTime && this.#lock !== undefined) return;
       await this.release();
     }
+  }
+
+  #heldOff({ module, id, version }: UpdateEntry): HeldOff {
+    const of = JSON.stringify([module, id, version]);
+    if (this.#held.of !== of) this.#held = { of, ms: 0 };
+    return this.#held;
   }
 }

@@ -16,7 +16,7 @@ import { abortable } from '../base/signals';
 import { compareVersions } from '../ota/versions';
 import type { Clock } from './clock';
 import { type FileLock, tryLock } from './lock';
-import { type CheckedWindow, checkWindow, type MaintenanceWindow, untilOpen } from './window';
+import { type CheckedWindow, checkWindow, isOpen, type MaintenanceWindow, untilOpen } from './window';
 
 /**
  * How an application holds updates off, so that none is installed while a robot moves or a payment is
@@ -33,7 +33,10 @@ export interface UpdateLock {
   readonly mayInstall?: (() => boolean | Promise<boolean>) | undefined;
   /** Milliseconds after which it is asked again. Default 5,000. */
   readonly retryMs?: number | undefined;
-  /** Milliseconds that an update is held off at most. Default: without end. */
+  /**
+   * Milliseconds that an update is held off at most; with a window those in which it is open, of all days together.
+   * A restart of the agent begins anew. Default: without end.
+   */
   readonly maxMs?: number | undefined;
   /** What comes after that: the update fails, or goes on all the same. Default `'fail'`. */
   readonly afterMax?: 'fail' | 'install' | undefined;
@@ -139,30 +142,39 @@ export async function untilWindow(
 
 const nothingHeld: FileLock = { release: async () => {} };
 
+/** @internal How long the update lock has held one update off, over all waits for it. */
+export interface HeldOff {
+  ms: number;
+}
+
 /**
- * @internal Resolves with the update lock when it is free.
+ * @internal Resolves with the update lock when it is free; with undefined when the window has closed meanwhile.
  *
  * @throws IotkitError ERR_INSTALL_BUSY (held for longer than `maxMs`), those of tryLock(); what
  *   `mayInstall` throws; the signal's reason
  */
 export async function untilUnlocked(
-  { lock }: CheckedPolicy,
+  { lock, window }: CheckedPolicy,
   clock: Clock,
   signal: AbortSignal,
-): Promise<FileLock> {
+  heldOff: HeldOff,
+): Promise<FileLock | undefined> {
   if (lock === undefined) return nothingHeld;
-  const begun = clock.elapsed();
-  for (;;) {
+  while (window === undefined || isOpen(window, clock.now())) {
+    const begun = clock.elapsed();
     const held = await take(lock, signal);
     if (held !== undefined) return held;
-    const left = lock.maxMs - (clock.elapsed() - begun);
+    const left = lock.maxMs - heldOff.ms;
     if (left <= 0) {
       if (lock.afterMax === 'install') return nothingHeld;
+      heldOff.ms = 0; // if it is announced again, it is another update
       const who = lock.path ?? 'mayInstall()';
       throw new IotkitError('ERR_INSTALL_BUSY', `${who} held the update off for ${lock.maxMs} ms`);
     }
     await clock.sleep(Math.min(lock.retryMs, left), signal);
+    heldOff.ms += clock.elapsed() - begun;
   }
+  return undefined;
 }
 
 async function take(

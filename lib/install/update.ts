@@ -182,6 +182,7 @@ export class Update {
     const member = this.#round.member(given);
     let entry = given;
     let source: Source | undefined;
+    let isInstalling = false;
     try {
       source = await member.source(given, upgrade);
       // Where it was streamed, the platform announces it again.
@@ -195,10 +196,12 @@ export class Update {
       entry = await this.#round.put({ ...begun, phase: 'installing' });
       const known = await source.begin(entry);
       if (known !== entry) entry = await this.#round.put(known);
+      isInstalling = true;
       const { slot } = await member.installer.install(source.image(entry), {
         signal,
         onProgress: this.#progress(source, entry),
       });
+      isInstalling = false;
       await source.prove();
       await member.assertInstalled(slot, booted);
       await this.#round.put({ ...entry, phase: 'installed', slotTo: slot, unproven: false });
@@ -208,7 +211,7 @@ export class Update {
       await source?.close();
       throwIfAborted(signal);
       if (error === replaced) return this.#round.giveUp(given);
-      if (await this.#isWorthAnotherTry(error, entry)) return 'on';
+      if (isInstalling && (await this.#isWorthAnotherTry(error, entry))) return 'on';
       this.#round.noteDelta(error, upgrade);
       return this.#round.fail(entry, error, source?.isReported(error) ?? false);
     } finally {
@@ -219,7 +222,7 @@ export class Update {
   async #isWorthAnotherTry(error: unknown, { attempts }: UpdateEntry): Promise<boolean> {
     const { clock, signal, limits } = this.#host;
     const isBusy = IotkitError.is(error) && error.retryable && /^ERR_INSTALL_/.test(error.code);
-    if (!isBusy || attempts === 0 || attempts >= limits.attempts) return false;
+    if (!isBusy || attempts >= limits.attempts) return false;
     this.#host.onError(error);
     await clock.sleep(RETRY_MS, signal);
     return true;
@@ -248,7 +251,7 @@ export class Update {
   async #activate(entries: readonly UpdateEntry[]): Promise<Outcome | 'on'> {
     let [at] = entries;
     try {
-      await this.#round.gate.mayRestart();
+      await this.#round.gate.mayRestart(at as UpdateEntry);
       for (at of entries) await this.#round.gate.asked('beforeRestart', at);
       for (at of entries) await this.#round.member(at).assertAllowed(at);
       for (at of entries) {
@@ -268,7 +271,13 @@ export class Update {
   }
 
   async #restart(given: readonly UpdateEntry[]): Promise<Outcome | 'on'> {
-    await this.#round.gate.mayRestart();
+    const [first] = given;
+    try {
+      await this.#round.gate.mayRestart(first as UpdateEntry);
+    } catch (error) {
+      throwIfAborted(this.#host.signal);
+      return this.#round.fail(first as UpdateEntry, error, false);
+    }
     await this.#countRestarts(given);
     if (await this.#round.restartMachine(given)) return 'restarting';
     for (const { module } of given) {

@@ -65,6 +65,57 @@ test('a function holds an update off; afterMax goes on all the same', async () =
   expect(await untilReported(task(), { policy: { lock } })).toMatchObject({ phase: 'confirmed' });
 });
 
+test.each([
+  ['install', 'activated'],
+  ['fail', 'failed'],
+] as const)('time held off counts over all windows; then: %s', async (afterMax, phase) => {
+  const begun = Date.UTC(2026, 0, 1);
+  const lock = { mayInstall: () => false, maxMs: 3 * 3_600_000, afterMax };
+  const window = { from: at(0), to: at(2) };
+  const agent = await start(task(), { policy: { window, lock } });
+  const ended = reached(agent, ({ phase }) => phase === 'activated' || phase === 'failed');
+  expect(await ended).toMatchObject({ phase });
+  expect(life.clock.time).toBeGreaterThanOrEqual(begun + 25 * 3_600_000);
+  expect(life.clock.time).toBeLessThan(begun + 26 * 3_600_000);
+});
+
+test.each([
+  ['the lock', { policy: { lock: { mayInstall: () => false, maxMs: 20_000 } } }, 'held the update'],
+  ['a hook', { hooks: { beforeInstall: { argv: ['sleep', '60'], timeoutMs: 20 } } }, 'ran over 20'],
+])('held off for too long after an installation was cut off, it fails: %s', async (_, given, why) => {
+  const upgrade = task();
+  await start(upgrade);
+  await life.power.reached('install: empty B');
+  life.power.off();
+  const agent = await start(upgrade, given);
+  expect(await reached(agent, isReported)).toMatchObject({ phase: 'failed', attempts: 1 });
+  expect(upgrade.reason).toContain(why);
+});
+
+test('a lock that is held for too long takes back what waits for its restart', async () => {
+  const upgrade = task();
+  await begin(upgrade);
+  let isHeld = false;
+  const { installer } = machine;
+  const reboot = async (): Promise<void> => {
+    isHeld = true;
+    throw new Error('no bus');
+  };
+  const status = async () => {
+    if (isHeld) throw new Error('no bus');
+    return installer.status();
+  };
+  const first = await life.open({ installer: changed(installer, { reboot, status }) });
+  void first.run();
+  await reached(first, ({ phase }) => phase === 'trial' || phase === 'activated');
+  await first.close();
+  const agent = await life.open({ policy: { lock: { mayInstall: () => false, maxMs: 20_000 } } });
+  void agent.run();
+  expect(await reached(agent, isReported)).toMatchObject({ phase: 'rolledBack' });
+  expect(upgrade.reason).toContain('held the update off');
+  expect((await installer.status()).next).toBe('A');
+});
+
 /** The agent is started again, and not the machine, when the image has been installed. */
 async function restartInstalled(options: Partial<UpdateAgentOptions>): Promise<UpdateAgent> {
   const first = await start(task(), { ...options, hooks: { beforeRestart: () => false } });
