@@ -105,8 +105,8 @@ function checkOne(hook: HookName, given: Hook): Hook {
  * @internal Asks a hook once.
  *
  * @returns whether it goes on; false: not now
- * @throws IotkitError ERR_INSTALL_FAILED (it refused), ERR_INSTALL_UNAVAILABLE, ERR_INSTALL_TIMEOUT;
- *   what the function throws; the signal's reason
+ * @throws IotkitError ERR_HOOK (a command refused, cannot run or ran too long); what the function throws; the
+ *   signal's reason
  */
 export async function ask(hook: Hook, context: HookContext): Promise<boolean> {
   if (typeof hook === 'function') {
@@ -115,10 +115,14 @@ export async function ask(hook: Hook, context: HookContext): Promise<boolean> {
   }
   const { argv, timeoutMs = TIMEOUT_MS } = hook;
   const { signal, ...given } = context;
-  const result = await run({ argv, timeoutMs, signal, env: environmentOf(given) });
+  const result = await run({ argv, timeoutMs, signal, env: environmentOf(given) }).catch((cause) => {
+    // Its code and sentence are those of an installer.
+    if (!IotkitError.is(cause) || signal.aborted) throw cause;
+    throw new IotkitError('ERR_HOOK', `${given.hook}: ${cause.detail}`, { cause });
+  });
   if (result.code === 0) return true;
   if (result.code === NOT_NOW) return false;
-  throw new IotkitError('ERR_INSTALL_FAILED', `${given.hook}: ${failureOf(argv, result)}`);
+  throw new IotkitError('ERR_HOOK', `${given.hook}: ${failureOf(argv, result)}`);
 }
 
 function environmentOf(context: Omit<HookContext, 'signal'>): Record<string, string> {

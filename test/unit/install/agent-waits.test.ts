@@ -45,6 +45,20 @@ test('an application holds an update off by a lock; for too long, and it fails',
   });
 });
 
+test.each([
+  ['refuses', 'echo battery low; exit 1', 'beforeInstall: sh ended with 1: battery low'],
+  ['is ended', 'echo battery low; kill -9 $$', 'beforeInstall: sh was ended by SIGKILL: battery low'],
+  ['takes too long', 'echo battery low; sleep 60', 'beforeInstall: sh ran over 400 ms: battery low'],
+  ['is not there', undefined, 'beforeInstall: no-such-program: ENOENT; is it installed, and in PATH?'],
+])('a hook that %s is named in the reason', async (_, script, detail) => {
+  const upgrade = task();
+  const argv = script === undefined ? ['no-such-program'] : ['sh', '-c', script];
+  const agent = await start(upgrade, { hooks: { beforeInstall: { argv, timeoutMs: 400 } } });
+  await reached(agent, isReported);
+  expect(life.errors).toMatchObject([{ code: 'ERR_HOOK', detail }]);
+  expect(upgrade.reason).toBe(`ERR_HOOK: a hook refused the update or failed: ${detail}`);
+});
+
 test.each([-86_400_000, 86_400_000])(
   'a clock that is set by %d ms is no time held off',
   async (by) => {
