@@ -14,20 +14,23 @@ export interface FileLock {
   release(): Promise<void>;
 }
 
-const { O_CREAT, O_NOFOLLOW, O_RDWR } = constants;
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = constants;
 
 /**
  * @internal Takes the exclusive lock on `path`, which is made if it is missing, and is never removed: who
- * removed a lock file could leave two holders, one of each file.
+ * removed a lock file could leave two holders, one of each file. Whoever can read it can lock it.
  *
  * @returns undefined: somebody holds it, exclusively or shared.
  * @throws IotkitError ERR_INSTALL_UNAVAILABLE (no `flock`), ERR_FILE_ACCESS, ERR_FILE_NOT_FOUND, ERR_FILE
  */
 export async function tryLock(path: string, mode = 0o600): Promise<FileLock | undefined> {
-  const file = await open(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode).catch((cause: unknown) => {
+  const file = await openOrMake(path, mode).catch((cause: unknown) => {
     throw fileError(path, cause);
   });
   try {
+    if (!(await file.stat()).isFile()) {
+      throw new IotkitError('ERR_FILE_ACCESS', `${path} is no regular file`);
+    }
     if (await lockOpened(file)) return { release: () => file.close() };
   } catch (error) {
     await file.close();
@@ -35,6 +38,29 @@ export async function tryLock(path: string, mode = 0o600): Promise<FileLock | un
   }
   await file.close();
   return undefined;
+}
+
+/** With O_CREAT Linux may refuse a file of another user's that is there (`fs.protected_regular`). */
+async function openOrMake(path: string, mode: number): Promise<FileHandle> {
+  for (;;) {
+    const making = O_RDWR | O_NOFOLLOW | O_CREAT | O_EXCL;
+    const file =
+      (await openThere(path).catch(unless('ENOENT'))) ??
+      (await open(path, making, mode).catch(unless('EEXIST')));
+    if (file !== undefined) return file;
+  }
+}
+
+/** For writing where that is allowed: NFS gives an exclusive lock on nothing else. A pipe is not waited for. */
+function openThere(path: string): Promise<FileHandle> {
+  const flags = O_NOFOLLOW | O_NONBLOCK;
+  return open(path, flags | O_RDWR).catch(() => open(path, flags | O_RDONLY));
+}
+
+function unless(code: string): (error: unknown) => undefined {
+  return (error) => {
+    if ((error as NodeJS.ErrnoException).code !== code) throw error;
+  };
 }
 
 function lockOpened(file: FileHandle): Promise<boolean> {

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { tryLock } from '../../../lib/install/lock';
@@ -59,6 +59,31 @@ test('a program started meanwhile does not hold it for us', async () => {
   await next?.release();
   child.kill('SIGKILL');
   await once(child, 'close');
+});
+
+test('whoever can only read it can lock it, in a folder of everybody too', async () => {
+  chmodSync(folder, 0o1777);
+  writeFileSync(path, '');
+  chmodSync(path, 0o444);
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot) process.seteuid?.(65534);
+  try {
+    const lock = await tryLock(path);
+    expect(lock).toBeDefined();
+    expect(await tryLock(path)).toBeUndefined();
+    await lock?.release();
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+  }
+});
+
+test.each([
+  ['a folder', () => mkdirSync(path)],
+  ['a pipe', () => void spawnSync('mkfifo', [path])],
+])('%s is refused', async (_, make) => {
+  make();
+  const refused = { code: 'ERR_FILE_ACCESS', detail: `${path} is no regular file` };
+  await expect(tryLock(path)).rejects.toMatchObject(refused);
 });
 
 test('a link, a missing directory, a missing flock', async () => {
