@@ -13,11 +13,7 @@ interface GateHost {
   readonly policy: CheckedPolicy;
   readonly hooks: CheckedHooks;
   readonly signal: AbortSignal;
-  consent(
-    step: 'download' | 'install',
-    entry: UpdateEntry,
-    signal: AbortSignal,
-  ): Promise<void>;
+  consent(step: 'download' | 'install', entry: UpdateEntry, signal: AbortSignal): Promise<void>;
   whenReplaced(entry: UpdateEntry, call: () => void): () => void;
 }
 
@@ -116,11 +112,7 @@ export class Gate {
   }
 
   /** What is asked, and the lock, may take until the window has closed again. */
-  async #pass(
-    entry: UpdateEntry,
-    asked: () => Promise<void>,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #pass(entry: UpdateEntry, asked: () => Promise<void>, signal: AbortSignal): Promise<void> {
     const { policy, clock } = this.#host;
     const heldOff = this.#heldOff(entry);
     for (;;) {

@@ -115,11 +115,13 @@ export async function ask(hook: Hook, context: HookContext): Promise<boolean> {
   }
   const { argv, timeoutMs = TIMEOUT_MS } = hook;
   const { signal, ...given } = context;
-  const result = await run({ argv, timeoutMs, signal, env: environmentOf(given) }).catch((cause) => {
-    // Its code and sentence are those of an installer.
-    if (!IotkitError.is(cause) || signal.aborted) throw cause;
-    throw new IotkitError('ERR_HOOK', `${given.hook}: ${cause.detail}`, { cause });
-  });
+  const result = await run({ argv, timeoutMs, signal, env: environmentOf(given) }).catch(
+    (cause) => {
+      // Its code and sentence are those of an installer.
+      if (!IotkitError.is(cause) || signal.aborted) throw cause;
+      throw new IotkitError('ERR_HOOK', `${given.hook}: ${cause.detail}`, { cause });
+    },
+  );
   if (result.code === 0) return true;
   if (result.code === NOT_NOW) return false;
   throw new IotkitError('ERR_HOOK', `${given.hook}: ${failureOf(argv, result)}`);

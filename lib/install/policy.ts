@@ -16,7 +16,13 @@ import { abortable } from '../base/signals';
 import { compareVersions } from '../ota/versions';
 import type { Clock } from './clock';
 import { type FileLock, tryLock } from './lock';
-import { type CheckedWindow, checkWindow, isOpen, type MaintenanceWindow, untilOpen } from './window';
+import {
+  type CheckedWindow,
+  checkWindow,
+  isOpen,
+  type MaintenanceWindow,
+  untilOpen,
+} from './window';
 
 /**
  * How an application holds updates off, so that none is installed while a robot moves or a payment is

@@ -47,9 +47,21 @@ test('an application holds an update off by a lock; for too long, and it fails',
 
 test.each([
   ['refuses', 'echo battery low; exit 1', 'beforeInstall: sh ended with 1: battery low'],
-  ['is ended', 'echo battery low; kill -9 $$', 'beforeInstall: sh was ended by SIGKILL: battery low'],
-  ['takes too long', 'echo battery low; sleep 60', 'beforeInstall: sh ran over 400 ms: battery low'],
-  ['is not there', undefined, 'beforeInstall: no-such-program: ENOENT; is it installed, and in PATH?'],
+  [
+    'is ended',
+    'echo battery low; kill -9 $$',
+    'beforeInstall: sh was ended by SIGKILL: battery low',
+  ],
+  [
+    'takes too long',
+    'echo battery low; sleep 60',
+    'beforeInstall: sh ran over 400 ms: battery low',
+  ],
+  [
+    'is not there',
+    undefined,
+    'beforeInstall: no-such-program: ENOENT; is it installed, and in PATH?',
+  ],
 ])('a hook that %s is named in the reason', async (_, script, detail) => {
   const upgrade = task();
   const argv = script === undefined ? ['no-such-program'] : ['sh', '-c', script];
@@ -96,15 +108,18 @@ test.each([
 test.each([
   ['the lock', { policy: { lock: { mayInstall: () => false, maxMs: 20_000 } } }, 'held the update'],
   ['a hook', { hooks: { beforeInstall: { argv: ['sleep', '60'], timeoutMs: 20 } } }, 'ran over 20'],
-])('held off for too long after an installation was cut off, it fails: %s', async (_, given, why) => {
-  const upgrade = task();
-  await start(upgrade);
-  await life.power.reached('install: empty B');
-  life.power.off();
-  const agent = await start(upgrade, given);
-  expect(await reached(agent, isReported)).toMatchObject({ phase: 'failed', attempts: 1 });
-  expect(upgrade.reason).toContain(why);
-});
+])(
+  'held off for too long after an installation was cut off, it fails: %s',
+  async (_, given, why) => {
+    const upgrade = task();
+    await start(upgrade);
+    await life.power.reached('install: empty B');
+    life.power.off();
+    const agent = await start(upgrade, given);
+    expect(await reached(agent, isReported)).toMatchObject({ phase: 'failed', attempts: 1 });
+    expect(upgrade.reason).toContain(why);
+  },
+);
 
 test('a lock that is held for too long takes back what waits for its restart', async () => {
   const upgrade = task();
