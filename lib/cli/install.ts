@@ -208,17 +208,26 @@ async function openPlatform(
   const { device, agent } = config;
   const { productKey, deviceName } = { ...nobody, ...device } as typeof nobody;
   const fetch = fetchOf(config);
+  // What can fail comes before the device, which keeps the process running until it is closed.
+  const running = await runningVersion(module, agent.record);
   const platform = new LocalPlatform({
     ...{ productKey, deviceName },
     fetch: isFile ? { proxy: false, maxSize: fetch.maxSize } : fetch,
     verify: device.verify,
   });
-  const running = await runningVersion(module, agent.record);
   // What verify.newerOnly compares with.
   if (running !== undefined) {
-    await platform.device.ota.reportVersion(running, { module: module.module });
+    const reported = platform.device.ota.reportVersion(running, { module: module.module });
+    await closingOnError(platform, reported);
   }
   return platform;
+}
+
+async function closingOnError(platform: LocalPlatform, work: Promise<void>): Promise<void> {
+  await work.catch(async (error: unknown) => {
+    await platform.device.close();
+    throw error;
+  });
 }
 
 async function runningVersion(

@@ -216,11 +216,23 @@ test('the rules that hold for upgrades of the platform hold', async () => {
   expect(await install('2.0.0', ...given)).toMatchObject({ code: 66 });
 });
 
+test('a version of what runs that cannot be read ends it', async () => {
+  await using machine = await Machine.open();
+  const digest = await machine.image('2.0.0');
+  await rm(machine.at('app/releases/1.0.0/VERSION'));
+  const args = [machine.at('app.tar'), '--version', '2.0.0', '--sha256', digest];
+  expect(await machine.install(...args)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('versionFile app/current/VERSION cannot be read: ENOENT'),
+  });
+});
+
 test('a signed description beside the file is enough, whoever has forged it is refused', async () => {
   await using machine = await Machine.open();
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   await writeFile(machine.at('key.pem'), publicKey.export({ type: 'spki', format: 'pem' }));
-  await machine.configure('', 'verify = { publicKeysFile = "key.pem" }');
+  const verify = 'verify = { publicKeysFile = "key.pem" }';
+  await machine.configure('', verify);
   const sha = await machine.image('2.0.0');
   const describe = (digest: string, signed: string): Promise<void> => {
     const digestsign = sign('sha256', Buffer.from(signed, 'hex'), privateKey).toString('base64');
@@ -232,6 +244,11 @@ test('a signed description beside the file is enough, whoever has forged it is r
   expect(forged).toMatchObject({ code: 65, stderr: expect.stringContaining('ERR_SIGNATURE') });
   const plain = await machine.install(machine.at('app.tar'), '--sha256', sha);
   expect(plain.code).toBe(65);
+  await machine.configure();
+  const given = ['--version', '2.0.0', '--sha256', sha, '--signature', machine.at('key.pem')];
+  const blind = await machine.install(machine.at('app.tar'), ...given);
+  expect(blind).toMatchObject({ code: 2, stderr: expect.stringContaining('verify.publicKeys') });
+  await machine.configure('', verify);
   await describe(sha, sha);
   expect(await machine.install(machine.at('app.tar'))).toMatchObject({ code: 0 });
   expect(await readlink(machine.at('app/current'))).toBe('releases/2.0.0');
