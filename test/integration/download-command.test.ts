@@ -74,6 +74,8 @@ test('a description that is signed is enough, one that is not needs a digest', a
   await write({ digestsign: signature.toString('base64') });
   const blind = await download(...args);
   expect(blind).toMatchObject({ code: 2, stderr: expect.stringContaining('no public key') });
+  const unverified = await download(...args, '--sha256', digest, '--signature', 'image.json');
+  expect(unverified).toMatchObject({ code: 2, stderr: expect.stringContaining('--public-key') });
   await write({ digestsign: `${signature.toString('base64').slice(0, -8)}AAAAAAA=` });
   const forged = await download(...args, ...keys);
   expect(forged).toMatchObject({ code: 65, stderr: expect.stringContaining('ERR_SIGNATURE') });

@@ -101,6 +101,7 @@ export function noticeOf(
   }
   const module = told('module');
   const size = options.size === undefined ? description.size : sizeOf(options.size);
+  if (options.signature !== undefined && !isVerified) throw unverified();
   const digestsign =
     options.signature === undefined ? description.digestsign : signatureOf(options.signature);
   return {
@@ -112,6 +113,12 @@ export function noticeOf(
     ...(description.isDiff !== undefined && { isDiff: description.isDiff as boolean }),
     ...(isObject(description.extData) && { extData: description.extData }),
   };
+}
+
+/** Whoever gives a signature expects it to be verified. */
+function unverified(): ConfigError {
+  const keys = '--public-key for download, device.verify.publicKeys of the configuration for install';
+  return new ConfigError(`no public key verifies --signature: give one (${keys})`);
 }
 
 function digestOf(
@@ -168,6 +175,8 @@ function signatureOf(given: string): string {
   }
   if (bytes.length > TEXT_MAX) throw new ConfigError('--signature: the file is too long');
   const text = bytes.toString('latin1');
+  // The engine takes an empty one for none, which verify.allowUnsigned may allow.
+  if (text.trim() === '') throw new ConfigError('--signature: the file is empty');
   return base64.test(text) ? text.replace(/\s/g, '') : bytes.toString('base64');
 }
 

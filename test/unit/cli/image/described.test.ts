@@ -86,8 +86,15 @@ test('what is missing or wrong is said', () => {
   refused({ version: '2', sha256: 'ab' }, {}, '64 hexadecimal digits');
   refused({ version: '2', sha256, size: '-1' }, {}, '--size');
   refused({ version: '2', sha256, signature: '/none' }, {}, '--signature');
+  refused({ version: '2', sha256, signature: write('') }, {}, 'is empty');
+  refused({ version: '2', sha256, signature: write(' \n') }, {}, 'is empty');
   const short = { version: '2', sign: 'ab', digestsign: signature };
   refused({}, short, '32 hexadecimal digits');
+});
+
+test('a signature that no public key verifies is refused, and not left out', () => {
+  const given = { version: '2', sha256, signature };
+  expect(() => noticeOf(given, {}, blind)).toThrow('no public key verifies --signature');
 });
 
 test('a signature may be a file, of base64 or of bytes', () => {
