@@ -5,10 +5,9 @@
  */
 
 import { existsSync } from 'node:fs';
-import path from 'node:path';
 import type { UpdateAgent } from '../install/agent';
 import type { UpdateModule } from '../install/agent-options';
-import { isUnderWay, RecordFile, recordIo, type UpdateEntry } from '../install/record';
+import { isUnderWay, lookAtRecord, type UpdateEntry } from '../install/record';
 import type { FetchOptions } from '../options/fetch';
 import { type AgentConfig, readConfig } from './agent/config';
 import { examineConfig } from './agent/examine';
@@ -158,7 +157,7 @@ async function openAgent({ agent }: AgentConfig, update: LocalUpdate): Promise<U
 
 /** Modules that are updated together go on or go back together: none of them is taken out. */
 async function expectOthersEnded({ agent }: AgentConfig, { module }: UpdateModule): Promise<void> {
-  const { content } = await recordOf(agent.record);
+  const { content } = await lookAtRecord(agent.record);
   for (const { module: name = 'default' } of agent.modules ?? []) {
     const entry = content.entries[name === 'default' ? '' : name];
     if (name === (module ?? 'default') || entry === undefined || !isUnderWay(entry)) continue;
@@ -235,15 +234,9 @@ async function runningVersion(
   record: string,
 ): Promise<string | undefined> {
   if (version !== undefined) return typeof version === 'function' ? version() : version;
-  const { content } = await recordOf(record);
+  const { content } = await lookAtRecord(record);
   const confirmed = content.confirmed[module === 'default' ? '' : module];
   const { booted, slots } = await installer.status();
   if (confirmed?.slot === booted) return confirmed.version;
   return slots.find(({ name }: { readonly name: string }) => name === booted)?.version;
-}
-
-/** Nothing is moved. */
-function recordOf(record: string): Promise<RecordFile> {
-  const looking = { ...recordIo, rename: async () => {}, syncDirectory: async () => {} };
-  return RecordFile.open(path.resolve(record), looking);
 }

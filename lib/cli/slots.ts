@@ -5,7 +5,7 @@
  */
 import type { UpdateModule } from '../install/agent-options';
 import type { Installer, InstallerStatus } from '../install/installer';
-import { isUnderWay, RecordFile, recordIo, type UpdateEntry } from '../install/record';
+import { isUnderWay, lookAtRecord, type UpdateEntry } from '../install/record';
 import { type AgentConfig, readConfig } from './agent/config';
 import { askAgent, type Waiting } from './agent/control';
 import { ConfigError } from './agent/file';
@@ -74,7 +74,7 @@ const commands: Readonly<
   Record<Command, (config: AgentConfig, options: CommandOptions) => Promise<void>>
 > = {
   async status({ agent }, { json, more }) {
-    const { content, damage } = await recordOf(agent);
+    const { content, damage } = await lookAtRecord(agent.record);
     if (damage !== undefined) console.error(`iotkit-ota status: ${damage.message}`);
     const asked = await askAgent(agent.record, { ask: 'waiting' }).catch(() => undefined);
     const running = asked?.ok === true ? asked : undefined;
@@ -95,32 +95,30 @@ const commands: Readonly<
   },
 
   async confirm({ agent }, options) {
-    await each(agent.modules, options, async (installer) => {
+    const done = await each(agent.modules, options, async (installer) => {
       await installer.markGood();
     });
+    if (options.json) print(done);
   },
 
   async rollback({ agent }, options) {
-    const { content } = await recordOf(agent);
+    const { content } = await lookAtRecord(agent.record);
     // All are looked at before the first is changed: modules are rolled back together or not at all.
     const leaving = new Map<Installer, string>();
     for (const { module = 'default', installer } of selected(agent.modules, options.more)) {
       const entry = content.entries[module === 'default' ? '' : module];
       leaving.set(installer, slotToLeave(module, await installer.status(), entry));
     }
-    await each(agent.modules, options, async (installer) => {
+    const done = await each(agent.modules, options, async (installer) => {
       await installer.markBad(leaving.get(installer) as string);
     });
-    if (options.more.restart !== true) return;
-    for (const installer of leaving.keys()) await installer.reboot();
+    if (options.more.restart === true) {
+      for (const installer of leaving.keys()) await installer.reboot();
+    }
+    // One document, of success or of failure.
+    if (options.json) print(done);
   },
 };
-
-/** Nothing is moved: the agent may be at work, and has its record alone. */
-function recordOf({ record }: AgentConfig['agent']): Promise<RecordFile> {
-  const looking = { ...recordIo, rename: async () => {}, syncDirectory: async () => {} };
-  return RecordFile.open(record, looking);
-}
 
 /**
  * An update that has not started, as far as anybody can say, is taken back: what it came from is the only slot that
@@ -140,11 +138,16 @@ function slotToLeave(
   throw new Error(`${module}: there is no slot to fall back to from ${booted}`);
 }
 
+function print(modules: readonly object[]): void {
+  console.log(JSON.stringify({ schema: 1, modules }, undefined, 2));
+}
+
+/** @returns what programs read; people read it at once, because a restart may end this process */
 async function each(
   modules: readonly UpdateModule[] | undefined,
   { json, more }: CommandOptions,
   act: (installer: Installer) => Promise<void>,
-): Promise<void> {
+): Promise<readonly object[]> {
   const done: object[] = [];
   for (const { module = 'default', installer } of selected(modules, more)) {
     await act(installer);
@@ -152,7 +155,7 @@ async function each(
     done.push({ module, booted, next });
     if (!json) console.log(`${module}: ${booted} runs, the next start takes ${next}`);
   }
-  if (json) console.log(JSON.stringify({ schema: 1, modules: done }, undefined, 2));
+  return done;
 }
 
 function selected(

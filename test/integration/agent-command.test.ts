@@ -246,7 +246,15 @@ test('an operator at the machine sees what runs, confirms it, and rolls it back'
     stdout: 'default: B runs, the next start takes B\n',
   });
   expect(await machine.grub()).toMatchObject({ B_TRY: '0' });
-  expect(await machine.command('rollback', '--json', '--restart')).toMatchObject({ code: 0 });
+  const { installer } = JSON.parse(await readFile(await machine.configure(), 'utf8'));
+  const stuck = await machine.configure({ installer: { ...installer, reboot: ['false'] } });
+  const args = [program, 'rollback', '--restart', '--json', '--config', stuck];
+  const failed = await run(process.execPath, args);
+  expect(failed).toMatchObject({ code: 1, stderr: '' });
+  expect(JSON.parse(failed.stdout)).toMatchObject({ ok: false });
+  const rolledBack = await machine.command('rollback', '--json', '--restart');
+  expect(rolledBack).toMatchObject({ code: 0 });
+  expect(JSON.parse(rolledBack.stdout)).toMatchObject({ modules: [{ booted: 'B', next: 'A' }] });
   expect(await machine.grub()).toMatchObject({ B_OK: '0' });
   await readFile(machine.folder.file('restarted'));
   await machine.restart();
@@ -255,6 +263,26 @@ test('an operator at the machine sees what runs, confirms it, and rolls it back'
   expect(again).toMatchObject({ code: 1 });
   expect(again.stderr).toContain('there is no slot to fall back to from A');
   expect(await machine.command('status', '--module', 'x')).toMatchObject({ code: 2 });
+});
+
+test('what needs no platform needs no secret, and a damaged record stays where it is', async () => {
+  await using world = await World.open();
+  await using machine = await Machine.open(world);
+  const record = machine.folder.file('record');
+  await rm(machine.folder.file('secret'));
+  await writeFile(record, 'damaged', { mode: 0o600 });
+  const { code, stdout, stderr } = await machine.command('status');
+  expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^default \(slots\)/) });
+  expect(stderr).toMatch(/record of the installation is damaged/);
+  expect(stderr).not.toContain('kept');
+  expect(await readFile(record, 'utf8')).toBe('damaged');
+  expect(await machine.command('confirm')).toMatchObject({ code: 0 });
+  const back = await machine.command('rollback');
+  expect(back.stderr).toContain('there is no slot to fall back to from A');
+  expect(await machine.command('agent')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('device.deviceSecretFile secret cannot be read: ENOENT'),
+  });
 });
 
 test('several modules are rolled back together, or none is', async () => {

@@ -19,6 +19,11 @@ import { type InstallerConfig, makeInstaller } from './installers';
 
 /** What the file says. */
 export interface AgentConfig {
+  /**
+   * With what its files hold, which are read when it is first asked for: what needs no platform needs no secret.
+   *
+   * @throws ConfigError
+   */
   readonly device: OpenOptions;
   readonly agent: Omit<UpdateAgentOptions, 'device'>;
   /** Whether the log of a failed update goes to the platform. */
@@ -102,7 +107,9 @@ function check(config: Json, file: string): AgentConfig {
   known('the file', config, topKeys);
   if (holdsSecret(config)) expectPrivate(file);
   const folder = path.dirname(path.resolve(file));
-  const device = withFiles('device', object('device', config.device), folder);
+  const device = object('device', config.device);
+  withFiles('device', device, folder, expectPath);
+  let read: OpenOptions | undefined;
   needsNoProgram(config);
   const { record = '/var/lib/iotkit-ota/update.record' } = config;
   if (typeof record !== 'string') throw new ConfigError('record must be a path', 'record');
@@ -118,7 +125,10 @@ function check(config: Json, file: string): AgentConfig {
   const agent = { ...Object.fromEntries(given), record: whole.record };
   const log = { upload: uploads(config.log) };
   return {
-    device: device as unknown as OpenOptions,
+    get device() {
+      read ??= withFiles('device', device, folder) as unknown as OpenOptions;
+      return read;
+    },
     agent: { ...agent, modules: modulesOf(config, folder) },
     uploadsLog: log.upload,
     effective: effectiveOf({ ...whole, log }, folder),
@@ -210,6 +220,7 @@ function moduleOf(prefix: string, given: Json, folder: string): UpdateModule {
     const why = `${prefix}version and ${prefix}versionFile exclude each other`;
     throw new ConfigError(why, `${prefix}versionFile`);
   }
+  if (versionFile !== undefined) expectPath(`${prefix}versionFile`, versionFile);
   const options = object(`${prefix}installer`, given.installer);
   const root = 'root' in options ? { root: beside(folder, options.root) } : {};
   const named = { ...options, ...root } as unknown as InstallerConfig;
@@ -233,7 +244,12 @@ function uploads(log: unknown): boolean {
 }
 
 /** With what `<name>File` names in the place of `<name>`, at every depth. */
-function withFiles(name: string, given: Json, folder: string): Json {
+function withFiles(
+  name: string,
+  given: Json,
+  folder: string,
+  read: (name: string, file: unknown, folder: string) => string = contentOf,
+): Json {
   return Object.fromEntries(
     Object.entries(given).map(([key, value]) => {
       const label = `${name}.${key}`;
@@ -242,12 +258,12 @@ function withFiles(name: string, given: Json, folder: string): Json {
         if (of in given) {
           throw new ConfigError(`${name}.${of} and ${label} exclude each other`, label);
         }
-        const text = contentOf(label, value, folder);
+        const text = read(label, value, folder);
         return [of, secrets.has(of) && of !== 'key' ? text.trim() : text];
       }
       if (isOption(key)) return [key, beside(folder, value)];
       const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-      return [key, isObject ? withFiles(label, value as Json, folder) : value];
+      return [key, isObject ? withFiles(label, value as Json, folder, read) : value];
     }),
   );
 }
@@ -256,10 +272,13 @@ function firstLine(name: string, file: unknown, folder: string): string {
   return contentOf(name, file, folder).split('\n', 1)[0]?.trim() ?? '';
 }
 
-function contentOf(name: string, file: unknown, folder: string): string {
-  if (typeof file !== 'string') {
-    throw new ConfigError(`${name} must be the path of a file`, name);
-  }
+function expectPath(name: string, file: unknown): string {
+  if (typeof file === 'string' && file !== '') return file;
+  throw new ConfigError(`${name} must be the path of a file`, name);
+}
+
+function contentOf(name: string, given: unknown, folder: string): string {
+  const file = expectPath(name, given);
   try {
     return readFileSync(path.resolve(folder, file), 'utf8');
   } catch (error) {

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -13,7 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beginning, RecordFile, type RecordIo, recordIo } from '../../../lib/install/record';
+import { beginning, lookAtRecord, RecordFile, type RecordIo, recordIo } from '../../../lib/install/record';
 
 let folder: string;
 let path: string;
@@ -81,6 +82,45 @@ test('each bit counts: a damaged record is kept aside, and named', async () => {
     expect(readFileSync(`${path}.damaged`)).toEqual(bytes);
     expect((await RecordFile.open(path)).damage).toBeUndefined();
   }
+});
+
+test('who only looks moves nothing, and does not say that it did', async () => {
+  expect(await lookAtRecord(path)).toEqual({ content: expect.anything(), damage: undefined });
+  await (await RecordFile.open(path)).put(entry);
+  expect((await lookAtRecord(path)).content.entries).toEqual({ '': entry });
+  writeFileSync(path, 'damaged');
+  const { content, damage } = await lookAtRecord(path);
+  expect(content.entries).toEqual({});
+  expect(damage?.detail).toMatch(/does not begin as a record does; what runs is taken from/);
+  expect(readFileSync(path, 'utf8')).toBe('damaged');
+  expect(existsSync(`${path}.damaged`)).toBe(false);
+});
+
+/** As root: the folder and the record are somebody else's. */
+async function asRoot(work: () => Promise<void>): Promise<void> {
+  const { geteuid } = process;
+  if (geteuid?.() === 0) for (const it of [folder, path]) chownSync(it, 65_534, 65_534);
+  process.geteuid = () => 0;
+  try {
+    await work();
+  } finally {
+    process.geteuid = geteuid as () => number;
+  }
+}
+
+test("root looks at the record of another user's agent, and does not take it over", async () => {
+  await (await RecordFile.open(path)).put(entry);
+  await asRoot(async () => {
+    expect((await lookAtRecord(path)).content.entries).toEqual({ '': entry });
+    await expect(RecordFile.open(path)).rejects.toMatchObject({
+      code: 'ERR_INSTALL_RECORD',
+      detail: expect.stringContaining("as the agent's user"),
+    });
+    // Of a user who has no folder there it is nobody's.
+    if (process.getuid?.() !== 0) return;
+    chownSync(folder, 0, 0);
+    await expect(lookAtRecord(path)).rejects.toMatchObject({ code: 'ERR_INSTALL_RECORD' });
+  });
 });
 
 test('a link, a directory, and what others may write is not believed', async () => {

@@ -28,7 +28,8 @@ function write(config: unknown, mode = 0o644, name = 'agent.json'): string {
 
 function refusal(file: string): string {
   try {
-    readConfig(file);
+    // What its files hold is read when it is asked for.
+    readConfig(file, (config) => void config.device);
   } catch (error) {
     expect(error).toBeInstanceOf(ConfigError);
     return (error as Error).message;
@@ -135,6 +136,11 @@ test.each([
   [{ device, modules: [{ installer: slots }], version: '1' }, 'write them in modules'],
   [{ device, modules: [{ installer: slots }], base: '/x' }, 'base belongs to a module'],
   [{ ...base, version: '1', versionFile: 'x' }, 'exclude each other'],
+  [{ ...base, versionFile: 5 }, 'versionFile must be the path of a file'],
+  [{ ...base, versionFile: [] }, 'versionFile must be the path of a file'],
+  [{ ...base, versionFile: true }, 'versionFile must be the path of a file'],
+  [{ ...base, versionFile: null }, 'versionFile must be the path of a file'],
+  [{ ...base, versionFile: '' }, 'versionFile must be the path of a file'],
   [
     { device, installer: { kind: 'magic' } },
     'installer.kind must be one of command, directories, mender, rauc, slots',
