@@ -125,10 +125,16 @@ export interface RecordContent {
   readonly pins: Readonly<Record<string, string>>;
 }
 
+/** @internal */
+export interface FileOwner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 /** @internal The writes of a record, of which a test can cut the power between any two. */
 export interface RecordIo {
-  /** Makes a file of its own, and flushes it. */
-  write(path: string, text: string): Promise<void>;
+  /** Makes a file of its own, and flushes it; root may make it another user's. */
+  write(path: string, text: string, owner?: FileOwner): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   syncDirectory(path: string): Promise<void>;
 }
@@ -143,10 +149,12 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constant
 
 /** @internal */
 export const recordIo: RecordIo = {
-  async write(path, text) {
+  async write(path, text, owner) {
     await rm(path, { force: true }); // of a write that was cut off
     const file = await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
     try {
+      // By the descriptor: whoever has the folder could have put another file there by now.
+      if (owner !== undefined && process.geteuid?.() === 0) await file.chown(owner.uid, owner.gid);
       await file.writeFile(text);
       await file.sync();
     } finally {

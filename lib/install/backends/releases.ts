@@ -8,6 +8,7 @@ import {
   realpath,
   rename,
   rm,
+  stat,
   symlink,
 } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
@@ -139,7 +140,9 @@ export class Releases {
     const state = make(await this.state());
     const path = join(this.root, STATE);
     try {
-      await recordIo.write(`${path}.new`, `${JSON.stringify(state)}\n`);
+      // An operator who is root must not take it from the agent of another user.
+      const owner = await lstat(path).catch(() => stat(this.root));
+      await recordIo.write(`${path}.new`, `${JSON.stringify(state)}\n`, owner);
       await recordIo.rename(`${path}.new`, path);
       await recordIo.syncDirectory(this.root);
     } catch (cause) {
