@@ -22,7 +22,7 @@ export class ProgressLine {
   show(text: string): void {
     if (this.#terminal === undefined) return;
     // A line that is broken could not be written over.
-    const line = text.slice(0, Math.max(1, (this.#terminal.columns ?? 80) - 1));
+    const line = text.slice(0, Math.max(1, this.#columns() - 1));
     if (line === this.#shown) return;
     this.#terminal.write(`\r${line.padEnd(this.#shown.length)}`);
     this.#shown = line;
@@ -30,11 +30,15 @@ export class ProgressLine {
 
   /** A bar, from 0 to 1, after its name and before what else there is to say. */
   bar(name: string, fraction: number, more = ''): void {
-    const columns = this.#terminal?.columns ?? 80;
-    const width = Math.max(0, Math.min(BAR_MAX, columns - name.length - more.length - 12));
+    const width = Math.max(0, Math.min(BAR_MAX, this.#columns() - name.length - more.length - 12));
     const done = Math.floor(fraction * width);
     const percent = `${Math.floor(100 * fraction)} %`.padStart(5);
     this.show(`${name} [${'#'.repeat(done)}${'.'.repeat(width - done)}] ${percent} ${more}`);
+  }
+
+  /** A serial console knows nothing of its width, and says 0. */
+  #columns(): number {
+    return this.#terminal?.columns || 80;
   }
 
   end(): void {
