@@ -54,6 +54,8 @@ const secrets: ReadonlySet<string> = new Set([
   'passphrase',
   'password',
 ]);
+/** Of these each value is one: the name alone is shown. */
+const secretMaps: ReadonlySet<string> = new Set(['headers', 'env']);
 /** An option of its own, and not a file that has the value of another. */
 const isOption = (name: string): boolean => name === 'credentialsFile';
 const FILE = 'File';
@@ -153,7 +155,10 @@ function effectiveOf(whole: Json & { readonly record: string }, folder: string):
 
 /** Without secrets, and without what a URL or a header may hold of them. */
 function hidden(value: unknown, name = ''): unknown {
-  if (secrets.has(name) || name === 'headers') return '(not shown)';
+  if (secrets.has(name)) return '(not shown)';
+  if (secretMaps.has(name) && typeof value === 'object' && value !== null) {
+    return Object.fromEntries(Object.keys(value).map((key) => [key, '(not shown)']));
+  }
   if (typeof value === 'string') return hiddenText(value, name);
   if (Array.isArray(value)) return value.map((it) => hidden(it));
   if (typeof value !== 'object' || value === null) return value;
@@ -287,9 +292,15 @@ function contentOf(name: string, given: unknown, folder: string): string {
   }
 }
 
-function holdsSecret(value: unknown): boolean {
+function holdsSecret(value: unknown, name = ''): boolean {
+  if (secrets.has(name)) return true;
+  if (typeof value === 'string') {
+    return name === 'proxy' ? value.includes('@') : /^\w+:\/\/[^/?#]*@/.test(value);
+  }
   if (typeof value !== 'object' || value === null) return false;
-  return Object.entries(value).some(([key, inner]) => secrets.has(key) || holdsSecret(inner));
+  const inner = Object.entries(value);
+  if (secretMaps.has(name)) return inner.length > 0;
+  return inner.some(([key, it]) => holdsSecret(it, Array.isArray(value) ? '' : key));
 }
 
 function expectPrivate(file: string): void {

@@ -8,6 +8,7 @@ import { rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { UpdateAgent } from '../../install/agent';
 import type { ConsentRequest } from '../../install/consent';
+import { ConfigError } from './file';
 
 /** An update that waits for a user's consent. */
 export interface Waiting extends Pick<ConsentRequest, 'step' | 'version' | 'from' | 'size'> {
@@ -39,6 +40,19 @@ const PATH_BYTES_MAX = 103;
 
 export function socketOf(record: string): string {
   return `${record}.sock`;
+}
+
+/**
+ * Nobody could answer an agent that has no socket, and it would wait for ever.
+ *
+ * @throws ConfigError
+ */
+export function expectAnswerable(record: string): void {
+  const most = PATH_BYTES_MAX - socketOf('').length;
+  const bytes = Buffer.byteLength(record);
+  if (bytes <= most) return;
+  const why = `beside it is the socket by which policy.consent is answered; it has ${bytes}`;
+  throw new ConfigError(`record must be a path of at most ${most} bytes, because ${why}`, 'record');
 }
 
 /** The answering side, in the agent. */

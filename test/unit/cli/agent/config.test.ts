@@ -257,6 +257,31 @@ restart = ["true"]
   });
 });
 
+const withEnv = { kind: 'command', argv: ['x'], env: { TOKEN: 'hush' } };
+test.each([
+  { device: { ...device, fetch: { headers: { Authorization: 'hush' } } } },
+  { device: { ...device, fetch: { proxy: 'http://me:hush@proxy' } } },
+  { device: { ...device, fetch: { proxy: 'me:hush@proxy' } } },
+  { installer: withEnv },
+  { installer: undefined, modules: [{ installer: withEnv }] },
+  { health: { checks: [{ url: 'http://me:hush@127.0.0.1/' }] } },
+])('what may be a secret is for its owner alone, and is not shown: %j', (more) => {
+  expect(refusal(write({ ...base, ...more }))).toContain('chmod it to 600');
+  const shown = JSON.stringify(readConfig(write({ ...base, ...more }, 0o600)).effective);
+  expect(shown).not.toContain('hush');
+  expect(shown).toContain('(not shown)');
+});
+
+test('names of headers and variables are none, nor is a proxy without a password', () => {
+  const fetch = { proxy: 'http://proxy:3128', headers: {} };
+  const { effective } = readConfig(
+    write({ ...base, device: { ...device, fetch }, installer: { ...withEnv, env: {} } }),
+  );
+  expect(effective).toMatchObject({ device: { fetch } });
+  const named = readConfig(write({ ...base, installer: withEnv }, 0o600)).effective;
+  expect(named).toMatchObject({ installer: { env: { TOKEN: '(not shown)' } } });
+});
+
 test('what it comes to is shown without secrets', () => {
   const file = write(
     {
@@ -321,6 +346,18 @@ test('the line of a nested option in JSON is its own', () => {
   expect(refusal(write(text))).toMatch(/line 4: device\.tls\.caFile none cannot be read/);
   const second = text.replace('"none"', '"agent.json"').replace('"lamp"', '"lamp", "region": "x"');
   expect(() => readConfig(write(second), examineConfig)).toThrow(/deviceSecret must be/);
+});
+
+test('a consent that nobody could give is refused', () => {
+  const policy = { consent: 'install' };
+  const secret = { ...device, deviceSecret: 'x' };
+  const config = (bytes: number, more: object): string =>
+    write({ ...base, device: secret, record: `/${'r'.repeat(bytes - 1)}`, ...more }, 0o600);
+  expect(() => readConfig(config(99, { policy }), examineConfig)).toThrow(
+    /record must be a path of at most 98 bytes, .*policy\.consent.*; it has 99/,
+  );
+  readConfig(config(98, { policy }), examineConfig);
+  readConfig(config(99, {}), examineConfig);
 });
 
 test('the file that no command line names', () => {
