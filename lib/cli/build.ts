@@ -8,6 +8,7 @@ import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { parseArgs, promisify } from 'node:util';
+import { UsageError } from './agent/file';
 import { recipeOf, type Step } from './recipe';
 
 const usage = `Usage: iotkit-ota build [--jobs N]
@@ -35,7 +36,7 @@ function jobsOf(text: string | undefined): number {
   if (text === undefined) return availableParallelism();
   const jobs = Number(text);
   if (Number.isInteger(jobs) && jobs > 0) return jobs;
-  throw new Error(`--jobs takes a whole number from 1, not "${text}"`);
+  throw new UsageError(`--jobs takes a whole number from 1, not "${text}"`);
 }
 
 async function build(jobs: number): Promise<void> {

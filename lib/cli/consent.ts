@@ -3,7 +3,7 @@
 
 import { readConfig } from './agent/config';
 import { type Asked, askAgent, type Waiting } from './agent/control';
-import { ConfigError } from './agent/file';
+import { UsageError } from './agent/file';
 import { type CommandOptions, ending, readOptions } from './agent/options';
 import { CommandError, exitCodes } from './exit-codes';
 import { waitingText } from './slots';
@@ -55,9 +55,9 @@ async function consent({ config, json, more }: CommandOptions): Promise<number> 
 
 function askedOf({ accept, reject, reason, module }: CommandOptions['more']): Asked {
   if (accept === true && reject === true) {
-    throw new ConfigError('--accept and --reject exclude each other');
+    throw new UsageError('--accept and --reject exclude each other');
   }
-  if (reason !== undefined && reject !== true) throw new ConfigError('--reason needs --reject');
+  if (reason !== undefined && reject !== true) throw new UsageError('--reason needs --reject');
   if (accept !== true && reject !== true) return { ask: 'waiting' };
   return {
     ask: 'answer',

@@ -52,7 +52,9 @@ interface Found {
 
 type Subcommand = (files: readonly string[], values: Values, signal: AbortSignal) => Promise<Found>;
 
-class UsageError extends Error {}
+class UsageError extends Error {
+  readonly code = 'ERR_USAGE';
+}
 
 function parse(args: readonly string[]) {
   return parseArgs({ args: [...args], options, strict: true, allowPositionals: true });

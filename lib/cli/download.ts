@@ -3,8 +3,9 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { FetchOptions } from '../options/fetch';
-import { ConfigError, type Json } from './agent/file';
+import { type Json, UsageError } from './agent/file';
 import { type CommandOptions, ending, readOptions } from './agent/options';
+import { unreadable } from './exit-codes';
 import { type ImageNotice, noticeOf, readDescription } from './image/described';
 import { LocalPlatform, nobody } from './image/local-platform';
 import { remoteSize } from './image/remote-size';
@@ -117,14 +118,14 @@ async function download(
 function addressOf(url: string): URL {
   const address = URL.canParse(url) ? new URL(url) : undefined;
   if (address !== undefined && /^https?:$/.test(address.protocol)) return address;
-  throw new ConfigError('takes a URL, http or https');
+  throw new UsageError('takes a URL, http or https');
 }
 
 /** The last part of the path, which no server can lead elsewhere with. */
 function nameIn(address: URL): string {
   const name = path.posix.basename(address.pathname);
   if (/^[\w@+=,-][\w.@+=,-]*$/.test(name)) return name;
-  throw new ConfigError("the URL's path ends with no name for a file: give one with --out");
+  throw new UsageError("the URL's path ends with no name for a file: give one with --out");
 }
 
 async function complete(
@@ -157,7 +158,7 @@ function fetchOf(values: Values): FetchOptions {
 
 function whole(name: string, given: string): number {
   if (/^\d{1,9}$/.test(given)) return Number(given);
-  throw new ConfigError(`${name} must be a whole number`);
+  throw new UsageError(`${name} must be a whole number`);
 }
 
 /** `500k`, `2M`, as curl reads it. */
@@ -165,14 +166,13 @@ export function rateOf(given: string): number {
   const [, digits, unit = ''] = /^(\d{1,12})([kKmMgG]?)$/.exec(given) ?? [];
   const bytes = Number(digits) * 1024 ** ' kmg'.indexOf(unit.toLowerCase() || ' ');
   if (digits !== undefined && bytes >= 1024) return bytes;
-  throw new ConfigError('--limit-rate must be at least 1024 bytes a second, such as 500k or 2M');
+  throw new UsageError('--limit-rate must be at least 1024 bytes a second, such as 500k or 2M');
 }
 
 function pem(name: string, file: string): string {
   try {
     return readFileSync(file, 'latin1');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new ConfigError(`${name} ${file} cannot be read: ${code}`);
+    throw unreadable(`${name} ${file}`, error);
   }
 }

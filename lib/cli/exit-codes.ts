@@ -35,6 +35,20 @@ export class CommandError extends Error {
   }
 }
 
+/** Of a file that was named, such as `--ca ca.pem`. */
+export function unreadable(name: string, cause: unknown): CommandError {
+  const { code } = cause as NodeJS.ErrnoException;
+  const why = `${name} cannot be read: ${code}`;
+  if (code === 'EACCES' || code === 'EPERM') {
+    return new CommandError('ERR_FILE_ACCESS', why, exitCodes.forbidden);
+  }
+  return new CommandError('ERR_FILE_NOT_FOUND', why, exitCodes.input);
+}
+
+export function emptyImage(name: string): CommandError {
+  return new CommandError('ERR_SIZE_MISMATCH', `${name} is empty`, exitCodes.image);
+}
+
 const codes: Readonly<Record<string, number>> = {
   ERR_URL: exitCodes.usage,
   ERR_URL_SCHEME: exitCodes.usage,

@@ -43,21 +43,36 @@ async function main([name = '--help', ...args]: string[]): Promise<number> {
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (load !== undefined) return load().main(args);
   const asked = name === '--help' || name === '-h' || name === 'help';
-  if (!asked && process.argv.includes('--json')) {
-    const { CommandError, exitCodes }: typeof import('./exit-codes') = require('./exit-codes');
-    throw new CommandError('ERR', `there is no command ${name}`, exitCodes.usage);
+  if (!asked && wantsJson()) {
+    const { UsageError }: typeof import('./agent/file') = require('./agent/file');
+    throw new UsageError(`there is no command ${name}`);
   }
   (asked ? process.stdout : process.stderr).write(asked ? usage : `${name}?\n\n${usage}`);
   return asked ? 0 : 2;
 }
 
+const wantsJson = (): boolean => process.argv.includes('--json');
+
+/** Of a command whose results could not be written. */
+const UNWRITTEN = 73;
+let isUnwritten = false;
+
+// Whoever reads no further, as `| head` does, has had enough: that is no failure.
+process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+  if (code === 'EPIPE' || isUnwritten) return;
+  isUnwritten = true;
+  process.stderr.write(`iotkit-ota: the standard output cannot be written: ${code}\n`);
+  if (!process.exitCode) process.exitCode = UNWRITTEN;
+});
+process.stderr.on('error', () => {});
+
 main(process.argv.slice(2)).then(
   (code) => {
-    process.exitCode = code;
+    process.exitCode = code === 0 && isUnwritten ? UNWRITTEN : code;
   },
   (error: Error) => {
     const { failureJson, exitCodeOf }: typeof import('./exit-codes') = require('./exit-codes');
-    if (process.argv.includes('--json')) {
+    if (wantsJson()) {
       console.log(failureJson(error));
     } else {
       process.stderr.write(`iotkit-ota: ${error.message}\n`);

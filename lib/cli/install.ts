@@ -11,7 +11,7 @@ import { isUnderWay, lookAtRecord, type UpdateEntry } from '../install/record';
 import type { FetchOptions } from '../options/fetch';
 import { type AgentConfig, readConfig } from './agent/config';
 import { examineConfig } from './agent/examine';
-import { ConfigError } from './agent/file';
+import { UsageError } from './agent/file';
 import { holderOf } from './agent/holder';
 import { type CommandOptions, ending, printable, readOptions } from './agent/options';
 import { CommandError, exitCodes } from './exit-codes';
@@ -140,7 +140,7 @@ function descriptionOf(image: string, isUrl: boolean, more: CommandOptions['more
 function moduleOf({ agent }: AgentConfig, wanted = 'default'): UpdateModule {
   const found = agent.modules?.find(({ module = 'default' }) => module === wanted);
   if (found !== undefined) return found;
-  throw new ConfigError(`the configuration has no module ${wanted}`);
+  throw new UsageError(`the configuration has no module ${wanted}`);
 }
 
 async function openAgent({ agent }: AgentConfig, update: LocalUpdate): Promise<UpdateAgent> {

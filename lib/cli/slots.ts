@@ -8,7 +8,7 @@ import type { Installer, InstallerStatus } from '../install/installer';
 import { isUnderWay, lookAtRecord, type UpdateEntry } from '../install/record';
 import { type AgentConfig, readConfig } from './agent/config';
 import { askAgent, type Waiting } from './agent/control';
-import { ConfigError } from './agent/file';
+import { UsageError } from './agent/file';
 import { type CommandOptions, ending, type MoreOptions, readOptions } from './agent/options';
 
 /** What `status --json` prints for each module. */
@@ -165,7 +165,7 @@ function selected(
   if (wanted === undefined) return modules ?? [];
   const found = (modules ?? []).filter(({ module = 'default' }) => module === wanted);
   if (found.length > 0) return found;
-  throw new ConfigError(`the configuration has no module ${wanted}`);
+  throw new UsageError(`the configuration has no module ${wanted}`);
 }
 
 function text(found: readonly ModuleStatus[]): string {

@@ -166,7 +166,9 @@ test('what fails says so by its exit code', async () => {
   expect(await code(`${server.url}/..`, ...sha)).toBe(2);
   expect(await code(server.url, ...to)).toBe(2);
   expect(await code(server.url, ...to, ...sha, '--connections', '9')).toBe(2);
-  expect(await code(server.url, ...to, ...sha, '--ca', at('none'))).toBe(2);
+  expect(await code(server.url, ...to, ...sha, '--ca', at('none'))).toBe(66);
+  expect(await code(server.url, ...to, ...sha, '--description', at('none'))).toBe(66);
+  expect(await code(server.url, ...to, ...sha, '--public-key', folder)).toBe(66);
   expect(await code(server.url, '-o', at('none/x'), ...sha)).toBe(66);
   const wrong = await download(server.url, ...to, '--sha256', digest.replace(/^./, 'z'));
   expect(wrong.code).toBe(2);
@@ -215,6 +217,12 @@ test('the size is asked for by the proxy, and a server that does not say it is t
   server.isChunked = true;
   const unsaid = await download(`${server.url}/x`, ...args);
   expect(unsaid).toMatchObject({ code: 2, stderr: expect.stringContaining('--size') });
+});
+
+test('an empty image is none', async () => {
+  await using server = await RangedServer.open(Buffer.alloc(0));
+  const done = await download(`${server.url}/x`, '--sha256', sha256(Buffer.alloc(0)));
+  expect(done).toMatchObject({ code: 65, stderr: expect.stringContaining('the image on the server is empty') });
 });
 
 test('wrong usage is an object, too, where JSON is wanted', async () => {

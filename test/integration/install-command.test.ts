@@ -212,6 +212,12 @@ test('the rules that hold for upgrades of the platform hold', async () => {
   expect((await machine.record()).entries['']).toMatchObject({ id: '', phase: 'failed' });
   const none = await install('2.0.0');
   expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining('--sha256') });
+  for (const version of ['a/b', '1'.repeat(65)]) {
+    expect(await install(version, ...given)).toMatchObject({ code: 2 });
+  }
+  await writeFile(machine.at('app.tar'), '');
+  const empty = await install('2.0.0', ...given);
+  expect(empty).toMatchObject({ code: 65, stderr: expect.stringContaining('app.tar is empty') });
   await rm(machine.at('app.tar'));
   expect(await install('2.0.0', ...given)).toMatchObject({ code: 66 });
 });

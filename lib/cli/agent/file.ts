@@ -5,6 +5,7 @@ import type { TomlError } from 'smol-toml';
 
 /** What is wrong with a file, for whoever wrote it. */
 export class ConfigError extends Error {
+  readonly code: string = 'ERR_CONFIG';
   /** The path of the option that it is about, such as `modules[1].installer`. */
   readonly at: string | undefined;
 
@@ -12,6 +13,11 @@ export class ConfigError extends Error {
     super(message);
     this.at = at;
   }
+}
+
+/** What is wrong with a command line, for whoever typed it. */
+export class UsageError extends ConfigError {
+  override readonly code = 'ERR_USAGE';
 }
 
 export type Json = Readonly<Record<string, unknown>>;

@@ -2,7 +2,7 @@
 /** The options that the commands about updates share. */
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { errorJson, exitCodeOf, failureJson } from '../exit-codes';
-import { ConfigError, defaultConfig } from './file';
+import { ConfigError, defaultConfig, UsageError } from './file';
 
 export interface CommandOptions {
   readonly config: string;
@@ -27,7 +27,7 @@ const shared = {
 /**
  * @param takes how many words it takes that are no options
  * @returns the exit code where there is nothing to do: help was asked for
- * @throws the errors of parseArgs() and ConfigError, which the command line knows as wrong usage
+ * @throws the errors of parseArgs() and UsageError, which the command line knows as wrong usage
  */
 export function readOptions(
   args: readonly string[],
@@ -43,7 +43,7 @@ export function readOptions(
     console.log(usage);
     return 0;
   }
-  if (positionals.length !== takes) throw new ConfigError(`takes ${takes} file or URL; see --help`);
+  if (positionals.length !== takes) throw new UsageError(`takes ${takes} file or URL; see --help`);
   const own = others as CommandOptions['more'];
   return { config: String(config), json: json === true, more: own, given: positionals };
 }
@@ -63,10 +63,11 @@ export async function ending(
   } catch (error) {
     const { code, message } = errorJson(error);
     if (json) console.log(failureJson(error));
-    else
-      console.error(
-        printable(`iotkit-ota ${name}: ${message}${code === 'ERR' ? '' : ` (${code})`}`),
-      );
+    else {
+      // Of what is wrong there the message says all.
+      const isPlain = code === 'ERR' || error instanceof ConfigError;
+      console.error(printable(`iotkit-ota ${name}: ${message}${isPlain ? '' : ` (${code})`}`));
+    }
     return exitCodeOf(error);
   }
 }

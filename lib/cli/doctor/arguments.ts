@@ -57,7 +57,9 @@ export interface Arguments {
 }
 
 /** What is wrong with the command line, for whoever typed it. */
-export class UsageError extends Error {}
+export class UsageError extends Error {
+  readonly code = 'ERR_USAGE';
+}
 
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean', default: false } as const;

@@ -4,7 +4,8 @@
  * description, a JSON file with members of such a notice.
  */
 import { readFileSync } from 'node:fs';
-import { ConfigError, type Json } from '../agent/file';
+import { ConfigError, type Json, UsageError } from '../agent/file';
+import { unreadable } from '../exit-codes';
 
 /** What the platform's notice calls `data`, without where the image is. */
 export interface ImageNotice {
@@ -54,7 +55,7 @@ const base64 = /^[A-Za-z0-9+/\s]+={0,2}\s*$/;
 const TEXT_MAX = 64 * 1024;
 const STATEMENT = 'iotkit.statement.v1';
 
-/** @throws ConfigError */
+/** @throws ConfigError; CommandError (it is not there) */
 export function readDescription(file: string): Json {
   const refused = (why: string): ConfigError => new ConfigError(`${file}: ${why}`);
   let given: unknown;
@@ -65,7 +66,7 @@ export function readDescription(file: string): Json {
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     const { code } = error as NodeJS.ErrnoException;
-    throw refused(code === undefined ? 'is not JSON' : `cannot be read: ${code}`);
+    throw code === undefined ? refused('is not JSON') : unreadable(file, error);
   }
   if (!isObject(given)) throw refused('must be a JSON object');
   const data = isObject(given.data) ? given.data : given;
@@ -93,11 +94,11 @@ export function noticeOf(
     if (options[member] !== undefined) return options[member];
     if (isBelieved || description[member] === undefined) return description[member];
     const why = `the description beside the image is not signed: give its ${member} with --${member}`;
-    throw new ConfigError(`${why}, or the description with --description`);
+    throw new UsageError(`${why}, or the description with --description`);
   };
   const version = told('version');
   if (typeof version !== 'string' || version === '') {
-    throw new ConfigError('give the version of the image with --version, or in its description');
+    throw new UsageError('give the version of the image with --version, or in its description');
   }
   const module = told('module');
   const size = options.size === undefined ? description.size : sizeOf(options.size);
@@ -116,9 +117,9 @@ export function noticeOf(
 }
 
 /** Whoever gives a signature expects it to be verified. */
-function unverified(): ConfigError {
+function unverified(): UsageError {
   const keys = '--public-key for download, device.verify.publicKeys of the configuration for install';
-  return new ConfigError(`no public key verifies --signature: give one (${keys})`);
+  return new UsageError(`no public key verifies --signature: give one (${keys})`);
 }
 
 function digestOf(
@@ -131,13 +132,13 @@ function digestOf(
   const method = isSha256 ? 'SHA256' : 'MD5';
   const sign = description.sign ?? description.md5;
   const help = 'give it with --sha256, or in a signed description';
-  if (sign === undefined) throw new ConfigError(`nothing says the digest of the image: ${help}`);
+  if (sign === undefined) throw new UsageError(`nothing says the digest of the image: ${help}`);
   // Where verify.allowUnsigned is set the engine takes what has none; here it is what the digest is believed for.
   if (!isSigned(description)) {
-    throw new ConfigError(`the description is not signed: give the digest with --sha256`);
+    throw new UsageError(`the description is not signed: give the digest with --sha256`);
   }
   if (!isVerified) {
-    throw new ConfigError('no public key verifies the description: give the digest with --sha256');
+    throw new UsageError('no public key verifies the description: give the digest with --sha256');
   }
   return { signMethod: method, sign: digest(method, String(sign)) };
 }
@@ -154,14 +155,14 @@ function isSignature(value: unknown): boolean {
 function digest(method: keyof typeof digests, text: string): string {
   if (digests[method].test(text)) return text.toLowerCase();
   const count = method === 'SHA256' ? 64 : 32;
-  throw new ConfigError(`a digest of ${method} has ${count} hexadecimal digits`);
+  throw new UsageError(`a digest of ${method} has ${count} hexadecimal digits`);
 }
 
 /** @throws ConfigError */
 export function sizeOf(text: string): number {
   const size = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isSafeInteger(size) && size > 0) return size;
-  throw new ConfigError('--size must be a whole number of bytes');
+  throw new UsageError('--size must be a whole number of bytes');
 }
 
 /** Base64 is also the name of no file; a file that is not base64 holds the bytes themselves. */
@@ -171,12 +172,12 @@ function signatureOf(given: string): string {
     bytes = readFileSync(given);
   } catch {
     if (base64.test(given) && given.length >= 64) return given.replace(/\s/g, '');
-    throw new ConfigError('--signature must be base64, or a file that can be read');
+    throw new UsageError('--signature must be base64, or a file that can be read');
   }
-  if (bytes.length > TEXT_MAX) throw new ConfigError('--signature: the file is too long');
+  if (bytes.length > TEXT_MAX) throw new UsageError('--signature: the file is too long');
   const text = bytes.toString('latin1');
   // The engine takes an empty one for none, which verify.allowUnsigned may allow.
-  if (text.trim() === '') throw new ConfigError('--signature: the file is empty');
+  if (text.trim() === '') throw new UsageError('--signature: the file is empty');
   return base64.test(text) ? text.replace(/\s/g, '') : bytes.toString('base64');
 }
 

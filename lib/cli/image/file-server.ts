@@ -11,7 +11,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { fileError } from '../../install/lock';
-import { CommandError, exitCodes } from '../exit-codes';
+import { CommandError, emptyImage, exitCodes } from '../exit-codes';
 
 export class FileServer {
   readonly url: string;
@@ -41,6 +41,7 @@ export class FileServer {
       const found = await file.stat();
       if (!found.isFile())
         throw new CommandError('ERR_FILE', `${path} is no file`, exitCodes.input);
+      if (found.size === 0) throw emptyImage(path);
       const secret = `/${randomBytes(24).toString('hex')}`;
       const server = createServer((request, response) => {
         give(file, found.size, secret, request, response).catch((cause: unknown) => {

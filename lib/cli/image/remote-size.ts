@@ -2,7 +2,8 @@
 /** How many bytes an image has, where nobody says so but its server. */
 import { IotkitError } from '../../base/errors';
 import type { FetchOptions } from '../../options/fetch';
-import { ConfigError } from '../agent/file';
+import { UsageError } from '../agent/file';
+import { emptyImage } from '../exit-codes';
 import { LocalPlatform, nobody } from './local-platform';
 
 /**
@@ -10,7 +11,7 @@ import { LocalPlatform, nobody } from './local-platform';
  * image that is announced too large is refused with the size that the server says. Nothing is believed here but for
  * where the download ends; the digest decides what it was.
  *
- * @throws IotkitError where the server cannot be reached, may not be asked or has no such image; ConfigError where
+ * @throws IotkitError where the server cannot be reached, may not be asked or has no such image; UsageError where
  *   it does not say the size
  */
 export async function remoteSize(
@@ -32,7 +33,7 @@ export async function remoteSize(
   } catch (error) {
     const size = sizeIn(error);
     if (size === undefined) throw error;
-    if (size === 0) throw unsaid();
+    if (size === 0) throw emptyImage('the image on the server');
     return size;
   } finally {
     await platform.device.close();
@@ -53,9 +54,9 @@ const unsized = {
   },
 };
 
-function unsaid(): ConfigError {
+function unsaid(): UsageError {
   const help = 'say with --size how many bytes the image has';
-  return new ConfigError(`the server does not say the size: ${help}`);
+  return new UsageError(`the server does not say the size: ${help}`);
 }
 
 function sizeIn(error: unknown): number | undefined {

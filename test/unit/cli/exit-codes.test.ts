@@ -2,8 +2,14 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { outOfRange } from '../../../lib/base/arguments';
 import { type ErrorCode, IotkitError } from '../../../lib/base/errors';
-import { ConfigError } from '../../../lib/cli/agent/file';
-import { CommandError, errorJson, exitCodeOf, exitCodes } from '../../../lib/cli/exit-codes';
+import { ConfigError, UsageError } from '../../../lib/cli/agent/file';
+import {
+  CommandError,
+  errorJson,
+  exitCodeOf,
+  exitCodes,
+  unreadable,
+} from '../../../lib/cli/exit-codes';
 
 test.each<[ErrorCode, number]>([
   ['ERR_DIGEST_MISMATCH', 65],
@@ -30,6 +36,11 @@ test.each<[ErrorCode, number]>([
 
 test('errors of other kinds', () => {
   expect(exitCodeOf(new ConfigError('x'))).toBe(2);
+  expect(errorJson(new ConfigError('x'))).toEqual({ code: 'ERR_CONFIG', message: 'x' });
+  expect(exitCodeOf(new UsageError('x'))).toBe(2);
+  expect(errorJson(new UsageError('x'))).toEqual({ code: 'ERR_USAGE', message: 'x' });
+  const denied = Object.assign(new Error(), { code: 'EACCES' });
+  expect(exitCodeOf(unreadable('--ca x', denied))).toBe(77);
   expect(exitCodeOf(outOfRange('x', 'y', 1))).toBe(2);
   expect(exitCodeOf(Object.assign(new Error(), { code: 'ERR_PARSE_ARGS_UNKNOWN_OPTION' }))).toBe(2);
   expect(exitCodeOf(new CommandError('ERR_CONSENT', 'x', exitCodes.forbidden))).toBe(77);

@@ -32,7 +32,7 @@ test('help of a command, and wrong options', async () => {
     stderr: expect.stringMatching(/^iotkit-ota: Unknown option '--job'/),
   });
   expect(await cli('build', '--jobs', 'two')).toMatchObject({
-    code: 1,
+    code: 2,
     stderr: 'iotkit-ota: --jobs takes a whole number from 1, not "two"\n',
   });
 });
@@ -60,4 +60,32 @@ test.each([
     ...{ schema: 1, ok: false },
     error: { code: expect.stringMatching(/^ERR/), message: expect.stringMatching(/./) },
   });
+});
+
+test.each([
+  [['bild', '--json'], 'there is no command bild'],
+  [['--json'], 'there is no command --json'],
+  [['doctor', '--json', '--size', 'x'], '--size must be a number'],
+  [['build', '--json'], undefined],
+  [['status', '--json', '--config', '/none'], undefined],
+])('%j: what is wrong is an object, too', async (args, message) => {
+  const { code, stdout, stderr } = await cli(...args);
+  expect({ code, stderr }).toEqual({ code: 2, stderr: '' });
+  const { schema, ok, error } = JSON.parse(stdout);
+  expect({ schema, ok }).toEqual({ schema: 1, ok: false });
+  if (message === undefined) return;
+  expect(error).toEqual({ code: 'ERR_USAGE', message: expect.stringContaining(message) });
+});
+
+test('an output that is full is a failure, one that nobody reads further is none', async () => {
+  const shell = (line: string) => run('bash', ['-c', line, process.execPath, program]);
+  for (const command of ['--help', 'status --help', 'doctor --json']) {
+    expect(await shell(`"$0" "$1" ${command} > /dev/full`)).toMatchObject({
+      code: 73,
+      stderr: 'iotkit-ota: the standard output cannot be written: ENOSPC\n',
+    });
+  }
+  // The reader is gone before anything is written.
+  const gone = await shell('exec 3> >(:); wait $!; "$0" "$1" --help >&3; echo $? >&2');
+  expect(gone.stderr).toMatch(/^0\n$/);
 });
