@@ -272,7 +272,10 @@ test('what needs no platform needs no secret, and a damaged record stays where i
   await rm(machine.folder.file('secret'));
   await writeFile(record, 'damaged', { mode: 0o600 });
   const { code, stdout, stderr } = await machine.command('status');
-  expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^default \(slots\)/) });
+  expect({ code, stdout }).toEqual({
+    code: 0,
+    stdout: expect.stringMatching(/^default \(slots\)/),
+  });
   expect(stderr).toMatch(/record of the installation is damaged/);
   expect(stderr).not.toContain('kept');
   expect(await readFile(record, 'utf8')).toBe('damaged');

@@ -222,7 +222,10 @@ test('the size is asked for by the proxy, and a server that does not say it is t
 test('an empty image is none', async () => {
   await using server = await RangedServer.open(Buffer.alloc(0));
   const done = await download(`${server.url}/x`, '--sha256', sha256(Buffer.alloc(0)));
-  expect(done).toMatchObject({ code: 65, stderr: expect.stringContaining('the image on the server is empty') });
+  expect(done).toMatchObject({
+    code: 65,
+    stderr: expect.stringContaining('the image on the server is empty'),
+  });
 });
 
 test('wrong usage is an object, too, where JSON is wanted', async () => {

@@ -118,7 +118,8 @@ export function noticeOf(
 
 /** Whoever gives a signature expects it to be verified. */
 function unverified(): UsageError {
-  const keys = '--public-key for download, device.verify.publicKeys of the configuration for install';
+  const keys =
+    '--public-key for download, device.verify.publicKeys of the configuration for install';
   return new UsageError(`no public key verifies --signature: give one (${keys})`);
 }
 

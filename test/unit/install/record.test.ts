@@ -14,7 +14,13 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beginning, lookAtRecord, RecordFile, type RecordIo, recordIo } from '../../../lib/install/record';
+import {
+  beginning,
+  lookAtRecord,
+  RecordFile,
+  type RecordIo,
+  recordIo,
+} from '../../../lib/install/record';
 
 let folder: string;
 let path: string;
