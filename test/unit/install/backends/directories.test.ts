@@ -259,11 +259,11 @@ describe('directories', () => {
   const asRoot = process.getuid?.() === 0 ? test : test.skip;
   asRoot('what root writes stays the user of the releases', async () => {
     chownSync(machine.root, 65_534, 65_534);
-    await update('2.0.0');
+    await machine.update('2.0.0');
     const state = join(machine.root, 'state.json');
     expect(statSync(state)).toMatchObject({ uid: 65_534, gid: 65_534 });
     chownSync(state, 65_533, 65_533);
-    await update('3.0.0');
+    await machine.update('3.0.0');
     expect(statSync(state)).toMatchObject({ uid: 65_533, gid: 65_533 });
   });
 
