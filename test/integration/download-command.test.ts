@@ -5,6 +5,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { rateOf } from '../../lib/cli/download';
+import { partOf } from '../../lib/delta/parts';
 import { deltaOf, relatedImages } from '../support/delta';
 import { imageOf, sha256 } from '../support/image';
 import { type Ended, run } from '../support/process';
@@ -147,7 +148,7 @@ test('of a difference nothing stays, which is what it says', async () => {
     stdout += text.toString();
   });
   const ended = new Promise((resolve) => child.once('close', resolve));
-  await grown(at('x.delta.part'), 0, child);
+  await grown(partOf(at('x'), child.pid), 0, child);
   child.kill('SIGINT');
   expect(await ended).toBe(130);
   expect(JSON.parse(stdout).error.message).toBe(
