@@ -19,13 +19,23 @@ let fat: FatMachine;
 beforeAll(async () => {
   console.log(`seed ${SEED}`);
   fat = await FatMachine.open();
-  // So that the entry of a file and the one that takes its place are seldom in one sector.
-  await fat.shell('for i in $(seq 1 20); do echo $i >/mnt/a-file-of-others-$i; done; sync');
 });
 
 afterAll(() => fat?.[Symbol.asyncDispose]());
 
 const [first, second, third] = [imageOf(100_000, 1), imageOf(70_000, 2), imageOf(90_000, 3)];
+
+/**
+ * So that the entries of the files that are there and of those to come are in different sectors: names that take
+ * several places of a directory, and then such as fill the ones that were left free.
+ */
+async function crowd(folder: string): Promise<void> {
+  await fat.shell(
+    `mkdir -p /mnt/${folder} && cd /mnt/${folder} &&
+     for i in $(seq 1 20); do echo $i >a-file-of-others-$i; done
+     for i in $(seq 1 20); do echo $i >f$i; done; sync`,
+  );
+}
 
 async function download(image: Buffer, out: string, ...more: readonly string[]): Promise<void> {
   fat.served.set('image', image);
@@ -55,62 +65,70 @@ function expectKinds(kinds: readonly string[], expected: readonly string[]): voi
 }
 
 test('an image that replaces another is there as a whole, or the other one is, whatever a cut leaves', async () => {
-  await download(first, 'firmware.bin');
-  const cuts = await fat.cuts('firmware.bin', () => download(second, 'firmware.bin'), random);
+  await fat.shell('mkdir /mnt/image');
+  await download(first, 'image/old.bin');
+  await crowd('image');
+  const cuts = await fat.cuts('image/old.bin', () => download(second, 'image/old.bin'), random);
   expectKinds(kindsOf(cuts, first, second), ['new', 'old']);
 });
 
 test('an image of a new name is there as a whole, or nothing that has bytes', async () => {
-  const cuts = await fat.cuts(
-    'new-firmware.bin',
-    () => download(first, 'new-firmware.bin'),
-    random,
-  );
+  await crowd('new');
+  const cuts = await fat.cuts('new/new.bin', () => download(first, 'new/new.bin'), random);
   expectKinds(kindsOf(cuts, undefined, first), ['empty', 'new', 'old']);
 });
 
 test('what a difference makes replaces another image likewise, or gets a new name', async () => {
+  await crowd('delta');
   await download(first, 'base.bin');
   const delta = await deltaOf(first, third);
-  const made = () => download(delta, 'made.bin', '--delta-base', '/mnt/base.bin');
-  expectKinds(kindsOf(await fat.cuts('made.bin', made, random), undefined, third), [
-    'empty',
-    'new',
-    'old',
-  ]);
-  await download(second, 'made.bin');
-  expectKinds(kindsOf(await fat.cuts('made.bin', made, random), second, third), ['new', 'old']);
+  const make = (name: string) => () =>
+    download(delta, `delta/${name}`, '--delta-base', '/mnt/base.bin');
+  const added = await fat.cuts('delta/new.bin', make('new.bin'), random);
+  expectKinds(kindsOf(added, undefined, third), ['empty', 'new', 'old']);
+  await download(second, 'delta/old.bin');
+  await crowd('delta');
+  const replaced = await fat.cuts('delta/old.bin', make('old.bin'), random);
+  expectKinds(kindsOf(replaced, second, third), ['new', 'old']);
 });
 
 test('a rename as others do it leaves no bytes, or two names for them: so it shows that these cuts can', async () => {
-  await download(first, 'firmware.bin');
   fat.served.set('second', second);
-  const plain = (sync: string) => () =>
-    fat.shell(
-      `cd /mnt && wget -q -O firmware.new ${fat.address('second')} && node -e '
-       const fs = require("node:fs");
-       const flush = (name) => fs.fsyncSync(fs.openSync(name));
-       flush("firmware.new");
-       fs.renameSync("firmware.new", "firmware.bin");
-       ${sync}'`,
-    );
-  const lost = await fat.cuts('firmware.bin', plain('flush(".")'), random);
-  expect(kindsOf(lost, first, second).at(-1)).toBe('broken');
-  await fat.shell('sync; cd /mnt && rm firmware.bin; sync');
-  await download(first, 'firmware.bin');
-  const twice = await fat.cuts('firmware.bin', plain('flush("firmware.bin"); flush(".")'), random);
-  expect(kindsOf(twice, first, second)).toContain('/firmware.new and /firmware.bin');
+  const kinds: string[][] = [];
+  for (const [folder, syncs] of [
+    ['lost', 'flush(".")'],
+    ['twice', 'flush("old.bin"); flush(".")'],
+  ] as const) {
+    await fat.shell(`mkdir /mnt/${folder}`);
+    await download(first, `${folder}/old.bin`);
+    await crowd(folder);
+    const rename = () =>
+      fat.shell(
+        `cd /mnt/${folder} && wget -q -O new.bin ${fat.address('second')} && node -e '
+         const fs = require("node:fs");
+         const flush = (name) => fs.fsyncSync(fs.openSync(name));
+         flush("new.bin");
+         fs.renameSync("new.bin", "old.bin");
+         ${syncs}'`,
+      );
+    kinds.push(kindsOf(await fat.cuts(`${folder}/old.bin`, rename, random), first, second));
+    await fat.shell('sync');
+  }
+  expect(kinds[0]?.at(-1)).toBe('broken');
+  expect(kinds[1]).toContain('/twice/old.bin and /twice/new.bin');
 });
 
 test('several files get their names together, or none does, whatever a cut leaves', async () => {
-  expect(await fat.code('cd /mnt && fat-set put 1')).toBe(1);
+  await fat.shell('mkdir /mnt/set');
+  expect(await fat.code('cd /mnt/set && fat-set put 1')).toBe(1);
+  await crowd('set');
   const cuts = await fat.contents(async () => {
-    expect(await fat.code('cd /mnt && fat-set put 2')).toBe(2);
+    expect(await fat.code('cd /mnt/set && fat-set put 2')).toBe(2);
   }, random);
   const versions: number[] = [];
   for (const content of cuts) {
     await fat.startFrom(content);
-    versions.push(await fat.code('cd /mnt && fat-set recover'));
+    versions.push(await fat.code('cd /mnt/set && fat-set recover'));
   }
   expect([...new Set(versions)].sort()).toEqual([1, 2]);
   expect(versions.at(-1)).toBe(2);
@@ -129,16 +147,21 @@ test("an agent's record can be read after each cut of an installation", async ()
     url: 'mqtt://127.0.0.1',
   };
   const installer = { kind: 'command', argv: ['/tmp/installer'] };
-  const config = { device, installer, record: '/mnt/record', version: '1.0.0' };
+  const config = { device, installer, record: '/mnt/agent/record', version: '1.0.0' };
   fat.served.set('agent.json', Buffer.from(JSON.stringify(config)));
   fat.served.set('installer', Buffer.from(INSTALLER));
   fat.served.set('image', first);
   await fat.shell(
     `cd /tmp && echo secret >secret && chmod 600 secret && wget -q ${fat.address('agent.json')} &&
      wget -q ${fat.address('installer')} && chmod 755 installer
-     ${install('0.9.0', sha256(first))}; [ $? = 65 ]`, // so that there is a record
+     mkdir /mnt/agent; ${install('0.9.0', sha256(first))}; [ $? = 65 ]`, // so that there is a record
   );
-  const cuts = await fat.cuts('record', () => fat.shell(install('2.0.0', sha256(first))), random);
+  await crowd('agent');
+  const cuts = await fat.cuts(
+    'agent/record',
+    () => fat.shell(install('2.0.0', sha256(first))),
+    random,
+  );
   expect(cuts.filter(({ shared }) => shared !== '')).toEqual([]);
   const phases = await Promise.all(cuts.map(({ file }) => phaseIn(file)));
   expect([...new Set(phases)]).toEqual([

@@ -4,7 +4,7 @@ import type { DiskWrite, PowerDisk } from './power-disk';
 
 const SECTOR = 512;
 /** How often chance picks what is left, after each write. */
-const PICKS = 4;
+const PICKS = 2;
 
 /** What was done to a disk, from what it held before. */
 export interface DiskRecording {
