@@ -14,6 +14,7 @@ import type { MakeProgress } from '../delta/make';
 import { ResultFile } from '../delta/result-file';
 import { made } from './delta/making';
 import { CommandError, failureJson } from './exit-codes';
+import { printable } from './printable';
 import { ProgressLine } from './progress-line';
 import { Stopped, stoppable } from './signals';
 
@@ -98,7 +99,7 @@ function report(error: unknown, json: boolean): number {
   const exitCode = exitCodeOf(error);
   if (exitCode === undefined) throw error;
   if (json) console.log(failureJson(error));
-  else console.error(`iotkit-ota delta: ${textOf(error)}`);
+  else console.error(printable(`iotkit-ota delta: ${textOf(error)}`));
   return exitCode;
 }
 

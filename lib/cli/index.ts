@@ -75,7 +75,8 @@ main(process.argv.slice(2)).then(
     if (wantsJson()) {
       console.log(failureJson(error));
     } else {
-      process.stderr.write(`iotkit-ota: ${error.message}\n`);
+      const { printable }: typeof import('./printable') = require('./printable');
+      process.stderr.write(printable(`iotkit-ota: ${error.message}\n`));
     }
     process.exitCode = exitCodeOf(error);
   },

@@ -13,13 +13,14 @@ import { type AgentConfig, readConfig } from './agent/config';
 import { examineConfig } from './agent/examine';
 import { UsageError } from './agent/file';
 import { holderOf } from './agent/holder';
-import { type CommandOptions, ending, printable, readOptions } from './agent/options';
+import { type CommandOptions, ending, readOptions } from './agent/options';
 import { CommandError, exitCodes } from './exit-codes';
 import { type ImageNotice, noticeOf, readDescription, sizeOf } from './image/described';
 import { FileServer } from './image/file-server';
 import { LocalPlatform, nobody } from './image/local-platform';
 import { type Installed, LocalUpdate } from './image/local-update';
 import { remoteSize } from './image/remote-size';
+import { printable, printableLine } from './printable';
 import { ProgressLine } from './progress-line';
 import { stoppable } from './signals';
 
@@ -81,7 +82,7 @@ function sentenceOf({ module, version, slot, restarts }: Installed): string {
   const next = restarts
     ? 'and is being restarted into; the agent confirms it'
     : 'and is what the next start takes';
-  return `${module} ${version}: installed in ${slot}, ${next}`;
+  return printableLine(`${module} ${version}: installed in ${slot}, ${next}`);
 }
 
 async function install(

@@ -10,6 +10,7 @@ import { type AgentConfig, readConfig } from './agent/config';
 import { askAgent, type Waiting } from './agent/control';
 import { UsageError } from './agent/file';
 import { type CommandOptions, ending, type MoreOptions, readOptions } from './agent/options';
+import { printableLine } from './printable';
 
 /** What `status --json` prints for each module. */
 interface ModuleStatus extends InstallerStatus {
@@ -176,12 +177,13 @@ function textOf(status: ModuleStatus): string {
   const { module, installer, booted, next, slots, update, pinned, waiting } = status;
   const lines = slots.map(({ name, state, version }) => {
     const marks = [name === booted ? 'runs' : '', name === next ? 'next' : ''].filter(Boolean);
-    return `  ${name.padEnd(16)} ${state.padEnd(8)} ${(version ?? '').padEnd(16)} ${marks.join(', ')}`;
+    const found = `${name.padEnd(16)} ${state.padEnd(8)} ${(version ?? '').padEnd(16)}`;
+    return `  ${printableLine(found)} ${marks.join(', ')}`;
   });
   return [
     `${module} (${installer})`,
     ...lines.map((line) => line.trimEnd()),
-    ...(pinned === null ? [] : [`  kept to ${pinned}`]),
+    ...(pinned === null ? [] : [`  kept to ${printableLine(pinned)}`]),
     ...(update === null ? [] : [updateLine(update)]),
     ...(waiting === null ? [] : [`  waits for consent: ${waitingText(waiting)}`]),
   ].join('\n');
@@ -189,12 +191,11 @@ function textOf(status: ModuleStatus): string {
 
 export function waitingText({ from, version, step, size }: Waiting): string {
   const way = from === '' ? version : `${from} -> ${version}`;
-  return `${way}, ${step}, ${size} bytes`.replace(/\p{Cc}/gu, ' ');
+  return printableLine(`${way}, ${step}, ${size} bytes`);
 }
 
 function updateLine({ from, version, phase, reason }: UpdateEntry): string {
   const way = from === '' ? version : `${from} -> ${version}`;
-  // What an installer said must not steer the terminal.
-  const why = reason === '' ? '' : `: ${reason.replace(/\p{Cc}/gu, ' ')}`;
-  return `  update ${way}: ${phase}${why}`;
+  const why = reason === '' ? '' : `: ${reason}`;
+  return printableLine(`  update ${way}: ${phase}${why}`);
 }

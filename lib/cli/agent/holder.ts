@@ -1,6 +1,7 @@
 // Tested by test/integration/install-command.test.ts
 /** Who has the lock of a record, for whoever is refused because of it. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { printableLine } from '../printable';
 
 /**
  * The other processes that have opened the lock of the record, as far as this user may look into them: `pid 812
@@ -18,11 +19,7 @@ export function holderOf(record: string): string | undefined {
     });
     if (pid === undefined) return undefined;
     const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    return `pid ${pid} (${words
-      .join(' ')
-      .trim()
-      .replace(/\p{Cc}/gu, '?')
-      .slice(0, 200)})`;
+    return `pid ${pid} (${printableLine(words.join(' ').trim()).slice(0, 200)})`;
   } catch {
     return undefined;
   }

@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import type { LogEntry, LogLevel } from '../../logs/device-logs';
 import { LogTail } from '../../logs/log-tail';
+import { printable } from '../printable';
 
 const MODULE = 'agent';
 const KEPT_BYTES = 64 * 1024;
@@ -139,7 +140,6 @@ function inFile<T>(path: string, flags: number, work: (opened: number) => T): T 
 }
 
 function lineOf({ time = 0, level, content }: LogEntry): string {
-  // What a server or an installer said must not steer a terminal.
-  const shown = content.replace(/[^\P{Cc}\n]/gu, '?').replaceAll('\n', '\n    ');
+  const shown = printable(content).replaceAll('\n', '\n    ');
   return `${new Date(time).toISOString()} ${level.padEnd(5)} ${shown}`;
 }

@@ -2,6 +2,7 @@
 /** The options that the commands about updates share. */
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { errorJson, exitCodeOf, failureJson } from '../exit-codes';
+import { printable } from '../printable';
 import { ConfigError, defaultConfig, UsageError } from './file';
 
 export interface CommandOptions {
@@ -70,9 +71,4 @@ export async function ending(
     }
     return exitCodeOf(error);
   }
-}
-
-/** What a program, a server or an image has said must not steer the terminal. */
-export function printable(text: string): string {
-  return text.replace(/[^\P{Cc}\n]/gu, '?');
 }

@@ -1,5 +1,6 @@
 /** The check `proxy`: the variables that downloads take proxies from. */
 import { isProxy } from '../../options/proxy';
+import { printableLine } from '../printable';
 import { type Finding, ok, warn } from './finding';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -37,5 +38,5 @@ export function checkProxies(environment: Environment): Finding {
 /** Without user and password, which end with the last "@", and without control characters. */
 function hidden(value: string): string {
   const shown = value.replace(/^([a-z][a-z\d+.-]*:\/\/)?.*@/is, '$1***@');
-  return shown.replace(/\p{Cc}/gu, '?').slice(0, 200);
+  return printableLine(shown).slice(0, 200);
 }

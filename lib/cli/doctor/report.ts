@@ -1,4 +1,6 @@
 /** A run of the checks as text for people and as JSON for programs. */
+
+import { printable } from '../printable';
 import type { Check } from './checks';
 import type { Status } from './finding';
 
@@ -35,15 +37,14 @@ export function asJson(report: Report): string {
 
 export function asText({ version, counts, checks }: Report): string {
   const lines = checks.flatMap(({ id, status, summary, remedy }) => [
-    `${status.padEnd(4)}  ${id.padEnd(11)}  ${printable(summary)}`,
-    ...(remedy === undefined ? [] : [`${' '.repeat(19)}-> ${printable(remedy)}`]),
+    `${status.padEnd(4)}  ${id.padEnd(11)}  ${indented(summary)}`,
+    ...(remedy === undefined ? [] : [`${' '.repeat(19)}-> ${indented(remedy)}`]),
   ]);
   const sum = Object.entries(counts).map(([status, count]) => `${count} ${status}`);
   return [`iotkit-ota ${version}`, '', ...lines, '', sum.join(', ')].join('\n');
 }
 
 /** Names in certificates, paths and variables may hold anything, and a terminal obeys some of it. */
-function printable(text: string): string {
-  const indented = text.trimEnd().replace(/\r?\n\s*/g, `\n${' '.repeat(22)}`);
-  return indented.replace(/(?!\n)\p{Cc}/gu, '?');
+function indented(text: string): string {
+  return printable(text.trimEnd().replace(/\r?\n\s*/g, `\n${' '.repeat(22)}`));
 }
