@@ -1,7 +1,10 @@
 // Tested by test/integration/download-command.test.ts
 /** `iotkit-ota download`: the download engine as a command. See docs/agent.md. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { channelNames } from '../base/diagnostics';
+import type { DownloadEndEvent } from '../device/events';
 import type { FetchOptions } from '../options/fetch';
 import { type Json, UsageError } from './agent/file';
 import { type CommandOptions, ending, readOptions } from './agent/options';
@@ -94,7 +97,11 @@ async function download(
   const notice = await complete(url, values, fetch, verify !== undefined, signal);
   const platform = new LocalPlatform({ ...nobody, fetch, verify });
   const line = new ProgressLine(!json);
-  let resumed: number | undefined;
+  let resumed = 0;
+  const ended = (event: unknown): void => {
+    resumed = (event as DownloadEndEvent).resumed;
+  };
+  subscribe(channelNames.downloadEnd, ended);
   try {
     const upgrade = await platform.offered(notice, url);
     await upgrade.download(out, {
@@ -102,14 +109,14 @@ async function download(
       report: false,
       ...(values['delta-base'] !== undefined && { base: values['delta-base'] }),
       onProgress: ({ received, size, bytesPerSecond, retrying }) => {
-        resumed ??= received;
         const rate = retrying === undefined ? `${inUnits(bytesPerSecond)}/s` : retrying.error.code;
         line.bar(path.basename(out), received / size, rate);
       },
     });
     const digest = `${upgrade.digestMethod}:${upgrade.digest}`;
-    return { path: path.resolve(out), size: upgrade.size, resumed: resumed ?? 0, digest };
+    return { path: path.resolve(out), size: upgrade.size, resumed, digest };
   } finally {
+    unsubscribe(channelNames.downloadEnd, ended);
     line.end();
     await platform.device.close();
   }
