@@ -205,28 +205,30 @@ export function testMessages(open: () => Promise<MessageBroker>): void {
     await device.publish(device.topic('user/a'), 'x', { qos: 1 });
   });
 
-  test('a message of QoS 1 outlives drops that come in the middle of it', async () => {
-    // Of a new session the broker may see what is sent again before it has subscribed again.
-    const device = await connect({ cleanSession: false });
-    await using messages = await device.subscribe(device.topic('user/a'), { qos: 1 });
-    // Of PUBLISH a part; of PUBLISH all, and of its acknowledgement nothing.
-    for (const [way, left] of [
-      ['up', 5],
-      ['down', 1],
-    ] as const) {
-      const back = reconnected(device);
-      const cut = broker.relay.cutAfter(way, left);
-      const acknowledged = device.publish(device.topic('user/a'), way, { qos: 1 });
-      await cut;
-      await back;
-      await acknowledged;
-    }
-    const texts = new Set<string>();
-    for await (const message of messages) {
-      if (texts.add(message.text()).size === 2) break;
-    }
-    expect([...texts]).toEqual(['up', 'down']);
-  });
+  test.each([true, false])(
+    'a message of QoS 1 outlives drops that come in the middle of it; a clean session: %s',
+    async (cleanSession) => {
+      const device = await connect({ cleanSession });
+      await using messages = await device.subscribe(device.topic('user/a'), { qos: 1 });
+      // Of PUBLISH a part; of PUBLISH all, and of its acknowledgement nothing.
+      for (const [way, left] of [
+        ['up', 5],
+        ['down', 1],
+      ] as const) {
+        const back = reconnected(device);
+        const cut = broker.relay.cutAfter(way, left);
+        const acknowledged = device.publish(device.topic('user/a'), way, { qos: 1 });
+        await cut;
+        await back;
+        await acknowledged;
+      }
+      const texts = new Set<string>();
+      for await (const message of messages) {
+        if (texts.add(message.text()).size === 2) break;
+      }
+      expect([...texts]).toEqual(['up', 'down']);
+    },
+  );
 
   test('a message that waits is taken back by its signal', async () => {
     const device = await connect();

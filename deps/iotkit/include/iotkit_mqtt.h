@@ -167,7 +167,9 @@ IOTKIT_API enum iotkit_mqtt_state iotkit_mqtt_get_state(const iotkit_mqtt_t *cli
  * thread that steps or yields the client, which is woken, or by the calling one while none does and
  * no waker is set; inside a callback, at the end of the step. No callback runs in here. The rest is
  * queued. QoS 0 → 0; QoS 1 and 2 → its packet id, EVENT_PUBLISHED follows. Those are also taken
- * while WAITING or CONNECTING and sent (again, with DUP where it had been sent) after the connect.
+ * while WAITING or CONNECTING and sent (again, with DUP where it had been sent) after the connect,
+ * when what was subscribed before it has been answered or is overdue (request_timeout_ms): what
+ * they bring about may arrive at once.
  * With QoS 2 a message arrives once however often the connection drops, as long as the broker keeps
  * the session (`persistent_session`) and this client lives. The platform has no QoS 2 on MQTT 3.1.1;
  * other brokers do.

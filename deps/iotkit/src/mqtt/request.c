@@ -91,6 +91,23 @@ size_t ik_mqtt_requests_count_awaited(const struct ik_mqtt_request_list *pending
   return count;
 }
 
+void ik_mqtt_requests_open(struct ik_mqtt_request_list *waiting) {
+  for (struct ik_mqtt_request *request = waiting->first; request; request = request->next)
+    request->opening = true;
+}
+
+bool ik_mqtt_requests_come_first(const struct ik_mqtt_request_list *waiting,
+                                 const struct ik_mqtt_request_list *pending) {
+  const struct ik_mqtt_request *request = waiting->first;
+  while (request && request->type != IK_MQTT_SUBSCRIBE)
+    request = request->next;
+  if (request) return true;
+  request = pending->first;
+  while (request && (request->type != IK_MQTT_SUBSCRIBE || !request->opening || request->overdue))
+    request = request->next;
+  return request != NULL;
+}
+
 struct ik_mqtt_request *ik_mqtt_requests_take(struct ik_mqtt_request_list *list,
                                               enum ik_mqtt_type type, uint16_t packet_id) {
   struct ik_mqtt_request *previous = NULL;

@@ -18,6 +18,7 @@ struct ik_mqtt_request {
   bool stamped; /* sent_ms is known */
   bool bare;    /* a SUBSCRIBE for this connection alone, of which the table knows nothing */
   bool overdue; /* its answer has not come in time; it may still come */
+  bool opening; /* was asked for before the connection was there */
   uint64_t sent_ms;
   size_t filter_len;
   char filter[];
@@ -50,6 +51,14 @@ struct ik_mqtt_request *ik_mqtt_requests_ready(const struct ik_mqtt_request_list
 struct ik_mqtt_request *ik_mqtt_requests_awaited(const struct ik_mqtt_request_list *pending);
 /* How many are not overdue. */
 size_t ik_mqtt_requests_count_awaited(const struct ik_mqtt_request_list *pending);
+/* The connection is there: those that wait were asked for before. */
+void ik_mqtt_requests_open(struct ik_mqtt_request_list *waiting);
+/*
+ * Whether messages wait for a subscription: for one that has not been sent, and for the answer, unless
+ * that is overdue, to one that was asked for before the connection was there.
+ */
+bool ik_mqtt_requests_come_first(const struct ik_mqtt_request_list *waiting,
+                                 const struct ik_mqtt_request_list *pending);
 /* Removes and returns the one with that identifier and type, NULL: not there. */
 struct ik_mqtt_request *ik_mqtt_requests_take(struct ik_mqtt_request_list *list,
                                               enum ik_mqtt_type type, uint16_t packet_id);

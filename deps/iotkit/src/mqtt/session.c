@@ -229,6 +229,7 @@ static int on_connack(struct ik_mqtt_session *session, const struct ik_mqtt_pack
   session->phase = IK_MQTT_UP;
   if (!packet->session_present) ik_mqtt_idset_clear(&session->incoming);
   int rc = ik_mqtt_session_restore(session, packet->session_present);
+  ik_mqtt_requests_open(&session->waiting);
   if (rc == 0) rc = ik_mqtt_session_pump(session);
   out->type = IK_MQTT_ACCEPTED;
   out->session_present = packet->session_present;

@@ -9,8 +9,8 @@
  *
  * It knows no I/O, no clock and no lock. The owner opens a byte stream and calls open; hands in
  * what arrives (receive) and writes out what take() gives; calls tick() when deadline() is due; and
- * calls drop() when the stream is gone, after which the same session may be opened again: in-flight
- * messages and subscriptions are restored then.
+ * calls drop() when the stream is gone, after which the same session may be opened again:
+ * subscriptions are restored then, and after their answers the messages in flight.
  *
  * Phases: OFFLINE → HELLO → UP → LEAVING; drop() leads back to OFFLINE from each.
  */

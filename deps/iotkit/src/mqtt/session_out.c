@@ -37,6 +37,16 @@ static int pump_requests(struct ik_mqtt_session *session) {
   return 0;
 }
 
+/*
+ * An answer to what is published may come at once, on a topic that is to be subscribed: a broker that
+ * works on both side by side, and one that has not been sent the subscription, would drop it. Who
+ * subscribes over a connection that is there can wait for the answer.
+ */
+static bool is_held_by_requests(const struct ik_mqtt_session *session) {
+  return session->phase == IK_MQTT_UP &&
+         ik_mqtt_requests_come_first(&session->waiting, &session->pending);
+}
+
 /* Whether DISCONNECT is due: all was sent and answered, or there is no more time for that. */
 static bool may_leave(const struct ik_mqtt_session *session) {
   return session->hurried ||
@@ -48,7 +58,7 @@ int ik_mqtt_session_pump(struct ik_mqtt_session *session) {
   if (session->phase != IK_MQTT_UP && session->phase != IK_MQTT_LEAVING) return 0;
   if (session->farewell) return 0;
   if (session->phase == IK_MQTT_UP) rc = pump_requests(session);
-  while (rc == 0 && session->flights.unsent &&
+  while (rc == 0 && session->flights.unsent && !is_held_by_requests(session) &&
          has_room(session, in_out(session), session->flights.unsent->len))
     rc = ik_mqtt_flights_send(&session->flights, &session->out);
   if (rc < 0 || session->phase == IK_MQTT_UP || !may_leave(session)) return rc;

@@ -198,6 +198,93 @@ static void subscriptions_have_a_window(void **state) {
   sr_free(rig);
 }
 
+/* ---- messages that wait for subscriptions ---- */
+
+static void messages_follow_the_restored_subscriptions(void **state) {
+  (void)state;
+  struct session_rig *rig = sr_clean();
+  assert_int_equal(sr_subscribe(rig, "a", 1), 0);
+  assert_int_equal(sr_publish(rig, "t", "0", 1), 2);
+  sr_go_up(rig);
+  sr_assert_sent(rig, BYTES(0x82, 6, 0, 1, 0, 1, 'a', 1));
+  assert_int_equal(sr_publish(rig, "t", "1", 1), 3); /* after the one that waits */
+  sr_assert_silent(rig);
+  assert_int_equal(sr_broker(rig, BYTES(0x90, 3, 0, 1, 1)), 0);
+  sr_assert_sent(rig, BYTES(0x32, 6, 0, 1, 't', 0, 2, '0', 0x32, 6, 0, 1, 't', 0, 3, '1'));
+  ik_mqtt_session_drop(&rig->session);
+  rig->reported[0] = '\0';
+  sr_go_up(rig);
+  sr_assert_sent(rig, BYTES(0x82, 6, 0, 4, 0, 1, 'a', 1));
+  assert_int_equal(sr_broker(rig, BYTES(0x90, 3, 0, 4, 0x80)), 0); /* refused is answered */
+  sr_assert_sent(rig, BYTES(0x3a, 6, 0, 1, 't', 0, 2, '0', 0x3a, 6, 0, 1, 't', 0, 3, '1'));
+  sr_free(rig);
+}
+
+static void messages_follow_the_last_of_many_subscriptions(void **state) {
+  (void)state;
+  struct session_rig *rig = sr_new(
+      &(struct ik_mqtt_session_options){.connect = {.clean_session = true}, .max_queue = 100000});
+  char filter[16];
+  const int count = IK_MQTT_REQUEST_WINDOW + 2;
+  for (int i = 0; i < count; i++) {
+    snprintf(filter, sizeof(filter), "f/%d", i);
+    assert_int_equal(sr_subscribe(rig, filter, 1), 0);
+  }
+  assert_int_equal(sr_publish(rig, "t", "0", 1), count + 1);
+  sr_go_up(rig);
+  for (int id = 1; id <= count; id++) {
+    assert_int_equal(rig->session.flights.unsent != NULL, true);
+    assert_int_equal(sr_broker(rig, BYTES(0x90, 3, 0, (uint8_t)id, 1)), 0);
+    rig->reported[0] = '\0';
+  }
+  assert_null(rig->session.flights.unsent);
+  sr_free(rig);
+}
+
+/* A broker that never answers keeps them for as long as an answer may take. */
+static void messages_do_not_wait_for_an_overdue_answer(void **state) {
+  (void)state;
+  struct session_rig *rig = sr_clean();
+  assert_int_equal(sr_subscribe(rig, "a", 1), 0);
+  assert_int_equal(sr_publish(rig, "t", "0", 1), 2);
+  sr_go_up(rig);
+  sr_assert_sent(rig, BYTES(0x82, 6, 0, 1, 0, 1, 'a', 1));
+  rig->now = ik_mqtt_session_deadline(&rig->session);
+  assert_int_equal(sr_tick(rig), 0);
+  sr_assert_sent(rig, BYTES(0x32, 6, 0, 1, 't', 0, 2, '0'));
+  sr_free(rig);
+}
+
+/* Nor for what the broker kept, for what was subscribed later, or for an UNSUBSCRIBE. */
+static void messages_wait_for_nothing_else(void **state) {
+  (void)state;
+  struct session_rig *rig = sr_persistent();
+  sr_go_up(rig);
+  assert_int_equal(sr_subscribe(rig, "a", 1), 1);
+  assert_int_equal(sr_publish(rig, "t", "0", 1), 2);
+  sr_assert_sent(rig, BYTES(0x82, 6, 0, 1, 0, 1, 'a', 1, 0x32, 6, 0, 1, 't', 0, 2, '0'));
+  assert_int_equal(sr_broker(rig, BYTES(0x90, 3, 0, 1, 1)), 0);
+  ik_mqtt_session_drop(&rig->session);
+  assert_int_equal(unsubscribe_old(rig, "b"), 0);
+  assert_int_equal(ik_mqtt_session_open(&rig->session, rig->now), 0);
+  sr_swallow(rig);
+  assert_int_equal(sr_broker(rig, CONNACK_PRESENT), 0);
+  sr_assert_sent(rig, BYTES(0xa2, 5, 0, 3, 0, 1, 'b', 0x3a, 6, 0, 1, 't', 0, 2, '0'));
+  sr_free(rig);
+}
+
+static void who_leaves_waits_for_no_subscription(void **state) {
+  (void)state;
+  struct session_rig *rig = sr_clean();
+  assert_int_equal(sr_subscribe(rig, "a", 1), 0);
+  assert_int_equal(sr_publish(rig, "t", "0", 1), 2);
+  sr_go_up(rig);
+  sr_swallow(rig);
+  ik_mqtt_session_leave(&rig->session, rig->now + 1500);
+  sr_assert_sent(rig, BYTES(0x32, 6, 0, 1, 't', 0, 2, '0'));
+  sr_free(rig);
+}
+
 /* ---- ends ---- */
 
 int main(void) {
@@ -212,6 +299,11 @@ int main(void) {
       cmocka_unit_test(unsubscribing_unsent_says_nothing),
       cmocka_unit_test(a_second_handler_subscribes_with_the_higher_qos),
       cmocka_unit_test(subscriptions_have_a_window),
+      cmocka_unit_test(messages_follow_the_restored_subscriptions),
+      cmocka_unit_test(messages_follow_the_last_of_many_subscriptions),
+      cmocka_unit_test(messages_do_not_wait_for_an_overdue_answer),
+      cmocka_unit_test(messages_wait_for_nothing_else),
+      cmocka_unit_test(who_leaves_waits_for_no_subscription),
   };
   return sr_run_both_ways(tests);
 }
