@@ -51,6 +51,7 @@ export type {
   InstallImage,
   InstallOptions,
   InstallProgress,
+  RestartOptions,
   Slot,
   SlotState,
 } from './installer';

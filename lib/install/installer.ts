@@ -112,6 +112,12 @@ export interface InstallOptions {
   readonly onProgress?: ((progress: InstallProgress) => void) | undefined;
 }
 
+/** What `reboot()` takes. */
+export interface RestartOptions {
+  /** Ends the command of a restart; `reboot()` then rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** What `install()` made. */
 export interface Installed {
   /** The slot with the new image: what `activate()` and `markBad()` are given. */
@@ -171,6 +177,9 @@ export interface Installer extends InstallerAbilities {
    * takes the other one.
    */
   markBad(slot: string): Promise<void>;
-  /** Restarts what `restarts` says. It may end this process before the promise settles. */
-  reboot(): Promise<void>;
+  /**
+   * Restarts what `restarts` says. It may end this process before the promise settles. The signal ends a command
+   * that has not ended; then `status()` does not say that what it was to start runs, unless it knows so.
+   */
+  reboot(options?: RestartOptions): Promise<void>;
 }

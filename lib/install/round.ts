@@ -75,7 +75,7 @@ export class Round {
   async restartMachine(entries: readonly UpdateEntry[]): Promise<boolean> {
     const members = entries.map((entry) => this.member(entry));
     const ofMachine = members.find(({ installer }) => installer.restarts === 'machine');
-    await ofMachine?.installer.reboot();
+    await ofMachine?.installer.reboot({ signal: this.#host.signal });
     return ofMachine !== undefined;
   }
 
@@ -186,7 +186,7 @@ export class Round {
     for (const entry of entries) {
       for (let isStarted = false; !isStarted; ) {
         try {
-          await this.member(entry).installer.reboot();
+          await this.member(entry).installer.reboot({ signal });
           isStarted = true;
         } catch (error) {
           throwIfAborted(signal);

@@ -283,7 +283,7 @@ export class Update {
     for (const { module } of given) {
       const { installer, entry } = this.#round.member({ module });
       try {
-        await installer.reboot();
+        await installer.reboot({ signal: this.#host.signal });
       } catch (error) {
         throwIfAborted(this.#host.signal);
         // A service that does not start is a trial that has failed.

@@ -1,13 +1,11 @@
 // An agent that is a part of the releases it installs: the built package in directories, started by a supervisor that
 // does what a service manager does. The supervisor is a shell script.
 import { existsSync } from 'node:fs';
-import { chmod, cp, mkdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
+import { chmod, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { commandLine, makeRelease } from '../support/package-release';
 import { type Running, runWell, start } from '../support/process';
 import { type Registered, World } from '../support/world';
-
-const root = path.resolve(__dirname, '..', '..');
-const parts = ['dist', 'addon.js', 'package.json', 'build/Release/iotkit_ota.node'];
 
 /** Starts what `current` says, again and again; when that fails four times in a row, goes back. */
 const supervisor = `#!/bin/sh
@@ -37,7 +35,7 @@ class Machine implements AsyncDisposable {
     const world = await World.open();
     const machine = new Machine(world, await world.register());
     const { at, key } = machine;
-    await machine.#release('1.0.0', at('app/releases/1.0.0'));
+    await makeRelease('1.0.0', at('app/releases/1.0.0'));
     await symlink('releases/1.0.0', at('app/current'));
     const good = ['releases/1.0.0'];
     await writeFile(at('app/state.json'), JSON.stringify({ good, whole: good }));
@@ -67,18 +65,10 @@ class Machine implements AsyncDisposable {
     await chmod(this.at(name), 0o755);
   }
 
-  async #release(version: string, folder: string): Promise<void> {
-    await mkdir(folder, { recursive: true });
-    for (const part of parts) {
-      await cp(path.join(root, part), path.join(folder, part), { recursive: true });
-    }
-    await writeFile(path.join(folder, 'VERSION'), version);
-  }
-
   /** Announces a release with an agent of its own, which `spoil` may change. */
   async announce(version: string, spoil?: (folder: string) => Promise<void>): Promise<string> {
     const folder = this.at(`made-${version}`);
-    await this.#release(version, folder);
+    await makeRelease(version, folder);
     await spoil?.(folder);
     await runWell('tar', ['-czf', this.at('image'), '-C', folder, '.']);
     const image = await readFile(this.at('image'));
@@ -93,7 +83,7 @@ class Machine implements AsyncDisposable {
       ...process.env,
       NODE: process.execPath,
       ROOT: this.world.directory,
-      OUTSIDE: path.join(root, 'dist/cli/index.js'),
+      OUTSIDE: commandLine,
     };
     this.#supervisor = await start(this.at('supervisor'), [], { ready, env });
     return this.#supervisor;

@@ -6,7 +6,7 @@
  */
 import type { UpdateAgent } from '../../install/agent';
 import type { UpdateModule } from '../../install/agent-options';
-import type { Installer } from '../../install/installer';
+import type { Installer, RestartOptions } from '../../install/installer';
 import type { UpdateEntry } from '../../install/record';
 import type { UpdateDevice } from '../../install/reports';
 import type { Upgrade } from '../../ota/upgrade';
@@ -160,14 +160,14 @@ export class LocalUpdate {
       activate: (slot) => installer.activate(slot),
       markGood: () => installer.markGood(),
       markBad: (slot) => installer.markBad(slot),
-      reboot: () => this.#restart(installer),
+      reboot: (options) => this.#restart(installer, options),
     };
   }
 
-  async #restart(installer: Installer): Promise<void> {
+  async #restart(installer: Installer, options: RestartOptions | undefined): Promise<void> {
     const entry = this.#entry();
     const isBack = entry?.phase === 'trial';
-    if (isBack || this.#options.restarts) await installer.reboot();
+    if (isBack || this.#options.restarts) await installer.reboot(options);
     if (isBack) this.fail(new CommandError('ERR_ROLLED_BACK', entry.reason, exitCodes.failed));
     const { module = 'default' } = this.module;
     const { version = '', slotTo = '' } = entry ?? {};

@@ -18,6 +18,7 @@ import type {
   InstallerStatus,
   InstallImage,
   InstallOptions,
+  RestartOptions,
   Slot,
 } from '../installer';
 import { provenBytesOf } from './proven-bytes';
@@ -172,8 +173,8 @@ class CommandInstaller implements Installer {
     await this.#call('mark-bad', { IOTKIT_SLOT: slot });
   }
 
-  async reboot(): Promise<void> {
-    await this.#call('reboot');
+  async reboot({ signal }: RestartOptions = {}): Promise<void> {
+    await this.#call('reboot', {}, { signal });
   }
 
   async #call(

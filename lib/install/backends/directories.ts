@@ -26,6 +26,7 @@ import type {
   InstallerStatus,
   InstallImage,
   InstallOptions,
+  RestartOptions,
   SlotState,
 } from '../installer';
 import { fileError } from '../lock';
@@ -248,7 +249,8 @@ export class DirectoriesInstaller implements Installer {
     }));
   }
 
-  async reboot(): Promise<void> {
+  async reboot({ signal }: RestartOptions = {}): Promise<void> {
+    throwIfAborted(signal);
     const { started: last } = await this.#releases.state();
     const [slot, bootId] = await Promise.all([this.#releases.current(), this.#bootId()]);
     const isAgain = last.slot === slot && last.bootId === bootId;
@@ -259,12 +261,13 @@ export class DirectoriesInstaller implements Installer {
     // Before it: it may end this process.
     const begun = { slot, bootId, begun: { before, times: times + 1 } };
     await this.#releases.change((state) => ({ ...state, started: begun }));
-    try {
-      await runOrThrow({ argv: this.#restart, timeoutMs: this.#restartTimeoutMs });
-    } finally {
-      // What it has tried to start is what runs, or nothing.
-      await this.#releases.change((state) => ({ ...state, started: { slot, bootId } }));
-    }
+    const restart = { argv: this.#restart, timeoutMs: this.#restartTimeoutMs, signal };
+    const result = await runOrThrow(restart).catch((cause: unknown) => ({ cause }));
+    // It did not come to its end, which nobody has seen then.
+    if ('cause' in result) throwIfAborted(signal);
+    // What it has tried to start is what runs, or nothing.
+    await this.#releases.change((state) => ({ ...state, started: { slot, bootId } }));
+    if ('cause' in result) throw result.cause;
   }
 
   async #booted(): Promise<string> {

@@ -15,6 +15,7 @@ import type {
   InstallerStatus,
   InstallImage,
   InstallOptions,
+  RestartOptions,
 } from '../installer';
 import { checkBooted, checkCommand, checkTimeout } from './checks';
 import { MenderClient } from './mender-client';
@@ -140,8 +141,8 @@ class MenderInstaller implements Installer {
     await (await this.#slots()).markBad(slot);
   }
 
-  reboot(): Promise<void> {
-    return restartMachine(this.options.reboot);
+  reboot({ signal }: RestartOptions = {}): Promise<void> {
+    return restartMachine(this.options.reboot, signal);
   }
 
   async #install(image: InstallImage, options: InstallOptions): Promise<Installed> {

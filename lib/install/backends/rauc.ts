@@ -16,6 +16,7 @@ import type {
   InstallerStatus,
   InstallImage,
   InstallOptions,
+  RestartOptions,
   Slot,
   SlotState,
 } from '../installer';
@@ -141,8 +142,8 @@ class RaucInstaller implements Installer {
     await this.service.mark('bad', slot);
   }
 
-  reboot(): Promise<void> {
-    return restartMachine(this.options.reboot);
+  reboot({ signal }: RestartOptions = {}): Promise<void> {
+    return restartMachine(this.options.reboot, signal);
   }
 
   /** Until RAUC is idle again, and what it says then. */

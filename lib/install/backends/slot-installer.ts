@@ -9,6 +9,7 @@ import type {
   InstallerStatus,
   InstallImage,
   InstallOptions,
+  RestartOptions,
 } from '../installer';
 import type { CheckedSlots } from './checks';
 
@@ -55,7 +56,7 @@ export abstract class SlotInstaller implements Installer {
     return this.slots.set.markBad(slot);
   }
 
-  reboot(): Promise<void> {
-    return restartMachine(this.slots.reboot);
+  reboot({ signal }: RestartOptions = {}): Promise<void> {
+    return restartMachine(this.slots.reboot, signal);
   }
 }

@@ -6,8 +6,11 @@ import { runOrThrow } from '../child';
 const TIMEOUT_MS = 60_000;
 
 /** @internal Resolves when the restart has been asked for. */
-export async function restartMachine(command: readonly string[] | undefined): Promise<void> {
+export async function restartMachine(
+  command: readonly string[] | undefined,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   // The folder is there exactly where systemd is the first process.
   const usual = existsSync('/run/systemd/system') ? ['systemctl', 'reboot'] : ['reboot'];
-  await runOrThrow({ argv: command ?? usual, timeoutMs: TIMEOUT_MS });
+  await runOrThrow({ argv: command ?? usual, timeoutMs: TIMEOUT_MS, signal });
 }

@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chownSync,
   copyFileSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -133,6 +134,26 @@ describe('directories', () => {
     expect(await outside.status()).toMatchObject({
       ...{ booted: 'releases/1.0.0', next: 'releases/1.0.0' },
     });
+  });
+
+  test('a restart that is ended by its signal has started nothing, and is done again', async () => {
+    const begun = join(machine.folder, 'begun');
+    const restart = ['sh', '-c', `: >${begun}; exec sleep infinity`];
+    const waiting = directoriesInstaller({ root: machine.root, restart });
+    const { slot } = await waiting.install(given(await machine.image('2.0.0'), 'stream'));
+    await waiting.activate(slot);
+    const ending = new AbortController();
+    const restarted = waiting.reboot({ signal: ending.signal });
+    while (!existsSync(begun)) await new Promise((next) => setImmediate(next));
+    const reason = new Error('enough');
+    ending.abort(reason);
+    await expect(restarted).rejects.toBe(reason);
+    const working = ['sh', '-c', machine.restartScript];
+    const installer = directoriesInstaller({ root: machine.root, restart: working });
+    expect(await installer.status()).toMatchObject({ booted: 'releases/1.0.0', next: slot });
+    await installer.reboot();
+    expect(machine.running).toBe('2.0.0');
+    expect((await installer.status()).booted).toBe(slot);
   });
 
   test('a service that does not start: its words, and what was tried is what is booted', async () => {
