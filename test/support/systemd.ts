@@ -39,7 +39,8 @@ group=$group/iotkit-test-$$
 mkdir "$group" && echo 0 >"$group/cgroup.procs" && echo "group $group"
 mkfifo "$2/ready"
 (cat "$2/ready" &)
-exec setpriv --pdeathsig KILL unshare --kill-child --fork --pid --mount --uts --ipc --cgroup --mount-proc sh -c "$1" sh "$2"
+spaces="--pid --mount --uts --ipc --cgroup --mount-proc"
+exec setpriv --pdeathsig KILL unshare --kill-child --fork $spaces sh -c "$1" sh "$2"
 `;
 
 /** Whether this machine has it, and whether we may make namespaces. */

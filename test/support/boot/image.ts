@@ -287,6 +287,7 @@ class Making {
     await addProgram(root, process.execPath, 'node');
     if (this.layout === 'small') await this.#moveRuntime(path.join(root, 'usr', 'bin', 'node'));
     await addProgram(root, '/usr/bin/flock', 'flock'); // busybox of Debian has none
+    await addProgram(root, '/usr/sbin/e2fsck', 'e2fsck');
     for (const file of this.loader.programs) await addProgram(root, file, path.basename(file));
     await addPackage(root);
   }
