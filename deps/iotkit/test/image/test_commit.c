@@ -21,6 +21,7 @@
 static int leave(void **state) {
   steps.left = -1;
   steps.on_fat = false;
+  steps.watched = 0;
   return set_leave(state);
 }
 
@@ -133,6 +134,18 @@ static void what_is_synced_on_fat(void **state) {
   assert_int_equal(remove("a"), 0);
   steps_of_commit();
   assert_string_equal(steps.log, "frfffu");
+}
+
+/* What loses its name on FAT keeps its bytes while it is open: until the new file is on the disk, and no longer. */
+static void what_is_replaced_on_fat_is_held_meanwhile(void **state) {
+  struct stat st;
+  (void)state;
+  steps.on_fat = true;
+  set_put_old_files();
+  assert_int_equal(stat("a", &st), 0);
+  steps.watched = st.st_ino;
+  steps_of_commit();
+  assert_string_equal(steps.log, "frFFfu");
 }
 
 /* Of what has its name nobody knows whether it was synced. */
@@ -463,6 +476,7 @@ int main(void) {
       IN_DIRECTORY(all_get_their_names),
       IN_DIRECTORY(what_is_synced_before_what),
       IN_DIRECTORY(what_is_synced_on_fat),
+      IN_DIRECTORY(what_is_replaced_on_fat_is_held_meanwhile),
       IN_DIRECTORY(what_is_synced_on_fat_when_it_recovers),
       IN_DIRECTORY(a_crash_at_any_step),
       IN_DIRECTORY(a_crash_at_any_step_on_fat),

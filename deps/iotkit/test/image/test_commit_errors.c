@@ -21,6 +21,7 @@ static int leave(void **state) {
   steps.left = -1;
   steps.on_fat = false;
   steps.free_space = 0;
+  steps.hold_error = 0;
   return set_leave(state);
 }
 
@@ -199,6 +200,25 @@ static void an_error_at_any_step_on_fat(void **state) {
   an_error_at_any_step(state);
 }
 
+/* Nothing is replaced whose bytes a power cut may then take. */
+static void what_cannot_be_held_on_fat_is_not_replaced(void **state) {
+  struct iotkit_file_options options = image_options(&set_images[0]);
+  iotkit_file_t *file;
+  char detail[IOTKIT_DETAIL_MAX] = "";
+  (void)state;
+  steps.on_fat = true;
+  steps.hold_error = EMFILE;
+  set_put_old_files();
+  iotkit_job_t *job = image_job(&set_images[0]);
+  assert_int_equal(iotkit_file_open("a", &options, &file, NULL), 0);
+  image_receive(&set_images[0], file, job, 0, set_images[0].size, 300);
+  iotkit_job_unref(job);
+  assert_true(iotkit_file_commit(file, set_images[0].size, detail) < 0);
+  assert_non_null(strstr(detail, "cannot look at a: "));
+  assert_true(set_is_old());
+  assert_true(set_holds("a.part", set_images[0].bytes, set_images[0].size)); /* for the next run */
+}
+
 /* Copies are made before any file is replaced, or nothing is. */
 static void no_room_for_a_set_on_fat(void **state) {
   iotkit_file_t *files[FILES];
@@ -298,6 +318,7 @@ int main(void) {
       IN_DIRECTORY(not_yet_durable_on_fat),
       IN_DIRECTORY(several_not_yet_durable_on_fat),
       IN_DIRECTORY(an_error_at_any_step_on_fat),
+      IN_DIRECTORY(what_cannot_be_held_on_fat_is_not_replaced),
       IN_DIRECTORY(no_room_for_a_set_on_fat),
       IN_DIRECTORY(a_rename_that_fails_keeps_the_part),
       IN_DIRECTORY(a_note_that_is_busy_costs_nothing),
