@@ -240,6 +240,71 @@ static void no_room_for_a_set_on_fat(void **state) {
   assert_true(set_is_new());
 }
 
+/* Elsewhere nothing is copied. */
+static void a_set_needs_no_room_where_it_is_renamed(void **state) {
+  iotkit_file_t *files[FILES];
+  uint64_t sizes[FILES];
+  (void)state;
+  set_put_old_files();
+  set_receive(files, sizes);
+  steps.free_space = 4096;
+  assert_int_equal(iotkit_file_commit_all(files, sizes, FILES, NULL), 0);
+  assert_true(set_is_new());
+}
+
+/* It would take the room from the next try, which recovers the set. */
+static void a_copy_that_fails_on_fat_is_removed(void **state) {
+  iotkit_file_t *files[FILES];
+  uint64_t sizes[FILES];
+  (void)state;
+  steps.on_fat = true;
+  for (int failing = 6; failing <= 8;
+       failing++) { /* to write the first copy, to sync it, to rename it */
+    set_put_old_files();
+    set_receive(files, sizes);
+    steps.left = failing;
+    steps.error = ENOSPC;
+    assert_true(iotkit_file_commit_all(files, sizes, FILES, NULL) < 0);
+    assert_int_equal(steps.left, -1);
+    assert_true(set_is_old());
+    assert_true(world_exists(IK_COMMIT_NAME));
+    assert_false(world_exists("a" IK_LINK_SUFFIX));
+    assert_int_equal(iotkit_file_recover(".", NULL), 1);
+    world_assert_names(".", "a b c");
+  }
+}
+
+/* A file of `size` bytes that a power cut has left. */
+static void put_remains(const char *path, uint64_t size) {
+  int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+  assert_true(fd >= 0);
+  assert_int_equal(ftruncate(fd, (off_t)size), 0);
+  close(fd);
+}
+
+/* Of a copy or a note that a power cut has left nothing stays, and it may be longer than the new one. */
+static void what_a_cut_has_left_is_written_anew(void **state) {
+  iotkit_file_t *files[FILES];
+  uint64_t sizes[FILES];
+  (void)state;
+  set_put_old_files();
+  set_receive(files, sizes);
+  put_remains(IK_COMMIT_NAME, IK_COMMIT_NOTE_MAX);
+  steps.left = 6; /* the first rename */
+  steps.error = EIO;
+  assert_true(iotkit_file_commit_all(files, sizes, FILES, NULL) < 0);
+  assert_int_equal(iotkit_file_recover(".", NULL), 1); /* the note is whole */
+  assert_true(set_is_new());
+
+  steps.on_fat = true;
+  set_put_old_files();
+  set_receive(files, sizes);
+  put_remains("a" IK_LINK_SUFFIX, sizes[0] + 100);
+  assert_int_equal(iotkit_file_commit_all(files, sizes, FILES, NULL), 0);
+  assert_true(set_is_new());
+  world_assert_names(".", "a b c");
+}
+
 /* What cannot be renamed is whole, and kept: the next run has no byte to fetch. */
 static void a_rename_that_fails_keeps_the_part(void **state) {
   static const int errors[] = {EBUSY, EXDEV, EROFS, EPERM, EIO, ENOSPC};
@@ -320,6 +385,9 @@ int main(void) {
       IN_DIRECTORY(an_error_at_any_step_on_fat),
       IN_DIRECTORY(what_cannot_be_held_on_fat_is_not_replaced),
       IN_DIRECTORY(no_room_for_a_set_on_fat),
+      IN_DIRECTORY(a_set_needs_no_room_where_it_is_renamed),
+      IN_DIRECTORY(a_copy_that_fails_on_fat_is_removed),
+      IN_DIRECTORY(what_a_cut_has_left_is_written_anew),
       IN_DIRECTORY(a_rename_that_fails_keeps_the_part),
       IN_DIRECTORY(a_note_that_is_busy_costs_nothing),
       IN_DIRECTORY(what_is_renamed_is_what_was_checked),
