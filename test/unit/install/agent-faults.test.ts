@@ -81,11 +81,13 @@ test('a trial is not taken for proven by an installer that knows no trials', asy
   };
   const agent = await life.open({
     installer: changed(installer, { status }),
+    version: () => machine.running ?? '',
     health: { checks: [() => false], holdMs: 10_000, withinMs: 60_000 },
   });
   void agent.run();
   await life.power.cut;
   expect(life.power.steps).not.toContain('markGood');
+  expect(life.platform.versions).toEqual([]); // it is not what runs, as far as the platform is concerned
   expect(await untilReported(upgrade)).toMatchObject({ phase: 'rolledBack' });
 });
 

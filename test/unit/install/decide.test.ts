@@ -57,6 +57,12 @@ test.each(table)('%j, booted %s, next %s, start %s: %s', (given, booted, next, b
   if ('reason' in decision) expect(decision.reason).not.toBe('');
 });
 
+test('a roll back keeps the reason that was written down before it', () => {
+  const found = { status: { booted: 'A', next: 'A', slots: [] }, bootId: 'two', activates: false };
+  const back: UpdateEntry = { ...entry, phase: 'trial', reason: 'sick' };
+  expect(decide(back, found, limits)).toEqual({ what: 'rolledBack', reason: 'sick' });
+});
+
 test('an installer that activates by itself: what runs is on trial though the record was cut off', () => {
   const found = { status: { booted: 'B', next: 'B', slots: [] }, bootId: 'two', activates: true };
   const cut: UpdateEntry = { ...entry, phase: 'installing', slotTo: '' };
@@ -74,6 +80,7 @@ const together: readonly [Partial<UpdateEntry>, string, Partial<UpdateEntry>, st
   // The power was cut between two activations: the second follows.
   [{ phase: 'installed' }, 'B', { phase: 'installed' }, 'A', 'activate second'],
   [{ phase: 'activated' }, 'B', { phase: 'installed' }, 'A', 'activate second'],
+  [{ phase: 'activated' }, 'A', { phase: 'installed' }, 'A', 'activate second'],
   [{ phase: 'trial' }, 'B', { phase: 'activated' }, 'A', 'restart second'],
   [{ phase: 'activated' }, 'A', { phase: 'activated' }, 'A', 'restart first second'],
   [{ phase: 'trial' }, 'B', { phase: 'activated' }, 'B', 'trial first second'],
