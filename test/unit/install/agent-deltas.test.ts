@@ -141,6 +141,20 @@ describe.each(['stream', 'file'] as const)('by an installer that takes a %s', (t
     expect(readFileSync(machine.slot('B')).equals(image)).toBe(true);
   });
 
+  test('then the platform is asked, and a difference to what runs is installed', async () => {
+    const running = Buffer.from(imageOf('1.0.0').replace('....', '.,..'));
+    const data = await deltaOf(running, image);
+    writeFileSync(machine.slot('A'), running);
+    const agent = await start(open());
+    agent.on('error', () => life.platform.announce({ version: '2.0.0', data, isDiff: true }));
+    await life.power.cut;
+    expect(life.errors).toMatchObject([{ code: 'ERR_DELTA_BASE' }]);
+    expect(agent.entry()).toMatchObject({
+      phase: 'activated',
+      delta: { digest: { method: 'sha256', value: sha256(data) }, size: data.length },
+    });
+  });
+
   test('one that is damaged is never activated', async () => {
     const data = Buffer.concat([delta.subarray(0, -4), Buffer.alloc(4)]);
     const agent = await start(open(), { data });

@@ -91,6 +91,54 @@ test('a trial is not taken for proven by an installer that knows no trials', asy
   expect(await untilReported(upgrade)).toMatchObject({ phase: 'rolledBack' });
 });
 
+test('what runs is not confirmed between an activation and its restart', async () => {
+  await begin(task());
+  const { installer } = machine;
+  const reboot = async (): Promise<void> => {
+    for (let turn = 0; turn < 100; turn += 1) await life.clock.sleep(1000);
+    await installer.reboot?.();
+  };
+  const isActivated = (): boolean => life.power.steps.includes('activate');
+  const agent = await life.open({
+    installer: changed(installer, { reboot }),
+    health: { checks: [isActivated], holdMs: 10_000, withinMs: 60_000 },
+  });
+  void agent.run();
+  await life.power.cut;
+  const { steps } = life.power;
+  expect(steps.slice(steps.indexOf('activate'))).not.toContain('markGood');
+});
+
+test('what runs is confirmed after an update that has come to nothing', async () => {
+  const upgrade = { ...task(), image: 'for another machine' };
+  await begin(upgrade);
+  const { installer } = machine;
+  const status = async () => {
+    const { slots, ...rest } = await installer.status();
+    return { ...rest, slots: slots.map((slot) => ({ ...slot, state: 'unknown' as const })) };
+  };
+  const agent = await life.open({
+    installer: changed(installer, { status }),
+    health: { checks: [() => upgrade.state === 'failed'], holdMs: 10_000, withinMs: 60_000 },
+  });
+  void agent.run();
+  await life.power.reached('markGood');
+  expect(upgrade.state).toBe('failed');
+});
+
+test('a stream that a power cut has ended is asked for again by a report of what runs', async () => {
+  machine.takes = 'stream';
+  const upgrade = task();
+  await start(upgrade);
+  await life.power.reached('install: write B');
+  life.power.off();
+  await begin({ ...upgrade, state: 'failed' }); // nothing is announced before that
+  const agent = await life.open({ version: () => machine.running ?? '' });
+  void agent.run();
+  await life.power.reached('report: version');
+  expect(agent.entry()).toMatchObject({ phase: 'installing' });
+});
+
 test('a service that is not started again by a roll back is tried until it is', async () => {
   await begin(task());
   const service: Installer = { ...serviceOf(machine), restarts: 'service' };

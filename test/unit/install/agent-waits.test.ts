@@ -154,6 +154,24 @@ async function restartInstalled(options: Partial<UpdateAgentOptions>): Promise<U
   return life.open(options);
 }
 
+test('an agent that is closed after it has asked for the restart gives the update lock back', async () => {
+  const path = join(machine.folder, 'update.lock');
+  await begin(task());
+  let agent: UpdateAgent | undefined;
+  await new Promise<void>((resolve) => {
+    const installer = changed(machine.installer, { reboot: async () => resolve() });
+    void life.open({ installer, policy: { lock: { path } } }).then((opened) => {
+      agent = opened;
+      void opened.run();
+    });
+  });
+  expect(await tryLock(path)).toBeUndefined();
+  await agent?.close();
+  const lock = await tryLock(path);
+  expect(lock).toBeDefined();
+  await lock?.release();
+});
+
 test('an agent that was started again asks for the update lock before the restart', async () => {
   const path = join(machine.folder, 'update.lock');
   const options = { policy: { lock: { path } } };
