@@ -335,6 +335,29 @@ static void a_rename_that_fails_keeps_the_part(void **state) {
   }
 }
 
+/* What fails before the part is finished is kept where it may succeed another time, and only there. */
+static void a_sync_that_may_succeed_later_keeps_the_part(void **state) {
+  static const struct {
+    int error;
+    bool kept;
+  } rows[] = {{ENOMEM, true}, {EIO, false}};
+  struct iotkit_file_options options = image_options(&set_images[0]);
+  iotkit_file_t *file;
+  (void)state;
+  for (size_t i = 0; i < COUNT(rows); i++) {
+    iotkit_job_t *job = image_job(&set_images[0]);
+    assert_int_equal(iotkit_file_open("a", &options, &file, NULL), 0);
+    image_receive(&set_images[0], file, job, 0, set_images[0].size, 300);
+    iotkit_job_unref(job);
+    steps.left = 0;
+    steps.error = rows[i].error;
+    assert_true(iotkit_file_commit(file, set_images[0].size, NULL) < 0);
+    assert_int_equal(steps.left, -1);
+    assert_true(world_exists("a.part") == rows[i].kept);
+    assert_false(world_exists("a"));
+  }
+}
+
 /* Somebody else is at the note: that passes, and no finished file may be lost by it. */
 static void a_note_that_is_busy_costs_nothing(void **state) {
   iotkit_file_t *files[FILES];
@@ -389,6 +412,7 @@ int main(void) {
       IN_DIRECTORY(a_copy_that_fails_on_fat_is_removed),
       IN_DIRECTORY(what_a_cut_has_left_is_written_anew),
       IN_DIRECTORY(a_rename_that_fails_keeps_the_part),
+      IN_DIRECTORY(a_sync_that_may_succeed_later_keeps_the_part),
       IN_DIRECTORY(a_note_that_is_busy_costs_nothing),
       IN_DIRECTORY(what_is_renamed_is_what_was_checked),
   };
