@@ -146,7 +146,9 @@ describe('what fails after the rename is returned, not thrown', () => {
 test.each([
   ['EINVAL', 'fsync', undefined],
   ['EIO', 'fsync', 'EIO'],
+  ['EACCES', 'fsync', 'EACCES'],
   ['EACCES', 'open', undefined],
+  ['EINVAL', 'open', 'EINVAL'],
   ['EMFILE', 'open', 'EMFILE'],
 ])('a folder whose names cannot be flushed: %s of %s', async (code, syscall, thrown) => {
   const { open } = fs;

@@ -49,6 +49,33 @@ test('appears under its name with its last byte, not before', async () => {
   expect(await modeOf(target)).toBe(0o644 & ~process.umask());
 });
 
+test('is on the disk before it has its name', async () => {
+  const seen: string[] = [];
+  const { open, rename } = fs;
+  jest.spyOn(fs, 'open').mockImplementation(async (...given) => {
+    const file = await open(...given);
+    if (given[0] !== part()) return file;
+    const [write, sync] = [file.write.bind(file), file.sync.bind(file)];
+    file.write = ((...what: Parameters<typeof write>) => {
+      seen.push('write');
+      return write(...what);
+    }) as typeof file.write;
+    file.sync = () => {
+      seen.push('flush');
+      return sync();
+    };
+    return file;
+  });
+  jest.spyOn(fs, 'rename').mockImplementation((...given) => {
+    seen.push('rename');
+    return rename(...given);
+  });
+  const file = await ResultFile.open(target);
+  await file.write(Buffer.from('abc'), 0);
+  await file.commit();
+  expect(seen).toEqual(['write', 'flush', 'rename']);
+});
+
 test('takes the mode of the file that it replaces, without set-id bits; or that of the option', async () => {
   await writeFile(target, 'old');
   await chmod(target, 0o4750);

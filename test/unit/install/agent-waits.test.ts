@@ -71,6 +71,18 @@ test.each([
   expect(upgrade.reason).toBe(`ERR_HOOK: a hook refused the update or failed: ${detail}`);
 });
 
+test('a hook that ends with 75 says "not now", and is asked again later', async () => {
+  const asked = join(machine.folder, 'asked');
+  const script = `[ -e ${asked} ] && exit 0; : > ${asked}; exit 75`;
+  const agent = await start(task(), {
+    hooks: { beforeInstall: { argv: ['sh', '-c', script] }, retryMs: 900_000 },
+  });
+  const begun = life.clock.time;
+  await reached(agent, ({ phase }) => phase === 'installing');
+  expect(life.clock.time - begun).toBeGreaterThanOrEqual(900_000);
+  expect(life.errors).toEqual([]);
+});
+
 test.each([-86_400_000, 86_400_000])(
   'a clock that is set by %d ms is no time held off',
   async (by) => {

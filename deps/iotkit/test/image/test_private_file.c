@@ -3,6 +3,7 @@
  */
 #include "support/file_steps.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -82,6 +83,45 @@ static void what_is_synced_before_what(void **state) {
     ik_private_file_free(file);
   }
   steps.on_fat = false;
+}
+
+static char logged[IOTKIT_DETAIL_MAX + 100];
+
+static void keep_line(void *ctx, int level, const char *text) {
+  (void)ctx, (void)level;
+  snprintf(logged, sizeof logged, "%s", text);
+}
+
+/* It is there in any case, and who wants to know hears of it: after a rename no step may go wrong unheard. */
+static void what_a_power_cut_may_take_back_is_logged(void **state) {
+  static const struct {
+    bool on_fat;
+    int step; /* after the bytes, their sync and the rename */
+    const char *says;
+  } rows[] = {
+      {false, 0, "kept is not yet durable: cannot sync .: Input/output error"},
+      {true, 0, "kept is not yet durable: cannot sync .: Input/output error"},
+      {true, 1, "kept is not yet durable: cannot sync kept.part: Input/output error"},
+      {true, 2, "kept is not yet durable: cannot sync .: Input/output error"},
+      {true, 3, ""},
+  };
+  (void)state;
+  iotkit_log_set(IOTKIT_LOG_WARNING, keep_line, NULL);
+  for (size_t i = 0; i < COUNT(rows); i++) {
+    struct ik_private_file *file;
+    *logged = '\0';
+    steps.on_fat = rows[i].on_fat;
+    assert_int_equal(ik_private_file_lock("kept", 4096, &file, NULL), 0);
+    steps.left = 3 + rows[i].step;
+    steps.error = EIO;
+    assert_int_equal(ik_private_file_commit(file, "secret", 6, NULL), 0);
+    steps.left = -1;
+    ik_private_file_free(file);
+    assert_string_equal(logged, rows[i].says);
+    assert_holds("kept", "secret");
+  }
+  steps.on_fat = false;
+  iotkit_log_set(IOTKIT_LOG_NONE, NULL, NULL);
 }
 
 static void is_given_up(void **state) {
@@ -165,6 +205,7 @@ int main(void) {
       IN_DIRECTORY(appears_whole),
       IN_DIRECTORY(replaces_what_is_there),
       IN_DIRECTORY(what_is_synced_before_what),
+      IN_DIRECTORY(what_a_power_cut_may_take_back_is_logged),
       IN_DIRECTORY(is_given_up),
       IN_DIRECTORY(one_at_a_time),
       IN_DIRECTORY(a_part_of_a_crash_is_taken_over),
