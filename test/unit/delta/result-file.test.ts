@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import nodeFs from 'node:fs';
 import fs, {
   chmod,
   chown,
@@ -116,6 +117,12 @@ describe('a file that others can have put there', () => {
     expect(await replace()).toEqual({ uid: NOBODY, mode: 0o640 });
   });
 
+  asRoot('nor does a link of theirs that it replaces', async () => {
+    await symlink('other', target);
+    await lchown(target, NOBODY, NOBODY);
+    expect(await replace()).toEqual(ours);
+  });
+
   test('nor by another name of a file of ours', async () => {
     await chmod(folder, 0o777);
     await writeFile(target, 'old');
@@ -186,6 +193,39 @@ test("another user's file in a sticky directory is refused before the first byte
   expect(await readdir(folder)).toEqual(['image']);
 });
 
+const SOMEBODY = 4711;
+asRoot.each([
+  ['is not sticky', 0o777, NOBODY, NOBODY],
+  ['is sticky, but ours', 0o1777, SOMEBODY, NOBODY],
+  ['is sticky, with a file of ours', 0o1777, NOBODY, SOMEBODY],
+])('a file is replaced in a directory that %s', async (_, mode, owner, ownerOfFile) => {
+  await writeFile(target, 'old');
+  await chmod(folder, mode);
+  await chown(folder, owner, owner);
+  await chown(target, ownerOfFile, ownerOfFile);
+  jest.spyOn(process, 'geteuid').mockReturnValue(SOMEBODY);
+  await (await ResultFile.open(target)).commit();
+  expect(await readFile(target, 'utf8')).toBe('');
+});
+
+test('a mode that the file system does not know is no error', async () => {
+  const { open } = fs;
+  jest.spyOn(fs, 'open').mockImplementation(async (...given) => {
+    const opened = await open(...given);
+    opened.chmod = () => Promise.reject(new Error('EPERM: operation not permitted, fchmod'));
+    return opened;
+  });
+  expect(await (await ResultFile.open(target)).commit()).toBeUndefined();
+  expect(await readdir(folder)).toEqual(['image']);
+});
+
+test('a part that could not be made locks nothing', async () => {
+  const name = path.join(folder, 'later', 'image');
+  await expect(ResultFile.open(name)).rejects.toMatchObject({ code: 'ERR_FILE_NOT_FOUND' });
+  await mkdir(path.dirname(name));
+  await (await ResultFile.open(name)).discard();
+});
+
 test('a directory that cannot be synced is a warning: the file has its name', async () => {
   const { open } = fs;
   const file = await ResultFile.open(target);
@@ -205,12 +245,12 @@ test('a directory that cannot be synced is a warning: the file has its name', as
 describe('space on the disk', () => {
   const MIB = 1024 * 1024;
 
-  /** A file system of 64 GiB that has so much free. */
-  function free(bytes: number): void {
+  /** A file system of 64 GiB, or less, that has so much free. */
+  function free(bytes: number, size = 65_536 * MIB): void {
     jest.restoreAllMocks();
     const { statfs } = fs;
     jest.spyOn(fs, 'statfs').mockImplementation(async (...given) => {
-      const blocks = { bsize: 4096, blocks: 16 * MIB, bavail: bytes / 4096 };
+      const blocks = { bsize: 4096, blocks: size / 4096, bavail: bytes / 4096 };
       return Object.assign(await statfs(...given), blocks);
     });
   }
@@ -224,6 +264,14 @@ describe('space on the disk', () => {
     expect(await readdir(folder)).toEqual([]);
     free(17 * MIB);
     await (await ResultFile.open(target, { size: MIB })).discard();
+  });
+
+  test('is needed beyond a share of a small one', async () => {
+    free(2 * MIB, 64 * MIB);
+    await (await ResultFile.open(target, { size: MIB })).discard();
+    free(2 * MIB - 4096, 64 * MIB);
+    const attempt = ResultFile.open(target, { size: MIB });
+    await expect(attempt).rejects.toMatchObject({ code: 'ERR_NO_SPACE' });
   });
 
   test('is all of it where the size is bounded otherwise', async () => {
@@ -313,6 +361,42 @@ describe('parts of other processes', () => {
     await (await ResultFile.open(target)).discard();
     expect(await readdir(folder)).toEqual([]);
   });
+
+  test('of one that we may not send a signal: it lives', async () => {
+    jest.spyOn(process, 'kill').mockImplementation(() => {
+      throw Object.assign(new Error('kill EPERM'), { code: 'EPERM' });
+    });
+    const its = partOf(target, process.ppid);
+    await writeFile(its, 'half');
+    await expect(ResultFile.open(target)).rejects.toMatchObject({ code: 'ERR_FILE_LOCKED' });
+    expect(await readdir(folder)).toEqual([path.basename(its)]);
+  });
+
+  asLinux('of one that is dead and was not waited for: removed', async () => {
+    await writeFile(`${target}.${process.ppid}.delta.part`, 'half');
+    // The name of a program may have a bracket in it, too.
+    systemSays(`/proc/${process.ppid}/stat`, (text) => text.replace(/\(.*\) ./, '(a) b) Z'));
+    await (await ResultFile.open(target)).discard();
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  asLinux(
+    'of one of the same number and time before the machine was restarted: removed',
+    async () => {
+      await writeFile(partOf(target, process.ppid), 'half');
+      systemSays('/proc/sys/kernel/random/boot_id', () => 'another');
+      await (await ResultFile.open(target)).discard();
+      expect(await readdir(folder)).toEqual([]);
+    },
+  );
+
+  function systemSays(name: string, change: (text: string) => string): void {
+    const { readFileSync } = nodeFs;
+    jest.spyOn(nodeFs, 'readFileSync').mockImplementation(((...given) => {
+      const text = readFileSync(...given);
+      return given[0] === name ? change(String(text)) : text;
+    }) as typeof readFileSync);
+  }
 
   test('only looks like one: stays, and locks nothing', async () => {
     const names = [

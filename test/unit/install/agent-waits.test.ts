@@ -225,6 +225,8 @@ test.each(['the lock', 'its restart'])(
       reason: expect.stringContaining('ERR_VERSION_REFUSED'),
     });
     expect(life.power.steps).not.toContain('activate');
+    const isWritten = life.power.steps.includes('install: write B');
+    expect(isWritten).toBe(what === 'its restart');
   },
 );
 

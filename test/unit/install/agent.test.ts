@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createUpdateAgent } from '../../../lib/install/agent';
 import { FakePlatform } from '../../../lib/testing/fake-platform';
@@ -39,6 +39,15 @@ test('announced, downloaded, installed, restarted, confirmed, reported', async (
   expect(life.platform.versions.map(({ version }) => version)).toEqual(['2.0.0']);
   expect(life.platform.steps.every(({ step }) => step >= 0)).toBe(true);
   expect(life.errors).toEqual([]);
+});
+
+test('an image takes no room on the disk once it is in its slot', async () => {
+  const agent = await start(task());
+  const image = join(machine.folder, 'default.image');
+  await reached(agent, ({ phase }) => phase === 'downloaded');
+  expect(existsSync(image)).toBe(true);
+  await life.power.reached('activate');
+  expect(existsSync(image)).toBe(false);
 });
 
 test('an image that the installer refuses: the reason is reported, the old version goes on', async () => {
