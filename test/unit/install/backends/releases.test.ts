@@ -71,6 +71,8 @@ describe('the releases of a directory installer', () => {
       await expect(machine.installer.activate('releases/1.0.0')).rejects.toMatchObject({
         code: 'ERR_BOOT_STATE',
       });
+      const { known } = JSON.parse(readFileSync(join(machine.root, 'state.json'), 'utf8'));
+      expect(known).toContain('releases/1.0.0'); // to be removed another time
       expect(warn).toHaveBeenCalledWith(expect.stringContaining('releases/1.0.0 is left'), {
         code: 'IOTKIT_NOT_REMOVED',
       });

@@ -54,6 +54,17 @@ test('what cannot be removed is left and said; all else goes', async () => {
   expect(warn).toHaveBeenCalledWith(said, { code: 'IOTKIT_NOT_REMOVED' });
 });
 
+test('what somebody else removes meanwhile is gone', async () => {
+  const { lstat } = files;
+  jest.spyOn(files, 'lstat').mockImplementation((async (path: string) => {
+    if (path === join(tree, 'b')) rmSync(path, { recursive: true });
+    return lstat(path);
+  }) as typeof lstat);
+  expect(await discard(tree)).toBe(true);
+  expect(existsSync(tree)).toBe(false);
+  expect(warn).not.toHaveBeenCalled();
+});
+
 test('what is mounted inside keeps its files', async () => {
   const mounted = join(tree, 'b');
   const { lstat } = files;
