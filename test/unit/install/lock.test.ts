@@ -2,13 +2,16 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
+  constants,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { tryLock } from '../../../lib/install/lock';
@@ -19,7 +22,10 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'iotkit-lock-'));
   path = join(folder, 'lock');
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => {
+  jest.restoreAllMocks();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 /** A program that holds a lock on the file until it is ended. */
 async function holder(...options: string[]) {
@@ -56,6 +62,37 @@ test.each(['-x', '-s'])(
     await lock?.release();
   },
 );
+
+test('a lock that another one holds keeps no file open', async () => {
+  const lock = await tryLock(path);
+  const closed: unknown[] = [];
+  const { open } = fs;
+  jest.spyOn(fs, 'open').mockImplementation(async (...given) => {
+    const file = await open(...given);
+    const close = file.close.bind(file);
+    file.close = () => {
+      closed.push(given[0]);
+      return close();
+    };
+    return file;
+  });
+  expect(await tryLock(path)).toBeUndefined();
+  expect(closed).toEqual([path]);
+  await lock?.release();
+});
+
+test('a file that another one makes at the same time is locked as it is', async () => {
+  const { open } = fs;
+  jest.spyOn(fs, 'open').mockImplementation((...given) => {
+    const isMade = (Number(given[1]) & constants.O_EXCL) !== 0;
+    if (isMade) writeFileSync(path, 'of the other');
+    return open(...given);
+  });
+  const lock = await tryLock(path);
+  expect(lock).toBeDefined();
+  await lock?.release();
+  expect(readFileSync(path, 'utf8')).toBe('of the other');
+});
 
 test('a program started meanwhile does not hold it for us', async () => {
   const lock = await tryLock(path);

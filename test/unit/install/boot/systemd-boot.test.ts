@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import fs, { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { SystemdBoot } from '../../../../lib/install/boot/systemd-boot';
@@ -8,7 +8,10 @@ let entries: string;
 beforeEach(async () => {
   entries = await mkdtemp(path.join(tmpdir(), 'iotkit-entries-'));
 });
-afterEach(() => rm(entries, { recursive: true, force: true }));
+afterEach(async () => {
+  jest.restoreAllMocks();
+  await rm(entries, { recursive: true, force: true });
+});
 
 /** With these entries; each says its name, or what stands behind a `=`. */
 async function boot(...files: string[]): Promise<SystemdBoot> {
@@ -41,9 +44,14 @@ test.each<[string, string[], object]>([
     { next: 'B', B: 'good' },
   ],
   ['none', ['loader.conf'], { next: '', A: 'bad', B: 'bad' }],
-])('an entry that is %s', async (_, names, expected) => {
-  const { next, states } = await (await boot(...names)).read(slots);
-  expect({ next, ...Object.fromEntries(states) }).toMatchObject(expected);
+])('an entry that is %s, in whatever order the folder has it', async (_, names, expected) => {
+  const loader = await boot(...names);
+  const found = await files();
+  for (const order of [found, [...found].reverse()]) {
+    jest.spyOn(fs, 'readdir').mockResolvedValueOnce(order as never);
+    const { next, states } = await loader.read(slots);
+    expect({ next, ...Object.fromEntries(states) }).toMatchObject(expected);
+  }
 });
 
 test('each change gives the entry another name', async () => {
@@ -58,6 +66,89 @@ test('each change gives the entry another name', async () => {
 });
 
 const A = 'iotkit-1-A.conf';
+const OFF = 'iotkit-0-B.conf.off';
+
+test.each<[string, string[], (loader: SystemdBoot) => Promise<void>, string]>([
+  ['activated gets all its tries', ['2-B.conf'], (it) => it.activate('B'), '2-B+3-0.conf'],
+  ['activated gets them again', ['2-B+1-2.conf'], (it) => it.activate('B'), '2-B+3-0.conf'],
+  ['confirmed is on', ['2-B.conf.off'], (it) => it.confirm('B'), '2-B.conf'],
+  ['confirmed has no other', ['2-B.conf', '0-B.conf.off'], (it) => it.confirm('B'), '2-B.conf'],
+  [
+    'disabled has none on',
+    ['2-B.conf.off', '0-B.conf'],
+    (it) => it.disable('B', 'A'),
+    '2-B.conf.off',
+  ],
+  ['disabled twice', ['2-B.conf.off', '0-B.conf.off'], (it) => it.disable('B', 'A'), ''],
+])('a slot that is %s', async (_, before, change, after) => {
+  const names = before.map((name) => `iotkit-${name}`);
+  const loader = await boot(A, ...names);
+  await change(loader);
+  expect(await files()).toEqual(after === '' ? [A, ...names].sort() : [A, `iotkit-${after}`]);
+});
+
+test.each([
+  ['rubbish that a cut has left is newer', 'linux /vmlinuz', 'rubbish'],
+  ['an empty one is older', '', 'linux /vmlinuz'],
+])('the new entry is made of one that is whole: %s', async (_, older, newer) => {
+  const loader = await boot(A, `iotkit-0-B.conf.off=${older}`, `iotkit-2-B+3-0.conf=${newer}`);
+  await loader.disable('B', 'A');
+  expect(await files()).toEqual([A, 'iotkit-2-B.conf.off']);
+  expect(await content('iotkit-2-B.conf.off')).toBe('linux /vmlinuz');
+});
+
+test('the new entry is on the disk before the old one goes', async () => {
+  const loader = await boot(A, 'iotkit-0-B.conf.off');
+  const seen: string[] = [];
+  const { open, unlink } = fs;
+  jest.spyOn(fs, 'open').mockImplementation(async (...given) => {
+    const file = await open(...given);
+    const sync = file.sync.bind(file);
+    file.sync = () => {
+      seen.push(`flush ${path.relative(entries, String(given[0]))}`);
+      return sync();
+    };
+    return file;
+  });
+  jest.spyOn(fs, 'unlink').mockImplementation((name) => {
+    seen.push(`remove ${path.basename(String(name))}`);
+    return unlink(name);
+  });
+  await loader.activate('B');
+  const now = 'iotkit-2-B+3-0.conf';
+  expect(seen).toEqual([`flush ${now}`, 'flush ', 'remove iotkit-0-B.conf.off', 'flush ']);
+});
+
+test.each<[string, () => unknown]>([
+  ['the bytes', () => jest.spyOn(fs, 'copyFile').mockImplementation((_, to) => writeFile(to, ''))],
+  [
+    'the name',
+    () =>
+      jest
+        .spyOn(fs, 'readdir')
+        .mockResolvedValueOnce([A, OFF] as never)
+        .mockResolvedValueOnce([A] as never),
+  ],
+])('a partition that does not keep %s of a new entry keeps the old one', async (_, breakIt) => {
+  const loader = await boot(A, OFF);
+  breakIt();
+  const failure = loader.activate('B');
+  await expect(failure).rejects.toMatchObject({
+    code: 'ERR_BOOT_STATE',
+    message: expect.stringContaining('does not keep iotkit-2-B+3-0.conf'),
+  });
+  jest.restoreAllMocks();
+  expect(await files()).toContain(OFF);
+});
+
+test('a partition that cannot be written to is found before an update', async () => {
+  const loader = await boot(A, OFF);
+  jest.spyOn(fs, 'access').mockRejectedValue(new Error('EROFS: read-only file system'));
+  await expect(loader.check(slots)).rejects.toMatchObject({
+    code: 'ERR_BOOT_STATE',
+    message: expect.stringContaining('EROFS'),
+  });
+});
 
 // What a power cut leaves: the new entry is empty, is rubbish, or is whole; the old one is still there.
 describe.each(['', 'rubbish', 'linux /vmlinuz'])('a change that left a new entry of %j', (left) => {
