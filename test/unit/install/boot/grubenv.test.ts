@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import fs, { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { grubenvStore } from '../../../../lib/install/boot/grubenv';
@@ -9,7 +9,10 @@ beforeEach(async () => {
   directory = await mkdtemp(path.join(tmpdir(), 'iotkit-grubenv-'));
   file = path.join(directory, 'grubenv');
 });
-afterEach(() => rm(directory, { recursive: true, force: true }));
+afterEach(async () => {
+  jest.restoreAllMocks();
+  await rm(directory, { recursive: true, force: true });
+});
 
 const head = '# GRUB Environment Block\n';
 const block = (...lines: string[]): string =>
@@ -79,4 +82,40 @@ test('whether a change has room is known without a write', async () => {
     store.assertWritable(variables, { iotkit_trial: 'x'.repeat(100) }),
   ).rejects.toMatchObject({ code: 'ERR_BOOT_STATE', message: expect.stringContaining('no room') });
   expect(await text()).toBe(content);
+});
+
+test('a block is on the disk when it was written', async () => {
+  await writeFile(file, block('ORDER=A B'));
+  const seen: string[] = [];
+  const { open } = fs;
+  jest.spyOn(fs, 'open').mockImplementation(async (...given) => {
+    const handle = await open(...given);
+    const [write, sync] = [handle.write.bind(handle), handle.sync.bind(handle)];
+    handle.write = ((...what: Parameters<typeof write>) => {
+      seen.push('write');
+      return write(...what);
+    }) as typeof handle.write;
+    handle.sync = () => {
+      seen.push('flush');
+      return sync();
+    };
+    return handle;
+  });
+  await grubenvStore(file).write({ ORDER: 'B A' });
+  expect(seen).toEqual(['write', 'flush']);
+});
+
+test('a block that can only be read is found without a write', async () => {
+  await writeFile(file, block('ORDER=A B'));
+  const { open } = fs;
+  jest.spyOn(fs, 'open').mockImplementation(async (path, flags) => {
+    if (flags === 'r') return open(path, flags);
+    throw Object.assign(new Error('EROFS: read-only file system'), { code: 'EROFS' });
+  });
+  const store = grubenvStore(file);
+  const attempt = store.assertWritable(await store.read(), { ORDER: 'B A' });
+  await expect(attempt).rejects.toMatchObject({
+    code: 'ERR_BOOT_STATE',
+    message: expect.stringContaining('EROFS'),
+  });
 });

@@ -52,6 +52,19 @@ describe('order and tries, as GRUB has them', () => {
     expect(read(grub, confirmed)).toEqual({ next: 'B', A: 'good', B: 'trial' });
   });
 
+  test('a slot that may not start is the last, with no try counted, and the fallback the first', () => {
+    const values = { ORDER: 'B A', A_OK: '1', B_OK: '1', B_TRY: '2', iotkit_trial: 'B' };
+    const disabled = applied(values, grub.disable(mapOf(values), 'B', 'A', slots));
+    expect(disabled).toMatchObject({
+      ORDER: 'A B',
+      B_OK: '0',
+      B_TRY: '0',
+      iotkit_trial: undefined,
+    });
+    const three = { ORDER: 'A B C' };
+    expect(grub.disable(mapOf(three), 'A', 'C', ['A', 'B', 'C'])).toMatchObject({ ORDER: 'C B A' });
+  });
+
   test('one that runs but is not in the order is confirmed into it', () => {
     const values = { ORDER: 'B', B_OK: '0' };
     expect(grub.confirm(mapOf(values), 'A', slots)).toMatchObject({ ORDER: 'B A', A_OK: '1' });
@@ -61,6 +74,14 @@ describe('order and tries, as GRUB has them', () => {
 describe('order and tries left, as U-Boot has them', () => {
   test('variables that are not there mean what the script takes for them', () => {
     expect(read(uboot, {})).toEqual({ next: 'A', A: 'good', B: 'good' });
+  });
+
+  test.each([
+    ['0', 'bad'],
+    ['1', 'good'],
+    ['', 'good'], // which the script takes for all of them
+  ])('one with %j tries left is %s', (left, state) => {
+    expect(read(uboot, { BOOT_ORDER: 'A B', BOOT_A_LEFT: left })).toMatchObject({ A: state });
   });
 
   test('a slot that may not start leaves the order, and comes back by its activation', () => {
@@ -108,5 +129,23 @@ describe('counted starts, as U-Boot has them itself', () => {
   test('an environment that names no slot is one where nothing is known to start', () => {
     expect(read(counting, { slot: 'rescue' })).toEqual({ next: 'A', A: 'good', B: 'good' });
     expect(counting.confirm(mapOf({}), 'A', slots)).toMatchObject({ slot: 'A' });
+  });
+});
+
+describe('a boot count, as it is set up', () => {
+  test('keeps a limit of its own', () => {
+    expect(counting.activate(mapOf({ bootlimit: '7' }), 'B', slots)).toMatchObject({
+      bootlimit: '7',
+    });
+    expect(counting.activate(mapOf({}), 'B', slots)).toMatchObject({ bootlimit: '3' });
+  });
+
+  test('goes on where another slot is made bad than the one that is chosen', () => {
+    const values = { slot: 'A', upgrade_available: '1', bootcount: '1' };
+    expect(counting.disable(mapOf(values), 'B', 'A', slots)).toEqual({ iotkit_bad: 'B' });
+    expect(counting.disable(mapOf(values), 'A', 'B', slots)).toEqual({
+      ...{ iotkit_bad: 'A', slot: 'B' },
+      ...{ upgrade_available: '0', bootcount: '0' },
+    });
   });
 });

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { tool, ubootStore } from '../../../../lib/install/boot/uboot';
@@ -38,6 +38,62 @@ test('an environment with one copy is refused, and by option warned of', async (
     code: 'IOTKIT_SINGLE_ENVIRONMENT',
   });
   warn.mockRestore();
+});
+
+test('one without a copy is refused in any case', async () => {
+  await writeFile(config, '# /dev/mtd1 0x0 0x4000\n');
+  await expect(ubootStore({ config, singleCopy: 'warn' }).check()).rejects.toMatchObject({
+    code: 'ERR_INSTALL_SETUP',
+    message: expect.stringContaining('no copy'),
+  });
+});
+
+// 'a=12' and the changed 'b', each with its NUL, the NUL of the end, and the head.
+test.each([
+  ['one copy, with a head of 4 bytes', ['0x14']],
+  ['two, with 5 bytes, of which the smaller one counts', ['0x15', '0x40']],
+])('room of %s', async (_, sizes) => {
+  await writeFile(config, sizes.map((size) => `/dev/mtd1 0x0 ${size}\n`).join(''));
+  const store = ubootStore({ config, singleCopy: 'warn' });
+  const before = new Map([
+    ['a', '12'],
+    ['gone', 'x'.repeat(100)],
+  ]);
+  await store.assertWritable(before, { b: '1234567', gone: undefined });
+  const attempt = store.assertWritable(before, { b: '12345678', gone: undefined });
+  await expect(attempt).rejects.toMatchObject({ code: 'ERR_BOOT_STATE' });
+});
+
+describe('a change', () => {
+  const { PATH, TMPDIR } = process.env;
+  beforeEach(async () => {
+    const script = `#!/bin/sh\ncat "$4" > ${directory}/written\n`;
+    await writeFile(path.join(directory, 'fw_setenv'), script, { mode: 0o755 });
+    process.env.PATH = `${directory}:${PATH}`;
+    process.env.TMPDIR = directory;
+  });
+  afterEach(() => {
+    process.env.PATH = PATH;
+    if (TMPDIR === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = TMPDIR;
+  });
+  const left = async (): Promise<string[]> =>
+    (await readdir(directory)).filter((name) => name.startsWith('iotkit-env-'));
+
+  test('is one script, which is gone afterwards', async () => {
+    await ubootStore({ config, singleCopy: 'warn' }).write({ BOOT_ORDER: 'B A', old: undefined });
+    expect(await readFile(path.join(directory, 'written'), 'utf8')).toBe('BOOT_ORDER=B A\nold=\n');
+    expect(await left()).toEqual([]);
+  });
+
+  test.each([{ a: '1\nbootcmd=reset' }, { a: '1\r' }, { 'a b': '1' }, { 'a=b': '1' }])(
+    'that would be another one is not made: %j',
+    async (changes: Readonly<Record<string, string>>) => {
+      const attempt = ubootStore({ config, singleCopy: 'warn' }).write(changes);
+      await expect(attempt).rejects.toMatchObject({ code: 'ERR_BOOT_STATE' });
+      expect(await readdir(directory)).toEqual(['fw_setenv']);
+    },
+  );
 });
 
 test('without its configuration nothing is tried', async () => {
