@@ -1,3 +1,4 @@
+import fs from 'node:fs/promises';
 import { bootedSlot, namedOn } from '../../../../lib/install/boot/booted';
 
 test.each<[string, readonly string[], string | undefined]>([
@@ -15,4 +16,13 @@ test('where nothing says it, an error says what would help', async () => {
     code: 'ERR_INSTALL_SETUP',
     message: expect.stringContaining('name one of A, B by no.such.key'),
   });
+});
+
+test('a slot that the command line names and that is none is refused, by its name', async () => {
+  jest.spyOn(fs, 'readFile').mockResolvedValue('quiet iotkit.slot=C');
+  await expect(bootedSlot([{ name: 'A' }, { name: 'B' }])).rejects.toMatchObject({
+    code: 'ERR_INSTALL_SETUP',
+    message: expect.stringMatching(/C is running; name one of A, B by iotkit\.slot or rauc\.slot/),
+  });
+  jest.restoreAllMocks();
 });

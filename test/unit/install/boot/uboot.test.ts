@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import fs, { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { tool, ubootStore } from '../../../../lib/install/boot/uboot';
@@ -65,25 +65,30 @@ test.each([
 });
 
 describe('a change', () => {
-  const { PATH, TMPDIR } = process.env;
+  const { PATH } = process.env;
+  let made: string[];
   beforeEach(async () => {
     const script = `#!/bin/sh\ncat "$4" > ${directory}/written\n`;
     await writeFile(path.join(directory, 'fw_setenv'), script, { mode: 0o755 });
     process.env.PATH = `${directory}:${PATH}`;
-    process.env.TMPDIR = directory;
+    made = [];
+    jest.spyOn(fs, 'mkdtemp').mockImplementation((async () => {
+      const folder = path.join(directory, 'script');
+      await mkdir(folder);
+      made.push(folder);
+      return folder;
+    }) as unknown as typeof mkdtemp);
   });
   afterEach(() => {
     process.env.PATH = PATH;
-    if (TMPDIR === undefined) delete process.env.TMPDIR;
-    else process.env.TMPDIR = TMPDIR;
+    jest.restoreAllMocks();
   });
-  const left = async (): Promise<string[]> =>
-    (await readdir(directory)).filter((name) => name.startsWith('iotkit-env-'));
 
   test('is one script, which is gone afterwards', async () => {
     await ubootStore({ config, singleCopy: 'warn' }).write({ BOOT_ORDER: 'B A', old: undefined });
     expect(await readFile(path.join(directory, 'written'), 'utf8')).toBe('BOOT_ORDER=B A\nold=\n');
-    expect(await left()).toEqual([]);
+    expect(made).toHaveLength(1);
+    expect(await readdir(directory)).toEqual(['fw_setenv', 'written']);
   });
 
   test.each([{ a: '1\nbootcmd=reset' }, { a: '1\r' }, { 'a b': '1' }, { 'a=b': '1' }])(
