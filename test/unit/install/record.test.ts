@@ -12,6 +12,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import fsPromises from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -216,4 +217,25 @@ test('it is written aside, flushed, renamed, and the directory flushed; a failur
   await record.put(entry);
   expect(calls.slice(2)).toEqual([`write ${path}.new`, 'rename', 'flush']);
   await expect(recordIo.syncDirectory(join(folder, 'none'))).rejects.toThrow();
+});
+
+test('what is written aside is on the disk before it gets its name', async () => {
+  const seen: string[] = [];
+  const { open } = fsPromises;
+  jest.spyOn(fsPromises, 'open').mockImplementation(async (...given) => {
+    const file = await open(...given);
+    const [write, sync] = [file.writeFile.bind(file), file.sync.bind(file)];
+    file.writeFile = ((...what: Parameters<typeof write>) => {
+      seen.push('write');
+      return write(...what);
+    }) as typeof file.writeFile;
+    file.sync = () => {
+      seen.push('flush');
+      return sync();
+    };
+    return file;
+  });
+  await recordIo.write(`${path}.new`, 'text');
+  expect(seen).toEqual(['write', 'flush']);
+  jest.restoreAllMocks();
 });

@@ -1,0 +1,96 @@
+import type { Clock } from '../../../lib/install/clock';
+import { Gate, replaced } from '../../../lib/install/gate';
+import { type CheckedHooks, checkHooks, type Hooks } from '../../../lib/install/hooks';
+import { type CheckedPolicy, checkPolicy, type PolicyOptions } from '../../../lib/install/policy';
+import { beginning, type UpdateEntry } from '../../../lib/install/record';
+
+const entry: UpdateEntry = {
+  ...{ ...beginning, id: '1', module: '', version: '2.0.0', size: 1, phase: 'downloaded' },
+  digest: { method: 'sha256', value: '' },
+};
+
+let time: number;
+let seen: string[];
+let replace: () => void;
+beforeEach(() => {
+  time = new Date(2026, 0, 1, 2, 0).getTime();
+  seen = [];
+  replace = () => {};
+});
+
+const hours = (): number => new Date(time).getHours();
+
+function gate(policy: PolicyOptions, hooks: Hooks = {}): Gate {
+  const clock: Clock = {
+    now: () => time,
+    elapsed: () => time,
+    sleep: async (ms) => {
+      time += ms;
+    },
+  };
+  const host: { readonly policy: CheckedPolicy; readonly hooks: CheckedHooks } = {
+    policy: checkPolicy(policy),
+    hooks: checkHooks(hooks),
+  };
+  return new Gate({
+    ...host,
+    clock,
+    signal: new AbortController().signal,
+    consent: async (step) => void seen.push(`consent to ${step} at ${hours()}`),
+    whenReplaced: (_, call) => {
+      replace = call;
+      return () => {};
+    },
+  });
+}
+
+const window = { from: '03:00', to: '04:00' };
+
+test('a user is asked once the window is open, and not again for what was begun', async () => {
+  const both = gate({ window, consent: 'install' });
+  await both.mayInstall(entry);
+  expect(seen).toEqual(['consent to install at 3']);
+  await both.mayInstall({ ...entry, attempts: 1 });
+  expect(seen).toHaveLength(1);
+});
+
+test('who holds the lock since the installation waits for nothing before the restart', async () => {
+  const mayInstall = (): boolean => seen.push(`lock at ${hours()}`) > 0;
+  const locked = gate({ window, lock: { mayInstall } });
+  await locked.mayInstall(entry);
+  time += 2 * 3_600_000; // the window has closed
+  await locked.mayRestart(entry);
+  expect([seen, hours()]).toEqual([['lock at 3'], 5]);
+  await locked.release();
+  await locked.mayRestart(entry);
+  expect(seen).toEqual(['lock at 3', 'lock at 3']);
+});
+
+test('each update may be held off as long as any other', async () => {
+  const lock = { mayInstall: () => false, retryMs: 1000, maxMs: 10_000 };
+  const held = gate({ lock: { ...lock, afterMax: 'install' } });
+  const begun = time;
+  await held.mayInstall(entry);
+  await held.release();
+  await held.mayInstall(entry);
+  await held.release();
+  expect(time - begun).toBe(10_000);
+  await held.mayInstall({ ...entry, id: '2' });
+  expect(time - begun).toBe(20_000);
+});
+
+describe('another upgrade is announced', () => {
+  test('while a hook lets this one go on: it does not', async () => {
+    await expect(gate({}, { beforeInstall: () => replace() }).mayInstall(entry)).rejects.toBe(
+      replaced,
+    );
+    await expect(gate({}, { beforeDownload: () => replace() }).mayDownload(entry)).rejects.toBe(
+      replaced,
+    );
+  });
+
+  test('while this one is written: it goes on', async () => {
+    const hooks = { beforeInstall: () => replace() };
+    await gate({}, hooks).mayInstall({ ...entry, attempts: 1 });
+  });
+});
