@@ -156,9 +156,14 @@ const unknown: readonly [object | null, RegExp][] = [
   [{ format: 1, entries: { '': { ...entry, attempts: '3' } } }, /attempts is no number/],
   [{ format: 1, entries: { '': { ...entry, digest: null } } }, /digest is no object/],
   [{ format: 1, entries: { '': { ...entry, files: {} } } }, /files is no array/],
+  [{ format: 1, entries: { '': { ...entry, delta: { size: 1 } } } }, /delta\.digest is no object/],
   [{ format: 1, entries: { mcu: entry } }, /is of another/],
   [{ format: 1, entries: {}, confirmed: null }, /confirmed is no object/],
   [{ format: 1, entries: {}, confirmed: { '': { version: 1 } } }, /version is no string/],
+  [
+    { format: 1, entries: {}, confirmed: { '': { version: '1', slot: 'A', size: 1 } } },
+    /confirmed\[""\]\.digest is no object/,
+  ],
   [{ format: 1, entries: {}, pins: { '': 1 } }, /pins\[""\] is no string/],
 ];
 
@@ -171,6 +176,28 @@ test.each(unknown)('what is not understood is kept aside: %j', async (content, w
   expect(read).toEqual({ entries: {}, confirmed: {}, pins: {} });
   expect(damage).toMatchObject({ code: 'ERR_INSTALL_RECORD', detail: expect.stringMatching(why) });
   expect(readFileSync(`${path}.damaged`, 'utf8')).toBe(text);
+});
+
+test('a damaged record is aside for good before anything else is done', async () => {
+  writeFileSync(path, 'x', { mode: 0o600 });
+  const calls: string[] = [];
+  await RecordFile.open(path, {
+    write: async () => void calls.push('write'),
+    rename: async (_, to) => void calls.push(`rename ${to}`),
+    syncDirectory: async (name) => void calls.push(`flush ${name}`),
+  });
+  expect(calls).toEqual([`rename ${path}.damaged`, `flush ${folder}`]);
+});
+
+test('what a program says at length is cut, so that the record can be read again', async () => {
+  const record = await RecordFile.open(path);
+  const long = 'x'.repeat(2_000_000);
+  await record.put({ ...entry, from: long, reason: long, output: long });
+  const again = await RecordFile.open(path);
+  expect(again.damage).toBeUndefined();
+  for (const text of ['from', 'reason', 'output'] as const) {
+    expect(again.entry('')?.[text].length).toBeLessThanOrEqual(4096);
+  }
 });
 
 test('a pipe is refused at once', async () => {
