@@ -2,6 +2,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, rename, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { withEnd } from './cleanup';
 
 /** What statfs() of Linux says of FAT, whatever the length of its names. */
 const FAT = 0x4d44;
@@ -11,11 +12,10 @@ const O_PATH = 0x200000;
 /** Flushes a file. `flags`: to open it with. */
 export async function flush(path: string, flags: number = constants.O_RDONLY): Promise<void> {
   const file = await open(path, flags);
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  await withEnd(
+    () => file.sync(),
+    () => file.close(),
+  );
 }
 
 /**

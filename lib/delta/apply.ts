@@ -13,6 +13,7 @@ import {
   optional,
   orElse,
 } from '../base/arguments';
+import { endQuietly } from '../base/cleanup';
 import { IotkitError } from '../base/errors';
 import { throwIfAborted, whenAborted } from '../base/signals';
 import { BaseFile, type OpenFile } from './base-file';
@@ -116,11 +117,12 @@ async function* apply(
     await reader.decompress();
     yield* blocks(reader, file, info, recycle ? Buffer.allocUnsafeSlow(BLOCK_MAX) : undefined);
   } catch (error) {
+    await endQuietly(() => reader.close());
     throwIfAborted(signal);
     throw error;
   } finally {
     stop();
-    await file?.close();
+    await endQuietly(() => file?.close()); // it was only read
     await reader.close();
   }
 }

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { endQuietly } from '../base/cleanup';
 import { IotkitError } from '../base/errors';
 import { fileError } from './file-errors';
 import type { DeltaImage } from './format';
@@ -65,7 +66,7 @@ export class BaseFile {
     try {
       assertReadable(base, await file.stat());
     } catch (error) {
-      await file.close();
+      await endQuietly(() => file.close());
       throw fail(error);
     }
     return new BaseFile(file, () => file.close());

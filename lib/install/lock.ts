@@ -7,6 +7,7 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { endQuietly } from '../base/cleanup';
 import { type ErrorCode, IotkitError } from '../base/errors';
 
 /** @internal A lock that is held, until it is released or this process ends. */
@@ -33,7 +34,7 @@ export async function tryLock(path: string, mode = 0o600): Promise<FileLock | un
     }
     if (await lockOpened(file)) return { release: () => file.close() };
   } catch (error) {
-    await file.close();
+    await endQuietly(() => file.close());
     throw error;
   }
   await file.close();

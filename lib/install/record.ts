@@ -10,6 +10,7 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { endQuietly, withEnd } from '../base/cleanup';
 import { flushFolder, renameFile } from '../base/durable';
 import { IotkitError } from '../base/errors';
 import { excerpt } from './excerpt';
@@ -152,14 +153,13 @@ export const recordIo: RecordIo = {
   async write(path, text, owner) {
     await rm(path, { force: true }); // of a write that was cut off
     const file = await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-    try {
+    const fill = async (): Promise<void> => {
       // By the descriptor: whoever has the folder could have put another file there by now.
       if (owner !== undefined && process.geteuid?.() === 0) await file.chown(owner.uid, owner.gid);
       await file.writeFile(text);
       await file.sync();
-    } finally {
-      await file.close();
-    }
+    };
+    await withEnd(fill, () => file.close());
   },
   rename: renameFile,
   syncDirectory: flushFolder,
@@ -326,7 +326,7 @@ async function readOwn(path: string, isLooking = false): Promise<string | undefi
     if ((mode & 0o022) !== 0) throw foreign(path, 'may be written by others; chmod it to 600');
     return size > BYTES_MAX ? '' : await file.readFile('utf8');
   } finally {
-    await file.close();
+    await endQuietly(() => file.close()); // it was only read
   }
 }
 

@@ -4,6 +4,7 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { withEnd } from '../../base/cleanup';
 import { flushFolder, renameFile } from '../../base/durable';
 import { IotkitError } from '../../base/errors';
 import { abortReason } from '../../base/signals';
@@ -58,8 +59,10 @@ export class KeptImage {
 
   /** What was not committed goes. */
   async close(): Promise<void> {
-    await this.#file.close();
-    await rm(this.#aside, { force: true });
+    await withEnd(
+      () => this.#file.close(),
+      () => rm(this.#aside, { force: true }),
+    );
   }
 }
 

@@ -7,6 +7,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { options as checkOptions, flag, optional, orElse, text } from '../../base/arguments';
+import { withEnd } from '../../base/cleanup';
 import { IotkitError } from '../../base/errors';
 import { throwIfAborted } from '../../base/signals';
 import { restartMachine } from '../boot/reboot';
@@ -107,11 +108,10 @@ class RaucInstaller implements Installer {
     await this.service.mark('bad', name);
     const owner = await this.service.owner();
     await this.service.install(path);
-    try {
-      await this.#watch(owner, options);
-    } finally {
-      if (signal?.aborted) await this.service.mark('bad', name);
-    }
+    await withEnd(
+      () => this.#watch(owner, options),
+      () => (signal?.aborted ? this.service.mark('bad', name) : undefined),
+    );
     throwIfAborted(signal);
     return { slot: name };
   }

@@ -6,6 +6,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { constants, type FileHandle, open, readFile } from 'node:fs/promises';
+import { withEnd } from '../../base/cleanup';
 import { IotkitError } from '../../base/errors';
 import { abortable, throwIfAborted } from '../../base/signals';
 import { run } from '../child';
@@ -50,27 +51,35 @@ export async function writeRaw(
   image: InstallImage,
   { signal, onProgress }: InstallOptions,
 ): Promise<void> {
-  const method = image.digest?.method ?? 'sha256';
   const handle = await openDevice(device);
-  try {
-    const digest = await writeAll(handle, image, createHash(method), signal, (written) =>
-      onProgress?.({ fraction: (WRITTEN * written) / image.size, step: 'Writing image' }),
-    );
-    if (image.digest !== undefined && digest !== image.digest.value) {
-      throw new IotkitError('ERR_DIGEST_MISMATCH', `${method} of the image is ${digest}`);
-    }
-    await inFile(device, () => handle.sync());
-    await dropCache(device, handle);
-    const found = await readBack(device, image.size, createHash(method), signal, (read) =>
-      onProgress?.({
-        fraction: WRITTEN + ((1 - WRITTEN) * read) / image.size,
-        step: 'Verifying image',
-      }),
-    );
-    if (found === digest) return;
-  } finally {
-    await handle.close();
+  await withEnd(
+    () => writeOpened(device, handle, image, { signal, onProgress }),
+    () => handle.close(),
+  );
+}
+
+async function writeOpened(
+  device: string,
+  handle: FileHandle,
+  image: InstallImage,
+  { signal, onProgress }: InstallOptions,
+): Promise<void> {
+  const method = image.digest?.method ?? 'sha256';
+  const digest = await writeAll(handle, image, createHash(method), signal, (written) =>
+    onProgress?.({ fraction: (WRITTEN * written) / image.size, step: 'Writing image' }),
+  );
+  if (image.digest !== undefined && digest !== image.digest.value) {
+    throw new IotkitError('ERR_DIGEST_MISMATCH', `${method} of the image is ${digest}`);
   }
+  await inFile(device, () => handle.sync());
+  await dropCache(device, handle);
+  const found = await readBack(device, image.size, createHash(method), signal, (read) =>
+    onProgress?.({
+      fraction: WRITTEN + ((1 - WRITTEN) * read) / image.size,
+      step: 'Verifying image',
+    }),
+  );
+  if (found === digest) return;
   const detail = `${device} does not hold what was written to it; is the storage worn out?`;
   throw new IotkitError('ERR_INSTALL_FAILED', detail);
 }

@@ -4,6 +4,7 @@
  * written in place. `grub-editenv` empties it first, and a power cut then leaves no environment.
  */
 import { type FileHandle, open } from 'node:fs/promises';
+import { withEnd } from '../../base/cleanup';
 import { IotkitError } from '../../base/errors';
 import type { Changes, VariableStore, Variables } from './environment';
 
@@ -88,16 +89,16 @@ async function withFile<T>(
   flags: 'r' | 'r+',
   use: (handle: FileHandle) => Promise<T>,
 ): Promise<T> {
-  let handle: FileHandle | undefined;
   try {
-    handle = await open(file, flags);
-    return await use(handle);
+    const handle = await open(file, flags);
+    return await withEnd(
+      () => use(handle),
+      () => handle.close(),
+    );
   } catch (cause) {
     if (IotkitError.is(cause)) throw cause;
     const { code, message } = cause as NodeJS.ErrnoException;
     throw broken(file, code === 'ENOENT' ? `: ${message}; ${help}` : `: ${message}`, cause);
-  } finally {
-    await handle?.close();
   }
 }
 

@@ -6,6 +6,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { endQuietly } from '../../base/cleanup';
 import { IotkitError } from '../../base/errors';
 import { failureOf, type RunResult, run } from '../child';
 import type { Changes, VariableStore, Variables } from './environment';
@@ -75,13 +76,13 @@ async function assertRoom(config: string, variables: Variables, changes: Changes
 // All in one script, because each call is a write of its own, and the power may go between two.
 async function write(config: string, changes: Changes): Promise<void> {
   const folder = await mkdtemp(path.join(tmpdir(), 'iotkit-env-'));
-  try {
+  const set = async (): Promise<void> => {
     const script = path.join(folder, 'script');
     await writeFile(script, scriptOf(changes), { mode: 0o600 });
     await tool(['fw_setenv', '-c', config, '-s', script]);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  };
+  // What is in force is so, whatever becomes of the script.
+  await set().finally(() => endQuietly(() => rm(folder, { recursive: true, force: true })));
 }
 
 function scriptOf(changes: Changes): string {

@@ -317,3 +317,17 @@ describe('while it is applied', () => {
     expect(() => applyDelta(chunksOf(delta), base, { signals: 1 } as never)).toThrow(/signals/);
   });
 });
+
+test('a source that cannot be left does not hide why it was', async () => {
+  const left = new Error('of the source');
+  async function* source(): AsyncGenerator<Uint8Array> {
+    try {
+      yield* chunksOf(Buffer.concat([Buffer.alloc(50_000, 'no delta')]), 1000);
+    } finally {
+      // biome-ignore lint/correctness/noUnsafeFinally: what this test is about
+      throw left;
+    }
+  }
+  const reading = applyDelta(source(), base)[Symbol.asyncIterator]().next();
+  await expect(reading).rejects.toMatchObject({ code: 'ERR_DELTA_FORMAT' });
+});
