@@ -14,6 +14,7 @@ import {
   orElse,
   text,
 } from '../../base/arguments';
+import { withEnd } from '../../base/cleanup';
 import { flushFolder } from '../../base/durable';
 import { IotkitError } from '../../base/errors';
 import { abortable, throwIfAborted } from '../../base/signals';
@@ -34,8 +35,9 @@ import { compressionOf } from './compression';
 import { copyFiles, isFile, KeptImage } from './kept-image';
 import { provenBytesOf } from './proven-bytes';
 import { RELEASES } from './release-state';
-import { flushTree, Releases } from './releases';
+import { Releases } from './releases';
 import { discard, warnOfLeft } from './removal';
+import { settle } from './unpacked';
 
 /** What {@link directoriesInstaller} takes. */
 export interface DirectoriesInstallerOptions {
@@ -261,13 +263,15 @@ export class DirectoriesInstaller implements Installer {
     // Before it: it may end this process.
     const begun = { slot, bootId, begun: { before, times: times + 1 } };
     await this.#releases.change((state) => ({ ...state, started: begun }));
-    const restart = { argv: this.#restart, timeoutMs: this.#restartTimeoutMs, signal };
-    const result = await runOrThrow(restart).catch((cause: unknown) => ({ cause }));
-    // It did not come to its end, which nobody has seen then.
-    if ('cause' in result) throwIfAborted(signal);
-    // What it has tried to start is what runs, or nothing.
-    await this.#releases.change((state) => ({ ...state, started: { slot, bootId } }));
-    if ('cause' in result) throw result.cause;
+    await withEnd(
+      () => runOrThrow({ argv: this.#restart, timeoutMs: this.#restartTimeoutMs, signal }),
+      async () => {
+        // One that the signal has ended has not come to its end.
+        if (signal?.aborted) return;
+        // What it has tried to start is what runs, or nothing.
+        await this.#releases.change((state) => ({ ...state, started: { slot, bootId } }));
+      },
+    );
   }
 
   async #booted(): Promise<string> {
@@ -334,13 +338,16 @@ export class DirectoriesInstaller implements Installer {
       .catch((cause: unknown) => {
         throw fileError(folder, cause);
       });
+    // What mkdtemp() makes is this user's alone: nobody gets at what has not been looked at yet.
+    const made = join(aside, 'release');
     try {
-      // mkdtemp() makes it this user's alone, and the application may be another's.
-      await chmod(aside, 0o777 & ~process.umask());
-      await this.#place(image, aside, slot, { signal, onProgress });
-      await flushTree(aside);
+      await mkdir(made);
+      await this.#place(image, made, slot, { signal, onProgress });
+      // The application may be another user's, and an entry "./" of an archive may say anything.
+      await chmod(made, 0o777 & ~process.umask());
+      await settle(made);
       throwIfAborted(signal);
-      await rename(aside, this.#releases.path(slot));
+      await rename(made, this.#releases.path(slot));
       await flushFolder(folder);
     } catch (error) {
       await discard(aside);
@@ -350,6 +357,7 @@ export class DirectoriesInstaller implements Installer {
         ? error
         : fileError(aside, error);
     }
+    await discard(aside);
   }
 
   async #place(
@@ -368,12 +376,11 @@ export class DirectoriesInstaller implements Installer {
     await this.#releases.discardImage(slot);
     if (!this.#keepsImages || this.#image === 'file') return this.#unpack(bytes, folder, signal);
     const kept = await KeptImage.open(this.#releases.imagePath(slot));
-    try {
+    const keep = async (): Promise<void> => {
       await this.#unpack(kept.copied(bytes), folder, signal);
       await kept.commit();
-    } finally {
-      await kept.close();
-    }
+    };
+    await withEnd(keep, () => kept.close());
   }
 
   async #unpack(

@@ -1,5 +1,5 @@
 /** The releases of a directory installer on the disk: the link to the current one, and what is known of each. */
-import { constants, type Dirent } from 'node:fs';
+import type { Dirent } from 'node:fs';
 import {
   lstat,
   readdir,
@@ -12,7 +12,7 @@ import {
   symlink,
 } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
-import { flush, flushFolder } from '../../base/durable';
+import { flushFolder } from '../../base/durable';
 import { IotkitError } from '../../base/errors';
 import { fileError } from '../lock';
 import { recordIo } from '../record';
@@ -185,24 +185,4 @@ function parse(root: string, path: string, text: string): ReleaseState {
       `${CURRENT} points to is a good one`;
     throw new IotkitError('ERR_BOOT_STATE', detail, { cause });
   }
-}
-
-const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
-
-/**
- * Flushes a directory and all in it.
- *
- * @throws IotkitError ERR_INSTALL_REFUSED: what is neither file, directory nor link
- */
-export async function flushTree(path: string): Promise<void> {
-  for (const name of await readdir(path)) {
-    const inner = join(path, name);
-    const found = await lstat(inner);
-    if (found.isDirectory()) await flushTree(inner);
-    else if (found.isFile()) await flush(inner, O_RDONLY | O_NOFOLLOW);
-    else if (!found.isSymbolicLink()) {
-      throw new IotkitError('ERR_INSTALL_REFUSED', `${name} in the image is a special file`);
-    }
-  }
-  await flush(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }

@@ -3,9 +3,11 @@
  * depends on its end, so what cannot be removed is left, and the process is warned of it.
  */
 import { constants } from 'node:fs';
-import { lstat, open, readdir, rmdir, stat, unlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chmod, lstat, open, rmdir, stat, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { endQuietly } from '../../base/cleanup';
 import { fileError } from '../lock';
+import { pathsIn, type TreePath } from './tree';
 
 /** @internal Removes a file, or a directory with all in it that can be; says whether it is gone. */
 export async function discard(path: string): Promise<boolean> {
@@ -27,15 +29,13 @@ export function warnOfLeft(what: string, cause: unknown): void {
 }
 
 // Not rm(): that ends at the first file that it cannot remove, and empties what is mounted inside.
-async function remove(path: string, dev: number): Promise<void> {
+async function remove(path: TreePath, dev: number): Promise<void> {
   const found = await lstat(path);
   if (!found.isDirectory()) return unlink(path).catch(unlessMissing(path));
-  if (found.dev !== dev) throw fileError(path, { code: 'EBUSY' });
+  if (found.dev !== dev) throw fileError(String(path), { code: 'EBUSY' });
   if ((found.mode & OWNER_ALL) !== OWNER_ALL) await makeWritable(path, found.mode);
-  const names = await readdir(path).catch(unlessMissing(path));
-  const removed = await Promise.allSettled(
-    (names ?? []).map((name) => remove(join(path, name), dev)),
-  );
+  const inner = await pathsIn(path).catch(unlessMissing(path));
+  const removed = await Promise.allSettled((inner ?? []).map((it) => remove(it, dev)));
   for (const one of removed) {
     if (one.status === 'rejected' && !isMissing(one.reason)) throw one.reason;
   }
@@ -43,23 +43,31 @@ async function remove(path: string, dev: number): Promise<void> {
 }
 
 const OWNER_ALL = 0o700;
-const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
+const { O_DIRECTORY, O_NOFOLLOW } = constants;
+/** Of Linux: opens no more than the name, for which no right to read is needed. */
+const O_PATH = 0x200000;
 
 // By what was opened: a link that somebody puts in its place would get the rights instead.
-async function makeWritable(path: string, mode: number): Promise<void> {
-  const folder = await open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW).catch(() => undefined);
+async function makeWritable(path: TreePath, mode: number): Promise<void> {
+  const flags = O_DIRECTORY | O_NOFOLLOW | (process.platform === 'linux' ? O_PATH : 0);
+  const folder = await open(path, flags).catch(() => undefined);
+  if (folder === undefined) return;
+  const rights = (mode & 0o7777) | OWNER_ALL;
   // Another user's: removing says so.
-  await folder?.chmod((mode & 0o7777) | OWNER_ALL).catch(() => {});
-  await folder?.close();
+  await folder
+    .chmod(rights)
+    .catch(() => chmod(`/proc/self/fd/${folder.fd}`, rights))
+    .catch(() => {});
+  await endQuietly(() => folder.close());
 }
 
 function isMissing(cause: unknown): boolean {
   return (cause as NodeJS.ErrnoException).code === 'ENOENT';
 }
 
-function unlessMissing(path: string): (cause: unknown) => undefined {
+function unlessMissing(path: TreePath): (cause: unknown) => undefined {
   return (cause) => {
-    if (!isMissing(cause)) throw fileError(path, cause);
+    if (!isMissing(cause)) throw fileError(String(path), cause);
     return undefined;
   };
 }

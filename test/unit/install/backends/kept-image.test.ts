@@ -10,6 +10,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import files from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -111,6 +112,22 @@ function filesOf(...names: string[]): ImageFile[] {
     return { name, path, size: bytes.length, digest: { method: 'sha256', value: sha256(bytes) } };
   });
 }
+
+test('what cannot be removed afterwards does not hide why it failed', async () => {
+  const installer = open({ keepImages: true });
+  const { rm } = files;
+  jest.spyOn(files, 'rm').mockImplementation(async (path, options) => {
+    if (!String(path).endsWith('images/.new')) return rm(path, options);
+    throw Object.assign(new Error('no'), { code: 'EIO', syscall: 'rm' });
+  });
+  const bytes = archive(1000);
+  const cut = { ...given('2.0.0', bytes), open: () => chunksOf(bytes.subarray(0, 900)) };
+  const installing = installer.install(cut).finally(() => jest.restoreAllMocks());
+  await expect(installing).rejects.toMatchObject({
+    code: 'ERR_INSTALL_FAILED',
+    detail: expect.stringContaining('bytes, not'),
+  });
+});
 
 describe('several files', () => {
   test('keep their names in the release', async () => {
