@@ -37,18 +37,18 @@ export interface RunResult {
   /** null: a signal ended it. */
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** The last 4 KiB of both outputs, as they came. */
+  /** The last 4 KiB of both outputs, as they came: to be shown, never to decide by. */
   readonly tail: string;
   /** The first MiB of its standard output. */
   readonly stdout: string;
-  /** The first 4,096 characters of its standard error, where warnings stand whatever it writes beside them. */
+  /** The first 4,096 characters of its standard error. Where one line of it decides, `onLine` sees them all. */
   readonly stderr: string;
 }
 
 const TAIL_MAX = 4096;
 const STDOUT_MAX = 1024 * 1024;
 const STDERR_MAX = 4096;
-const LINE_MAX = 4096;
+const LINE_MAX = 64 * 1024;
 const GRACE_MS = 5000;
 /** How long output is awaited after the program has ended: what it left behind may hold the pipes. */
 const DRAIN_MS = 500;

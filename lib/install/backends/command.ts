@@ -126,8 +126,17 @@ class CommandInstaller implements Installer {
   }: {
     readonly signal?: AbortSignal | undefined;
   } = {}): Promise<InstallerStatus> {
-    const { stdout } = await this.#call('status', {}, { signal });
-    const status = objectsOf(stdout).at(-1);
+    let status: Said | undefined;
+    await this.#call(
+      'status',
+      {},
+      {
+        signal,
+        onLine: answers((said) => {
+          status = said;
+        }),
+      },
+    );
     if (isStatus(status)) return status;
     throw this.#wrongAnswer('status', statusLine, status);
   }
@@ -147,13 +156,12 @@ class CommandInstaller implements Installer {
     };
     let fraction = 0;
     let slot: string | undefined;
-    const onLine = (line: string): void => {
-      const said = objectsOf(line)[0];
-      if (typeof said?.slot === 'string') slot = said.slot;
-      if (typeof said?.progress !== 'number') return;
+    const onLine = answers((said) => {
+      if (typeof said.slot === 'string') slot = said.slot;
+      if (typeof said.progress !== 'number') return;
       fraction = Math.max(fraction, Math.min(1, said.progress));
       onProgress?.({ fraction, step: typeof said.step === 'string' ? said.step : '' });
-    };
+    });
     const stdin = this.takes === 'stream' ? provenBytesOf(image) : undefined;
     const timeoutMs = this.#installTimeoutMs;
     await this.#call('install', env, { signal, stdin, timeoutMs, onLine });
@@ -209,18 +217,20 @@ function checkEnv(env: CommandInstallerOptions['env']): Readonly<Record<string, 
   return { ...env };
 }
 
-/** The lines that are JSON objects. */
-function objectsOf(text: string): Readonly<Record<string, unknown>>[] {
-  return text
-    .split('\n')
-    .filter((line) => line.startsWith('{'))
-    .flatMap((line) => {
-      try {
-        return [JSON.parse(line)];
-      } catch {
-        return [];
-      }
-    });
+type Said = Readonly<Record<string, unknown>>;
+
+/** Takes the lines of its standard output that are JSON objects; what is on the other one is words. */
+function answers(take: (said: Said) => void): NonNullable<RunOptions['onLine']> {
+  return (line, from) => {
+    if (from !== 'stdout' || !line.startsWith('{')) return;
+    let said: Said;
+    try {
+      said = JSON.parse(line);
+    } catch {
+      return;
+    }
+    take(said);
+  };
 }
 
 const states = ['good', 'trial', 'bad', 'unknown'];

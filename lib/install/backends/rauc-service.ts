@@ -104,11 +104,14 @@ function textOf(value: { readonly data: unknown } | undefined): string | undefin
   return typeof value?.data === 'string' ? value.data : undefined;
 }
 
-function failed({ tail }: RunResult): IotkitError {
-  const words = tail.trim().replace(/^Call failed: /, '');
+/** What busctl says where there is no bus, and where the bus has nobody of the name. */
+const isAbsent =
+  /^failed to connect|^connection |not provided by|no owner|no such name|disconnected|^unit \S+ not found/i;
+
+// Of its own busctl speaks on its standard error; what RAUC says follows on "Call failed:".
+function failed({ stderr }: RunResult): IotkitError {
+  const words = stderr.trim().replace(/^Call failed: /, '');
   if (/already processing/i.test(words)) return new IotkitError('ERR_INSTALL_BUSY', words);
-  const isAbsent =
-    /not provided by|no such file|failed to connect|has no owner|no owner|refused|disconnected/i;
   if (isAbsent.test(words)) {
     return new IotkitError('ERR_INSTALL_UNAVAILABLE', `RAUC does not answer on the bus: ${words}`);
   }

@@ -105,8 +105,8 @@ class SwupdateInstaller extends SlotInstaller {
         timeoutMs,
         signal: ending.signal,
         env: { LC_ALL: 'C', ...(sockets !== undefined && { TMPDIR: sockets }) },
-        onLine: (line) => {
-          words.take(line);
+        onLine: (line, from) => {
+          words.take(line, from);
           if (words.isBrokenOff) ending.soon(() => brokenOff(words, sockets));
         },
       });
@@ -215,15 +215,29 @@ class Ending {
   }
 }
 
-/** What the client says: "Status: 4 message: ERROR : HASH mismatch : …". */
+/**
+ * What the client says: "Status: 4 message: ERROR : HASH mismatch : …", which is the daemon's and so may be an image's. Of
+ * itself it speaks on its standard error alone.
+ */
 class Words {
   step = '';
   readonly errors: string[] = [];
+  /** The daemon has not taken the first byte. */
+  isNotStarted = false;
   /** The daemon takes no more of the image: it has refused it, or has ended. */
   isBrokenOff = false;
 
-  take(line: string): void {
+  take(line: string, from: 'stdout' | 'stderr'): void {
+    if (from === 'stderr') this.#takeOwn(line);
+    else this.#takeMessage(line);
+  }
+
+  #takeOwn(line: string): void {
     this.isBrokenOff ||= line.startsWith('swupdate_image_write failed');
+    this.isNotStarted ||= line.startsWith('swupdate_async_start returns');
+  }
+
+  #takeMessage(line: string): void {
     const [, status, message = ''] = /^Status: (\d+) message: (.*)$/.exec(line) ?? [];
     if (status === undefined) return;
     if (status === FAILURE) this.errors.push(reasonOf(message));
@@ -247,7 +261,7 @@ async function failed(
   words: Words,
   sockets: string | undefined,
 ): Promise<IotkitError> {
-  if (/async_start returns/.test(result.tail)) return notStarted(argv, sockets);
+  if (words.isNotStarted) return notStarted(argv, sockets);
   if (words.isBrokenOff) return brokenOff(words, sockets);
   if (words.errors.length === 0) {
     return new IotkitError('ERR_INSTALL_FAILED', failureOf(argv, result));

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { endQuietly } from '../../base/cleanup';
 import { IotkitError } from '../../base/errors';
-import { failureOf, type RunResult, run } from '../child';
+import { failureOf, type RunOptions, run } from '../child';
 import type { Changes, VariableStore, Variables } from './environment';
 import { copiesOf, sizesOf } from './uboot-config';
 
@@ -101,14 +101,15 @@ function scriptOf(changes: Changes): string {
  */
 export async function tool(argv: readonly string[], stdin?: string): Promise<string> {
   // Nothing of the output is translated, because it is read.
-  const result = await run({ argv, stdin, timeoutMs: TIMEOUT_MS, env: { LC_ALL: 'C' } });
-  if (result.code === 0 && !defaults.test(result.stderr)) return result.stdout;
-  throw new IotkitError('ERR_BOOT_STATE', whyNot(argv, result));
-}
-
-function whyNot(argv: readonly string[], result: RunResult): string {
-  if (result.code !== 0) return failureOf(argv, result);
-  return `${argv[0]} finds no environment that is whole: ${result.stderr.trim().slice(0, 200)}`;
+  let warning: string | undefined;
+  const onLine: RunOptions['onLine'] = (line, from) => {
+    if (from === 'stderr' && defaults.test(line)) warning ??= line.trim().slice(0, 200);
+  };
+  const result = await run({ argv, stdin, timeoutMs: TIMEOUT_MS, env: { LC_ALL: 'C' }, onLine });
+  if (result.code !== 0) throw new IotkitError('ERR_BOOT_STATE', failureOf(argv, result));
+  if (warning === undefined) return result.stdout;
+  const detail = `${argv[0]} finds no environment that is whole: ${warning}`;
+  throw new IotkitError('ERR_BOOT_STATE', detail);
 }
 
 /** @internal Lines `name=value`. */

@@ -123,6 +123,13 @@ describe('a tool that takes defaults for an environment that is damaged', () => 
     });
   });
 
+  test('is not believed after many other words either', async () => {
+    const words = `seq -f 'warning %g' 1000 >&2; echo '${warning}' >&2; echo BOOT_ORDER=A B`;
+    await expect(says(words)).rejects.toMatchObject({
+      detail: `sh finds no environment that is whole: ${warning}`,
+    });
+  });
+
   test('is told from a variable with the same words', async () => {
     const variable = 'findfdt=echo using default device tree';
     expect(await says(`echo '${variable}'; echo harmless >&2`)).toBe(`${variable}\n`);
