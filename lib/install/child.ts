@@ -7,6 +7,7 @@ import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { IotkitError } from '../base/errors';
 import { throwIfAborted, whenAborted } from '../base/signals';
+import { unavailable } from './program';
 
 /** @internal */
 export interface RunOptions {
@@ -182,7 +183,7 @@ class Ending {
     this.#child = child;
     this.#options = options;
     this.ended = new Promise((resolve, reject) => {
-      child.once('error', (cause) => reject(unavailable(options.argv, cause)));
+      child.once('error', (cause) => reject(unavailable(`${options.argv[0]}`, cause)));
       child.once('exit', () => this.#exited());
       child.once('close', (code, signal) => resolve({ code, signal }));
     });
@@ -253,12 +254,6 @@ class Ending {
 }
 
 const timedOut = Symbol('timedOut');
-
-function unavailable(argv: readonly string[], cause: Error): IotkitError {
-  const why = (cause as NodeJS.ErrnoException).code ?? cause.message;
-  const help = why === 'ENOENT' ? 'is it installed, and in PATH?' : 'may this user run it?';
-  return new IotkitError('ERR_INSTALL_UNAVAILABLE', `${argv[0]}: ${why}; ${help}`, { cause });
-}
 
 /** What is kept of a program's output. */
 class Output {

@@ -4,7 +4,7 @@
  */
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { copiesOf } from './boot/uboot-config';
+import { copiesOf, devicesOf } from './boot/uboot-config';
 
 /** One way to install that a machine might have. */
 export interface DetectedInstaller {
@@ -85,6 +85,16 @@ export class Machine {
     }
   }
 
+  /** Whether this user may write to a file or device; false where it is missing. */
+  isWritable(file: string): boolean {
+    try {
+      accessSync(path.join(this.root, file), constants.W_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   /** The names in a folder. */
   names(folder: string): readonly string[] {
     try {
@@ -162,7 +172,12 @@ function uboot(machine: Machine): DetectedInstaller {
     [config, '/etc/fw_env.config'],
   ]);
   const second = config !== undefined && copies < 2 ? ['a second copy of the environment'] : [];
-  return { kind: 'slots', loader: 'u-boot', ...parts, missing: [...parts.missing, ...second] };
+  const places = config === undefined ? [] : devicesOf(machine.text(config));
+  const closed = places
+    .filter((place) => !machine.isWritable(place))
+    .map((place) => `the right to write to ${place}, where the environment is`);
+  const missing = [...parts.missing, ...second, ...closed];
+  return { kind: 'slots', loader: 'u-boot', ...parts, missing };
 }
 
 function grub(machine: Machine): DetectedInstaller {

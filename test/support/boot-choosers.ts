@@ -94,7 +94,7 @@ export async function ubootChooser(folder: SlotFolder, scheme: UbootScheme): Pro
     initial,
     scheme === 'order'
       ? 'BOOT_ORDER=A B\nBOOT_A_LEFT=3\nBOOT_B_LEFT=0\n'
-      : 'slot=A\nupgrade_available=0\nbootcount=0\nbootlimit=3\n',
+      : 'slot=A\nupgrade_available=0\nbootcount=0\nbootlimit=3\naltbootcmd=run other\n',
   );
   await runWell('fw_setenv', ['-c', config, '-f', initial, 'board', 'test']);
   const start = scheme === 'order' ? startByOrder : startByBootcount;

@@ -27,7 +27,8 @@ export function checkBoot(searchPath: string, root = '/'): Finding {
       return file === undefined ? [] : [[tool, file]];
     }),
   );
-  const installers = detectInstallers({ searchPath, root })
+  const detected = detectInstallers({ searchPath, root });
+  const installers = detected
     .filter(({ missing }) => missing.length === 0)
     .map(({ kind, loader }) => (loader === undefined ? kind : `${kind} (${loader})`));
   const facts = { tools: found, installers };
@@ -36,6 +37,12 @@ export function checkBoot(searchPath: string, root = '/'): Finding {
     return ok('none is installed; an update that switches between systems needs one', facts);
   }
   const idle = names.find((tool) => !isConfigured(tool, machine));
+  // Of the other loaders a machine has something without being updated by them.
+  const lack = detected.find(({ loader }) => loader === 'u-boot')?.missing[0];
+  if (idle === undefined && lack !== undefined) {
+    const summary = `${names.join(', ')}; of U-Boot's environment is missing: ${lack}`;
+    return warn(summary, 'See docs/install/slots.md; an update would be refused.', facts);
+  }
   if (idle === undefined) return ok(names.join(', '), facts);
   const [file] = configurations[idle as keyof typeof configurations];
   return warn(`${names.join(', ')}; ${idle} has no ${file}`, `Write ${file}.`, facts);

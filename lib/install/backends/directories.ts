@@ -31,6 +31,7 @@ import type {
   SlotState,
 } from '../installer';
 import { fileError } from '../lock';
+import { assertProgram } from '../program';
 import { compressionOf } from './compression';
 import { copyFiles, isFile, KeptImage } from './kept-image';
 import { provenBytesOf } from './proven-bytes';
@@ -182,6 +183,8 @@ export class DirectoriesInstaller implements Installer {
     { signal, onProgress }: InstallOptions = {},
   ): Promise<Installed> {
     throwIfAborted(signal);
+    await assertProgram(this.#restart[0] as string);
+    await this.#releases.check();
     const slot = await this.#makeRoom(image.version);
     this.#installing = slot;
     try {
@@ -194,6 +197,7 @@ export class DirectoriesInstaller implements Installer {
   }
 
   async activate(slot: string): Promise<void> {
+    await this.#releases.check();
     const { whole, good } = await this.#releases.state();
     const isThere = (await this.#releases.list()).includes(slot);
     if (!isThere || !(whole.includes(slot) || good.includes(slot))) {

@@ -3,6 +3,7 @@
 import { type ErrorCode, IotkitError } from '../../base/errors';
 import { failureOf, type RunOptions, type RunResult, run } from '../child';
 import { Machine } from '../detect';
+import { assertProgram } from '../program';
 
 /** @internal */
 export interface MenderClientOptions {
@@ -19,6 +20,12 @@ const DOTS = 70;
 /** @internal */
 export class MenderClient {
   constructor(private readonly options: MenderClientOptions) {}
+
+  /** @throws IotkitError ERR_INSTALL_UNAVAILABLE: there is none */
+  async check(): Promise<void> {
+    const [program = ''] = this.#argv([]);
+    await assertProgram(program);
+  }
 
   /** Installs and activates. With `stdin` the artifact is that, otherwise the file. */
   async install(

@@ -8,6 +8,7 @@ import { IotkitError } from '../../base/errors';
 import type { BootEnvironment, BootState } from '../boot/environment';
 import { tool, variablesOf } from '../boot/uboot';
 import type { SlotState } from '../installer';
+import { assertProgram } from '../program';
 import type { MenderClient } from './mender-client';
 import type { MenderConfig, MenderPartition } from './mender-config';
 
@@ -31,8 +32,9 @@ export class MenderEnvironment implements BootEnvironment {
     private readonly client: MenderClient,
   ) {}
 
-  /** That both can be read. */
+  /** That both can be read, and written where the client does not. */
   async check(): Promise<void> {
+    await assertProgram(this.config.set);
     const { next } = await this.#find();
     if (next !== undefined) return;
     const numbers = this.config.partitions.map(({ number }) => number).join(' and ');

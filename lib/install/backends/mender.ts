@@ -7,7 +7,7 @@
 import { options as checkOptions, flag, orElse, text } from '../../base/arguments';
 import { IotkitError } from '../../base/errors';
 import { throwIfAborted } from '../../base/signals';
-import { restartMachine } from '../boot/reboot';
+import { assertRestartable, restartMachine } from '../boot/reboot';
 import { type BootedOption, SlotSet } from '../boot/slot-set';
 import type {
   Installed,
@@ -149,6 +149,8 @@ class MenderInstaller implements Installer {
     const config = await readMenderConfig(this.options.files);
     this.#assertTaken(config, image);
     const slots = this.#slotsOf(config);
+    await assertRestartable(this.options.reboot);
+    await this.client.check();
     // It would write over a slot that starts next, and over the fallback of a trial.
     const slot = await slots.prepare();
     // What somebody has installed and not confirmed, or what the boot loader has left since.

@@ -10,7 +10,7 @@ import { options as checkOptions, flag, optional, orElse, text } from '../../bas
 import { withEnd } from '../../base/cleanup';
 import { IotkitError } from '../../base/errors';
 import { throwIfAborted } from '../../base/signals';
-import { restartMachine } from '../boot/reboot';
+import { assertRestartable, restartMachine } from '../boot/reboot';
 import type {
   Installed,
   Installer,
@@ -103,6 +103,7 @@ class RaucInstaller implements Installer {
     if (path === undefined) {
       throw new IotkitError('ERR_INSTALL_FAILED', 'RAUC takes the path of a bundle, no stream');
     }
+    await assertRestartable(this.options.reboot);
     const { name } = otherOf(await this.service.slots());
     // RAUC does so as well, but only when it has checked the bundle; what is in there is given up.
     await this.service.mark('bad', name);

@@ -5,7 +5,7 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { constants, type FileHandle, open, readFile } from 'node:fs/promises';
+import { constants, type FileHandle, open, readFile, stat } from 'node:fs/promises';
 import { withEnd } from '../../base/cleanup';
 import { IotkitError } from '../../base/errors';
 import { abortable, throwIfAborted } from '../../base/signals';
@@ -32,11 +32,19 @@ async function* bytesOfFile(file: string): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** @internal Throws where the image is larger than the place for it. */
-export async function assertFits(device: string, size: number): Promise<void> {
-  const room = await roomOf(device);
-  if (size <= room) return;
-  throw new IotkitError('ERR_NO_SPACE', `${device} has ${room} bytes, the image ${size}`);
+/**
+ * @internal Writes nothing.
+ *
+ * @throws IotkitError ERR_NO_SPACE (the image is larger than the place for it), ERR_INSTALL_BUSY (it is
+ *   mounted), ERR_FILE_ACCESS, ERR_FILE_NOT_FOUND, ERR_INSTALL_SETUP (it is no such place)
+ */
+export async function assertWritable(device: string, size: number): Promise<void> {
+  const { room, isReadOnly } = await placeAt(device);
+  if (isReadOnly) throw new IotkitError('ERR_FILE_ACCESS', `${device} is a read-only device`);
+  if (size > room) {
+    throw new IotkitError('ERR_NO_SPACE', `${device} has ${room} bytes, the image ${size}`);
+  }
+  await (await openDevice(device)).close();
 }
 
 /**
@@ -193,14 +201,24 @@ async function dropCache(device: string, handle: FileHandle): Promise<void> {
   await run({ argv: ['blockdev', '--flushbufs', device], timeoutMs: 60_000 }).catch(() => {});
 }
 
-async function roomOf(device: string): Promise<number> {
+interface PlaceFound {
+  /** Bytes. */
+  readonly room: number;
+  readonly isReadOnly: boolean;
+}
+
+async function placeAt(device: string): Promise<PlaceFound> {
+  const found = await inFile(device, () => stat(device));
+  if (found.isFile()) return { room: found.size, isReadOnly: false };
+  if (!found.isBlockDevice()) {
+    const detail = `${device} is neither a block device nor a file`;
+    throw new IotkitError('ERR_INSTALL_SETUP', detail);
+  }
   return inFile(device, async () => {
-    const handle = await open(device, 'r');
-    const found = await handle.stat().finally(() => handle.close());
-    if (!found.isBlockDevice()) return found.size;
     const [major, minor] = numbersOf(found.rdev);
-    const sectors = await readFile(`/sys/dev/block/${major}:${minor}/size`, 'utf8');
-    return Number(sectors) * 512;
+    const told = (name: string): Promise<string> =>
+      readFile(`/sys/dev/block/${major}:${minor}/${name}`, 'utf8');
+    return { room: Number(await told('size')) * 512, isReadOnly: Number(await told('ro')) === 1 };
   });
 }
 

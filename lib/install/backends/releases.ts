@@ -80,16 +80,41 @@ export class Releases {
     }
   }
 
+  /**
+   * Changes nothing.
+   *
+   * @throws IotkitError ERR_INSTALL_SETUP: everybody may write to it, or it takes no links; ERR_FILE…
+   */
+  async check(): Promise<void> {
+    for (const name of ['', RELEASES, IMAGES]) await assertOwn(join(this.root, name));
+    await rm(await this.#link('.'));
+  }
+
   /** Lets `current` point to a release, in one step. */
   async point(slot: string): Promise<void> {
-    const aside = join(this.root, `${CURRENT}.new`);
+    const aside = await this.#link(slot);
     try {
-      await rm(aside, { force: true });
-      await symlink(slot, aside);
       await rename(aside, join(this.root, CURRENT));
       await flushFolder(this.root);
     } catch (cause) {
       throw fileError(this.root, cause);
+    }
+  }
+
+  /** Makes a link beside `current`. */
+  async #link(slot: string): Promise<string> {
+    const aside = join(this.root, `${CURRENT}.new`);
+    try {
+      await rm(aside, { force: true });
+      await symlink(slot, aside);
+      return aside;
+    } catch (cause) {
+      const { code, syscall } = cause as NodeJS.ErrnoException;
+      if (code !== 'EPERM' && code !== 'ENOSYS') throw fileError(this.root, cause);
+      const detail =
+        `${this.root} (${syscall}: ${code}) is on a file system without symbolic links, such as ` +
+        'FAT or exFAT; put it on another one';
+      throw new IotkitError('ERR_INSTALL_SETUP', detail, { cause });
     }
   }
 
@@ -149,6 +174,16 @@ export class Releases {
       throw fileError(path, cause);
     }
   }
+}
+
+/** Where everybody may write, others could exchange what starts next, or make it before us. */
+async function assertOwn(folder: string): Promise<void> {
+  const found = await stat(folder).catch((cause: unknown) => {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw fileError(folder, cause);
+  });
+  if (found === undefined || (found.mode & 0o002) === 0) return;
+  throw new IotkitError('ERR_INSTALL_SETUP', `${folder} may be written by others; chmod o-w`);
 }
 
 function slotsOf(found: readonly Dirent[]): readonly string[] {

@@ -2,7 +2,7 @@
 /** What installers over slots have in common, between which a boot environment chooses. */
 import { IotkitError } from '../../base/errors';
 import { throwIfAborted } from '../../base/signals';
-import { restartMachine } from '../boot/reboot';
+import { assertRestartable, restartMachine } from '../boot/reboot';
 import type {
   Installed,
   Installer,
@@ -24,6 +24,13 @@ export abstract class SlotInstaller implements Installer {
 
   constructor(protected readonly slots: CheckedSlots) {}
 
+  /**
+   * Rejects where the slot cannot take the image. Called before the slot is made bad, and changes nothing.
+   *
+   * @param at what stands at the slot in the options
+   */
+  protected abstract look(at: string, image: InstallImage, options: InstallOptions): Promise<void>;
+
   /** @param at what stands at the slot in the options */
   protected abstract write(at: string, image: InstallImage, options: InstallOptions): Promise<void>;
 
@@ -36,8 +43,10 @@ export abstract class SlotInstaller implements Installer {
     if (this.#isInstalling) throw new IotkitError('ERR_INSTALL_BUSY', 'by this installer');
     this.#isInstalling = true;
     try {
-      const slot = await this.slots.set.prepare();
-      await this.write(this.slots.values.get(slot) as string, image, options);
+      await assertRestartable(this.slots.reboot);
+      const placeOf = (slot: string): string => this.slots.values.get(slot) as string;
+      const slot = await this.slots.set.prepare((it) => this.look(placeOf(it), image, options));
+      await this.write(placeOf(slot), image, options);
       return { slot };
     } finally {
       this.#isInstalling = false;

@@ -7,7 +7,7 @@ import type { EnvironmentOption } from '../boot/options';
 import type { BootedOption } from '../boot/slot-set';
 import type { InstalledImage, Installer, InstallImage, InstallOptions } from '../installer';
 import { checkSlotOptions } from './checks';
-import { assertFits, writeRaw } from './raw-image';
+import { assertWritable, writeRaw } from './raw-image';
 import { SlotInstaller } from './slot-installer';
 
 /** Options of {@link slotsInstaller}. */
@@ -68,8 +68,11 @@ class SlotsInstaller extends SlotInstaller {
     return path === undefined ? undefined : { path };
   }
 
-  protected async write(at: string, image: InstallImage, options: InstallOptions): Promise<void> {
-    await assertFits(at, image.size);
-    await writeRaw(at, image, options);
+  protected look(at: string, { size }: InstallImage): Promise<void> {
+    return assertWritable(at, size);
+  }
+
+  protected write(at: string, image: InstallImage, options: InstallOptions): Promise<void> {
+    return writeRaw(at, image, options);
   }
 }

@@ -4,6 +4,8 @@
  * writes it into the slot that is not running. Which that is, the selection says ("software,mode"),
  * and what starts next says the boot environment: SWUpdate itself knows neither.
  */
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { options as checkOptions, text } from '../../base/arguments';
 import { IotkitError } from '../../base/errors';
@@ -12,6 +14,7 @@ import type { EnvironmentOption } from '../boot/options';
 import type { BootedOption } from '../boot/slot-set';
 import { failureOf, type RunResult, run } from '../child';
 import type { Installer, InstallImage, InstallOptions } from '../installer';
+import { assertProgram } from '../program';
 import { type CheckedSlots, checkSlotOptions, checkTimeout } from './checks';
 import { provenBytesOf } from './proven-bytes';
 import { SlotInstaller } from './slot-installer';
@@ -78,6 +81,8 @@ interface Checked {
   readonly timeoutMs: number;
 }
 
+const CLIENT = 'swupdate-client';
+
 class SwupdateInstaller extends SlotInstaller {
   readonly kind = 'swupdate';
 
@@ -88,13 +93,19 @@ class SwupdateInstaller extends SlotInstaller {
     super(slots);
   }
 
-  protected async write(at: string, image: InstallImage, options: InstallOptions): Promise<void> {
-    await idle(this.options.sockets, options.signal);
-    await this.#stream(at, image, options);
+  protected async look(_: string, __: InstallImage, { signal }: InstallOptions): Promise<void> {
+    const { sockets } = this.options;
+    await assertProgram(CLIENT);
+    if (sockets !== undefined) await assertSocket(sockets);
+    await idle(sockets, signal);
   }
 
-  async #stream(selected: string, image: InstallImage, options: InstallOptions): Promise<void> {
-    const argv = ['swupdate-client', '-v', '-e', selected, '-'];
+  protected async write(
+    selected: string,
+    image: InstallImage,
+    options: InstallOptions,
+  ): Promise<void> {
+    const argv = [CLIENT, '-v', '-e', selected, '-'];
     const { sockets, timeoutMs } = this.options;
     const words = new Words();
     const ending = new Ending(options.signal);
@@ -116,6 +127,14 @@ class SwupdateInstaller extends SlotInstaller {
     }
     options.onProgress?.({ fraction: 1, step: 'SWUpdate was successful' });
   }
+}
+
+async function assertSocket(sockets: string): Promise<void> {
+  const socket = path.join(sockets, 'sockinstctrl');
+  await stat(socket).catch((cause: NodeJS.ErrnoException) => {
+    const detail = `SWUpdate does not run: ${socket}: ${cause.code}`;
+    throw new IotkitError('ERR_INSTALL_UNAVAILABLE', detail, { cause });
+  });
 }
 
 /** How long a daemon that installs is waited for, in questions. */

@@ -18,7 +18,7 @@ function inner(folder: TreePath, name: Buffer): TreePath {
   return Buffer.concat([Buffer.from(folder), Buffer.from('/'), name]);
 }
 
-/** @internal As an error shows it: what steers a terminal is escaped. */
+/** @internal As an error names it: its first 200 characters, as they are. */
 export function shown(path: TreePath, folder: string): string {
-  return JSON.stringify(path.toString().slice(folder.length + 1, folder.length + 201));
+  return path.toString().slice(folder.length + 1, folder.length + 201);
 }

@@ -66,6 +66,8 @@ export interface VariableStore {
 
 /** @internal What variables mean; pure. */
 export interface Scheme {
+  /** What the loader would need to fall back and has not, as a sentence; undefined: nothing. */
+  lacks?(variables: Variables): string | undefined;
   read(variables: Variables, slots: readonly string[]): BootState;
   disable(variables: Variables, slot: string, fallback: string, slots: readonly string[]): Changes;
   activate(variables: Variables, slot: string, slots: readonly string[]): Changes;
@@ -84,6 +86,10 @@ export class VariableEnvironment implements BootEnvironment {
   async check(slots: readonly string[]): Promise<void> {
     await this.store.check();
     const variables = await this.store.read();
+    const lack = this.scheme.lacks?.(variables);
+    if (lack !== undefined) {
+      throw new IotkitError('ERR_INSTALL_SETUP', `${this.store.place}: ${lack}`);
+    }
     for (const slot of slots) {
       const changes = this.scheme.activate(variables, slot, slots);
       await this.store.assertWritable(variables, changes);

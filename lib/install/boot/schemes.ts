@@ -111,6 +111,11 @@ export function bootCount(slotName: string, limit: number): Scheme {
   };
   const settled = { upgrade_available: '0', bootcount: '0' };
   return {
+    lacks: (variables) =>
+      (variables.get('altbootcmd') ?? '') === ''
+        ? 'altbootcmd is not set, so U-Boot would stop when a version has used up its starts; ' +
+          'let it start the other slot'
+        : undefined,
     read: (variables, slots) => {
       const states = new Map(slots.map((slot) => [slot, stateOf(variables, slot)]));
       const chosen = variables.get(slotName) ?? '';

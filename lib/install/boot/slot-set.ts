@@ -42,15 +42,17 @@ export class SlotSet {
    *
    * @throws IotkitError ERR_BOOT_STATE where the booted slot is not confirmed: the other one is what
    *   the machine falls back to, and must stay whole; or nothing would be left to fall back to;
-   *   ERR_INSTALL_SETUP where another slot, such as the booted one, is the same place
+   *   ERR_INSTALL_SETUP where another slot, such as the booted one, is the same place; what `look` throws
+   * @param look at the slot, before anything is changed
    */
-  async prepare(): Promise<string> {
+  async prepare(look: (slot: string) => Promise<void> = async () => {}): Promise<string> {
     await this.environment.check(this.#names);
     const { booted, slots } = await this.status();
     assertConfirmed(booted, slots);
     const others = slots.filter(({ name }) => name !== booted);
     const target = (others.find(({ state }) => state === 'bad') ?? others[0])?.name as string;
     await this.#assertApart(target);
+    await look(target);
     await this.environment.disable(target, booted, this.#names);
     return target;
   }

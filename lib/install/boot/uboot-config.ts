@@ -8,9 +8,18 @@ export function copiesOf(text: string): number {
 
 /** @internal The bytes of each copy: hexadecimal, with or without `0x`. */
 export function sizesOf(text: string): readonly number[] {
+  return linesOf(text).map(([, , size = '']) => Number.parseInt(size, 16));
+}
+
+/** @internal The devices or files of the copies; those that only libubootenv can find are left out. */
+export function devicesOf(text: string): readonly string[] {
+  const devices = linesOf(text).map(([device = '']) => device);
+  return [...new Set(devices)].filter((device) => device.startsWith('/'));
+}
+
+function linesOf(text: string): readonly (readonly string[])[] {
   return text
     .split('\n')
     .map((line) => line.trim().split(/\s+/))
-    .filter(([first = '', ...words]) => !first.startsWith('#') && words.length >= 2)
-    .map(([, , size = '']) => Number.parseInt(size, 16));
+    .filter(([first = '', ...words]) => !first.startsWith('#') && words.length >= 2);
 }

@@ -3,14 +3,15 @@
  * `fw_setenv` writes the one that is not in use, so a power cut leaves the other; with a single copy
  * a cut in the middle leaves none, and then a board starts by its compiled-in defaults, if at all.
  */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { constants, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { endQuietly } from '../../base/cleanup';
 import { IotkitError } from '../../base/errors';
 import { failureOf, type RunOptions, run } from '../child';
+import { assertProgram } from '../program';
 import type { Changes, VariableStore, Variables } from './environment';
-import { copiesOf, sizesOf } from './uboot-config';
+import { copiesOf, devicesOf, sizesOf } from './uboot-config';
 
 /** @internal Checked. */
 export interface UbootStoreOptions {
@@ -29,7 +30,11 @@ const name = /^[^=\s]+$/;
 export function ubootStore({ config, singleCopy }: UbootStoreOptions): VariableStore {
   return {
     place: `the environment of ${config}`,
-    check: () => checkCopies(config, singleCopy),
+    check: async () => {
+      await checkCopies(config, singleCopy);
+      await assertProgram('fw_setenv');
+      for (const device of devicesOf(await readConfig(config))) await assertOpens(device);
+    },
     read: async () => variablesOf(await tool(['fw_printenv', '-c', config])),
     assertWritable: (variables, changes) => assertRoom(config, variables, changes),
     write: (changes) => write(config, changes),
@@ -46,6 +51,22 @@ async function checkCopies(config: string, singleCopy: 'refuse' | 'warn'): Promi
     '(CONFIG_SYS_REDUNDAND_ENVIRONMENT) and its line in that file';
   if (copies === 0 || singleCopy === 'refuse') throw new IotkitError('ERR_INSTALL_SETUP', detail);
   process.emitWarning(detail, { code: 'IOTKIT_SINGLE_ENVIRONMENT' });
+}
+
+/** Of an eMMC: they are write-protected, which fw_setenv lifts by itself. */
+const isBootPartition = /^\/dev\/mmcblk\d+boot\d+$/;
+
+// Without O_EXCL: others may have it open, and fw_setenv opens it in the same way.
+async function assertOpens(device: string): Promise<void> {
+  if (isBootPartition.test(device)) return;
+  try {
+    const opened = await open(device, constants.O_RDWR | constants.O_NONBLOCK);
+    await opened.close();
+  } catch (cause) {
+    const { message } = cause as Error;
+    const detail = `the environment cannot be written to ${device}: ${message}`;
+    throw new IotkitError('ERR_BOOT_STATE', detail, { cause });
+  }
 }
 
 async function readConfig(config: string): Promise<string> {

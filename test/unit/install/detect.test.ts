@@ -81,9 +81,14 @@ test('U-Boot', () => {
     {
       kind: 'slots',
       loader: 'u-boot',
-      missing: ['fw_setenv of libubootenv', 'a second copy of the environment'],
+      missing: [
+        'fw_setenv of libubootenv',
+        'a second copy of the environment',
+        'the right to write to /dev/mtd1, where the environment is',
+      ],
     },
   ]);
+  for (const device of ['/dev/mtd1', '/dev/mtd2']) make(device);
   make('/usr/bin/fw_setenv');
   make('/etc/fw_env.config', '/dev/mtd1 0x0 0x4000\n/dev/mtd2 0x0 0x4000\n');
   expect(detect()).toMatchObject([{ loader: 'u-boot', missing: [] }]);

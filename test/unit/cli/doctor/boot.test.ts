@@ -39,5 +39,19 @@ test.each([
   make(`/usr/bin/${tool}`);
   expect(checkBoot('', root)).toMatchObject({ status: 'warn', remedy: `Write ${file}.` });
   make(file, 0o644);
-  expect(checkBoot('', root).status).toBe('ok');
+  expect(checkBoot('', root).remedy).not.toBe(`Write ${file}.`);
+});
+
+test('what an update by U-Boot would be refused for is a warning', () => {
+  make('/usr/bin/fw_printenv');
+  make('/etc/fw_env.config', 0o644);
+  const config = '/dev/mtd1 0x0 0x4000\n/dev/mtd2 0x0 0x4000\n';
+  writeFileSync(path.join(root, '/etc/fw_env.config'), config);
+  const warning = (lack: string) => ({ status: 'warn', summary: expect.stringContaining(lack) });
+  expect(checkBoot('', root)).toMatchObject(warning('fw_setenv of libubootenv'));
+  make('/usr/bin/fw_setenv');
+  make('/dev/mtd1');
+  expect(checkBoot('', root)).toMatchObject(warning('the right to write to /dev/mtd2'));
+  make('/dev/mtd2');
+  expect(checkBoot('', root)).toMatchObject({ status: 'ok' });
 });

@@ -2,7 +2,7 @@ import fs, { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { tool, ubootStore } from '../../../../lib/install/boot/uboot';
-import { copiesOf, sizesOf } from '../../../../lib/install/boot/uboot-config';
+import { copiesOf, devicesOf, sizesOf } from '../../../../lib/install/boot/uboot-config';
 
 // What the tools do: test/peers/install/uboot.test.ts.
 
@@ -26,8 +26,19 @@ test('sizes are hexadecimal', () => {
   expect(sizesOf('/dev/mtd1 0x0 0x4000\n/dev/mtd2 0x0 4000 0x4000\n')).toEqual([0x4000, 0x4000]);
 });
 
+test('devices, each once', () => {
+  const text =
+    '/dev/mtd1 0x0 0x4000\n# /dev/mtd9 0 0\n/dev/mtd1 0x4000 0x4000\nubi0:env 0 0x4000\n';
+  expect(devicesOf(text)).toEqual(['/dev/mtd1']);
+});
+
 test('an environment with one copy is refused, and by option warned of', async () => {
-  await writeFile(config, '/dev/mtd1 0x0 0x4000\n');
+  const copy = path.join(directory, 'copy');
+  await writeFile(copy, '');
+  await writeFile(path.join(directory, 'fw_setenv'), '#!/bin/sh\n', { mode: 0o755 });
+  await writeFile(config, `${copy} 0x0 0x4000\n`);
+  const { PATH } = process.env;
+  process.env.PATH = directory;
   await expect(ubootStore({ config, singleCopy: 'refuse' }).check()).rejects.toMatchObject({
     code: 'ERR_INSTALL_SETUP',
     message: expect.stringContaining('a single copy'),
@@ -38,6 +49,7 @@ test('an environment with one copy is refused, and by option warned of', async (
     code: 'IOTKIT_SINGLE_ENVIRONMENT',
   });
   warn.mockRestore();
+  process.env.PATH = PATH;
 });
 
 test('one without a copy is refused in any case', async () => {
