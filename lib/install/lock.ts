@@ -24,15 +24,37 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = constants;
  * @returns undefined: somebody holds it, exclusively or shared.
  * @throws IotkitError ERR_INSTALL_UNAVAILABLE (no `flock`), ERR_FILE_ACCESS, ERR_FILE_NOT_FOUND, ERR_FILE
  */
-export async function tryLock(path: string, mode = 0o600): Promise<FileLock | undefined> {
-  const file = await openOrMake(path, mode).catch((cause: unknown) => {
+export function tryLock(path: string, mode = 0o600): Promise<FileLock | undefined> {
+  return waitForLock(path, { mode, waitMs: 0 });
+}
+
+/** @internal */
+export interface LockOptions {
+  /** Of the file, where it is made. Default 0600. */
+  readonly mode?: number;
+  /** Who gets it then, where root makes it. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+  /** How long whoever holds the lock is waited for, milliseconds. */
+  readonly waitMs: number;
+}
+
+/**
+ * @internal As {@link tryLock}, after waiting.
+ *
+ * @returns undefined: it was held for longer.
+ */
+export async function waitForLock(
+  path: string,
+  { mode = 0o600, owner, waitMs }: LockOptions,
+): Promise<FileLock | undefined> {
+  const file = await openOrMake(path, mode, owner).catch((cause: unknown) => {
     throw fileError(path, cause);
   });
   try {
     if (!(await file.stat()).isFile()) {
       throw new IotkitError('ERR_FILE_ACCESS', `${path} is no regular file`);
     }
-    if (await lockOpened(file)) return { release: () => file.close() };
+    if (await lockOpened(file, waitMs)) return { release: () => file.close() };
   } catch (error) {
     await endQuietly(() => file.close());
     throw error;
@@ -42,13 +64,19 @@ export async function tryLock(path: string, mode = 0o600): Promise<FileLock | un
 }
 
 /** With O_CREAT Linux may refuse a file of another user's that is there (`fs.protected_regular`). */
-async function openOrMake(path: string, mode: number): Promise<FileHandle> {
+async function openOrMake(
+  path: string,
+  mode: number,
+  owner: LockOptions['owner'],
+): Promise<FileHandle> {
   for (;;) {
+    const there = await openThere(path).catch(unless('ENOENT'));
+    if (there !== undefined) return there;
     const making = O_RDWR | O_NOFOLLOW | O_CREAT | O_EXCL;
-    const file =
-      (await openThere(path).catch(unless('ENOENT'))) ??
-      (await open(path, making, mode).catch(unless('EEXIST')));
-    if (file !== undefined) return file;
+    const made = await open(path, making, mode).catch(unless('EEXIST'));
+    if (made === undefined) continue;
+    if (owner !== undefined && process.geteuid?.() === 0) await made.chown(owner.uid, owner.gid);
+    return made;
   }
 }
 
@@ -64,19 +92,23 @@ function unless(code: string): (error: unknown) => undefined {
   };
 }
 
-function lockOpened(file: FileHandle): Promise<boolean> {
+function lockOpened(file: FileHandle, waitMs: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     // The fourth of its files is the opened one, which it inherits as number 3.
-    const child = spawn('flock', ['-n', '3'], {
+    const child = spawn('flock', waitMs === 0 ? ['-n', '3'] : ['3'], {
       env: process.env,
       stdio: ['ignore', 'ignore', 'ignore', file.fd],
     });
+    const timer = waitMs === 0 ? undefined : setTimeout(() => child.kill('SIGKILL'), waitMs);
     child.once('error', (cause) => {
+      clearTimeout(timer);
       const detail = 'the program flock is not there: install util-linux';
       reject(new IotkitError('ERR_INSTALL_UNAVAILABLE', detail, { cause }));
     });
-    child.once('exit', (code) => {
-      if (code === 0 || code === 1) resolve(code === 0);
+    child.once('exit', (code, signal) => {
+      clearTimeout(timer);
+      // What it got in its last moment goes when the file is closed.
+      if (code === 0 || code === 1 || signal === 'SIGKILL') resolve(code === 0);
       else reject(new IotkitError('ERR_INSTALL_UNAVAILABLE', `flock ended with ${code}`));
     });
   });

@@ -30,6 +30,9 @@ export class Deployment implements InstallerMachine {
   }
 
   async restart(): Promise<void> {
+    // The kernel has let go of the locks of whoever was there; here an old call may still hold one.
+    for (const name of ['install.lock', 'state.lock'])
+      rmSync(join(this.root, name), { force: true });
     this.#start();
   }
 

@@ -3,7 +3,7 @@
  * which is the current one, and a supervisor such as systemd starts what the link says.
  */
 import { realpathSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rename } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import {
   options as checkOptions,
@@ -17,8 +17,8 @@ import {
 import { withEnd } from '../../base/cleanup';
 import { flushFolder } from '../../base/durable';
 import { IotkitError } from '../../base/errors';
-import { abortable, throwIfAborted } from '../../base/signals';
-import { failureOf, run, runOrThrow } from '../child';
+import { throwIfAborted } from '../../base/signals';
+import { runOrThrow } from '../child';
 import { checkArgv } from '../health';
 import type {
   Installed,
@@ -32,9 +32,8 @@ import type {
 } from '../installer';
 import { fileError } from '../lock';
 import { assertProgram } from '../program';
-import { compressionOf } from './compression';
-import { copyFiles, isFile, KeptImage } from './kept-image';
-import { provenBytesOf } from './proven-bytes';
+import { isFile } from './kept-image';
+import { type Placing, placeImage } from './placing';
 import { RELEASES } from './release-state';
 import { Releases } from './releases';
 import { discard, warnOfLeft } from './removal';
@@ -185,10 +184,22 @@ export class DirectoriesInstaller implements Installer {
     throwIfAborted(signal);
     await assertProgram(this.#restart[0] as string);
     await this.#releases.check();
+    const lock = await this.#releases.lockInstalling();
+    if (lock === undefined) {
+      const detail = `another process installs into ${this.#releases.root}`;
+      throw new IotkitError('ERR_INSTALL_BUSY', detail);
+    }
+    return withEnd(
+      () => this.#install(image, { signal, onProgress }),
+      () => lock.release(),
+    );
+  }
+
+  async #install(image: InstallImage, options: InstallOptions): Promise<Installed> {
     const slot = await this.#makeRoom(image.version);
     this.#installing = slot;
     try {
-      await this.#make(image, slot, { signal, onProgress });
+      await this.#make(image, slot, options);
       await this.#releases.change((state) => ({ ...state, whole: [...state.whole, slot] }));
     } finally {
       this.#installing = '';
@@ -198,15 +209,14 @@ export class DirectoriesInstaller implements Installer {
 
   async activate(slot: string): Promise<void> {
     await this.#releases.check();
-    const { whole, good } = await this.#releases.state();
     const isThere = (await this.#releases.list()).includes(slot);
-    if (!isThere || !(whole.includes(slot) || good.includes(slot))) {
-      throw new IotkitError('ERR_BOOT_STATE', `${slot} is no release that was installed whole`);
-    }
-    await this.#releases.change((state) => ({
-      ...state,
-      trial: state.good.includes(slot) ? '' : slot,
-    }));
+    await this.#releases.change((state) => {
+      const { whole, good } = state;
+      if (!isThere || !(whole.includes(slot) || good.includes(slot))) {
+        throw new IotkitError('ERR_BOOT_STATE', `${slot} is no release that was installed whole`);
+      }
+      return { ...state, trial: good.includes(slot) ? '' : slot };
+    });
     await this.#remember();
     await this.#releases.point(slot);
   }
@@ -346,7 +356,9 @@ export class DirectoriesInstaller implements Installer {
     const made = join(aside, 'release');
     try {
       await mkdir(made);
-      await this.#place(image, made, slot, { signal, onProgress });
+      // The one of the same name goes first: it is of another image.
+      await this.#releases.discardImage(slot);
+      await placeImage(image, made, this.#way(slot), { signal, onProgress });
       // The application may be another user's, and an entry "./" of an archive may say anything.
       await chmod(made, 0o777 & ~process.umask());
       await settle(made);
@@ -364,46 +376,13 @@ export class DirectoriesInstaller implements Installer {
     await discard(aside);
   }
 
-  async #place(
-    image: InstallImage,
-    folder: string,
-    slot: string,
-    { signal, onProgress }: InstallOptions,
-  ): Promise<void> {
-    const { files } = image;
-    if (files !== undefined && !this.takesFiles) {
-      throw new IotkitError('ERR_UNSUPPORTED', 'several files need image: "file"');
-    }
-    if (files !== undefined) return copyFiles(files, folder, { signal, onProgress });
-    const bytes = counted(image, { signal, onProgress });
-    // The one of the same name goes first: it is of another image.
-    await this.#releases.discardImage(slot);
-    if (!this.#keepsImages || this.#image === 'file') return this.#unpack(bytes, folder, signal);
-    const kept = await KeptImage.open(this.#releases.imagePath(slot));
-    const keep = async (): Promise<void> => {
-      await this.#unpack(kept.copied(bytes), folder, signal);
-      await kept.commit();
+  #way(slot: string): Placing {
+    const isKept = this.#keepsImages && this.#image === 'tar';
+    return {
+      kind: this.#image,
+      strip: this.#strip,
+      keepAt: isKept ? this.#releases.imagePath(slot) : undefined,
     };
-    await withEnd(keep, () => kept.close());
-  }
-
-  async #unpack(
-    bytes: AsyncIterable<Uint8Array>,
-    folder: string,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    if (this.#image === 'file') {
-      await writeFile(join(folder, 'image'), bytes);
-      return;
-    }
-    const { how, all } = await compressionOf(bytes);
-    // Neither owners nor set-user-ID bits of whoever packed it; names are kept inside by tar itself.
-    const safe = ['--no-same-owner', '--no-same-permissions', `--strip-components=${this.#strip}`];
-    const argv = ['tar', '-x', ...how, ...safe, '-C', folder, '-f', '-'];
-    const result = await run({ argv, stdin: all, signal });
-    if (result.code !== 0) {
-      throw new IotkitError('ERR_INSTALL_FAILED', failureOf(argv, result));
-    }
   }
 
   /** What cut off installations have left. */
@@ -413,27 +392,39 @@ export class DirectoriesInstaller implements Installer {
 
   /** The oldest releases that are known go, but none that runs, starts next, may be fallen back to or is new. */
   async #prune(): Promise<void> {
-    const { good, trial, whole, known } = await this.#releases.state();
-    const [booted, list] = await Promise.all([this.#booted(), this.#releases.list()]);
-    if (!list.includes(booted)) return;
-    const kept = new Set([
-      whole.filter((name) => !good.includes(name)).at(-1) ?? '',
-      booted,
-      await this.#releases.current(),
-      trial,
-      this.#installing,
-      // Those that somebody has removed are none of them.
-      ...good.filter((name) => list.includes(name)).slice(-this.#keep),
+    if (this.#installing !== '') return this.#removeOld();
+    // What another process installs meanwhile looks like an old one.
+    const lock = await this.#releases.lockInstalling();
+    if (lock === undefined) return;
+    await withEnd(
+      () => this.#removeOld(),
+      () => lock.release(),
+    );
+  }
+
+  async #removeOld(): Promise<void> {
+    const [booted, current, list] = await Promise.all([
+      this.#booted(),
+      this.#releases.current(),
+      this.#releases.list(),
     ]);
-    const old = list.filter((name) => known.includes(name) && !kept.has(name));
-    // Before its first file goes: what is removed in part never starts.
-    if ([...good, ...whole].some((name) => old.includes(name))) {
-      await this.#releases.change((state) => ({
-        ...state,
-        good: state.good.filter((name) => !old.includes(name)),
-        whole: state.whole.filter((name) => !old.includes(name)),
-      }));
-    }
+    if (!list.includes(booted)) return;
+    let old: readonly string[] = [];
+    await this.#releases.change((state) => {
+      const { good, whole, trial, known } = state;
+      const kept = new Set([
+        ...[whole.filter((name) => !good.includes(name)).at(-1) ?? '', trial],
+        ...[booted, current, this.#installing],
+        // Those that somebody has removed are none of them.
+        ...good.filter((name) => list.includes(name)).slice(-this.#keep),
+      ]);
+      old = list.filter((name) => known.includes(name) && !kept.has(name));
+      // Before its first file goes: what is removed in part never starts.
+      if (![...good, ...whole].some((name) => old.includes(name))) return state;
+      const withoutOld = (names: readonly string[]): readonly string[] =>
+        names.filter((name) => !old.includes(name));
+      return { ...state, good: withoutOld(good), whole: withoutOld(whole) };
+    });
     for (const name of old) {
       if (!(await this.#releases.discard(name))) continue;
       await this.#releases.change((state) => ({ ...state, known: without(state.known, name) }));
@@ -454,30 +445,6 @@ function releaseOf(root: string, program: string | undefined): string {
   } catch {
     return '';
   }
-}
-
-/** The image's bytes, all of them: a part of an archive may look like a whole one. */
-async function* counted(
-  image: InstallImage,
-  { signal, onProgress }: InstallOptions,
-): AsyncGenerator<Uint8Array> {
-  let received = 0;
-  const { size } = image;
-  const chunks = provenBytesOf(image);
-  try {
-    for (;;) {
-      const next = await abortable(chunks.next(), signal);
-      if (next.done) break;
-      received += next.value.length;
-      yield next.value;
-      onProgress?.({ fraction: Math.min(1, received / size), step: 'unpacking' });
-    }
-  } finally {
-    // Whoever makes the chunks may be in the middle of one: nobody waits for that.
-    chunks.return(undefined).catch(() => {});
-  }
-  if (received === size) return;
-  throw new IotkitError('ERR_INSTALL_FAILED', `the image has ${received} bytes, not ${size}`);
 }
 
 async function bootIdOfMachine(): Promise<string> {

@@ -20,6 +20,12 @@ export interface ReleaseState {
   readonly started: Started;
 }
 
+/** As a file says it. */
+export interface ParsedState extends ReleaseState {
+  /** Whether `known` has all of them. */
+  readonly isOfAll: boolean;
+}
+
 interface Started {
   readonly slot: string;
   readonly bootId: string;
@@ -47,17 +53,18 @@ export function releaseByHand(slot: string): ReleaseState {
  *
  * @throws Error that says what is wrong
  */
-export function parseState(root: string, json: string): ReleaseState {
+export function parseState(root: string, json: string): ParsedState {
   const state = fields('it', JSON.parse(json.slice(0, BYTES_MAX)));
   const read = new SlotReader(root);
   const good = read.slots('good', state.good);
   const whole = read.slots('whole', state.whole);
   const trial = read.slotOrNone('trial', state.trial);
-  // Files from before there was `known` name in part what they knew.
+  // Files from before there was `known` name in part what they knew: then every release was of the installer.
+  const isOfAll = state.known !== undefined;
   const known = new Set([...read.slots('known', state.known), ...whole, ...good, trial]);
   known.delete('');
   const started = optional(state.started, (value) => read.started(value)) ?? nothingKnown.started;
-  return { good, trial, whole, known: [...known], started };
+  return { good, trial, whole, known: [...known], started, isOfAll };
 }
 
 class SlotReader {

@@ -12,12 +12,14 @@ import {
   symlink,
 } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
+import { withEnd } from '../../base/cleanup';
 import { flushFolder } from '../../base/durable';
 import { IotkitError } from '../../base/errors';
-import { fileError } from '../lock';
+import { type FileLock, fileError, waitForLock } from '../lock';
 import { recordIo } from '../record';
 import {
   nothingKnown,
+  type ParsedState,
   parseState,
   RELEASES,
   type ReleaseState,
@@ -29,11 +31,26 @@ const CURRENT = 'current';
 const STATE = 'state.json';
 const IMAGES = 'images';
 
+/** A change takes milliseconds. */
+const WAIT_MS = 10_000;
+
 export class Releases {
   readonly root: string;
+  readonly #waitMs: number;
 
-  constructor(root: string) {
+  constructor(root: string, waitMs = WAIT_MS) {
     this.root = root;
+    this.#waitMs = waitMs;
+  }
+
+  /**
+   * Lets one process install at a time; the lock ends with it.
+   *
+   * @returns undefined: another one does
+   * @throws IotkitError ERR_INSTALL_UNAVAILABLE (no `flock`), ERR_FILE…
+   */
+  lockInstalling(): Promise<FileLock | undefined> {
+    return this.#lock('install.lock', 0);
   }
 
   path(slot: string): string {
@@ -87,18 +104,20 @@ export class Releases {
    */
   async check(): Promise<void> {
     for (const name of ['', RELEASES, IMAGES]) await assertOwn(join(this.root, name));
-    await rm(await this.#link('.'));
+    await this.#alone(async () => rm(await this.#link('.')));
   }
 
   /** Lets `current` point to a release, in one step. */
-  async point(slot: string): Promise<void> {
-    const aside = await this.#link(slot);
-    try {
-      await rename(aside, join(this.root, CURRENT));
-      await flushFolder(this.root);
-    } catch (cause) {
-      throw fileError(this.root, cause);
-    }
+  point(slot: string): Promise<void> {
+    return this.#alone(async () => {
+      const aside = await this.#link(slot);
+      try {
+        await rename(aside, join(this.root, CURRENT));
+        await flushFolder(this.root);
+      } catch (cause) {
+        throw fileError(this.root, cause);
+      }
+    });
   }
 
   /** Makes a link beside `current`. */
@@ -156,13 +175,31 @@ export class Releases {
       if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw fileError(path, cause);
     });
-    if (text !== undefined) return parse(this.root, path, text);
-    const current = await this.current();
-    return current === '' ? nothingKnown : releaseByHand(current);
+    if (text === undefined) {
+      const current = await this.current();
+      return current === '' ? nothingKnown : releaseByHand(current);
+    }
+    const { isOfAll, ...state } = parse(this.root, path, text);
+    if (isOfAll) return state;
+    return { ...state, known: [...new Set([...state.known, ...(await this.list())])] };
   }
 
-  async change(make: (state: ReleaseState) => ReleaseState): Promise<void> {
-    const state = make(await this.state());
+  /**
+   * What `make` returns is on the disk when it resolves, and no change of another process is lost. What it was given: nothing
+   * is written.
+   *
+   * @throws IotkitError ERR_INSTALL_BUSY (another process changes it for 10 s), ERR_INSTALL_UNAVAILABLE (no
+   *   `flock`), and those of {@link state}
+   */
+  change(make: (state: ReleaseState) => ReleaseState): Promise<void> {
+    return this.#alone(async () => {
+      const before = await this.state();
+      const after = make(before);
+      if (after !== before) await this.#write(after);
+    });
+  }
+
+  async #write(state: ReleaseState): Promise<void> {
     const path = join(this.root, STATE);
     try {
       // An operator who is root must not take it from the agent of another user.
@@ -173,6 +210,20 @@ export class Releases {
     } catch (cause) {
       throw fileError(path, cause);
     }
+  }
+
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    const lock = await this.#lock('state.lock', this.#waitMs);
+    if (lock !== undefined) return withEnd(work, () => lock.release());
+    const detail = `another process holds ${join(this.root, 'state.lock')}`;
+    throw new IotkitError('ERR_INSTALL_BUSY', detail);
+  }
+
+  async #lock(name: string, waitMs: number): Promise<FileLock | undefined> {
+    const owner = await stat(this.root).catch((cause: unknown) => {
+      throw fileError(this.root, cause);
+    });
+    return waitForLock(join(this.root, name), { owner, waitMs });
   }
 }
 
@@ -211,7 +262,7 @@ async function placeOf(path: string, links = LINKS_MAX): Promise<string> {
 }
 
 // Whether the current release was ever confirmed stands there alone: nobody guesses it.
-function parse(root: string, path: string, text: string): ReleaseState {
+function parse(root: string, path: string, text: string): ParsedState {
   try {
     return parseState(root, text);
   } catch (cause) {
