@@ -78,13 +78,15 @@ export async function isFile(path: string): Promise<boolean> {
  * @internal Copies the files of an upgrade into `folder`, under their names. They may have waited for
  * hours, so their digests are compared again, of the very bytes that are copied.
  *
- * @throws IotkitError ERR_DIGEST_MISMATCH, ERR_FILE…; the signal's reason
+ * @throws IotkitError ERR_INSTALL_REFUSED (a name is no single one), ERR_DIGEST_MISMATCH, ERR_FILE…; the
+ *   signal's reason
  */
 export async function copyFiles(
   files: readonly ImageFile[],
   folder: string,
   { signal, onProgress }: InstallOptions,
 ): Promise<void> {
+  for (const { name } of files) assertName(name);
   const size = files.reduce((sum, file) => sum + file.size, 0);
   let copied = 0;
   for (const { name, path, digest } of files) {
@@ -109,4 +111,11 @@ export async function copyFiles(
     const detail = `${path} is no longer what was downloaded: its ${digest.method} is ${found}`;
     throw new IotkitError('ERR_DIGEST_MISMATCH', detail);
   }
+}
+
+// The platform's client checks them, and a program of its own may give any.
+function assertName(name: string): void {
+  if (!['', '.', '..'].includes(name) && !/[/\0]/.test(name)) return;
+  const detail = `${JSON.stringify(name)} can be no name of a file`;
+  throw new IotkitError('ERR_INSTALL_REFUSED', detail);
 }

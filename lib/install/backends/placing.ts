@@ -1,6 +1,6 @@
 // Tested by test/unit/install/backends/directories.test.ts and kept-image.test.ts
 /** An image into a directory: unpacked, or as a file, or as several. */
-import { writeFile } from 'node:fs/promises';
+import { statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withEnd } from '../../base/cleanup';
 import { IotkitError } from '../../base/errors';
@@ -60,7 +60,16 @@ async function unpack(
   const safe = ['--no-same-owner', '--no-same-permissions', `--strip-components=${strip}`];
   const argv = ['tar', '-x', ...how, ...safe, '-C', folder, '-f', '-'];
   const result = await run({ argv, stdin: all, signal });
-  if (result.code !== 0) throw new IotkitError('ERR_INSTALL_FAILED', failureOf(argv, result));
+  if (result.code === 0) return;
+  // Its words may be names in the image, so what it has failed for is not read from them.
+  const code = (await isFull(folder)) ? 'ERR_NO_SPACE' : 'ERR_INSTALL_FAILED';
+  throw new IotkitError(code, failureOf(argv, result));
+}
+
+/** Whether the file system has no block or no file left; what was unpacked is still there. */
+async function isFull(folder: string): Promise<boolean> {
+  const { bavail, files, ffree } = await statfs(folder);
+  return bavail === 0 || (files > 0 && ffree === 0);
 }
 
 /** The image's bytes, all of them: a part of an archive may look like a whole one. */

@@ -103,7 +103,8 @@ export class Releases {
    * @throws IotkitError ERR_INSTALL_SETUP: everybody may write to it, or it takes no links; ERR_FILE…
    */
   async check(): Promise<void> {
-    for (const name of ['', RELEASES, IMAGES]) await assertOwn(join(this.root, name));
+    const owner = await assertOwn(this.root);
+    for (const name of [RELEASES, IMAGES]) await assertOwn(join(this.root, name), this.root, owner);
     await this.#alone(async () => rm(await this.#link('.')));
   }
 
@@ -227,14 +228,26 @@ export class Releases {
   }
 }
 
-/** Where everybody may write, others could exchange what starts next, or make it before us. */
-async function assertOwn(folder: string): Promise<void> {
+/**
+ * Where others may write they could exchange what starts next, or make it before us.
+ *
+ * @param within the folder that it is in, which belongs to `owner`
+ * @returns the user whose it is; undefined: it is missing
+ */
+async function assertOwn(folder: string, within = '', owner?: number): Promise<number | undefined> {
   const found = await stat(folder).catch((cause: unknown) => {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw fileError(folder, cause);
   });
-  if (found === undefined || (found.mode & 0o002) === 0) return;
-  throw new IotkitError('ERR_INSTALL_SETUP', `${folder} may be written by others; chmod o-w`);
+  if (found === undefined) return undefined;
+  const { uid, mode } = found;
+  if ((mode & 0o002) !== 0) {
+    throw new IotkitError('ERR_INSTALL_SETUP', `${folder} may be written by others; chmod o-w`);
+  }
+  const trusted = [owner ?? uid, process.geteuid?.() ?? uid, 0];
+  if (trusted.includes(uid)) return uid;
+  const detail = `${folder} belongs to user ${uid}, and ${within} to user ${owner}`;
+  throw new IotkitError('ERR_INSTALL_SETUP', detail);
 }
 
 function slotsOf(found: readonly Dirent[]): readonly string[] {

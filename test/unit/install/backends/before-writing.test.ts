@@ -307,6 +307,19 @@ describe('directories', () => {
     });
   });
 
+  (isRoot ? test : test.skip)('where another user has made releases first', async () => {
+    const place = root();
+    await files.chown(join(place, 'releases'), 65_534, 65_534);
+    expect(await refusal()).toMatchObject({
+      code: 'ERR_INSTALL_SETUP',
+      detail: `${place}/releases belongs to user 65534, and ${place} to user ${process.getuid?.()}`,
+    });
+    // All of it another user's: an operator who is root may.
+    await files.chown(place, 65_534, 65_534);
+    const error = (await refusal()) as { readonly code: string };
+    expect(error.code).toBe('ERR_INSTALL_FAILED'); // the image is no archive
+  });
+
   (isRoot ? test.skip : test)('in a root that may not be written to', async () => {
     await files.chmod(root(), 0o555);
     expect(await refusal()).toMatchObject({ code: 'ERR_FILE_ACCESS' });

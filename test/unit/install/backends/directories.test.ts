@@ -8,10 +8,12 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  type StatsFs,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import files from 'node:fs/promises';
 import { join } from 'node:path';
 import { IotkitError } from '../../../../lib/base/errors';
 import {
@@ -243,6 +245,18 @@ describe('directories', () => {
     const image = { version: '6.9', path: link, bytes: readFileSync(link) };
     await machine.installer.install(given(image, 'stream')).catch(() => {});
     expect(readdirSync(victim)).toEqual([]);
+  });
+
+  test('an archive that fills the disk: the reason is the space', async () => {
+    const image = given(await machine.image('2.0.0'), 'stream');
+    const full = { bavail: 0, bsize: 4096, ffree: 10, files: 20 };
+    jest.spyOn(files, 'statfs').mockResolvedValue(full as unknown as StatsFs);
+    const open = () => given({ ...image, path: '', bytes: Buffer.alloc(10_240, 'x') }, 'stream');
+    const failing = machine.installer.install({ ...open(), version: '2.0.0' });
+    await expect(failing.finally(() => jest.restoreAllMocks())).rejects.toMatchObject({
+      code: 'ERR_NO_SPACE',
+      detail: expect.stringContaining('tar ended with 2'),
+    });
   });
 
   test('special files are refused', async () => {

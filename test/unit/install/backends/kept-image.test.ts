@@ -157,6 +157,21 @@ describe('several files', () => {
     expect(readdirSync(join(root, 'releases'))).toEqual(['1.0.0']);
   });
 
+  test.each(['../app.bin', 'a/b', '..', '.', '', '/etc/passwd', 'a\0b'])(
+    'a name that is none, %j: nothing is written',
+    async (name) => {
+      const [file] = filesOf('app.bin') as [ImageFile];
+      const installing = open({ image: 'file' }).install({
+        ...{ version: '2.0.0', module: '', size: 1000, files: [{ ...file, name }] },
+      });
+      await expect(installing).rejects.toMatchObject({
+        code: 'ERR_INSTALL_REFUSED',
+        detail: expect.stringContaining(JSON.stringify(name)),
+      });
+      expect(readdirSync(join(root, 'releases'))).toEqual(['1.0.0']);
+    },
+  );
+
   test('are no archive', async () => {
     const installer = open({});
     expect(installer.takesFiles).toBe(false);
