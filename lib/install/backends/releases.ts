@@ -186,8 +186,8 @@ export class Releases {
   }
 
   /**
-   * What `make` returns is on the disk when it resolves, and no change of another process is lost. What it was given: nothing
-   * is written.
+   * What `make` returns is on the disk when it resolves, and no change of another process is lost. Where
+   * that is what it was given, nothing is written.
    *
    * @throws IotkitError ERR_INSTALL_BUSY (another process changes it for 10 s), ERR_INSTALL_UNAVAILABLE (no
    *   `flock`), and those of {@link state}

@@ -235,8 +235,8 @@ class Ending {
 }
 
 /**
- * What the client says: "Status: 4 message: ERROR : HASH mismatch : …", which is the daemon's and so may be an image's. Of
- * itself it speaks on its standard error alone.
+ * What the client says: "Status: 4 message: ERROR : HASH mismatch : …", which is the daemon's and so may
+ * be an image's. Of itself it speaks on its standard error alone.
  */
 class Words {
   step = '';

@@ -10,7 +10,16 @@
  * is written again under its new name, flushed and read, and only then the old one is removed. After
  * a cut in between there are both, the old one whole, and the change is made again from that.
  */
-import { access, constants, copyFile, readdir, readFile, stat, unlink } from 'node:fs/promises';
+import {
+  access,
+  constants,
+  copyFile,
+  readdir,
+  readFile,
+  stat,
+  statfs,
+  unlink,
+} from 'node:fs/promises';
 import path from 'node:path';
 import { flush, flushFolder } from '../../base/durable';
 import { IotkitError } from '../../base/errors';
@@ -48,6 +57,7 @@ export class SystemdBoot implements BootEnvironment {
     for (const slot of slots) this.#newest(entries, slot);
     this.#above(entries[0] as Entry);
     await this.#inFolder(() => access(this.options.entries, constants.W_OK));
+    await this.#inFolder(() => this.#assertRoom());
   }
 
   async read(slots: readonly string[]): Promise<BootState> {
@@ -84,6 +94,14 @@ export class SystemdBoot implements BootEnvironment {
     const all = ofSlot(entries, slot);
     if (all.length === 1 && entry.left === undefined && !entry.isOff) return;
     await this.#replace(all, `${this.#name(entry.number, slot)}.conf`);
+  }
+
+  /** Each change writes an entry before it removes another. */
+  async #assertRoom(): Promise<void> {
+    const { entries } = this.options;
+    const { bavail, blocks } = await statfs(entries);
+    if (bavail > 0 || blocks === 0) return;
+    throw new IotkitError('ERR_BOOT_STATE', `${entries} has no room for another entry`);
   }
 
   #name(number: number, slot: string): string {

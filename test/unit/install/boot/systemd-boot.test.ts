@@ -1,3 +1,4 @@
+import type { StatsFs } from 'node:fs';
 import fs, { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -226,4 +227,15 @@ test('no entry gets a number that is not read again', async () => {
   expect(await files()).toEqual(['iotkit-999999998-A.conf', 'iotkit-999999999-B+3-0.conf']);
   await expect(loader.activate('A')).rejects.toMatchObject({ code: 'ERR_INSTALL_SETUP' });
   expect((await loader.read(slots)).next).toBe('B');
+});
+
+test('a partition without room for another entry is found before anything is changed', async () => {
+  const loader = await boot('iotkit-1-A.conf', 'iotkit-0-B.conf.off');
+  await loader.check(slots);
+  const full = { bavail: 0, bsize: 512, blocks: 1000 };
+  jest.spyOn(fs, 'statfs').mockResolvedValue(full as unknown as StatsFs);
+  await expect(loader.check(slots).finally(() => jest.restoreAllMocks())).rejects.toMatchObject({
+    code: 'ERR_BOOT_STATE',
+    detail: `${entries} has no room for another entry`,
+  });
 });
