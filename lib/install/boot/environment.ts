@@ -66,8 +66,8 @@ export interface VariableStore {
 
 /** @internal What variables mean; pure. */
 export interface Scheme {
-  /** What the loader would need to fall back and has not, as a sentence; undefined: nothing. */
-  lacks?(variables: Variables): string | undefined;
+  /** What the loader needs to fall back, and may have elsewhere; undefined: nothing is missing. */
+  lacks?(variables: Variables): { readonly code: string; readonly detail: string } | undefined;
   read(variables: Variables, slots: readonly string[]): BootState;
   disable(variables: Variables, slot: string, fallback: string, slots: readonly string[]): Changes;
   activate(variables: Variables, slot: string, slots: readonly string[]): Changes;
@@ -88,7 +88,8 @@ export class VariableEnvironment implements BootEnvironment {
     const variables = await this.store.read();
     const lack = this.scheme.lacks?.(variables);
     if (lack !== undefined) {
-      throw new IotkitError('ERR_INSTALL_SETUP', `${this.store.place}: ${lack}`);
+      const { code, detail } = lack;
+      process.emitWarning(`${this.store.place}: ${detail}`, { code });
     }
     for (const slot of slots) {
       const changes = this.scheme.activate(variables, slot, slots);

@@ -94,6 +94,14 @@ export function orderAndLeft(names: Omit<OrderNames, 'ok'>, limit: number): Sche
   };
 }
 
+/** One that takes but a few variables of its environment, and the others of those it was built with, may have it. */
+const noAltbootcmd = {
+  code: 'IOTKIT_NO_ALTBOOTCMD',
+  detail:
+    'altbootcmd is not set; unless U-Boot was built with one that starts the other slot, it stops ' +
+    'when a version has used up its starts',
+};
+
 /**
  * U-Boot's own: `slot=A`, and while `upgrade_available=1` it counts `bootcount` up at each start;
  * over `bootlimit` it runs `altbootcmd`, which takes the other slot.
@@ -111,11 +119,7 @@ export function bootCount(slotName: string, limit: number): Scheme {
   };
   const settled = { upgrade_available: '0', bootcount: '0' };
   return {
-    lacks: (variables) =>
-      (variables.get('altbootcmd') ?? '') === ''
-        ? 'altbootcmd is not set, so U-Boot would stop when a version has used up its starts; ' +
-          'let it start the other slot'
-        : undefined,
+    lacks: (variables) => ((variables.get('altbootcmd') ?? '') === '' ? noAltbootcmd : undefined),
     read: (variables, slots) => {
       const states = new Map(slots.map((slot) => [slot, stateOf(variables, slot)]));
       const chosen = variables.get(slotName) ?? '';
