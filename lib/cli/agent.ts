@@ -11,11 +11,13 @@ import { untilGivenUp } from './agent/ending';
 import { examineConfig } from './agent/examine';
 import { holderOf } from './agent/holder';
 import { AgentLog } from './agent/log';
-import { type CommandOptions, ending, readOptions } from './agent/options';
+import { readOptions } from './agent/options';
 import { OwedMark } from './agent/owed';
 import { ServiceManager } from './agent/service';
 import { isBad, LogUploads, messageOf } from './agent/uploads';
+import { ending } from './command';
 import { exitCodeOf, failureJson } from './exit-codes';
+import { print, printJson } from './output';
 import { onEndingSignal } from './signals';
 
 const usage = `Usage: iotkit-ota agent [options]
@@ -36,39 +38,39 @@ agent has the record; all of them are in docs/agent.md`;
 
 /** @returns the exit code */
 export async function main(args: readonly string[]): Promise<number> {
-  const options = readOptions(args, { check: { type: 'boolean' } }, usage);
+  const options = readOptions(args, { check: { type: 'boolean' } }, { usage });
   if (typeof options === 'number') return options;
-  const { config: file, json, more } = options;
-  if (more.check !== true) {
-    return ending('agent', json, () => serve(readConfig(file, examineConfig), options));
+  const { config: file, json, values } = options;
+  if (values.check !== true) {
+    return ending('agent', json, () => serve(readConfig(file, examineConfig), json));
   }
   return ending('agent', json, async () => {
-    console.log(JSON.stringify(readConfig(file, examineConfig).effective, undefined, 2));
+    printJson(readConfig(file, examineConfig).effective, 2);
     return 0;
   });
 }
 
 /** Until a signal ends it, or the agent cannot go on. */
-async function serve(config: AgentConfig, { json }: CommandOptions): Promise<number> {
+async function serve(config: AgentConfig, json: boolean): Promise<number> {
   const log = new AgentLog({
     file: logOf(config.agent.record),
     json,
     write: writeLine,
   });
-  const ending = new AbortController();
+  const ended = new AbortController();
   process.stderr.on('error', unread);
   const release = onEndingSignal((signal) => {
-    if (!ending.signal.aborted) log.info(`${signal}: ending`);
-    ending.abort();
+    if (!ended.signal.aborted) log.info(`${signal}: ending`);
+    ended.abort();
   });
   try {
-    await runAgent(config, log, ending.signal);
+    await runAgent(config, log, ended.signal);
     return 0;
   } catch (error) {
     const isBusy = Object(error).code === 'ERR_INSTALL_BUSY';
     const holder = isBusy ? holderOf(config.agent.record) : undefined;
     log.error(`${messageOf(error)}${holder === undefined ? '' : `: ${holder}`}`);
-    if (json) console.log(failureJson(error));
+    if (json) print(failureJson(error));
     return exitCodeOf(error);
   } finally {
     release();

@@ -7,8 +7,10 @@ import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
-import { parseArgs, promisify } from 'node:util';
-import { UsageError } from './agent/file';
+import { promisify } from 'node:util';
+import { expectWords, readArguments } from './arguments';
+import { UsageError } from './errors';
+import { print } from './output';
 import { recipeOf, type Step } from './recipe';
 
 const usage = `Usage: iotkit-ota build [--jobs N]
@@ -17,17 +19,20 @@ Compiles the addon into build/Release of the installed package, where it is foun
 prebuilt one. Needs a C and a C++ compiler; CC, CXX, CFLAGS, CXXFLAGS and LDFLAGS are heeded.
 
   -j, --jobs N   compilers that run side by side (default: one for each processor)
-`;
+  --help`;
+
+const options = {
+  jobs: { type: 'string', short: 'j' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
 
 // dist/ and lib/ both lie directly below the package.
 const root = path.resolve(__dirname, '..', '..');
 
 export async function main(args: string[]): Promise<number> {
-  const { values } = parseArgs({
-    args,
-    options: { jobs: { type: 'string', short: 'j' }, help: { type: 'boolean', short: 'h' } },
-  });
-  if (values.help) process.stdout.write(usage);
+  const { values, words } = readArguments(args, options);
+  expectWords(words, []);
+  if (values.help === true) print(usage);
   else await build(jobsOf(values.jobs));
   return 0;
 }
@@ -52,14 +57,14 @@ async function build(jobs: number): Promise<void> {
       env: process.env,
       platform: process.platform,
     });
-    process.stdout.write(`compiling ${compile.length} files\n`);
+    print(`compiling ${compile.length} files`);
     await runAll(compile, jobs);
     await run(link);
     await tryToLoad(output);
     // Whole or not at all, and never into a file that a running process has loaded.
     const addon = path.join(folder, 'iotkit_ota.node');
     await rename(output, addon);
-    process.stdout.write(`${addon}\n`);
+    print(addon);
   } finally {
     await rm(objects, { recursive: true, force: true });
   }

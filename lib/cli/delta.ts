@@ -3,20 +3,20 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
-import { isInvalidArgument } from '../base/arguments';
-import { IotkitError } from '../base/errors';
 import { throwIfAborted } from '../base/signals';
 import { applyDelta, type DeltaInfo, decodeHeader, HEADER_SIZE } from '../delta';
 import { asExtData } from '../delta/announced';
 import { fileError } from '../delta/file-errors';
 import type { MakeProgress } from '../delta/make';
 import { ResultFile } from '../delta/result-file';
+import { expectWords, type Given } from './arguments';
+import { type CommandLine, ending, readCommandLine } from './command';
 import { made } from './delta/making';
-import { CommandError, failureJson } from './exit-codes';
-import { printable } from './printable';
+import { UsageError } from './errors';
+import { exitCodes } from './exit-codes';
+import { complain, print, printJson } from './output';
 import { ProgressLine } from './progress-line';
-import { Stopped, stoppable } from './signals';
+import { stoppable } from './signals';
 
 const usage = `Usage: iotkit-ota delta <command> [options]
 
@@ -30,17 +30,16 @@ const usage = `Usage: iotkit-ota delta <command> [options]
   --json                   prints JSON, as docs/delta.md describes it
   --help
 
-Exit codes: 0 it is done, 1 it has failed, 2 wrong usage, 129 SIGHUP, 130 SIGINT,
-143 SIGTERM`;
+Exit codes: 0 done, 1 it failed, 2 wrong usage, 65 it is no delta, or not for this image, 66 a file
+is not there, 73 the disk, 77 not permitted, 129 SIGHUP, 130 SIGINT, 143 SIGTERM; all of them are in
+docs/agent.md`;
 
-const options = {
+const own = {
   output: { type: 'string', short: 'o' },
-  quality: { type: 'string', default: '11' },
-  json: { type: 'boolean', default: false },
-  help: { type: 'boolean', default: false, short: 'h' },
+  quality: { type: 'string' },
 } as const;
 
-type Values = ReturnType<typeof parse>['values'];
+type Values = Given<typeof own>;
 
 /** What a command has found, for both kinds of output. */
 interface Found {
@@ -51,84 +50,54 @@ interface Found {
   readonly info: DeltaInfo;
 }
 
-type Subcommand = (files: readonly string[], values: Values, signal: AbortSignal) => Promise<Found>;
+type Subcommand = (files: readonly string[], given: Work) => Promise<Found>;
 
-class UsageError extends Error {
-  readonly code = 'ERR_USAGE';
+/** What a subcommand is given besides its files. */
+interface Work extends CommandLine<typeof own> {
+  readonly signal: AbortSignal;
 }
 
-function parse(args: readonly string[]) {
-  return parseArgs({ args: [...args], options, strict: true, allowPositionals: true });
-}
-
-/** @returns the exit code: 0 it is done, 1 it has failed, 2 wrong usage, or that of a signal */
+/** @returns the exit code */
 export async function main(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parse(args);
-  if (values.help) {
-    console.log(usage);
-    return 0;
-  }
-  try {
-    const found = await stoppable(
-      (signal) => run(positionals, values, signal),
-      'nothing was written',
-    );
-    console.log(values.json ? asJson(found) : asText(found));
-    return 0;
-  } catch (error) {
-    return report(error, values.json);
-  }
+  const line = readCommandLine(args, own, { usage });
+  if (typeof line === 'number') return line;
+  return ending('delta', line.json, async () => {
+    const found = await stoppable((signal) => run({ ...line, signal }), 'nothing was written');
+    if (line.json) printJson(asJson(found), 2);
+    else print(asText(found));
+    return exitCodes.done;
+  });
 }
 
-async function run(
-  [name = '', ...files]: readonly string[],
-  values: Values,
-  signal: AbortSignal,
-): Promise<Found> {
+async function run(work: Work): Promise<Found> {
+  const {
+    words: [name, ...files],
+    values,
+  } = work;
+  if (name === undefined) throw new UsageError('make, info or apply is missing; see --help');
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (command === undefined) throw new UsageError(name === '' ? 'no command' : `${name}?`);
-  if (files.length !== command.files) throw new UsageError(`${name} takes ${command.files} files`);
-  const isWriting = command.files === 2;
-  if (isWriting !== (values.output !== undefined)) {
-    throw new UsageError(isWriting ? `${name} needs -o <file>` : `${name} writes nothing`);
-  }
-  return command.run(files, values, signal);
+  if (command === undefined) throw new UsageError(`there is no delta ${name}; see --help`);
+  expectWords(files, command.files);
+  const isWriting = command.files.length === 2;
+  if (isWriting && values.output === undefined) throw new UsageError(`${name} needs -o <file>`);
+  const other = isWriting ? undefined : Object.keys(values).find((it) => it in own);
+  if (other !== undefined) throw new UsageError(`${name} takes no --${other}`);
+  return command.run(files, work);
 }
 
-function report(error: unknown, json: boolean): number {
-  const exitCode = exitCodeOf(error);
-  if (exitCode === undefined) throw error;
-  if (json) console.log(failureJson(error));
-  else console.error(printable(`iotkit-ota delta: ${textOf(error)}`));
-  return exitCode;
-}
-
-/** undefined: of what no command expects. */
-function exitCodeOf(error: unknown): number | undefined {
-  if (error instanceof UsageError) return 2;
-  if (error instanceof Stopped || error instanceof CommandError) return error.exitCode;
-  return IotkitError.is(error) || isInvalidArgument(error) ? 1 : undefined;
-}
-
-function textOf(error: unknown): string {
-  const { code, message } = error as { readonly code?: string; readonly message: string };
-  if (error instanceof UsageError) return `${message}\nSee iotkit-ota delta --help.`;
-  return code === undefined ? message : `${code}: ${message}`;
-}
-
-const make: Subcommand = async ([old = '', image = ''], values, signal) => {
-  const quality = /^(?:\d|1[01])$/.test(values.quality) ? Number(values.quality) : undefined;
-  if (quality === undefined) throw new UsageError('--quality must be a number, 0-11');
+const make: Subcommand = async ([old = '', image = ''], { values, json, signal }) => {
+  const quality = qualityOf(values);
   const output = values.output ?? '';
   await expectOther(output, [old, image]);
   const work = { old: await whole(old), image: await whole(image), quality };
-  const progress = new ProgressLine(!values.json);
+  const progress = new ProgressLine(!json);
   const onProgress = (it: MakeProgress): void => progress.show(progressText(it));
   await write(output, made(work, onProgress, signal), signal).finally(() => progress.end());
   return describe(output);
 };
 
-const apply: Subcommand = async ([delta = '', old = ''], values, signal) => {
+const apply: Subcommand = async ([delta = '', old = ''], { values, signal }) => {
+  if (values.quality !== undefined) throw new UsageError('apply takes no --quality');
   const output = values.output ?? '';
   await expectOther(output, [delta]);
   const found = await describe(delta);
@@ -142,11 +111,18 @@ const apply: Subcommand = async ([delta = '', old = ''], values, signal) => {
   return found;
 };
 
-const commands: Readonly<Record<string, { readonly files: number; readonly run: Subcommand }>> = {
-  make: { files: 2, run: make },
-  info: { files: 1, run: ([delta = '']) => describe(delta) },
-  apply: { files: 2, run: apply },
+const commands: Readonly<
+  Record<string, { readonly files: readonly string[]; readonly run: Subcommand }>
+> = {
+  make: { files: ['<old>', '<new>'], run: make },
+  info: { files: ['<delta>'], run: ([delta = '']) => describe(delta) },
+  apply: { files: ['<delta>', '<old>'], run: apply },
 };
+
+function qualityOf({ quality = '11' }: Values): number {
+  if (/^(?:\d|1[01])$/.test(quality)) return Number(quality);
+  throw new UsageError('--quality must be a whole number, 0-11');
+}
 
 /** What is written would take the place of what is read. */
 async function expectOther(output: string, inputs: readonly string[]): Promise<void> {
@@ -183,7 +159,7 @@ async function write(
     throw error;
   }
   const notDurable = await output.commit();
-  if (notDurable !== undefined) console.error(`iotkit-ota delta: ${notDurable}`);
+  if (notDurable !== undefined) complain(`iotkit-ota delta: ${notDurable}`);
 }
 
 async function describe(delta: string): Promise<Found> {
@@ -206,9 +182,8 @@ async function describe(delta: string): Promise<Found> {
   }
 }
 
-function asJson({ delta, size, sha256, info }: Found): string {
-  const all = { schema: 1, ok: true, delta, size, sha256, ...info, extData: asExtData(info) };
-  return JSON.stringify(all, null, 2);
+function asJson({ delta, size, sha256, info }: Found): object {
+  return { schema: 1, ok: true, delta, size, sha256, ...info, extData: asExtData(info) };
 }
 
 function asText({ delta, size, sha256, info: { base, result } }: Found): string {

@@ -1,17 +1,20 @@
 // Tested by test/integration/download-command.test.ts
 /** `iotkit-ota download`: the download engine as a command. See docs/agent.md. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { channelNames } from '../base/diagnostics';
 import type { DownloadEndEvent } from '../device/events';
 import type { FetchOptions } from '../options/fetch';
-import { type Json, UsageError } from './agent/file';
-import { type CommandOptions, ending, readOptions } from './agent/options';
+import type { Json } from './agent/file';
+import type { Given } from './arguments';
+import { type CommandLine, ending, readCommandLine } from './command';
+import { inWordsOf, UsageError } from './errors';
 import { unreadable } from './exit-codes';
 import { type ImageNotice, noticeOf, readDescription } from './image/described';
 import { LocalPlatform, nobody } from './image/local-platform';
 import { remoteSize } from './image/remote-size';
+import { print, printJson } from './output';
 import { inUnits, ProgressLine } from './progress-line';
 import { stoppable } from './signals';
 
@@ -28,7 +31,7 @@ has left is proven and used by the next one.
   --public-key <file>    PEM: what it has to be signed with
   --connections <1-8>    ranges that are fetched side by side (1)
   --limit-rate <bytes>   a second, such as 500k or 2M
-  --patience <seconds>   how long it is tried without progress (600)
+  --patience <seconds>   how long it is tried without progress, 1-86400 (600)
   --ca <file>            PEM certificates to trust instead of the runtime's list
   --proxy <url>          http://[user:password@]host[:port] (that of the environment)
   --delta-base <file>    the image is a difference to this one, and is applied to it
@@ -57,7 +60,15 @@ const own = {
   'delta-base': text,
 } as const;
 
-type Values = Readonly<Partial<Record<keyof typeof own, string>>>;
+type Values = Given<typeof own>;
+
+const words = {
+  'fetch.ca': '--ca',
+  'fetch.proxy': '--proxy',
+  'verify.publicKeys': '--public-key',
+  base: '--delta-base',
+  target: '--out',
+};
 
 /** What `--json` prints. */
 interface Downloaded {
@@ -71,27 +82,29 @@ interface Downloaded {
 
 /** @returns the exit code */
 export async function main(args: readonly string[]): Promise<number> {
-  const options = readOptions(args, own, usage, 1);
+  const options = readCommandLine(args, own, { usage, words: ['<url>'] });
   if (typeof options === 'number') return options;
-  const { json, more } = options;
+  const { json, values } = options;
   return ending('download', json, async () => {
-    const isDiff = more['delta-base'] !== undefined;
+    const isDiff = values['delta-base'] !== undefined;
     const left = isDiff ? 'of a difference nothing stays: the next call begins anew' : undefined;
-    const done = await stoppable((signal) => download(options, signal), left);
-    if (json) console.log(JSON.stringify({ schema: 1, ok: true, ...done }));
-    else console.log(`${done.path}: ${done.size} bytes, ${done.digest}`);
+    const done = await stoppable((signal) => download(options, signal), left).catch(
+      (error: unknown) => Promise.reject(inWordsOf(words, error)),
+    );
+    if (json) printJson({ schema: 1, ok: true, ...done });
+    else print(`${done.path}: ${done.size} bytes, ${done.digest}`);
     return 0;
   });
 }
 
 async function download(
-  { given: [url = ''], more, json }: CommandOptions,
+  { words: [url = ''], values, json }: CommandLine<typeof own>,
   signal: AbortSignal,
 ): Promise<Downloaded> {
-  const values = more as Values;
   const address = addressOf(url);
   const out = values.out ?? nameIn(address);
   const fetch = fetchOf(values);
+  expectReadable('--delta-base', values['delta-base']);
   const keys = values['public-key'];
   const verify = keys === undefined ? undefined : { publicKeys: pem('--public-key', keys) };
   const notice = await complete(url, values, fetch, verify !== undefined, signal);
@@ -157,23 +170,34 @@ function fetchOf(values: Values): FetchOptions {
   return {
     ...(ca !== undefined && { ca: pem('--ca', ca) }),
     ...(proxy !== undefined && { proxy }),
-    ...(connections !== undefined && { connections: whole('--connections', connections) }),
-    ...(patience !== undefined && { patience: 1000 * whole('--patience', patience) }),
+    ...(connections !== undefined && { connections: whole('--connections', connections, 8) }),
+    ...(patience !== undefined && { patience: 1000 * whole('--patience', patience, 86_400) }),
     ...(rate !== undefined && { bytesPerSecond: rateOf(rate) }),
   };
 }
 
-function whole(name: string, given: string): number {
-  if (/^\d{1,9}$/.test(given)) return Number(given);
-  throw new UsageError(`${name} must be a whole number`);
+function whole(name: string, given: string, max: number): number {
+  const value = /^\d+$/.test(given) ? Number(given) : 0;
+  if (value >= 1 && value <= max) return value;
+  throw new UsageError(`${name} must be a whole number from 1 to ${max}, got ${given}`);
 }
 
 /** `500k`, `2M`, as curl reads it. */
 export function rateOf(given: string): number {
   const [, digits, unit = ''] = /^(\d{1,12})([kKmMgG]?)$/.exec(given) ?? [];
   const bytes = Number(digits) * 1024 ** ' kmg'.indexOf(unit.toLowerCase() || ' ');
-  if (digits !== undefined && bytes >= 1024) return bytes;
-  throw new UsageError('--limit-rate must be at least 1024 bytes a second, such as 500k or 2M');
+  if (digits !== undefined && bytes >= 1024 && Number.isSafeInteger(bytes)) return bytes;
+  const expected = '1024 bytes a second or more, such as 500k or 2M';
+  throw new UsageError(`--limit-rate must be ${expected}, got ${given}`);
+}
+
+/** A difference could be fetched in vain. */
+function expectReadable(name: string, file: string | undefined): void {
+  try {
+    if (file !== undefined) accessSync(file, constants.R_OK);
+  } catch (error) {
+    throw unreadable(`${name} ${file}`, error);
+  }
 }
 
 function pem(name: string, file: string): string {

@@ -1,8 +1,9 @@
 // Tested by test/unit/cli/exit-codes.test.ts
 /** How a command ends, for the script that runs it. The table stands in docs/agent.md. */
 import { isInvalidArgument } from '../base/arguments';
-import { IotkitError } from '../base/errors';
-import { ConfigError } from './agent/file';
+import type { ErrorCode } from '../base/errors';
+import { CommandError, ConfigError } from './errors';
+import { jsonOf } from './output';
 
 /** Those of sysexits.h where it has one of the meaning. */
 export const exitCodes = {
@@ -23,18 +24,6 @@ export const exitCodes = {
   forbidden: 77,
 } as const;
 
-/** What a command says of itself, where no error of the package does. */
-export class CommandError extends Error {
-  readonly code: string;
-  readonly exitCode: number;
-
-  constructor(code: string, message: string, exitCode: number) {
-    super(message);
-    this.code = code;
-    this.exitCode = exitCode;
-  }
-}
-
 /** Of a file that was named, such as `--ca ca.pem`. */
 export function unreadable(name: string, cause: unknown): CommandError {
   const { code } = cause as NodeJS.ErrnoException;
@@ -49,49 +38,100 @@ export function emptyImage(name: string): CommandError {
   return new CommandError('ERR_SIZE_MISMATCH', `${name} is empty`, exitCodes.image);
 }
 
-const codes: Readonly<Record<string, number>> = {
-  ERR_URL: exitCodes.usage,
-  ERR_URL_SCHEME: exitCodes.usage,
-  ERR_DIGEST_MISMATCH: exitCodes.image,
-  ERR_SIZE_MISMATCH: exitCodes.image,
-  ERR_SIGNATURE: exitCodes.image,
-  ERR_SIGNATURE_MISSING: exitCodes.image,
-  ERR_CHANGED: exitCodes.image,
-  ERR_INSTALL_REFUSED: exitCodes.image,
-  ERR_DELTA_FORMAT: exitCodes.image,
-  ERR_DELTA_BASE: exitCodes.image,
-  ERR_DELTA_RESULT: exitCodes.image,
-  ERR_FILE_NOT_FOUND: exitCodes.input,
-  ERR_HTTP_STATUS: exitCodes.unavailable,
-  ERR_URL_EXPIRED: exitCodes.unavailable,
-  ERR_INSTALL_UNAVAILABLE: exitCodes.unavailable,
-  ERR_NO_SPACE: exitCodes.disk,
-  ERR_FILE: exitCodes.disk,
-  ERR_BUSY: exitCodes.busy,
-  ERR_INSTALL_BUSY: exitCodes.busy,
-  ERR_FILE_LOCKED: exitCodes.busy,
-  ERR_VERSION_REFUSED: exitCodes.forbidden,
-  ERR_HOST_NOT_ALLOWED: exitCodes.forbidden,
-  ERR_TLS_REQUIRED: exitCodes.forbidden,
-  ERR_FILE_ACCESS: exitCodes.forbidden,
+/** All that do not end a command with 1. */
+const codesBy: Readonly<Record<number, readonly ErrorCode[]>> = {
+  [exitCodes.usage]: [
+    'ERR_INVALID_ARGUMENT',
+    'ERR_URL',
+    'ERR_URL_SCHEME',
+    'ERR_NOTICE_JSON',
+    'ERR_NOTICE_FIELD',
+    'ERR_DIGEST_METHOD',
+    'ERR_INSTALL_SETUP',
+  ],
+  [exitCodes.image]: [
+    'ERR_DIGEST_MISMATCH',
+    'ERR_SIZE_MISMATCH',
+    'ERR_SIGNATURE',
+    'ERR_SIGNATURE_MISSING',
+    'ERR_CHANGED',
+    'ERR_INSTALL_REFUSED',
+    'ERR_DELTA_FORMAT',
+    'ERR_DELTA_BASE',
+    'ERR_DELTA_RESULT',
+  ],
+  [exitCodes.input]: ['ERR_FILE_NOT_FOUND', 'ERR_TLS_CA', 'ERR_TLS_IDENTITY', 'ERR_PUBLIC_KEY'],
+  [exitCodes.unavailable]: [
+    'ERR_TIMEOUT',
+    'ERR_RESOLVE',
+    'ERR_CONNECT',
+    'ERR_CONNECTION_RESET',
+    'ERR_CONNECTION_CLOSED',
+    'ERR_NETWORK',
+    'ERR_CONNECT_TIMEOUT',
+    'ERR_IDLE_TIMEOUT',
+    'ERR_NOT_CONNECTED',
+    'ERR_TOO_SLOW',
+    'ERR_TLS_UNAVAILABLE',
+    'ERR_TLS',
+    'ERR_TLS_CERTIFICATE',
+    'ERR_TLS_HOSTNAME',
+    'ERR_TLS_EXPIRED',
+    'ERR_TLS_NOT_YET_VALID',
+    'ERR_TLS_CLIENT_CERTIFICATE',
+    'ERR_TLS_CLIENT_EXPIRED',
+    'ERR_TLS_CLIENT_REVOKED',
+    'ERR_MQTT_UNAVAILABLE',
+    'ERR_MQTT_KEEP_ALIVE',
+    'ERR_HTTP_PROTOCOL',
+    'ERR_HTTP_HEAD_TOO_LARGE',
+    'ERR_HTTP_STATUS',
+    'ERR_HTTP_UNAVAILABLE',
+    'ERR_HTTP_REDIRECTS',
+    'ERR_HTTP_RANGE',
+    'ERR_HTTP_ENCODING',
+    'ERR_URL_EXPIRED',
+    'ERR_PROXY',
+    'ERR_PROXY_REFUSED',
+    'ERR_TRUNCATED',
+    'ERR_PLATFORM_UNAVAILABLE',
+    'ERR_INSTALL_UNAVAILABLE',
+  ],
+  [exitCodes.disk]: ['ERR_NO_SPACE', 'ERR_FILE'],
+  [exitCodes.busy]: ['ERR_BUSY', 'ERR_INSTALL_BUSY', 'ERR_FILE_LOCKED'],
+  [exitCodes.forbidden]: [
+    'ERR_VERSION_REFUSED',
+    'ERR_HOST_NOT_ALLOWED',
+    'ERR_TLS_REQUIRED',
+    'ERR_HTTP_INSECURE_REDIRECT',
+    'ERR_FILE_ACCESS',
+    'ERR_CREDENTIALS_EXPOSED',
+  ],
 };
 
-/** All others of a connection: -1101 … -1299 and -1401 … -1499 of the table of errors, and its end in time. */
-function isOfNetwork({ errno, code }: IotkitError): boolean {
-  if (code === 'ERR_TIMEOUT' || code === 'ERR_TRUNCATED') return true;
-  return (errno <= -1101 && errno > -1300) || (errno <= -1403 && errno > -1500);
-}
+const codes: ReadonlyMap<string, number> = new Map(
+  Object.entries(codesBy).flatMap(([exit, list]) => list.map((code) => [code, Number(exit)])),
+);
 
+/** What the system says where no error of the package was made of it. */
+const systemCodes: Readonly<Record<string, ErrorCode>> = {
+  EACCES: 'ERR_FILE_ACCESS',
+  EPERM: 'ERR_FILE_ACCESS',
+  EROFS: 'ERR_FILE_ACCESS',
+  ENOENT: 'ERR_FILE_NOT_FOUND',
+  ENOTDIR: 'ERR_FILE_NOT_FOUND',
+  EISDIR: 'ERR_FILE_NOT_FOUND',
+  ENOSPC: 'ERR_NO_SPACE',
+  EDQUOT: 'ERR_NO_SPACE',
+  EIO: 'ERR_FILE',
+};
+
+/** @returns 1 for what no other exit code is for */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof ConfigError || isInvalidArgument(error)) return exitCodes.usage;
-  const { code, exitCode } = Object(error) as {
-    readonly code?: unknown;
-    readonly exitCode?: unknown;
-  };
+  const { exitCode } = Object(error) as { readonly exitCode?: unknown };
   if (typeof exitCode === 'number') return exitCode;
-  if (typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS')) return exitCodes.usage;
-  if (!IotkitError.is(error)) return exitCodes.failed;
-  return codes[error.code] ?? (isOfNetwork(error) ? exitCodes.unavailable : exitCodes.failed);
+  return codes.get(errorJson(error).code) ?? exitCodes.failed;
 }
 
 /** Of a process that a signal has ended in order. */
@@ -109,12 +149,12 @@ export function errorJson(error: unknown): { readonly code: string; readonly mes
     readonly message?: unknown;
   };
   return {
-    code: typeof code === 'string' ? code : 'ERR',
+    code: typeof code === 'string' ? (systemCodes[code] ?? code) : 'ERR',
     message: typeof message === 'string' ? message : String(error),
   };
 }
 
 /** What a command with `--json` prints in place of its result. */
 export function failureJson(error: unknown): string {
-  return JSON.stringify({ schema: 1, ok: false, error: errorJson(error) });
+  return jsonOf({ schema: 1, ok: false, error: errorJson(error) });
 }

@@ -44,7 +44,7 @@ async function main([name = '--help', ...args]: string[]): Promise<number> {
   if (load !== undefined) return load().main(args);
   const asked = name === '--help' || name === '-h' || name === 'help';
   if (!asked && wantsJson()) {
-    const { UsageError }: typeof import('./agent/file') = require('./agent/file');
+    const { UsageError }: typeof import('./errors') = require('./errors');
     throw new UsageError(`there is no command ${name}`);
   }
   (asked ? process.stdout : process.stderr).write(asked ? usage : `${name}?\n\n${usage}`);

@@ -3,7 +3,6 @@
  * `iotkit-ota install`: an image from a file or a URL, installed as the agent would if the platform had
  * announced it: by its record, installer, rules and hooks. See docs/agent.md.
  */
-
 import { existsSync } from 'node:fs';
 import type { UpdateAgent } from '../install/agent';
 import type { UpdateModule } from '../install/agent-options';
@@ -11,16 +10,19 @@ import { isUnderWay, lookAtRecord, type UpdateEntry } from '../install/record';
 import type { FetchOptions } from '../options/fetch';
 import { type AgentConfig, readConfig } from './agent/config';
 import { examineConfig } from './agent/examine';
-import { UsageError } from './agent/file';
 import { holderOf } from './agent/holder';
-import { type CommandOptions, ending, readOptions } from './agent/options';
-import { CommandError, exitCodes } from './exit-codes';
+import { readOptions, type UpdateCommand } from './agent/options';
+import type { Given } from './arguments';
+import { ending } from './command';
+import { CommandError, UsageError } from './errors';
+import { exitCodes } from './exit-codes';
 import { type ImageNotice, noticeOf, readDescription, sizeOf } from './image/described';
 import { FileServer } from './image/file-server';
 import { LocalPlatform, nobody } from './image/local-platform';
 import { type Installed, LocalUpdate } from './image/local-update';
 import { remoteSize } from './image/remote-size';
-import { printable, printableLine } from './printable';
+import { complain, print, printJson } from './output';
+import { printableLine } from './printable';
 import { ProgressLine } from './progress-line';
 import { stoppable } from './signals';
 
@@ -66,14 +68,14 @@ const own = {
 
 /** @returns the exit code */
 export async function main(args: readonly string[]): Promise<number> {
-  const options = readOptions(args, own, usage, 1);
+  const options = readOptions(args, own, { usage, words: ['<file | url>'] });
   if (typeof options === 'number') return options;
   const { json } = options;
   return ending('install', json, async () => {
     const config = readConfig(options.config, examineConfig);
     const done = await stoppable((signal) => install(config, options, signal));
-    if (json) console.log(JSON.stringify({ schema: 1, ok: true, ...done }));
-    else console.log(sentenceOf(done));
+    if (json) printJson({ schema: 1, ok: true, ...done });
+    else print(sentenceOf(done));
     return exitCodes.done;
   });
 }
@@ -87,24 +89,24 @@ function sentenceOf({ module, version, slot, restarts }: Installed): string {
 
 async function install(
   config: AgentConfig,
-  { given: [image = ''], more, json }: CommandOptions,
+  { words: [image = ''], values, json }: UpdateCommand<typeof own>,
   signal: AbortSignal,
 ): Promise<Installed> {
   const isUrl = /^https?:\/\//i.test(image);
   const { verify } = config.device;
-  const notice = noticeOf(more, descriptionOf(image, isUrl, more), {
+  const notice = noticeOf(values, descriptionOf(image, isUrl, values), {
     isVerified: verify?.publicKeys !== undefined,
-    isNamed: more.description !== undefined,
+    isNamed: values.description !== undefined,
   });
   const module = moduleOf(config, notice.module);
   const line = new ProgressLine(!json);
   const update = new LocalUpdate(module, {
-    accepts: more.accept === true,
-    restarts: more['no-restart'] !== true,
+    accepts: values.accept === true,
+    restarts: values['no-restart'] !== true,
     line,
     say: (message) => {
       line.end();
-      if (!json) console.error(printable(message));
+      if (!json) complain(message);
     },
     signal,
   });
@@ -130,8 +132,7 @@ async function install(
   }
 }
 
-function descriptionOf(image: string, isUrl: boolean, more: CommandOptions['more']) {
-  const { description, size } = more as Readonly<Record<string, string | undefined>>;
+function descriptionOf(image: string, isUrl: boolean, { description, size }: Given<typeof own>) {
   if (size !== undefined) sizeOf(size);
   if (description !== undefined) return readDescription(description);
   const beside = `${image}.json`;

@@ -13,3 +13,14 @@ export function printable(text: string): string {
 export function printableLine(text: string): string {
   return printable(text.replace(/\s*\n\s*/g, ' '));
 }
+
+/** JSON that means the same; JSON.stringify() itself escapes the controls below U+0020 alone. */
+export function escapeSteering(json: string): string {
+  return json.replace(STEERING, (character) =>
+    Array.from({ length: character.length }, (_, i) => escapedUnit(character, i)).join(''),
+  );
+}
+
+function escapedUnit(text: string, index: number): string {
+  return `\\u${text.charCodeAt(index).toString(16).padStart(4, '0')}`;
+}

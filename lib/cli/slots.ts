@@ -8,8 +8,11 @@ import type { Installer, InstallerStatus } from '../install/installer';
 import { isUnderWay, lookAtRecord, type UpdateEntry } from '../install/record';
 import { type AgentConfig, readConfig } from './agent/config';
 import { askAgent, type Waiting } from './agent/control';
-import { UsageError } from './agent/file';
-import { type CommandOptions, ending, type MoreOptions, readOptions } from './agent/options';
+import { readOptions, type UpdateCommand } from './agent/options';
+import type { Given } from './arguments';
+import { ending } from './command';
+import { UsageError } from './errors';
+import { complain, print, printJson } from './output';
 import { printableLine } from './printable';
 
 /** What `status --json` prints for each module. */
@@ -52,17 +55,16 @@ ${about}`,
 
 type Command = keyof typeof usages;
 
-const ofModule = { module: { type: 'string' } } as const;
-const own: Readonly<Record<Command, MoreOptions>> = {
-  status: ofModule,
-  confirm: ofModule,
-  rollback: { ...ofModule, restart: { type: 'boolean' } },
-};
+const own = { module: { type: 'string' } } as const;
+const ownOfRollback = { ...own, restart: { type: 'boolean' } } as const;
+
+type CommandOptions = UpdateCommand<typeof ownOfRollback>;
 
 /** @returns the exit code */
 export function commandOf(command: Command): (args: readonly string[]) => Promise<number> {
   return async (args) => {
-    const options = readOptions(args, own[command], usages[command]);
+    const table = command === 'rollback' ? ownOfRollback : own;
+    const options = readOptions(args, table, { usage: usages[command] });
     if (typeof options === 'number') return options;
     return ending(command, options.json, async () => {
       await commands[command](readConfig(options.config), options);
@@ -74,13 +76,13 @@ export function commandOf(command: Command): (args: readonly string[]) => Promis
 const commands: Readonly<
   Record<Command, (config: AgentConfig, options: CommandOptions) => Promise<void>>
 > = {
-  async status({ agent }, { json, more }) {
+  async status({ agent }, { json, values }) {
     const { content, damage } = await lookAtRecord(agent.record);
-    if (damage !== undefined) console.error(`iotkit-ota status: ${damage.message}`);
+    if (damage !== undefined) complain(`iotkit-ota status: ${damage.message}`);
     const asked = await askAgent(agent.record, { ask: 'waiting' }).catch(() => undefined);
     const running = asked?.ok === true ? asked : undefined;
     const found: ModuleStatus[] = [];
-    for (const { module: name = 'default', installer } of selected(agent.modules, more)) {
+    for (const { module: name = 'default', installer } of selected(agent.modules, values)) {
       const key = name === 'default' ? '' : name;
       found.push({
         module: name,
@@ -92,32 +94,33 @@ const commands: Readonly<
       });
     }
     const all = { schema: 1, agent: running === undefined ? null : { pid: running.pid } };
-    console.log(json ? JSON.stringify({ ...all, modules: found }, undefined, 2) : text(found));
+    if (json) printJson({ ...all, modules: found }, 2);
+    else print(text(found));
   },
 
   async confirm({ agent }, options) {
     const done = await each(agent.modules, options, async (installer) => {
       await installer.markGood();
     });
-    if (options.json) print(done);
+    if (options.json) printJson({ schema: 1, modules: done }, 2);
   },
 
   async rollback({ agent }, options) {
     const { content } = await lookAtRecord(agent.record);
     // All are looked at before the first is changed: modules are rolled back together or not at all.
     const leaving = new Map<Installer, string>();
-    for (const { module = 'default', installer } of selected(agent.modules, options.more)) {
+    for (const { module = 'default', installer } of selected(agent.modules, options.values)) {
       const entry = content.entries[module === 'default' ? '' : module];
       leaving.set(installer, slotToLeave(module, await installer.status(), entry));
     }
     const done = await each(agent.modules, options, async (installer) => {
       await installer.markBad(leaving.get(installer) as string);
     });
-    if (options.more.restart === true) {
+    if (options.values.restart === true) {
       for (const installer of leaving.keys()) await installer.reboot();
     }
     // One document, of success or of failure.
-    if (options.json) print(done);
+    if (options.json) printJson({ schema: 1, modules: done }, 2);
   },
 };
 
@@ -139,29 +142,25 @@ function slotToLeave(
   throw new Error(`${module}: there is no slot to fall back to from ${booted}`);
 }
 
-function print(modules: readonly object[]): void {
-  console.log(JSON.stringify({ schema: 1, modules }, undefined, 2));
-}
-
 /** @returns what programs read; people read it at once, because a restart may end this process */
 async function each(
   modules: readonly UpdateModule[] | undefined,
-  { json, more }: CommandOptions,
+  { json, values }: CommandOptions,
   act: (installer: Installer) => Promise<void>,
 ): Promise<readonly object[]> {
   const done: object[] = [];
-  for (const { module = 'default', installer } of selected(modules, more)) {
+  for (const { module = 'default', installer } of selected(modules, values)) {
     await act(installer);
     const { booted, next } = await installer.status();
     done.push({ module, booted, next });
-    if (!json) console.log(`${module}: ${booted} runs, the next start takes ${next}`);
+    if (!json) print(printableLine(`${module}: ${booted} runs, the next start takes ${next}`));
   }
   return done;
 }
 
 function selected(
   modules: readonly UpdateModule[] | undefined,
-  { module: wanted }: CommandOptions['more'],
+  { module: wanted }: Given<typeof own>,
 ): readonly UpdateModule[] {
   if (wanted === undefined) return modules ?? [];
   const found = (modules ?? []).filter(({ module = 'default' }) => module === wanted);

@@ -45,27 +45,33 @@ test('make, info, apply', async () => {
   expect((await readFile(at('result'))).equals(image)).toBe(true);
 });
 
-test('what fails has a code, exit code 1, and leaves what was there', async () => {
+test('what fails has a code and an exit code, and leaves what was there', async () => {
   await delta('make', at('old'), at('new'), '-o', at('delta'));
   await writeFile(at('result'), 'from before');
   const wrong = await delta('apply', at('delta'), at('new'), '-o', at('result'), '--json');
-  expect(wrong.code).toBe(1);
+  expect(wrong.code).toBe(65);
   expect(JSON.parse(wrong.stdout)).toMatchObject({ ok: false, error: { code: 'ERR_DELTA_BASE' } });
   const none = await delta('info', at('old'));
-  expect(none).toMatchObject({ code: 1, stdout: '' });
+  expect(none).toMatchObject({ code: 65, stdout: '' });
   expect(none.stderr).toContain('ERR_DELTA_FORMAT');
   const missing = await delta('make', at('missing'), at('new'), '-o', at('result'));
-  expect(missing.stderr).toContain('ERR_FILE_NOT_FOUND');
+  expect(missing).toMatchObject({
+    code: 66,
+    stderr: expect.stringContaining('ERR_FILE_NOT_FOUND'),
+  });
   expect(await readFile(at('result'), 'utf8')).toBe('from before');
   expect((await readdir(folder)).sort()).toEqual(['delta', 'new', 'old', 'result']);
 });
 
 test.each([
-  [[], /no command/],
-  [['mend'], /mend\?/],
+  [[], /make, info or apply is missing/],
+  [['mend'], /there is no delta mend/],
   [['make', 'a', 'b'], /make needs -o/],
-  [['make', 'a', '-o', 'c'], /make takes 2 files/],
-  [['info', 'a', '-o', 'c'], /info writes nothing/],
+  [['make', 'a', '-o', 'c'], /<new> is missing/],
+  [['info', 'a', 'b'], /b is one too many/],
+  [['info', 'a', '-o', 'c'], /info takes no --output/],
+  [['info', 'a', '--quality', '1'], /info takes no --quality/],
+  [['apply', 'a', 'b', '-o', 'c', '--quality', '1'], /apply takes no --quality/],
   [['make', 'a', 'b', '-o', 'c', '--quality', '12'], /--quality/],
   [['info', 'a', '--wrong'], /--wrong/],
 ])('wrong usage: %j', async (args, message) => {
@@ -75,7 +81,7 @@ test.each([
   expect(ended).toMatchObject({ code: 2, stderr: '' });
   expect(JSON.parse(stdout)).toEqual({
     ...{ schema: 1, ok: false },
-    error: { code: expect.stringMatching(/^ERR/), message: expect.stringMatching(message) },
+    error: { code: 'ERR_USAGE', message: expect.stringMatching(message) },
   });
 });
 

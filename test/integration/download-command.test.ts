@@ -234,8 +234,37 @@ test('wrong usage is an object, too, where JSON is wanted', async () => {
   expect(done).toMatchObject({ code: 2, stderr: '' });
   expect(JSON.parse(done.stdout)).toMatchObject({
     ...{ schema: 1, ok: false },
-    error: { code: 'ERR_PARSE_ARGS_UNKNOWN_OPTION' },
+    error: { code: 'ERR_USAGE' },
   });
+});
+
+test.each([
+  [['--connections', '9'], '--connections must be a whole number from 1 to 8, got 9'],
+  [['--connections', '0'], '--connections must be'],
+  [['--patience', '86401'], '--patience must be a whole number from 1 to 86400, got 86401'],
+  [['--limit-rate', '999999999999G'], '--limit-rate must be'],
+  [['--size', `${2 ** 50 + 1}`], '--size must be'],
+  [['--proxy', 'http://a:s3cret@x:99999/'], '--proxy must be'],
+  [['--ca', '/dev/null'], '--ca must be PEM'],
+  [['--public-key', '/dev/null'], '--public-key must be PEM'],
+])('%j is named as it was typed', async (args, message) => {
+  const size = args[0] === '--size' ? [] : ['--size', '5'];
+  const given = [...args, ...size, '--sha256', digest, '--patience', '1'];
+  const all = args[0] === '--patience' ? given.slice(0, -2) : given;
+  const done = await download('http://127.0.0.1:9/x', ...all);
+  expect(done).toMatchObject({ code: 2, stdout: '' });
+  expect(done.stderr.startsWith(`iotkit-ota download: ${message}`)).toBe(true);
+  expect(done.stderr).not.toContain('s3cret');
+});
+
+test('a base that is not there is found before anything is fetched', async () => {
+  await using server = await RangedServer.open(image);
+  const args = [server.url, '-o', at('x'), '--sha256', digest, '--delta-base', at('none')];
+  expect(await download(...args)).toMatchObject({
+    code: 66,
+    stderr: expect.stringContaining('--delta-base'),
+  });
+  expect(server.asked).toEqual([]);
 });
 
 test('rates as curl reads them', () => {

@@ -2,20 +2,14 @@
 /** The configuration file of `iotkit-ota agent`, as docs/agent.md describes it. */
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { isInvalidArgument } from '../../base/arguments';
 import type { OpenOptions } from '../../device/connect-options';
 import type { UpdateAgentOptions, UpdateModule } from '../../install/agent-options';
-import {
-  ConfigError,
-  isToml,
-  type Json,
-  type Lines,
-  lineOf,
-  linesOf,
-  parseText,
-  readText,
-} from './file';
+import { checkModule } from '../../ota/arguments';
+import { ConfigError } from '../errors';
+import { nearest } from '../nearest';
+import { isToml, type Json, type Lines, lineOf, linesOf, parseText, readText } from './file';
 import { type InstallerConfig, makeInstaller } from './installers';
+import { within } from './scope';
 
 /** What the file says. */
 export interface AgentConfig {
@@ -72,29 +66,29 @@ export function readConfig(file: string, examine?: (config: AgentConfig) => void
     examine?.(config);
     return config;
   } catch (error) {
-    if (!(error instanceof ConfigError) && !isInvalidArgument(error)) throw error;
+    if (!(error instanceof ConfigError)) throw error;
     throw new ConfigError(`${file}: ${placed(error, file, text)}`);
   }
 }
 
 /** What is wrong, after the line that it is in. */
-function placed(error: Error, file: string, text: string): string {
+function placed({ message, at }: ConfigError, file: string, text: string): string {
   const lines = linesOf(file, text);
   // A file that names one installer has no modules.
-  const message = lines.has('modules')
-    ? error.message
-    : error.message.replace(/^modules\[0\]\./, '');
-  const at = error instanceof ConfigError ? error.at : optionIn(message);
-  const line = at === undefined ? undefined : lineOf(lines, at);
-  if (at === undefined || line === undefined) return message;
-  return `line ${line}: ${message}${isToml(file) ? hint(at, lines) : ''}`;
+  const own = (it: string): string =>
+    lines.has('modules') ? it : it.replace(/^modules\[0\]\./, '');
+  const said = own(`${message}${meant(message)}`);
+  const line = at === undefined ? undefined : lineOf(lines, own(at));
+  if (at === undefined || line === undefined) return said;
+  return `line ${line}: ${said}${isToml(file) ? hint(at, lines) : ''}`;
 }
 
-/** The option that a refusal of an argument begins with. */
-function optionIn(message: string): string | undefined {
-  const [, group, option] = /^([\w.[\]]+) has no option ([\w-]+)/.exec(message) ?? [];
-  if (option !== undefined) return group === 'options' ? option : `${group}.${option}`;
-  return /^[\w.[\]]+/.exec(message)?.[0];
+/** Which of the options that a refusal lists is like the one that is none of them. */
+function meant(message: string): string {
+  const [, option, list = ''] =
+    / has no option ([^;]+); (?:its options are|it has) (.+)$/s.exec(message) ?? [];
+  const known = option === undefined ? undefined : nearest(option, list.split(', '));
+  return known === undefined ? '' : `; did you mean ${known}?`;
 }
 
 /** In TOML all that follows the name of a table is in it. */
@@ -229,9 +223,10 @@ function moduleOf(prefix: string, given: Json, folder: string): UpdateModule {
   const options = object(`${prefix}installer`, given.installer);
   const root = 'root' in options ? { root: beside(folder, options.root) } : {};
   const named = { ...options, ...root } as unknown as InstallerConfig;
+  within(prefix.slice(0, -1), () => checkModule(module as string | undefined));
   return {
     module: module as string | undefined,
-    installer: makeInstaller(`${prefix}installer`, named),
+    installer: within(`${prefix}installer`, () => makeInstaller(named)),
     base: beside(folder, base) as string | undefined,
     version:
       versionFile === undefined

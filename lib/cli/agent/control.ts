@@ -8,7 +8,7 @@ import { rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { UpdateAgent } from '../../install/agent';
 import type { ConsentRequest } from '../../install/consent';
-import { ConfigError } from './file';
+import { ConfigError } from '../errors';
 
 /** An update that waits for a user's consent. */
 export interface Waiting extends Pick<ConsentRequest, 'step' | 'version' | 'from' | 'size'> {
@@ -17,12 +17,18 @@ export interface Waiting extends Pick<ConsentRequest, 'step' | 'version' | 'from
 }
 
 export type Asked =
-  | { readonly ask: 'waiting' }
+  | {
+      readonly ask: 'waiting';
+      /** undefined: of all. */
+      readonly module?: string | undefined;
+    }
   | {
       readonly ask: 'answer';
       readonly accept: boolean;
       /** undefined: of the only one that waits. */
       readonly module?: string | undefined;
+      /** What the user has seen; undefined: whatever waits. */
+      readonly version?: string | undefined;
       /** Of a refusal. */
       readonly reason?: string | undefined;
     };
@@ -59,15 +65,11 @@ export function expectAnswerable(record: string): void {
 export class ControlServer {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  readonly #waiting = new Map<string, ConsentRequest>();
+  readonly #agent: Pick<UpdateAgent, 'on'>;
 
   /** @param onError hears once that there is no socket: the agent works without one, but for consents */
-  constructor(agent: UpdateAgent, record: string, onError: (message: string) => void) {
-    agent.on('consent', (request) => this.#waiting.set(nameOf(request), request));
-    // A question that was answered, or is no longer asked, has moved the update on.
-    agent.on('state', ({ module, attempts }) => {
-      if (attempts > 0) this.#waiting.delete(module === '' ? 'default' : module);
-    });
+  constructor(agent: Pick<UpdateAgent, 'on'>, record: string, onError: (message: string) => void) {
+    this.#agent = agent;
     this.#server = createServer((socket) => this.#take(socket));
     this.#server.on('error', (error) => onError(`other commands cannot ask: ${error.message}`));
     this.#listen(socketOf(record));
@@ -107,7 +109,7 @@ export class ControlServer {
   #answer(line: string): Answer {
     try {
       const asked = JSON.parse(line) as Partial<Asked>;
-      if (asked.ask === 'waiting') return answered([...this.#waiting.values()]);
+      if (asked.ask === 'waiting') return answered(this.#waiting(asked));
       if (asked.ask === 'answer' && typeof asked.accept === 'boolean') {
         return this.#decide(asked as Extract<Asked, { readonly ask: 'answer' }>);
       }
@@ -120,19 +122,37 @@ export class ControlServer {
     };
   }
 
-  #decide({ accept, module, reason }: Extract<Asked, { readonly ask: 'answer' }>): Answer {
-    const found = [...this.#waiting].filter(([name]) => module === undefined || name === module);
-    const [one] = found;
-    if (one === undefined) return { ok: false, message: 'nothing waits for consent' };
+  /** The agent itself knows which questions have no answer yet: who listens late hears of them. */
+  #waiting({ module, version }: { readonly module?: unknown; readonly version?: unknown }) {
+    const found: ConsentRequest[] = [];
+    this.#agent.on('consent', (request) => found.push(request)).off();
+    return found.filter((request) => {
+      const isOfModule = module === undefined || nameOf(request) === module;
+      return isOfModule && (version === undefined || request.version === version);
+    });
+  }
+
+  #decide(asked: Extract<Asked, { readonly ask: 'answer' }>): Answer {
+    const { accept, module, version, reason } = asked;
+    const found = this.#waiting({ module, version });
+    const [request] = found;
+    if (request === undefined) return { ok: false, message: this.#nothing(asked) };
     if (found.length > 1) {
-      const names = found.map(([name]) => name).join(', ');
+      const names = found.map(nameOf).join(', ');
       return { ok: false, message: `several updates wait: choose with --module one of ${names}` };
     }
-    const [name, request] = one;
-    this.#waiting.delete(name);
     if (accept) request.accept();
     else request.refuse(typeof reason === 'string' ? reason.slice(0, 1024) : undefined);
     return answered([request]);
+  }
+
+  /** Whoever has named what does not wait hears what does. */
+  #nothing({ module, version }: Extract<Asked, { readonly ask: 'answer' }>): string {
+    const others = this.#waiting({});
+    if (others.length === 0) return 'nothing waits for consent';
+    const named = [module, version].filter((it) => typeof it === 'string').join(' ');
+    const list = others.map((it) => `${nameOf(it)} ${it.version}`).join(', ');
+    return `${named} does not wait for consent, but ${list}`;
   }
 }
 

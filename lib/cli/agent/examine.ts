@@ -3,8 +3,10 @@
 import { checkOpenOptions } from '../../device/connect-options';
 import { checkAgent } from '../../install/agent-options';
 import type { UpdateDevice } from '../../install/reports';
+import { checkWindow } from '../../install/window';
 import type { AgentConfig } from './config';
 import { expectAnswerable } from './control';
+import { within } from './scope';
 
 const nothing = {} as UpdateDevice['ota'];
 const nobody: UpdateDevice = { state: 'closed', ota: nothing, on: () => nowhere() };
@@ -13,9 +15,11 @@ function nowhere(): never {
   throw new Error('nothing is connected here');
 }
 
-/** @throws ConfigError; InvalidArgument; IotkitError ERR_INSTALL_SETUP */
+/** @throws ConfigError; IotkitError ERR_INSTALL_SETUP */
 export function examineConfig({ device, agent }: AgentConfig): void {
-  checkOpenOptions(device, process.env);
+  within('device', () => checkOpenOptions(device, process.env));
   if (agent.policy?.consent !== undefined) expectAnswerable(agent.record);
-  checkAgent({ ...agent, device: nobody }, {});
+  const { window } = agent.policy ?? {};
+  if (window !== undefined) within('policy', () => checkWindow(window));
+  within('', () => checkAgent({ ...agent, device: nobody }, {}));
 }

@@ -2,23 +2,7 @@
 /** The text of a configuration file: JSON or, where the name ends in `.toml`, TOML; and where in it a value stands. */
 import { existsSync, readFileSync } from 'node:fs';
 import type { TomlError } from 'smol-toml';
-
-/** What is wrong with a file, for whoever wrote it. */
-export class ConfigError extends Error {
-  readonly code: string = 'ERR_CONFIG';
-  /** The path of the option that it is about, such as `modules[1].installer`. */
-  readonly at: string | undefined;
-
-  constructor(message: string, at?: string) {
-    super(message);
-    this.at = at;
-  }
-}
-
-/** What is wrong with a command line, for whoever typed it. */
-export class UsageError extends ConfigError {
-  override readonly code = 'ERR_USAGE';
-}
+import { ConfigError } from '../errors';
 
 export type Json = Readonly<Record<string, unknown>>;
 
@@ -31,9 +15,23 @@ export function defaultConfig(exists = existsSync): string {
 /** @throws ConfigError */
 export function readText(file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return textOf(readFileSync(file));
   } catch (error) {
+    if (error instanceof ConfigError) throw error;
     throw new ConfigError(`cannot be read: ${(error as NodeJS.ErrnoException).code}`);
+  }
+}
+
+/**
+ * Without the mark of the byte order that editors of Windows begin a file with.
+ *
+ * @throws ConfigError
+ */
+export function textOf(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new ConfigError('is not text of UTF-8: save it in that encoding');
   }
 }
 
@@ -46,12 +44,40 @@ export function parseText(file: string, text: string): unknown {
   return isToml(file) ? parseToml(text) : parseJson(text);
 }
 
-function parseJson(text: string): unknown {
+/**
+ * What JSON says, in which no name of an object is given twice: JSON.parse() would take the last.
+ *
+ * @throws ConfigError
+ */
+export function parseJson(text: string): unknown {
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch (error) {
     // The words of JSON.parse() may show a part of the file.
     throw new ConfigError(`is not JSON${placeOf(error, text)}`);
+  }
+  const { twice } = scanJson(text);
+  if (twice !== undefined) throw new ConfigError(`${twice} is given more than once`, twice);
+  return plain(value);
+}
+
+/** Nothing that is read here is nested deeper, and nobody who walks through it may run out of stack. */
+const DEPTH_MAX = 32;
+
+function plain(value: unknown): unknown {
+  expectPlain(value, '', 0);
+  return value;
+}
+
+function expectPlain(value: unknown, path: string, depth: number): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (depth > DEPTH_MAX) throw new ConfigError(`is nested more than ${DEPTH_MAX} deep`);
+  for (const [key, inner] of Object.entries(value)) {
+    const name = path === '' ? key : `${path}.${key}`;
+    if (key === '__proto__')
+      throw new ConfigError(`${path || 'the file'} has no option ${key}`, name);
+    expectPlain(inner, Array.isArray(value) ? `${path}[${key}]` : name, depth + 1);
   }
 }
 
@@ -66,8 +92,9 @@ function placeOf(error: unknown, text: string): string {
 function parseToml(text: string): unknown {
   const { parse } = require('smol-toml') as typeof import('smol-toml');
   try {
-    return parse(text);
+    return plain(parse(text));
   } catch (error) {
+    if (error instanceof ConfigError) throw error;
     const { line, column } = error as Partial<TomlError>;
     if (line === undefined) throw error;
     // Only the first line is about what is wrong; the others show the file.
@@ -82,30 +109,34 @@ export type Lines = ReadonlyMap<string, number>;
 
 /** @param text may be neither JSON nor TOML: then it finds fewer of them */
 export function linesOf(file: string, text: string): Lines {
-  return isToml(file) ? linesOfToml(text) : linesOfJson(text);
+  return isToml(file) ? linesOfToml(text) : scanJson(text).lines;
 }
 
-/**
- * The line of what a message is about: of the option itself, or else of what it is in. What checks the options
- * of an installer or a device calls them without what they are in.
- */
+/** The line of an option, or else of what it is in. */
 export function lineOf(lines: Lines, path: string): number | undefined {
-  const exact = lines.get(path) ?? [...lines].find(([it]) => it.endsWith(`.${path}`))?.[1];
+  const exact = lines.get(path);
   if (exact !== undefined) return exact;
   const parent = path.replace(/(?:^|\.)[^.[\]]+$|\[\d+\]$/, '');
   return parent === '' || parent === path ? undefined : lineOf(lines, parent);
 }
 
-const jsonToken = /"(?:[^"\\]|\\.)*"|[{}[\],:]|\n/g;
+const jsonToken = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|\n/g;
 
-function linesOfJson(text: string): Lines {
+interface JsonScan {
+  readonly lines: Lines;
+  /** The path of a name that an object has twice; its line is that of the last one. */
+  readonly twice: string | undefined;
+}
+
+function scanJson(text: string): JsonScan {
   const lines = new Map<string, number>();
-  const open: { readonly path: string; index: number | undefined }[] = [];
+  const open: { path: string; index: number | undefined; names: Set<string> }[] = [];
+  let twice: string | undefined;
   let line = 1;
   let value = ''; // the path of what comes next
   let name: string | undefined;
   const enter = (index: number | undefined): void => {
-    open.push({ path: value, index });
+    open.push({ path: value, index, names: new Set() });
     if (index === undefined && value.endsWith(']')) lines.set(value, line);
     if (index !== undefined) value = `${value}[${index}]`;
   };
@@ -120,11 +151,13 @@ function linesOfJson(text: string): Lines {
       value = `${inside.path}[${inside.index}]`;
     } else if (token === ':' && name !== undefined && inside?.index === undefined) {
       value = inside === undefined || inside.path === '' ? name : `${inside.path}.${name}`;
-      lines.set(value, line);
+      if (inside?.names.has(name)) twice ??= value;
+      inside?.names.add(name);
+      if (twice === undefined || twice === value) lines.set(value, line);
     }
     name = token.startsWith('"') ? nameIn(token) : undefined;
   }
-  return lines;
+  return { lines, twice };
 }
 
 /** undefined: it has an escape that is none. The words of JSON.parse() may show a part of the file. */
@@ -146,8 +179,8 @@ function linesOfToml(text: string): Lines {
     const [, key] = /^\s*([\w."'-]+(?:\s*\.\s*[\w"'-]+)*)\s*=/.exec(written) ?? [];
     if (header !== undefined) {
       // That there are such tables at all is known by their name.
-      if (array === '[[' && !lines.has(plain(header))) lines.set(plain(header), i + 1);
-      table = withIndexes(plain(header), counts);
+      if (array === '[[' && !lines.has(unquoted(header))) lines.set(unquoted(header), i + 1);
+      table = withIndexes(unquoted(header), counts);
       if (array === '[[') {
         const index = counts.get(table) ?? 0;
         counts.set(table, index + 1);
@@ -155,7 +188,7 @@ function linesOfToml(text: string): Lines {
       }
       lines.set(table, i + 1);
     } else if (key !== undefined) {
-      const path = table === '' ? plain(key) : `${table}.${plain(key)}`;
+      const path = table === '' ? unquoted(key) : `${table}.${unquoted(key)}`;
       if (!lines.has(path)) lines.set(path, i + 1);
     }
   }
@@ -172,6 +205,6 @@ function withIndexes(header: string, counts: ReadonlyMap<string, number>): strin
   }, '');
 }
 
-function plain(key: string): string {
+function unquoted(key: string): string {
   return key.replace(/["']/g, '').replace(/\s*\.\s*/g, '.');
 }

@@ -31,6 +31,6 @@ const makers = {
 const kinds = Object.keys(makers) as (keyof typeof makers)[];
 
 /** @throws InvalidArgument */
-export function makeInstaller(name: string, { kind, ...options }: InstallerConfig): Installer {
-  return makers[oneOf(`${name}.kind`, kind, kinds)](options);
+export function makeInstaller({ kind, ...options }: InstallerConfig): Installer {
+  return makers[oneOf('kind', kind, kinds)](options);
 }

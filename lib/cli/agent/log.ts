@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import type { LogEntry, LogLevel } from '../../logs/device-logs';
 import { LogTail } from '../../logs/log-tail';
+import { jsonOf } from '../output';
 import { printable } from '../printable';
 
 const MODULE = 'agent';
@@ -73,14 +74,14 @@ export class AgentLog {
     this.#tail.add(entry);
     // Kept first: whoever has read a line finds it in the file.
     this.#keep(entry);
-    this.#options.write(this.#options.json ? JSON.stringify(entry) : lineOf(entry));
+    this.#options.write(this.#options.json ? jsonOf(entry) : lineOf(entry));
   }
 
   /** A log that cannot be kept is no reason to end: it is said once. */
   #keep(entry: LogEntry): void {
     const { file, write } = this.#options;
     if (file === undefined || this.#isBroken) return;
-    const line = `${this.#separator}${JSON.stringify(entry)}\n`;
+    const line = `${this.#separator}${jsonOf(entry)}\n`;
     try {
       if (this.#bytes + line.length > FILE_BYTES) this.#cut(file);
       else writeInto(file, O_WRONLY | O_CREAT | O_APPEND, line);
@@ -96,7 +97,7 @@ export class AgentLog {
   #cut(file: string): void {
     const text = this.#tail
       .entries()
-      .map((entry) => `${JSON.stringify(entry)}\n`)
+      .map((entry) => `${jsonOf(entry)}\n`)
       .join('');
     rmSync(`${file}.new`, { force: true }); // of a cut that was cut off
     writeInto(`${file}.new`, O_WRONLY | O_CREAT | O_EXCL, text);

@@ -1,74 +1,27 @@
 // Tested by test/integration/agent-command.test.ts
 /** The options that the commands about updates share. */
-import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { errorJson, exitCodeOf, failureJson } from '../exit-codes';
-import { printable } from '../printable';
-import { ConfigError, defaultConfig, UsageError } from './file';
+import type { Given, OptionTable } from '../arguments';
+import { type CommandLine, type CommandRules, readCommandLine } from '../command';
+import { defaultConfig } from './file';
 
-export interface CommandOptions {
+export interface UpdateCommand<T extends OptionTable> extends CommandLine<T> {
+  /** The configuration of the agent, which may not be there. */
   readonly config: string;
-  readonly json: boolean;
-  /** What a command has besides: a text, or whether a flag was given. */
-  readonly more: Readonly<Record<string, string | boolean | undefined>>;
-  /** What stands there without an option's name. */
-  readonly given: readonly string[];
 }
 
-/** An option of one command alone. */
-export type MoreOptions = Readonly<
-  Record<string, { readonly type: 'boolean' | 'string'; readonly short?: string }>
->;
-
-const shared = {
-  config: { type: 'string' },
-  json: { type: 'boolean', default: false },
-  help: { type: 'boolean', default: false, short: 'h' },
-} as const;
+const shared = { config: { type: 'string' } } as const;
 
 /**
- * @param takes how many words it takes that are no options
  * @returns the exit code where there is nothing to do: help was asked for
- * @throws the errors of parseArgs() and UsageError, which the command line knows as wrong usage
+ * @throws UsageError
  */
-export function readOptions(
+export function readOptions<const T extends OptionTable>(
   args: readonly string[],
-  more: MoreOptions,
-  usage: string,
-  takes = 0,
-): CommandOptions | number {
-  const options: NonNullable<ParseArgsConfig['options']> = { ...shared, ...more };
-  const allowPositionals = takes > 0;
-  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals });
-  const { config = defaultConfig(), json, help, ...others } = values;
-  if (help === true) {
-    console.log(usage);
-    return 0;
-  }
-  if (positionals.length !== takes) throw new UsageError(`takes ${takes} file or URL; see --help`);
-  const own = others as CommandOptions['more'];
-  return { config: String(config), json: json === true, more: own, given: positionals };
-}
-
-/**
- * Runs a command, and says what went wrong: on stderr, or with `--json` as an object on stdout.
- *
- * @returns the exit code
- */
-export async function ending(
-  name: string,
-  json: boolean,
-  work: () => Promise<number>,
-): Promise<number> {
-  try {
-    return await work();
-  } catch (error) {
-    const { code, message } = errorJson(error);
-    if (json) console.log(failureJson(error));
-    else {
-      // Of what is wrong there the message says all.
-      const isPlain = code === 'ERR' || error instanceof ConfigError;
-      console.error(printable(`iotkit-ota ${name}: ${message}${isPlain ? '' : ` (${code})`}`));
-    }
-    return exitCodeOf(error);
-  }
+  own: T,
+  { usage, words = [] }: CommandRules,
+): UpdateCommand<T> | number {
+  const given = readCommandLine(args, { ...shared, ...own }, { usage, words });
+  if (typeof given === 'number') return given;
+  const { config = defaultConfig() } = given.values as Given<typeof shared>;
+  return { ...given, values: given.values as Given<T>, config };
 }

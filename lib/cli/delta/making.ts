@@ -5,7 +5,8 @@ import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { throwIfAborted } from '../../base/signals';
 import type { MakeProgress } from '../../delta/make';
-import { CommandError, exitCodes } from '../exit-codes';
+import { CommandError } from '../errors';
+import { exitCodes } from '../exit-codes';
 
 /** What the thread is given. */
 export interface MakeWork {

@@ -1,9 +1,10 @@
 /** The options of `iotkit-ota doctor`. */
 import { readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
-import { isInvalidArgument } from '../../base/arguments';
 import { checkOpenOptions, type OpenOptions } from '../../device/connect-options';
 import { isPlatformHost } from '../../options/platform-root';
+import type { Given } from '../arguments';
+import { type CommandLine, readCommandLine } from '../command';
+import { inWordsOf, UsageError } from '../errors';
 import { codeOf, messageOf } from './finding';
 
 export const usage = `Usage: iotkit-ota doctor [options]
@@ -56,14 +57,8 @@ export interface Arguments {
   readonly strict: boolean;
 }
 
-/** What is wrong with the command line, for whoever typed it. */
-export class UsageError extends Error {
-  readonly code = 'ERR_USAGE';
-}
-
 const text = { type: 'string' } as const;
-const flag = { type: 'boolean', default: false } as const;
-const options = {
+const own = {
   region: text,
   'instance-id': text,
   'product-key': text,
@@ -73,43 +68,31 @@ const options = {
   ca: text,
   target: text,
   size: text,
-  timeout: { ...text, default: '10' },
-  json: flag,
-  strict: flag,
-  help: { ...flag, short: 'h' },
+  timeout: text,
+  strict: { type: 'boolean' },
 } as const;
 
-type Values = ReturnType<typeof parse>;
-
-function parse(args: readonly string[]) {
-  return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
-}
+type Values = Given<typeof own>;
 
 /**
- * @returns undefined: help was asked for
+ * @returns the exit code where there is nothing to do: help was asked for
  * @throws UsageError
  */
-export function readArguments(args: readonly string[]): Arguments | undefined {
-  try {
-    const values = parse(args);
-    return values.help ? undefined : check(values);
-  } catch (error) {
-    const isUsage = isInvalidArgument(error) || codeOf(error)?.startsWith('ERR_PARSE_ARGS');
-    throw isUsage ? new UsageError(messageOf(error)) : error;
-  }
+export function readArguments(args: readonly string[]): Arguments | number {
+  const line = readCommandLine(args, own, { usage, words: [] });
+  return typeof line === 'number' ? line : check(line);
 }
 
-function check(values: Values): Arguments {
-  if (values.target === '') throw new UsageError('--target must name a path');
+function check({ values, json }: CommandLine<typeof own>): Arguments {
   const ca = values.ca === undefined ? undefined : readCa(values.ca);
   return {
     place: placeOf(values, ca),
     ca,
     target: values.target,
     size: optionalNumber('--size', values.size, 0, Number.MAX_SAFE_INTEGER),
-    timeoutMs: number('--timeout', values.timeout, 0.1, 600) * 1000,
-    json: values.json,
-    strict: values.strict,
+    timeoutMs: number('--timeout', values.timeout ?? '10', 0.1, 600) * 1000,
+    json,
+    strict: values.strict === true,
   };
 }
 
@@ -142,7 +125,7 @@ function placeOf(values: Values, ca: CaFile | undefined): Place | undefined {
   const place = { region, instanceId, host, url, port };
   // Checked as a program's options are; exactly one of the four is for it to say.
   const open = { ...given, ...place } as OpenOptions;
-  const checked = checkOpenOptions(open, {});
+  const checked = checkedOf(open);
   return {
     options: open,
     host: checked.host,
@@ -150,6 +133,24 @@ function placeOf(values: Values, ca: CaFile | undefined): Place | undefined {
     hasTls: checked.tls !== undefined,
     isPlatform: isPlatformHost(checked.host),
   };
+}
+
+const words = {
+  region: '--region',
+  instanceId: '--instance-id',
+  productKey: '--product-key',
+  url: '--url',
+  host: '--host',
+  port: '--port',
+  'tls.ca': '--ca',
+};
+
+function checkedOf(options: OpenOptions) {
+  try {
+    return checkOpenOptions(options, {});
+  } catch (error) {
+    throw inWordsOf(words, error);
+  }
 }
 
 function optionalNumber(

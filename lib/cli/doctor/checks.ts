@@ -1,6 +1,5 @@
 // Tested by test/integration/doctor.test.ts
 /** All checks of a run, in the order in which they are printed. */
-
 import { PLATFORM_ROOT } from '../../options/platform-root';
 import { checkAddon, checkTls, type LoadedAddon, loadAddon, packageVersion } from './addon';
 import type { Arguments, Place } from './arguments';

@@ -1,5 +1,5 @@
 /** A run of the checks as text for people and as JSON for programs. */
-
+import { jsonOf } from '../output';
 import { printable } from '../printable';
 import type { Check } from './checks';
 import type { Status } from './finding';
@@ -32,7 +32,7 @@ export function asJson(report: Report): string {
     remedy: remedy ?? null,
     facts,
   }));
-  return JSON.stringify({ ...report, checks }, undefined, 2);
+  return jsonOf({ ...report, checks }, 2);
 }
 
 export function asText({ version, counts, checks }: Report): string {

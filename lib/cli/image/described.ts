@@ -4,7 +4,8 @@
  * description, a JSON file with members of such a notice.
  */
 import { readFileSync } from 'node:fs';
-import { ConfigError, type Json, UsageError } from '../agent/file';
+import { type Json, parseJson, textOf } from '../agent/file';
+import { ConfigError, UsageError } from '../errors';
 import { unreadable } from '../exit-codes';
 
 /** What the platform's notice calls `data`, without where the image is. */
@@ -53,21 +54,14 @@ const elsewhere = ['url', 'dProtocol', 'streamId', 'streamFileId'];
 const digests = { SHA256: /^[0-9a-f]{64}$/i, MD5: /^[0-9a-f]{32}$/i } as const;
 const base64 = /^[A-Za-z0-9+/\s]+={0,2}\s*$/;
 const TEXT_MAX = 64 * 1024;
+/** Bytes; the largest image that the engine takes. */
+export const SIZE_MAX = 2 ** 50;
 const STATEMENT = 'iotkit.statement.v1';
 
 /** @throws ConfigError; CommandError (it is not there) */
 export function readDescription(file: string): Json {
   const refused = (why: string): ConfigError => new ConfigError(`${file}: ${why}`);
-  let given: unknown;
-  try {
-    const text = readFileSync(file, 'utf8');
-    if (text.length > TEXT_MAX) throw refused('is too long for a description');
-    given = JSON.parse(text);
-  } catch (error) {
-    if (error instanceof ConfigError) throw error;
-    const { code } = error as NodeJS.ErrnoException;
-    throw code === undefined ? refused('is not JSON') : unreadable(file, error);
-  }
+  const given = jsonIn(file);
   if (!isObject(given)) throw refused('must be a JSON object');
   const data = isObject(given.data) ? given.data : given;
   const other = Object.keys(data).find((key) => ![...members, ...elsewhere].includes(key));
@@ -75,6 +69,21 @@ export function readDescription(file: string): Json {
     throw refused(`has a member ${other}, which is none of ${members.join(', ')}`);
   }
   return Object.fromEntries(Object.entries(data).filter(([key]) => members.includes(key)));
+}
+
+function jsonIn(file: string): unknown {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(file);
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+  try {
+    if (bytes.length > TEXT_MAX) throw new ConfigError('is too long for a description');
+    return parseJson(textOf(bytes));
+  } catch (error) {
+    throw new ConfigError(`${file}: ${(error as ConfigError).message}`);
+  }
 }
 
 /**
@@ -162,8 +171,8 @@ function digest(method: keyof typeof digests, text: string): string {
 /** @throws ConfigError */
 export function sizeOf(text: string): number {
   const size = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (Number.isSafeInteger(size) && size > 0) return size;
-  throw new UsageError('--size must be a whole number of bytes');
+  if (size > 0 && size <= SIZE_MAX) return size;
+  throw new UsageError(`--size must be a whole number of bytes from 1 to ${SIZE_MAX}`);
 }
 
 /** Base64 is also the name of no file; a file that is not base64 holds the bytes themselves. */

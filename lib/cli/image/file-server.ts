@@ -11,7 +11,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { fileError } from '../../install/lock';
-import { CommandError, emptyImage, exitCodes } from '../exit-codes';
+import { CommandError } from '../errors';
+import { emptyImage, exitCodes } from '../exit-codes';
 
 export class FileServer {
   readonly url: string;

@@ -9,7 +9,8 @@ import type { AttachReceive } from '../../device/attach-options';
 import type { FetchOptions } from '../../options/fetch';
 import type { VerifyOptions } from '../../options/verify';
 import type { Upgrade } from '../../ota/upgrade';
-import { CommandError, exitCodes } from '../exit-codes';
+import { CommandError } from '../errors';
+import { exitCodes } from '../exit-codes';
 import type { ImageNotice } from './described';
 
 export interface LocalOptions {

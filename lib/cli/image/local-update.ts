@@ -10,7 +10,8 @@ import type { Installer, RestartOptions } from '../../install/installer';
 import type { UpdateEntry } from '../../install/record';
 import type { UpdateDevice } from '../../install/reports';
 import type { Upgrade } from '../../ota/upgrade';
-import { CommandError, exitCodes } from '../exit-codes';
+import { CommandError } from '../errors';
+import { exitCodes } from '../exit-codes';
 import type { ProgressLine } from '../progress-line';
 
 /** What was installed. */

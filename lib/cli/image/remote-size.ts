@@ -2,8 +2,9 @@
 /** How many bytes an image has, where nobody says so but its server. */
 import { IotkitError } from '../../base/errors';
 import type { FetchOptions } from '../../options/fetch';
-import { UsageError } from '../agent/file';
+import { UsageError } from '../errors';
 import { emptyImage } from '../exit-codes';
+import { SIZE_MAX } from './described';
 import { LocalPlatform, nobody } from './local-platform';
 
 /**
@@ -42,7 +43,7 @@ export async function remoteSize(
 
 const tooLarge = {
   version: '0',
-  size: 2 ** 50, // the largest that the engine takes
+  size: SIZE_MAX,
   signMethod: 'SHA256',
   sign: '0'.repeat(64),
 } as const;

@@ -1,9 +1,10 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { readConfig } from '../../../../lib/cli/agent/config';
+import { type AgentConfig, readConfig } from '../../../../lib/cli/agent/config';
 import { examineConfig } from '../../../../lib/cli/agent/examine';
-import { ConfigError, defaultConfig } from '../../../../lib/cli/agent/file';
+import { defaultConfig } from '../../../../lib/cli/agent/file';
+import { ConfigError } from '../../../../lib/cli/errors';
 
 let folder: string;
 beforeEach(() => {
@@ -346,6 +347,102 @@ test('the line of a nested option in JSON is its own', () => {
   expect(refusal(write(text))).toMatch(/line 4: device\.tls\.caFile none cannot be read/);
   const second = text.replace('"none"', '"agent.json"').replace('"lamp"', '"lamp", "region": "x"');
   expect(() => readConfig(write(second), examineConfig)).toThrow(/deviceSecret must be/);
+});
+
+describe('JSON that says more than it seems to', () => {
+  test.each([
+    ['{"record": "a",\n"device": {},\n"record": "b"}', 'line 3: record is given more than once'],
+    ['{"device": {"productKey": 1, "product\\u004bey": 2}}', 'device.productKey is given more'],
+    ['{"modules": [{"version": 1},\n{"version": 1,\n"version": 2}]}', 'line 3: modules[1].version'],
+    ['{"device":\n{"__proto__": {}}}', 'line 2: device has no option __proto__'],
+    ['{"__proto__": {}}', 'line 1: the file has no option __proto__'],
+    [`{"device": ${'['.repeat(100_000)}${']'.repeat(100_000)}}`, 'is nested more than 32 deep'],
+    ['{"device": {"x": 1}, "attempts": 1e999}', 'must have either'],
+  ])('%.60j', (text, reason) => {
+    expect(refusal(write(text))).toContain(reason);
+  });
+
+  test('a name may stand in two objects, and a long text costs nothing', () => {
+    const long = 'x'.repeat(5_000_000);
+    const checks = [{ argv: ['a', long.slice(0, 100_000)] }, { argv: ['a'] }];
+    const file = write({ ...base, health: { checks } });
+    expect(readConfig(file).agent.health).toEqual({ checks });
+    expect(refusal(write(`{"record": "${long}"`))).toContain('is not JSON');
+  });
+
+  test('the mark of the byte order is none of it, another encoding is refused', () => {
+    expect(readConfig(write(`\ufeff${JSON.stringify(base)}`)).device).toEqual(device);
+    const file = write('');
+    writeFileSync(file, Buffer.from(JSON.stringify(base), 'utf16le'));
+    expect(refusal(file)).toMatch(/is not (text of UTF-8|JSON)/);
+    writeFileSync(file, Buffer.from('{"device": "\xe4"}', 'latin1'));
+    expect(refusal(file)).toContain('is not text of UTF-8');
+  });
+
+  test('a number out of range is refused by name and line', () => {
+    const text = JSON.stringify({ ...base, attempts: 0 }).replace('0}', '1e999}');
+    expect(() => readConfig(write(text), (config) => checkAgentOf(config))).toThrow(
+      /line 1: attempts must be a whole number from 1 to 100, got Infinity/,
+    );
+  });
+});
+
+const checkAgentOf = (config: AgentConfig): void =>
+  examineConfig({ ...config, device: { ...config.device, deviceSecret: 'x' } as never });
+
+describe('the line is that of the module that is wrong', () => {
+  const [right, wrong] = ['root = "a"', 'root = 5'];
+  const module = (name: string, root: string, more = ''): string =>
+    `[[modules]]\nmodule = "${name}"\n${more}[modules.installer]\nkind = "directories"\n${root}\nrestart = ["true"]\n`;
+  const toml = (...modules: string[]): string =>
+    write(`[device]\nproductKey = "a1"\n${modules.join('')}`, 0o600, 'agent.toml');
+
+  test.each([
+    [[module('a', wrong), module('b', right)], 'line 7: modules[0].installer.root must be'],
+    [[module('a', right), module('b', wrong)], 'line 13: modules[1].installer.root must be'],
+    [
+      [module('a', right), module('b', 'rood = "x"')],
+      'line 13: modules[1].installer has no option rood; its options are',
+    ],
+    [[module('a', right), module('B 2', right)], 'line 10: modules[1].module must be'],
+    [
+      [module('a', right), module('b', right, 'versionfile = "x"\n')],
+      'line 11: modules[1] has no option versionfile; it has module, installer, version, ' +
+        'versionFile, base; did you mean versionFile?',
+    ],
+  ])('in TOML: %#', (modules, reason) => {
+    expect(refusal(toml(...modules))).toContain(`agent.toml: ${reason}`);
+  });
+
+  test('in JSON', () => {
+    const [good, bad] = [{ installer: slots }, { module: 'b', installer: { ...slots, booted: 5 } }];
+    const text = JSON.stringify({ device, modules: [good, bad] }, undefined, 1);
+    const line = text.split('\n').findIndex((it) => it.includes('"booted": 5')) + 1;
+    expect(refusal(write(text))).toContain(`line ${line}: modules[1].installer.booted must be`);
+  });
+
+  test('an option of the device is not one of the same name elsewhere', () => {
+    const text = `{"health": {"checks": [{"url": "http://127.0.0.1/"}]},
+"installer": ${JSON.stringify(slots)},
+"device": {"productKey": "a1", "deviceName": "x", "deviceSecret": "s3cret",
+"url": 7}}`;
+    expect(() => readConfig(write(text, 0o600), examineConfig)).toThrow(
+      /line 4: device\.url must be/,
+    );
+  });
+
+  test('a misspelt option is helped, at every depth', () => {
+    const spelt = (more: object): string => write({ ...base, ...more });
+    expect(refusal(spelt({ installers: 1 }))).toMatch(/no option installers; .* mean installer\?$/);
+    const policy = { policy: { newerOnly: true, lock: { path: '/x', maxMS: 5 } } };
+    expect(() => readConfig(spelt(policy), checkAgentOf)).toThrow(
+      /line 1: policy\.lock has no option maxMS; .*; did you mean maxMs\?$/,
+    );
+    const window = { policy: { window: { form: '02:00', to: '03:00' } } };
+    expect(() => readConfig(spelt(window), checkAgentOf)).toThrow(
+      /policy\.window has no option form; .*; did you mean from\?$/,
+    );
+  });
 });
 
 test('a consent that nobody could give is refused', () => {

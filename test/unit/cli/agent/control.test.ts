@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { Subscription } from '../../../../lib/base/listeners';
 import { askAgent, ControlServer, socketOf } from '../../../../lib/cli/agent/control';
-import type { UpdateAgent } from '../../../../lib/install/agent';
 import type { ConsentRequest } from '../../../../lib/install/consent';
 
 let folder: string;
@@ -19,28 +19,31 @@ class Asking implements AsyncDisposable {
   readonly answers: string[] = [];
   readonly errors: string[] = [];
   readonly server: ControlServer;
-  #consent: (request: ConsentRequest) => void = () => {};
-  #state: (entry: object) => void = () => {};
+  readonly #waiting = new Map<string, ConsentRequest>();
 
   constructor() {
-    const on = (event: string, listener: never): void => {
-      if (event === 'consent') this.#consent = listener;
-      else this.#state = listener;
+    const on = (_: string, listener: (request: never) => void): Subscription => {
+      for (const request of this.#waiting.values()) listener(request as never);
+      return { off() {}, [Symbol.dispose]() {} };
     };
-    const agent = { on } as unknown as UpdateAgent;
-    this.server = new ControlServer(agent, record, (message) => this.errors.push(message));
+    this.server = new ControlServer({ on }, record, (message) => this.errors.push(message));
   }
 
-  ask(module: string): void {
-    this.#consent({
-      ...{ step: 'install', module, version: '2.0.0', from: '1.0.0', size: 7 },
-      accept: () => this.answers.push(`${module}: yes`),
-      refuse: (reason = 'no') => this.answers.push(`${module}: ${reason}`),
+  ask(module: string, version = '2.0.0'): void {
+    const answer = (text: string): void => {
+      this.#waiting.delete(module);
+      this.answers.push(`${module} ${version}: ${text}`);
+    };
+    this.#waiting.set(module, {
+      ...{ step: 'install', module, version, from: '1.0.0', size: 7 },
+      accept: () => answer('yes'),
+      refuse: (reason = 'no') => answer(reason),
     });
   }
 
-  goOn(module: string): void {
-    this.#state({ module, attempts: 1 });
+  /** The update has ended, or is another one, without an answer. */
+  withdraw(module: string): void {
+    this.#waiting.delete(module);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -65,7 +68,7 @@ test('what waits, and the answer', async () => {
   expect(await askAgent(record, { ask: 'answer', accept: true })).toMatchObject({
     updates: [{ module: 'default' }],
   });
-  expect(asking.answers).toEqual([': yes']);
+  expect(asking.answers).toEqual([' 2.0.0: yes']);
   expect(await askAgent(record, { ask: 'answer', accept: true })).toMatchObject({ ok: false });
 });
 
@@ -77,9 +80,49 @@ test('of several one has to be named', async () => {
   expect(any).toEqual({ ok: false, message: expect.stringContaining('default, app') });
   const refusal = { ask: 'answer', accept: false, module: 'app', reason: 'later' } as const;
   expect(await askAgent(record, refusal)).toMatchObject({ ok: true });
-  expect(asking.answers).toEqual(['app: later']);
-  asking.goOn('');
+  expect(asking.answers).toEqual(['app 2.0.0: later']);
+});
+
+test('what no longer waits is neither shown nor answered', async () => {
+  await using asking = new Asking();
+  asking.ask('');
+  asking.withdraw('');
   expect(await askAgent(record, { ask: 'waiting' })).toMatchObject({ updates: [] });
+  expect(await askAgent(record, { ask: 'answer', accept: true })).toMatchObject({ ok: false });
+  expect(asking.answers).toEqual([]);
+});
+
+test('what waits of one module alone', async () => {
+  await using asking = new Asking();
+  asking.ask('');
+  asking.ask('app');
+  const app = { ask: 'waiting', module: 'app' } as const;
+  expect(await askAgent(record, app)).toMatchObject({ updates: [{ module: 'app' }] });
+});
+
+test('who has seen one version accepts no other one', async () => {
+  await using asking = new Asking();
+  asking.ask('', '3.0.0'); // meanwhile
+  const seen = { ask: 'answer', accept: true, version: '2.0.0' } as const;
+  expect(await askAgent(record, seen)).toEqual({
+    ok: false,
+    message: '2.0.0 does not wait for consent, but default 3.0.0',
+  });
+  expect(asking.answers).toEqual([]);
+  expect(await askAgent(record, { ...seen, version: '3.0.0' })).toMatchObject({ ok: true });
+  expect(asking.answers).toEqual([' 3.0.0: yes']);
+});
+
+test('of several the version chooses, too', async () => {
+  await using asking = new Asking();
+  asking.ask('', '3.0.0');
+  asking.ask('app');
+  const one = { ask: 'answer', accept: false, version: '2.0.0' } as const;
+  expect(await askAgent(record, { ...one, module: 'default' })).toMatchObject({
+    message: 'default 2.0.0 does not wait for consent, but default 3.0.0, app 2.0.0',
+  });
+  expect(await askAgent(record, one)).toMatchObject({ updates: [{ module: 'app' }] });
+  expect(asking.answers).toEqual(['app 2.0.0: no']);
 });
 
 test('it is for its user alone, and one that is left over is nobody', async () => {

@@ -1,7 +1,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { readArguments, UsageError, usage } from '../../../../lib/cli/doctor/arguments';
+import { type Arguments, readArguments, usage } from '../../../../lib/cli/doctor/arguments';
+import { UsageError } from '../../../../lib/cli/errors';
+
+function given(args: readonly string[]): Arguments {
+  const found = readArguments(args);
+  if (typeof found === 'number') throw new Error(`ended with ${found}`);
+  return found;
+}
 
 test('without options nothing is contacted', () => {
   expect(readArguments([])).toEqual({
@@ -30,16 +37,18 @@ test.each([
   [['--url', 'mqtt://broker.example'], { port: 1883, hasTls: false }],
   [['--host', 'aliyuncs.com.example'], { isPlatform: false }],
 ])('%j names a place', (args, place) => {
-  expect(readArguments(args)?.place).toMatchObject(place);
+  expect(given(args).place).toMatchObject(place);
 });
 
 test.each([
   [['--region', 'cn-shanghai'], '--product-key'],
   [['--product-key', 'a1b2'], '--product-key needs'],
   [['--port', '1'], '--port needs'],
-  [['--host', 'a', '--region', 'b', '--product-key', 'c'], 'exactly one of'],
+  [['--host', 'a', '--region', 'b', '--product-key', 'c'], 'exactly one of --'],
+  [['--instance-id', 'a b'], '--instance-id must be'],
+  [['--host', 'a', '--host', 'b'], '--host is given more than once'],
   [['--host', ''], 'host'],
-  [['--host', 'a b'], 'host'],
+  [['--host', 'a b'], '--host must be'],
   [['--host', 'a', '--port', '70000'], '--port'],
   [['--timeout', '0'], '--timeout'],
   [['--timeout', 'soon'], '--timeout'],
@@ -60,29 +69,31 @@ test('a password in an address is not repeated', () => {
 });
 
 test('numbers are taken in their units', () => {
-  const given = readArguments(['--timeout', '0.5', '--size', '1048576', '--strict', '--json']);
-  expect(given).toMatchObject({ timeoutMs: 500, size: 1_048_576, strict: true, json: true });
+  const all = given(['--timeout', '0.5', '--size', '1048576', '--strict', '--json']);
+  expect(all).toMatchObject({ timeoutMs: 500, size: 1_048_576, strict: true, json: true });
 });
 
 test('a CA file is read, or it is kept why not', () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'iotkit-ota-test-'));
   try {
     const file = path.join(folder, 'ca.pem');
-    const missing = readArguments(['--host', 'a', '--ca', file]);
-    expect(missing?.ca).toEqual({ file, pem: '', error: 'ENOENT' });
+    const missing = given(['--host', 'a', '--ca', file]);
+    expect(missing.ca).toEqual({ file, pem: '', error: 'ENOENT' });
     const pem = '-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n';
     writeFileSync(file, pem);
-    const given = readArguments(['--host', 'a', '--ca', file]);
-    expect(given?.ca).toEqual({ file, pem, error: undefined });
-    expect(given?.place?.options).toMatchObject({ tls: { ca: pem } });
+    const found = given(['--host', 'a', '--ca', file]);
+    expect(found.ca).toEqual({ file, pem, error: undefined });
+    expect(found.place?.options).toMatchObject({ tls: { ca: pem } });
   } finally {
     rmSync(folder, { recursive: true });
   }
 });
 
 test('help is asked for, and names each option', () => {
-  expect(readArguments(['--help'])).toBeUndefined();
-  expect(readArguments(['-h'])).toBeUndefined();
+  const write = jest.spyOn(process.stdout, 'write').mockReturnValue(true);
+  expect([readArguments(['--help']), readArguments(['-h'])]).toEqual([0, 0]);
+  expect(write.mock.calls).toEqual([[`${usage}\n`], [`${usage}\n`]]);
+  write.mockRestore();
   const named = ['region', 'instance-id', 'product-key', 'host', 'port', 'url', 'ca', 'target'];
   for (const option of [...named, 'size', 'timeout', 'json', 'strict', 'help']) {
     expect(usage).toMatch(new RegExp(`^ +--${option}\\b`, 'm'));

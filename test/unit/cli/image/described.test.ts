@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { ConfigError } from '../../../../lib/cli/agent/file';
+import { ConfigError } from '../../../../lib/cli/errors';
 import { noticeOf, readDescription } from '../../../../lib/cli/image/described';
 
 let folder: string;

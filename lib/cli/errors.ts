@@ -1,0 +1,47 @@
+// Tested by test/unit/cli/exit-codes.test.ts
+/** What commands throw, besides the errors of the package. */
+import { isInvalidArgument } from '../base/arguments';
+
+/** What is wrong with a file, for whoever wrote it. */
+export class ConfigError extends Error {
+  readonly code: string = 'ERR_CONFIG';
+  /** The path of the option that it is about, such as `modules[1].installer`. */
+  readonly at: string | undefined;
+
+  constructor(message: string, at?: string) {
+    super(message);
+    this.at = at;
+  }
+}
+
+/** What is wrong with a command line, for whoever typed it. */
+export class UsageError extends ConfigError {
+  override readonly code = 'ERR_USAGE';
+}
+
+/** What a command says of itself, where no error of the package does. */
+export class CommandError extends Error {
+  readonly code: string;
+  readonly exitCode: number;
+
+  constructor(code: string, message: string, exitCode: number) {
+    super(message);
+    this.code = code;
+    this.exitCode = exitCode;
+  }
+}
+
+/**
+ * A refused argument in the words of the command line, whose user knows nothing of the library's options.
+ *
+ * @param words what the command calls an option of the library
+ * @returns any other error as it is
+ */
+export function inWordsOf(words: Readonly<Record<string, string>>, error: unknown): unknown {
+  if (!isInvalidArgument(error)) return error;
+  // What stands in quotation marks was given by the user.
+  const message = error.message.replace(/"(?:[^"\\]|\\.)*"|[\w.]*\w/g, (name) => {
+    return Object.hasOwn(words, name) ? (words[name] ?? name) : name;
+  });
+  return new UsageError(message);
+}

@@ -1,0 +1,23 @@
+// Tested by test/unit/cli/output.test.ts
+/** How commands write: results on stdout, all else on stderr. Nothing of it steers the terminal. */
+import { escapeSteering, printable } from './printable';
+
+/** A result, for people. */
+export function print(text: string): void {
+  process.stdout.write(`${printable(text)}\n`);
+}
+
+/** A result, for programs. */
+export function printJson(value: unknown, indent?: number): void {
+  process.stdout.write(`${jsonOf(value, indent)}\n`);
+}
+
+/** What is no result: a warning, or why there is none. */
+export function complain(text: string): void {
+  process.stderr.write(`${printable(text)}\n`);
+}
+
+/** JSON that a program reads as any other, and that a terminal can show. */
+export function jsonOf(value: unknown, indent?: number): string {
+  return escapeSteering(JSON.stringify(value, undefined, indent));
+}
