@@ -3,6 +3,8 @@
  * `iotkit-ota agent`: a daemon that keeps a machine up to date from a configuration file alone. See
  * docs/agent.md.
  */
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
 import type { UpdateAgent } from '../install/agent';
 import type { UpdateEntry } from '../install/record';
 import { type AgentConfig, readConfig } from './agent/config';
@@ -91,7 +93,11 @@ async function runAgent(config: AgentConfig, log: AgentLog, signal: AbortSignal)
   const { open } = require('../device/connect') as typeof import('../device/connect');
   const { lockRecord, openAgent } =
     require('../install/agent') as typeof import('../install/agent');
-  const service = new ServiceManager(process.env, (message) => log.warn(message));
+  const service = new ServiceManager(process.env, {
+    onError: (message) => log.warn(message),
+    // The disk that the record is on.
+    isAlive: () => stat(path.dirname(config.agent.record)),
+  });
   // Before there is a connection: a second one of the same device would end that of the agent that has the record.
   const lock = await lockRecord(config.agent.record);
   const device = open(config.device);
@@ -110,7 +116,7 @@ async function runAgent(config: AgentConfig, log: AgentLog, signal: AbortSignal)
         ? new LogUploads({ device, agent, modules, log, owed, signal })
         : undefined;
       follow(agent, log, service, uploads);
-      await service.ready();
+      void service.ready();
       await Promise.race([
         agent.run({ signal }),
         untilGivenUp(device, agent, config.agent.modules),
