@@ -98,7 +98,13 @@ export type { SubDeviceHandle } from './gateway/sub-devices';
 export type { Credentials, SecretCredentials, TokenCredentials } from './identity/credentials';
 export { type RegisterOptions, type RegistrationOptions, register } from './identity/register';
 export type { X509Options } from './identity/who';
-export type { DeviceLogs, LogEntry, LogLevel, LogsOptions } from './logs/device-logs';
+export type {
+  DeviceLogs,
+  LogEntry,
+  LogLevel,
+  LogsOptions,
+  PostLogsOptions,
+} from './logs/device-logs';
 export { LogTail } from './logs/log-tail';
 export type { OfflinePolicy, Payload, Qos } from './messaging/arguments';
 export type { Message } from './messaging/message';

@@ -43,12 +43,21 @@ export interface LogEntry {
   readonly time?: number | undefined;
 }
 
-/** What {@link DeviceLogs.post} and {@link DeviceLogs.wanted} take. */
+/** What {@link DeviceLogs.wanted} takes. */
 export interface LogsOptions {
   /** Milliseconds to wait for each answer, 1-3,600,000. Default 10,000. */
   readonly timeout?: number | undefined;
   /** Ends the wait; its reason is what the call rejects with. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** What {@link DeviceLogs.post} takes. */
+export interface PostLogsOptions extends LogsOptions {
+  /**
+   * Hears after each message how many of the entries, from the first one on, the platform has taken. After a
+   * failure the others can be uploaded; those of the message whose answer has not come may come twice.
+   */
+  readonly onTaken?: ((entries: number) => void) | undefined;
 }
 
 /** @internal What it needs of its device. */
@@ -102,12 +111,19 @@ export class DeviceLogs {
    * @example
    * await device.logs.post([{ level: 'error', module: 'camera', code: 7, content: 'no picture' }]);
    */
-  async post(entries: readonly LogEntry[], options?: LogsOptions): Promise<void> {
+  async post(entries: readonly LogEntry[], options?: PostLogsOptions): Promise<void> {
     if (!Array.isArray(entries)) throw wrongType('entries', 'an array', entries);
-    const wire = entries.flatMap((entry, i) => toWire(`entries[${i}]`, entry));
-    const checked = checkLogsOptions(options);
-    for (const params of inMessages(wire)) {
+    const wire = entries.map((entry, i) => toWire(`entries[${i}]`, entry));
+    const checked = checkLogsOptions(options, ['onTaken']);
+    const onTaken = optional(options?.onTaken, (listener) => callback('onTaken', listener));
+    /** How many pieces there are up to the end of each entry. */
+    const ends = [...sums(wire.map(({ length }) => length))];
+    let sent = 0;
+    for (const params of inMessages(wire.flat())) {
       await this.#request('log/post', { method: 'thing.log.post', params }, checked);
+      sent += params.length;
+      const taken = ends.findLastIndex((end) => end <= sent) + 1;
+      if (onTaken !== undefined) callBack(onTaken, taken);
     }
   }
 
@@ -237,8 +253,19 @@ function inMessages(entries: readonly WireEntry[]): WireEntry[][] {
   return messages;
 }
 
-function checkLogsOptions(options: LogsOptions | undefined): RequestOptions {
-  const given = checkOptions('options', options, ['timeout', 'signal']);
+function* sums(numbers: readonly number[]): Generator<number> {
+  let sum = 0;
+  for (const number of numbers) {
+    sum += number;
+    yield sum;
+  }
+}
+
+function checkLogsOptions(
+  options: PostLogsOptions | undefined,
+  more: readonly 'onTaken'[] = [],
+): RequestOptions {
+  const given = checkOptions('options', options, ['timeout', 'signal', ...more]);
   return {
     timeout: integer('timeout', orElse(given.timeout, DEFAULT_TIMEOUT_MS), {
       min: 1,

@@ -82,6 +82,28 @@ test('what the platform refuses ends it, and what follows is not sent', async ()
   expect(sent).toHaveLength(1);
 });
 
+test('what has been taken is said after each message, of whole entries', async () => {
+  let messages = 0;
+  const { logs, sent } = logsOf(() => {
+    messages += 1;
+    if (messages === 3) throw new IotkitError('ERR_TIMEOUT');
+    return {};
+  });
+  const taken: number[] = [];
+  // 39 entries and three pieces of the 40th: the second message begins within it.
+  const long = { ...entry, content: 'x'.repeat(3 * 4096) };
+  const entries = [...Array.from({ length: 39 }, () => entry), long, ...Array(60).fill(entry)];
+  const onTaken = (count: number): void => void taken.push(count);
+  await expect(logs.post(entries, { onTaken })).rejects.toMatchObject({ code: 'ERR_TIMEOUT' });
+  expect(sent.map(({ params }) => params.length)).toEqual([40, 40, 22]);
+  expect(taken).toEqual([39, 78]);
+  await logs.post(entries.slice(78), { onTaken });
+  expect(taken).toEqual([39, 78, 22]);
+  const none = logs.post([entry], { onTaken: 5 as never });
+  await expect(none).rejects.toThrow('onTaken must be a function');
+  await expect(logs.wanted({ onTaken } as object)).rejects.toThrow('has no option onTaken');
+});
+
 test.each([
   ['entries', 'x', 'entries must be an array'],
   ['no object', [null], 'entries[0] must be an object'],
