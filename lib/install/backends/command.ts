@@ -61,6 +61,7 @@ const keys = [
 const codes: ReadonlyMap<number | null, ErrorCode> = new Map([
   [65, 'ERR_INSTALL_REFUSED'],
   [69, 'ERR_INSTALL_UNAVAILABLE'],
+  [73, 'ERR_NO_SPACE'],
   [75, 'ERR_INSTALL_BUSY'],
   [78, 'ERR_INSTALL_SETUP'],
 ]);
@@ -83,8 +84,8 @@ const codes: ReadonlyMap<number | null, ErrorCode> = new Map([
  *
  * Each JSON object is a line; other lines are taken for its words, the last of which are shown where it
  * fails. Exit code 0 is success, 65 (`EX_DATAERR`) an image that is refused, 69 (`EX_UNAVAILABLE`)
- * something missing, 75 (`EX_TEMPFAIL`) "busy, try again", 78 (`EX_CONFIG`) a wrong set-up, and
- * others any other failure. What each action has to do, and may find after a power cut, is what
+ * something missing, 73 (`EX_CANTCREAT`) a full disk, 75 (`EX_TEMPFAIL`) "busy, try again", 78
+ * (`EX_CONFIG`) a wrong set-up, and others any other failure. What each action has to do, and may find after a power cut, is what
  * {@link Installer} says.
  *
  * @throws `InvalidArgument` of `iotkit-ota`

@@ -155,6 +155,7 @@ test('what a script is given', async () => {
 test.each([
   [65, 'ERR_INSTALL_REFUSED'],
   [69, 'ERR_INSTALL_UNAVAILABLE'],
+  [73, 'ERR_NO_SPACE'],
   [75, 'ERR_INSTALL_BUSY'],
   [78, 'ERR_INSTALL_SETUP'],
   [1, 'ERR_INSTALL_FAILED'],
