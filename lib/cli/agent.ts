@@ -5,6 +5,7 @@
  */
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
+import { IotkitError } from '../base/errors';
 import type { UpdateAgent } from '../install/agent';
 import type { UpdateEntry } from '../install/record';
 import { type AgentConfig, readConfig } from './agent/config';
@@ -14,8 +15,8 @@ import { examineConfig } from './agent/examine';
 import { holderOf } from './agent/holder';
 import { AgentLog } from './agent/log';
 import { readOptions } from './agent/options';
-import { OwedMark } from './agent/owed';
 import { ServiceManager } from './agent/service';
+import { UploadState } from './agent/upload-state';
 import { isBad, LogUploads, messageOf } from './agent/uploads';
 import { ending } from './command';
 import { exitCodeOf, failureJson } from './exit-codes';
@@ -111,9 +112,9 @@ async function runAgent(config: AgentConfig, log: AgentLog, signal: AbortSignal)
     const control = new ControlServer(agent, config.agent.record, (message) => log.warn(message));
     try {
       const { record, modules = [] } = config.agent;
-      const owed = new OwedMark(`${logOf(record)}.owed`);
+      const state = new UploadState(`${logOf(record)}.uploaded`);
       const uploads = config.uploadsLog
-        ? new LogUploads({ device, agent, modules, log, owed, signal })
+        ? new LogUploads({ device, agent, modules, log, state, signal })
         : undefined;
       follow(agent, log, service, uploads);
       void service.ready();
@@ -151,10 +152,20 @@ function follow(
     }
     uploads?.follow(entry);
   });
-  agent.on('error', (error) => log.error(messageOf(error)));
+  agent.on('error', (error) => {
+    log.error(messageOf(error));
+    // It has not come to an entry of the record.
+    if (isRefusal(error)) uploads?.failed();
+  });
   agent.on('consent', ({ module, version }) =>
     log.info(`${nameOf(module)} ${version} waits for consent: iotkit-ota consent --accept`),
   );
+}
+
+/** Of an upgrade that the rules of this device, or the base of a difference, do not allow. */
+function isRefusal(error: unknown): boolean {
+  if (!IotkitError.is(error)) return false;
+  return error.code === 'ERR_VERSION_REFUSED' || error.code === 'ERR_DELTA_BASE';
 }
 
 function describe(entry: UpdateEntry): string {

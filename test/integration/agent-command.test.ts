@@ -207,6 +207,18 @@ test('an image that does not come before its window: its log stands on the platf
   expect(log.join('\n')).toContain('2.0.0: failed: ERR_DIGEST_MISMATCH');
 });
 
+test('an upgrade that a rule refuses: its log stands on the platform too', async () => {
+  await using world = await World.open();
+  await using machine = await Machine.open(world);
+  const uploaded = world.platform.waitFor('log-posted');
+  const id = await announce(machine, '0.9.0');
+  await machine.agent(/ERR_VERSION_REFUSED/, { policy: { newerOnly: true } });
+  expect(await outcome(machine, id)).toMatchObject({ state: 'failed' });
+  await uploaded;
+  const log = world.platform.upgrades.logs(id).map(({ logContent }) => logContent);
+  expect(log.join('\n')).toContain('ERR_VERSION_REFUSED');
+});
+
 test('killed at any moment, it goes on where it was', async () => {
   await using world = await World.open();
   await using machine = await Machine.open(world);
@@ -408,7 +420,13 @@ test('an update waits for the consent of a user at the machine', async () => {
   await machine.restart();
   await announce(machine, '3.0.0');
   await machine.agent(/default 3\.0\.0 waits for consent/, policy);
-  const accepted = await machine.command('consent', '--accept', '--json');
+  const unseen = await machine.command('consent', '--accept', '--version', '2.0.0', '--json');
+  expect(unseen).toMatchObject({ code: 1, stderr: '' });
+  expect(JSON.parse(unseen.stdout)).toMatchObject({
+    error: { code: 'ERR_CONSENT', message: '2.0.0 does not wait for consent, but default 3.0.0' },
+  });
+  const seen = ['--version', '3.0.0', '--module', 'default'];
+  const accepted = await machine.command('consent', '--accept', ...seen, '--json');
   expect(JSON.parse(accepted.stdout)).toMatchObject({
     ...{ ok: true, answered: true },
     updates: [{ version: '3.0.0' }],

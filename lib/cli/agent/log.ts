@@ -3,31 +3,28 @@
  * The log of the agent: lines for people or for programs, and a file with the last of them, which
  * outlives the restart that an update ends in, so that the platform gets it when the update failed.
  */
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 import type { LogEntry, LogLevel } from '../../logs/device-logs';
 import { LogTail } from '../../logs/log-tail';
 import { jsonOf } from '../output';
 import { printable } from '../printable';
+import { appendToOurs, flushOurs, readOurs, writeNew } from './own-file';
 
 const MODULE = 'agent';
 const KEPT_BYTES = 64 * 1024;
 /** The file is cut when it has grown to so much. */
 const FILE_BYTES = 4 * KEPT_BYTES;
-const PRIVATE = 0o600;
 /** An entry of the platform's log has at most so many characters. */
 const CONTENT_MAX = 1_000_000;
-// Who may write into the directory could put a link, or a pipe, where the log is to be.
-const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
-const OURS = O_NOFOLLOW | O_NONBLOCK;
+/** Of the system, what may pass. */
+const passing: ReadonlySet<unknown> = new Set([
+  'ENOSPC',
+  'EDQUOT',
+  'EROFS',
+  'EIO',
+  'EMFILE',
+  'ENFILE',
+]);
 
 export interface AgentLogOptions {
   /** Where the last lines are kept; undefined: nowhere. */
@@ -40,10 +37,13 @@ export interface AgentLogOptions {
 export class AgentLog {
   readonly #options: AgentLogOptions;
   readonly #tail = new LogTail(KEPT_BYTES);
+  /** Of the file; infinite: it has to be written anew. */
   #bytes = 0;
   /** What the file begins the next line with: a power cut may have left half of one. */
   #separator = '';
-  #isBroken = false;
+  /** Why it is not kept: `for good`, or it may pass. */
+  #trouble: 'none' | 'passing' | 'for good' = 'none';
+  #flushing: Promise<void> | undefined;
 
   constructor(options: AgentLogOptions) {
     this.#options = options;
@@ -80,40 +80,56 @@ export class AgentLog {
   /** A log that cannot be kept is no reason to end: it is said once. */
   #keep(entry: LogEntry): void {
     const { file, write } = this.#options;
-    if (file === undefined || this.#isBroken) return;
+    if (file === undefined || this.#trouble === 'for good') return;
     const line = `${this.#separator}${jsonOf(entry)}\n`;
+    const bytes = Buffer.byteLength(line);
     try {
-      if (this.#bytes + line.length > FILE_BYTES) this.#cut(file);
-      else writeInto(file, O_WRONLY | O_CREAT | O_APPEND, line);
-      this.#bytes += line.length;
+      if (this.#bytes + bytes > FILE_BYTES) {
+        this.#cut(file);
+      } else {
+        appendToOurs(file, line);
+        this.#bytes += bytes;
+      }
       this.#separator = '';
+      this.#trouble = 'none';
+      this.#flush(file);
     } catch (error) {
-      this.#isBroken = true;
-      write(`the log is not kept: ${(error as Error).message}`);
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (this.#trouble === 'none') write(`the log is not kept: ${message}`);
+      this.#trouble = passing.has(code) ? 'passing' : 'for good';
+      // It may end with a part of the line, and lack others.
+      this.#bytes = Infinity;
     }
   }
 
   /** Replaces the file by one with what is kept, the newest line included. */
   #cut(file: string): void {
-    const text = this.#tail
-      .entries()
-      .map((entry) => `${jsonOf(entry)}\n`)
-      .join('');
-    rmSync(`${file}.new`, { force: true }); // of a cut that was cut off
-    writeInto(`${file}.new`, O_WRONLY | O_CREAT | O_EXCL, text);
-    renameSync(`${file}.new`, file);
-    this.#bytes = text.length;
+    const lines = this.#tail.entries().map((entry) => `${jsonOf(entry)}\n`);
+    const text = lines.join('');
+    const next = `${file}.new`;
+    rmSync(next, { force: true }); // of a cut that was cut off
+    try {
+      writeNew(next, text);
+      renameSync(next, file);
+    } catch (error) {
+      rmSync(next, { force: true }); // a full disk has no room for it
+      throw error;
+    }
+    this.#bytes = Buffer.byteLength(text);
+  }
+
+  /** To the disk, beside all else: a power cut costs the lines of moments. */
+  #flush(file: string): void {
+    this.#flushing ??= flushOurs(file).finally(() => {
+      this.#flushing = undefined;
+    });
   }
 
   #load(): void {
     const { file } = this.#options;
-    if (file === undefined) return;
-    let text: string;
-    try {
-      text = inFile(file, O_RDONLY, (opened) => readFileSync(opened, 'utf8'));
-    } catch {
-      return; // There was none, or it cannot be read: then it cannot be written either.
-    }
+    // More of it is a file of somebody else's.
+    const text = file === undefined ? undefined : readOurs(file, 2 * FILE_BYTES);
+    if (text === undefined) return;
     for (const line of text.split('\n')) {
       try {
         if (line !== '') this.#tail.add(JSON.parse(line));
@@ -121,22 +137,8 @@ export class AgentLog {
         // Whoever wrote it, it is no entry.
       }
     }
-    this.#bytes = text.length;
+    this.#bytes = Buffer.byteLength(text);
     if (text !== '' && !text.endsWith('\n')) this.#separator = '\n';
-  }
-}
-
-function writeInto(path: string, flags: number, text: string): void {
-  inFile(path, flags, (opened) => writeFileSync(opened, text));
-}
-
-function inFile<T>(path: string, flags: number, work: (opened: number) => T): T {
-  const opened = openSync(path, flags | OURS, PRIVATE);
-  try {
-    if (!fstatSync(opened).isFile()) throw new Error(`${path} is no file`);
-    return work(opened);
-  } finally {
-    closeSync(opened);
   }
 }
 

@@ -1,11 +1,15 @@
 // Tested by test/unit/cli/agent/uploads.test.ts
-/** The log goes to the platform after updates that failed or were rolled back; the agent does not wait for it. */
+/**
+ * The log goes to the platform after updates that failed, were rolled back or refused; the agent does not wait
+ * for it. Each entry goes once: again only of a message whose answer has not come.
+ */
 import type { Device } from '../../device/device';
 import type { UpdateAgent } from '../../install/agent';
 import type { UpdateModule } from '../../install/agent-options';
 import { isUnderWay, type UpdateEntry } from '../../install/record';
+import type { LogEntry } from '../../logs/device-logs';
 import type { AgentLog } from './log';
-import type { OwedMark } from './owed';
+import type { UploadState } from './upload-state';
 
 const ANSWER_MS = 60_000;
 
@@ -14,7 +18,7 @@ export interface LogUploadsOptions {
   readonly agent: Pick<UpdateAgent, 'entry'>;
   readonly modules: readonly Pick<UpdateModule, 'module'>[];
   readonly log: Pick<AgentLog, 'entries' | 'warn'>;
-  readonly owed: OwedMark;
+  readonly state: UploadState;
   readonly signal: AbortSignal;
 }
 
@@ -33,7 +37,7 @@ export class LogUploads {
       if (!isBad(entry)) continue;
       this.#ended.set(entry.module, nameOf(entry));
       // The power may have been cut before anything was owed.
-      if (!entry.reported) options.owed.set();
+      if (!entry.reported) options.state.owe();
     }
     options.device.on('state', ({ state }) => {
       if (state === 'connected') this.#connected();
@@ -46,9 +50,15 @@ export class LogUploads {
     // What the platform has heard of an end changes too.
     if (isBad(entry) && this.#ended.get(entry.module) !== nameOf(entry)) {
       this.#ended.set(entry.module, nameOf(entry));
-      this.#failures += 1;
-      this.#options.owed.set();
+      this.failed();
     }
+    this.#start();
+  }
+
+  /** An update has failed, whether or not it had begun. */
+  failed(): void {
+    this.#failures += 1;
+    this.#options.state.owe();
     this.#start();
   }
 
@@ -62,7 +72,7 @@ export class LogUploads {
   }
 
   #start(): void {
-    if (!this.#options.owed.isSet) return;
+    if (!this.#options.state.isOwed) return;
     // The ends of modules that are updated together come one right after the other.
     this.#running ??= Promise.resolve()
       .then(() => this.#upload())
@@ -72,13 +82,13 @@ export class LogUploads {
   }
 
   async #upload(): Promise<void> {
-    const { device, log, owed, signal } = this.#options;
+    const { log, state, signal } = this.#options;
     for (let tried = 0; this.#isDue() && tried !== this.#connections; ) {
       tried = this.#connections;
       const failures = this.#failures;
       try {
-        await device.logs.post(log.entries(), { signal, timeout: ANSWER_MS });
-        if (failures === this.#failures) owed.clear();
+        await this.#post(state.untaken(log.entries()));
+        if (failures === this.#failures) state.settle();
         else tried = 0;
       } catch (error) {
         if (signal.aborted) return;
@@ -87,9 +97,18 @@ export class LogUploads {
     }
   }
 
+  async #post(entries: readonly LogEntry[]): Promise<void> {
+    const { device, state, signal } = this.#options;
+    const onTaken = (count: number): void => {
+      const last = entries[count - 1];
+      if (last !== undefined) state.take(last);
+    };
+    await device.logs.post(entries, { signal, timeout: ANSWER_MS, onTaken });
+  }
+
   #isDue(): boolean {
-    const { device, owed, signal } = this.#options;
-    return owed.isSet && !signal.aborted && device.state === 'connected' && !this.#isGoingBack();
+    const { device, state, signal } = this.#options;
+    return state.isOwed && !signal.aborted && device.state === 'connected' && !this.#isGoingBack();
   }
 
   /** Of several modules some may have ended before the others. */

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import {
+import fs, {
+  existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -28,6 +30,11 @@ function open(json = false, place: string | undefined = file) {
   const lines: string[] = [];
   return { lines, log: new AgentLog({ file: place, json, write: (line) => lines.push(line) }) };
 }
+
+const kept = (): string[] =>
+  open()
+    .log.entries()
+    .map(({ content }) => content);
 
 test('lines for people, which steer no terminal', () => {
   const { log, lines } = open();
@@ -117,6 +124,73 @@ describe('what somebody else has put where the log is to be', () => {
     log.info('one');
     expect(lines[0]).toContain('the log is not kept');
   });
+});
+
+test('a disk that was full for a while costs no line that is still kept', () => {
+  const { log, lines } = open();
+  log.info('before');
+  const full = Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' });
+  const write = jest.spyOn(fs, 'writeFileSync').mockImplementation((opened, text) => {
+    fs.writeSync(opened as number, String(text).slice(0, 10));
+    throw full;
+  });
+  log.info('one');
+  log.info('two');
+  expect(existsSync(`${file}.new`)).toBe(false);
+  write.mockRestore();
+  log.info('three');
+  log.info('four');
+  expect(lines.filter((line) => line.startsWith('the log is not kept'))).toEqual([
+    'the log is not kept: ENOSPC: no space left',
+  ]);
+  expect(kept()).toEqual(['before', 'one', 'two', 'three', 'four']);
+});
+
+test('the bound is of bytes, and a file of another size is cut', () => {
+  const { log } = open();
+  for (let i = 0; i < 400; i += 1) log.info(`${i} ${'版'.repeat(300)}`);
+  expect(statSync(file).size).toBeLessThanOrEqual(256 * 1024);
+  writeFileSync(file, `${'x'.repeat(2_000_000)}\n{"level":"info","content":"last"}\n`);
+  open().log.info('more');
+  expect(statSync(file).size).toBeLessThan(64 * 1024);
+  expect(kept()).toEqual(['last', 'more']);
+});
+
+test.each([
+  ['a torn last line', (text: string) => text.slice(0, -9), ['one', 'after']],
+  [
+    'zeros that were never written',
+    (text: string) => `${text}${'\0'.repeat(512)}`,
+    ['one', 'two', 'after'],
+  ],
+  ['nothing', () => '', ['after']],
+])('what a power cut has left: %s', (_, left, expected) => {
+  const { log } = open();
+  log.info('one');
+  log.info('two');
+  writeFileSync(file, left(readFileSync(file, 'utf8')));
+  open().log.info('after');
+  expect(kept()).toEqual(expected);
+});
+
+test('a cut that was cut off leaves the file of before, and does not disturb the next one', () => {
+  const { log } = open();
+  log.info('before');
+  writeFileSync(`${file}.new`, '{"level":"info","content":"half');
+  expect(kept()).toEqual(['before']);
+  for (let i = 0; i < 300; i += 1) log.info('x'.repeat(1000));
+  expect(existsSync(`${file}.new`)).toBe(false);
+});
+
+test('another name of a file of somebody else is neither read nor written', () => {
+  const victim = path.join(folder, 'victim');
+  writeFileSync(victim, '{"level":"info","content":"secret"}\n');
+  linkSync(victim, file);
+  const { log, lines } = open();
+  expect(log.entries()).toEqual([]);
+  log.info('one');
+  expect(readFileSync(victim, 'utf8')).not.toContain('one');
+  expect(lines[0]).toContain('has another name');
 });
 
 test('whatever a program has said can be logged', () => {

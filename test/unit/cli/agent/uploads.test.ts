@@ -1,10 +1,10 @@
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { OwedMark } from '../../../../lib/cli/agent/owed';
+import { UploadState } from '../../../../lib/cli/agent/upload-state';
 import { LogUploads, type LogUploadsOptions } from '../../../../lib/cli/agent/uploads';
 import { beginning, type UpdateEntry } from '../../../../lib/install/record';
-import type { LogEntry } from '../../../../lib/logs/device-logs';
+import type { LogEntry, PostLogsOptions } from '../../../../lib/logs/device-logs';
 import { FakePlatform } from '../../../../lib/testing/fake-platform';
 
 let folder: string;
@@ -15,13 +15,16 @@ let entries: Record<string, UpdateEntry>;
 /** What the platform was sent, and how it has answered: undefined: it has taken it. */
 let posted: string[][];
 let answers: Array<Error | undefined>;
+/** How many entries it has taken of an upload that fails. */
+let takenOfFailed: number;
 let ending: AbortController;
 
 beforeEach(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'iotkit-uploads-'));
-  file = path.join(folder, 'record.log.owed');
+  file = path.join(folder, 'record.log.uploaded');
   platform = new FakePlatform();
   [lines, entries, posted, answers] = [[], {}, [], []];
+  takenOfFailed = 0;
   ending = new AbortController();
 });
 afterEach(async () => {
@@ -31,13 +34,14 @@ afterEach(async () => {
 
 function open(modules: readonly string[] = ['']): LogUploads {
   const { device } = platform;
-  const post = async (sent: readonly LogEntry[]): Promise<void> => {
+  const post = async (sent: readonly LogEntry[], options?: PostLogsOptions): Promise<void> => {
     posted.push(sent.map(({ content }) => content));
     const answer = answers.shift();
+    options?.onTaken?.(answer === undefined ? sent.length : takenOfFailed);
     if (answer !== undefined) throw answer;
   };
   const log = {
-    entries: (): LogEntry[] => lines.map((content) => ({ level: 'info', content })),
+    entries: (): LogEntry[] => lines.map((content, i) => ({ level: 'info', content, time: i })),
     warn: (content: string) => void lines.push(content),
   };
   const options: LogUploadsOptions = {
@@ -51,7 +55,7 @@ function open(modules: readonly string[] = ['']): LogUploads {
     agent: { entry: (module = '') => entries[module] },
     modules: modules.map((module) => ({ module })),
     log,
-    owed: new OwedMark(file),
+    state: new UploadState(file),
     signal: ending.signal,
   };
   return new LogUploads(options);
@@ -82,7 +86,7 @@ test('once after an update that failed, and for the next one again', async () =>
   put(uploads, entry('failed', { id: '2', reported: true }));
   await uploads.ended();
   expect(posted).toHaveLength(2);
-  expect(existsSync(file)).toBe(false);
+  expect(new UploadState(file).isOwed).toBe(false);
 });
 
 test('it waits for a connection, and tries with each until the platform has taken it', async () => {
@@ -117,7 +121,7 @@ test('what is owed outlives a restart', async () => {
   platform.connect();
   await uploads.ended();
   expect(posted).toHaveLength(1);
-  expect(existsSync(file)).toBe(false);
+  expect(new UploadState(file).isOwed).toBe(false);
   await open().ended();
   expect(posted).toHaveLength(1);
 });
@@ -159,4 +163,65 @@ test('what cannot be kept is owed all the same', async () => {
   put(uploads, entry('failed'));
   await uploads.ended();
   expect(posted).toHaveLength(1);
+});
+
+test('what has been taken of an upload that broke off does not go again, after a restart neither', async () => {
+  const uploads = open();
+  answers = [new Error('no answer')];
+  takenOfFailed = 2;
+  put(uploads, entry('downloaded'), entry('installing'), entry('failed'));
+  await uploads.ended();
+  const all = [': downloaded', ': installing', ': failed'];
+  const warning = expect.stringMatching(/not uploaded/);
+  expect(posted).toEqual([all]);
+  platform.disconnect();
+  ending.abort();
+  ending = new AbortController();
+  entries = { '': entry('failed', { reported: true }) };
+  const again = open();
+  platform.connect();
+  await again.ended();
+  expect(posted.slice(1)).toEqual([[': failed', warning]]);
+  // Nor with the next failure.
+  lines.push('next');
+  put(again, entry('failed', { id: '2' }));
+  await again.ended();
+  expect(posted.slice(2)).toEqual([['next', ': failed']]);
+});
+
+test('an upgrade that was refused has failed, too', async () => {
+  const uploads = open();
+  lines.push('the rules of this device refuse the version');
+  uploads.failed();
+  await uploads.ended();
+  expect(posted).toEqual([['the rules of this device refuse the version']]);
+});
+
+test.each(['', '{', 'null', '{"owed":1}', '[]'])('a state that is damaged (%j) is owed', (text) => {
+  writeFileSync(file, text);
+  const state = new UploadState(file);
+  expect(state.isOwed).toBe(true);
+  expect(state.untaken([{ level: 'info', content: 'a' }])).toHaveLength(1);
+});
+
+test('what somebody else has put there is neither read nor written through', () => {
+  const other = path.join(folder, 'other');
+  writeFileSync(other, '{"owed":true,"taken":""}');
+  symlinkSync(other, file);
+  symlinkSync(other, `${file}.new`);
+  const state = new UploadState(file);
+  expect(state.isOwed).toBe(false);
+  state.owe();
+  state.settle();
+  expect(statSync(other).size).toBe(24);
+  expect(new UploadState(file).isOwed).toBe(false);
+});
+
+test('a last entry that is no longer there says nothing', () => {
+  const state = new UploadState(file);
+  const [one, two] = [1, 2].map((time) => ({ level: 'info', content: 'x', time }) as const);
+  if (one === undefined || two === undefined) throw new Error('two');
+  state.take(one);
+  expect(state.untaken([one, two])).toEqual([two]);
+  expect(state.untaken([two])).toEqual([two]);
 });
