@@ -4,6 +4,7 @@ import { expectWords, type Given, type OptionTable, readArguments } from './argu
 import { ConfigError } from './errors';
 import { errorJson, exitCodeOf, failureJson } from './exit-codes';
 import { complain, print } from './output';
+import { Stopped } from './signals';
 
 /** What a command was given. */
 export interface CommandLine<T extends OptionTable> {
@@ -67,6 +68,6 @@ function complainOf(name: string, json: boolean, error: unknown): void {
   }
   const { code, message } = errorJson(error);
   // Of what is wrong there the message says all.
-  const isPlain = code === 'ERR' || error instanceof ConfigError;
+  const isPlain = code === 'ERR' || error instanceof ConfigError || error instanceof Stopped;
   complain(`iotkit-ota ${name}: ${message}${isPlain ? '' : ` (${code})`}`);
 }

@@ -74,12 +74,12 @@ async function ask(record: string, asked: Asked): Promise<readonly Waiting[]> {
   const answer = await askAgent(record, asked).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EACCES' && error.code !== 'EPERM') throw error;
     const why = "the agent is another user's: ask as that user, or as root";
-    throw new CommandError('ERR_FILE_ACCESS', why, exitCodes.forbidden);
+    throw new CommandError('ERR_FILE_ACCESS', why);
   });
   if (answer === undefined) {
     const why = `no agent runs that has the record ${record}`;
-    throw new CommandError('ERR_INSTALL_UNAVAILABLE', why, exitCodes.unavailable);
+    throw new CommandError('ERR_INSTALL_UNAVAILABLE', why);
   }
   if (answer.ok) return answer.updates;
-  throw new CommandError('ERR_CONSENT', answer.message, exitCodes.failed);
+  throw new CommandError('ERR_INVALID_STATE', answer.message);
 }

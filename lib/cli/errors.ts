@@ -19,15 +19,13 @@ export class UsageError extends ConfigError {
   override readonly code = 'ERR_USAGE';
 }
 
-/** What a command says of itself, where no error of the package does. */
+/** What a command says of itself, where no error of the package does. Its exit code is that of its code. */
 export class CommandError extends Error {
   readonly code: string;
-  readonly exitCode: number;
 
-  constructor(code: string, message: string, exitCode: number) {
+  constructor(code: string, message: string) {
     super(message);
     this.code = code;
-    this.exitCode = exitCode;
   }
 }
 

@@ -29,19 +29,20 @@ export function unreadable(name: string, cause: unknown): CommandError {
   const { code } = cause as NodeJS.ErrnoException;
   const why = `${name} cannot be read: ${code}`;
   if (code === 'EACCES' || code === 'EPERM') {
-    return new CommandError('ERR_FILE_ACCESS', why, exitCodes.forbidden);
+    return new CommandError('ERR_FILE_ACCESS', why);
   }
-  return new CommandError('ERR_FILE_NOT_FOUND', why, exitCodes.input);
+  return new CommandError('ERR_FILE_NOT_FOUND', why);
 }
 
 export function emptyImage(name: string): CommandError {
-  return new CommandError('ERR_SIZE_MISMATCH', `${name} is empty`, exitCodes.image);
+  return new CommandError('ERR_SIZE_MISMATCH', `${name} is empty`);
 }
 
 /** All that do not end a command with 1. */
-const codesBy: Readonly<Record<number, readonly ErrorCode[]>> = {
+const codesBy: Readonly<Record<number, readonly (ErrorCode | 'ERR_CONSENT')[]>> = {
   [exitCodes.usage]: [
     'ERR_INVALID_ARGUMENT',
+    'ERR_TOO_LONG',
     'ERR_URL',
     'ERR_URL_SCHEME',
     'ERR_NOTICE_JSON',
@@ -106,6 +107,7 @@ const codesBy: Readonly<Record<number, readonly ErrorCode[]>> = {
     'ERR_HTTP_INSECURE_REDIRECT',
     'ERR_FILE_ACCESS',
     'ERR_CREDENTIALS_EXPOSED',
+    'ERR_CONSENT',
   ],
 };
 

@@ -32,16 +32,28 @@ const usage = `Usage: iotkit-ota <command> [options]
   rollback  let the next start take the other slot
   status    what runs, what starts next, how far the last update has come
 
-iotkit-ota <command> --help says more.
+iotkit-ota <command> --help says more, iotkit-ota --version which release it is.
 `;
 
 function slots(): typeof import('./slots') {
   return require('./slots');
 }
 
+/** undefined: there is none of that name. */
+function commandOf(name: string | undefined): (() => Command) | undefined {
+  return name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
+}
+
 async function main([name = '--help', ...args]: string[]): Promise<number> {
-  const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  const load = commandOf(name);
   if (load !== undefined) return load().main(args);
+  const topic = name === 'help' ? commandOf(args[0]) : undefined;
+  if (topic !== undefined) return topic().main(['--help']);
+  if (name === '--version') {
+    const { packageVersion }: typeof import('./doctor/addon') = require('./doctor/addon');
+    process.stdout.write(`${packageVersion()}\n`);
+    return 0;
+  }
   const asked = name === '--help' || name === '-h' || name === 'help';
   if (!asked && wantsJson()) {
     const { UsageError }: typeof import('./errors') = require('./errors');
@@ -76,7 +88,8 @@ main(process.argv.slice(2)).then(
       console.log(failureJson(error));
     } else {
       const { printable }: typeof import('./printable') = require('./printable');
-      process.stderr.write(printable(`iotkit-ota: ${error.message}\n`));
+      const name = commandOf(process.argv[2]) === undefined ? '' : ` ${process.argv[2]}`;
+      process.stderr.write(printable(`iotkit-ota${name}: ${error.message}\n`));
     }
     process.exitCode = exitCodeOf(error);
   },

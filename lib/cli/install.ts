@@ -93,6 +93,9 @@ async function install(
   signal: AbortSignal,
 ): Promise<Installed> {
   const isUrl = /^https?:\/\//i.test(image);
+  if (!isUrl && /^[a-z][a-z\d+.-]*:\/\//i.test(image)) {
+    throw new UsageError(`takes a file, or a URL of http or https, not ${image.split(':', 1)[0]}`);
+  }
   const { verify } = config.device;
   const notice = noticeOf(values, descriptionOf(image, isUrl, values), {
     isVerified: verify?.publicKeys !== undefined,
@@ -153,7 +156,7 @@ async function openAgent({ agent }: AgentConfig, update: LocalUpdate): Promise<U
     if (Object(error).code !== 'ERR_INSTALL_BUSY') throw error;
     const who = holderOf(agent.record) ?? 'another process';
     const why = `${who} has the record ${agent.record}: stop the agent, and start it afterwards`;
-    throw new CommandError('ERR_INSTALL_BUSY', why, exitCodes.busy);
+    throw new CommandError('ERR_INSTALL_BUSY', why);
   }
 }
 
@@ -165,7 +168,7 @@ async function expectOthersEnded({ agent }: AgentConfig, { module }: UpdateModul
     if (name === (module ?? 'default') || entry === undefined || !isUnderWay(entry)) continue;
     const { version, phase } = entry;
     const why = `the update of ${name} to ${version} is under way (${phase}): let the agent end it`;
-    throw new CommandError('ERR_INSTALL_BUSY', why, exitCodes.busy);
+    throw new CommandError('ERR_INSTALL_BUSY', why);
   }
 }
 
@@ -176,8 +179,7 @@ async function expectReady(
   { sign }: ImageNotice,
 ): Promise<void> {
   const entry = agent.entry(module);
-  const refused = (why: string): CommandError =>
-    new CommandError('ERR_INSTALL_BUSY', why, exitCodes.busy);
+  const refused = (why: string): CommandError => new CommandError('ERR_INSTALL_BUSY', why);
   if (entry !== undefined && isInTheWay(entry, sign)) {
     const { version, phase } = entry;
     throw refused(`the update to ${version} is under way (${phase}): let the agent end it`);

@@ -6,6 +6,7 @@ const signals: readonly EndingSignal[] = ['SIGHUP', 'SIGINT', 'SIGTERM'];
 
 /** Why a command has ended. */
 export class Stopped extends Error {
+  readonly code = 'ERR_ABORTED';
   readonly exitCode: number;
 
   /** @param left what has become of what was done */

@@ -11,7 +11,7 @@ import { askAgent, type Waiting } from './agent/control';
 import { readOptions, type UpdateCommand } from './agent/options';
 import type { Given } from './arguments';
 import { ending } from './command';
-import { UsageError } from './errors';
+import { CommandError, UsageError } from './errors';
 import { complain, print, printJson } from './output';
 import { printableLine } from './printable';
 
@@ -139,7 +139,8 @@ function slotToLeave(
   }
   const other = slots.find(({ name, state }) => name !== booted && state !== 'bad');
   if (other !== undefined) return booted;
-  throw new Error(`${module}: there is no slot to fall back to from ${booted}`);
+  const why = `${module}: there is no slot to fall back to from ${booted}`;
+  throw new CommandError('ERR_INVALID_STATE', why);
 }
 
 /** @returns what programs read; people read it at once, because a restart may end this process */

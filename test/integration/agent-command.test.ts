@@ -273,7 +273,7 @@ test('an operator at the machine sees what runs, confirms it, and rolls it back'
   expect(machine.folder.booted).toBe('A');
   const again = await machine.command('rollback');
   expect(again).toMatchObject({ code: 1 });
-  expect(again.stderr).toContain('there is no slot to fall back to from A');
+  expect(again.stderr).toContain('there is no slot to fall back to from A (ERR_INVALID_STATE)');
   expect(await machine.command('status', '--module', 'x')).toMatchObject({ code: 2 });
 });
 
@@ -416,14 +416,20 @@ test('an update waits for the consent of a user at the machine', async () => {
     stderr: expect.stringContaining('nothing waits'),
   });
   const nothing = await machine.command('consent', '--accept', '--json');
-  expect(JSON.parse(nothing.stdout)).toMatchObject({ ok: false, error: { code: 'ERR_CONSENT' } });
+  expect(JSON.parse(nothing.stdout)).toMatchObject({
+    ok: false,
+    error: { code: 'ERR_INVALID_STATE' },
+  });
   await machine.restart();
   await announce(machine, '3.0.0');
   await machine.agent(/default 3\.0\.0 waits for consent/, policy);
   const unseen = await machine.command('consent', '--accept', '--version', '2.0.0', '--json');
   expect(unseen).toMatchObject({ code: 1, stderr: '' });
   expect(JSON.parse(unseen.stdout)).toMatchObject({
-    error: { code: 'ERR_CONSENT', message: '2.0.0 does not wait for consent, but default 3.0.0' },
+    error: {
+      code: 'ERR_INVALID_STATE',
+      message: '2.0.0 does not wait for consent, but default 3.0.0',
+    },
   });
   const seen = ['--version', '3.0.0', '--module', 'default'];
   const accepted = await machine.command('consent', '--accept', ...seen, '--json');

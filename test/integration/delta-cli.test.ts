@@ -137,7 +137,7 @@ describe.each([
     code,
     said: {
       ...{ schema: 1, ok: false },
-      error: { code: 'ERR', message: `ended by ${signal}; nothing was written` },
+      error: { code: 'ERR_ABORTED', message: `ended by ${signal}; nothing was written` },
     },
   };
 

@@ -5,6 +5,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { rateOf } from '../../lib/cli/download';
+import { remoteSize } from '../../lib/cli/image/remote-size';
 import { partOf } from '../../lib/delta/parts';
 import { deltaOf, relatedImages } from '../support/delta';
 import { imageOf, sha256 } from '../support/image';
@@ -218,6 +219,16 @@ test('the size is asked for by the proxy, and a server that does not say it is t
   server.isChunked = true;
   const unsaid = await download(`${server.url}/x`, ...args);
   expect(unsaid).toMatchObject({ code: 2, stderr: expect.stringContaining('--size') });
+});
+
+test('the size that the server says is what the engine says of it', async () => {
+  await using server = await RangedServer.open(image);
+  const size = (): Promise<number> => remoteSize(server.url, {}, new AbortController().signal);
+  // It is read of the engine's words, which this holds.
+  expect(await size()).toBe(image.length);
+  expect(server.asked).toHaveLength(1);
+  server.isChunked = true;
+  await expect(size()).rejects.toThrow('say with --size how many bytes the image has');
 });
 
 test('an empty image is none', async () => {

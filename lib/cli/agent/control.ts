@@ -8,7 +8,7 @@ import { rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { UpdateAgent } from '../../install/agent';
 import type { ConsentRequest } from '../../install/consent';
-import { ConfigError } from '../errors';
+import { CommandError, ConfigError } from '../errors';
 
 /** An update that waits for a user's consent. */
 export interface Waiting extends Pick<ConsentRequest, 'step' | 'version' | 'from' | 'size'> {
@@ -169,7 +169,9 @@ export async function askAgent(record: string, asked: Asked): Promise<Answer | u
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve).once('error', reject);
     });
-    socket.setTimeout(QUIET_MS, () => socket.destroy(new Error('the agent does not answer')));
+    socket.setTimeout(QUIET_MS, () =>
+      socket.destroy(new CommandError('ERR_TIMEOUT', 'the agent does not answer')),
+    );
     socket.write(`${JSON.stringify(asked)}\n`);
     return JSON.parse(await lineOf(socket)) as Answer;
   } catch (error) {

@@ -6,7 +6,6 @@ import { Worker } from 'node:worker_threads';
 import { throwIfAborted } from '../../base/signals';
 import type { MakeProgress } from '../../delta/make';
 import { CommandError } from '../errors';
-import { exitCodes } from '../exit-codes';
 
 /** What the thread is given. */
 export interface MakeWork {
@@ -39,7 +38,7 @@ export async function* made(
     for await (const [message] of on(worker, 'message', { signal, close: ['exit'] })) {
       const { progress, chunk, failure, isDone } = message as MakeMessage;
       if (failure !== undefined) {
-        throw new CommandError(failure.code, failure.message, exitCodes.failed);
+        throw new CommandError(failure.code, failure.message);
       }
       if (progress !== undefined) onProgress(progress);
       if (chunk !== undefined) yield chunk;

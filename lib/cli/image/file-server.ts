@@ -12,7 +12,7 @@ import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { fileError } from '../../install/lock';
 import { CommandError } from '../errors';
-import { emptyImage, exitCodes } from '../exit-codes';
+import { emptyImage } from '../exit-codes';
 
 export class FileServer {
   readonly url: string;
@@ -40,8 +40,7 @@ export class FileServer {
     );
     try {
       const found = await file.stat();
-      if (!found.isFile())
-        throw new CommandError('ERR_FILE', `${path} is no file`, exitCodes.input);
+      if (!found.isFile()) throw new CommandError('ERR_FILE_NOT_FOUND', `${path} is no file`);
       if (found.size === 0) throw emptyImage(path);
       const secret = `/${randomBytes(24).toString('hex')}`;
       const server = createServer((request, response) => {

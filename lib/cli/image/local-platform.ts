@@ -3,14 +3,11 @@
  * The platform of a command: it has announced one image, and hears nothing. What the image is downloaded and
  * verified by is the engine, as if the real one had announced it.
  */
-import type { IotkitError } from '../../base/errors';
 import type { AttachedDevice } from '../../device/attach';
 import type { AttachReceive } from '../../device/attach-options';
 import type { FetchOptions } from '../../options/fetch';
 import type { VerifyOptions } from '../../options/verify';
 import type { Upgrade } from '../../ota/upgrade';
-import { CommandError } from '../errors';
-import { exitCodes } from '../exit-codes';
 import type { ImageNotice } from './described';
 
 export interface LocalOptions {
@@ -66,7 +63,7 @@ export class LocalPlatform {
     const options = { module: notice.module, signal: ending.signal };
     const upgrades = this.device.ota.upgrades(options)[Symbol.asyncIterator]();
     const refusal = new Promise<never>((_, reject) => {
-      this.device.on('refused', (error) => reject(asUsage(error)));
+      this.device.on('refused', reject);
     });
     try {
       const next = upgrades.next();
@@ -78,11 +75,4 @@ export class LocalPlatform {
       ending.abort();
     }
   }
-}
-
-/** Whoever has typed the notice is told so, where what it says is not what a notice may say. */
-function asUsage(error: IotkitError): Error {
-  const { code, message } = error;
-  const isTyped = code === 'ERR_NOTICE_FIELD' || code === 'ERR_TOO_LONG';
-  return isTyped ? new CommandError(code, message, exitCodes.usage) : error;
 }

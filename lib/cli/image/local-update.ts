@@ -11,7 +11,6 @@ import type { UpdateEntry } from '../../install/record';
 import type { UpdateDevice } from '../../install/reports';
 import type { Upgrade } from '../../ota/upgrade';
 import { CommandError } from '../errors';
-import { exitCodes } from '../exit-codes';
 import type { ProgressLine } from '../progress-line';
 
 /** What was installed. */
@@ -50,6 +49,7 @@ export class LocalUpdate {
   #offer: (upgrade: Upgrade) => void = () => {};
   #agent: UpdateAgent | undefined;
   #last: unknown;
+  #said = '';
   /** Whether it has come into the record; what ends before is an earlier update, whose end is noted. */
   #isBegun = false;
 
@@ -80,7 +80,7 @@ export class LocalUpdate {
     agent.on('consent', ({ accept }) => {
       if (this.#options.accepts) return accept();
       const why = "policy.consent wants a user's consent: give it with --accept";
-      this.fail(new CommandError('ERR_CONSENT', why, exitCodes.forbidden));
+      this.fail(new CommandError('ERR_CONSENT', why));
     });
     this.#watch(upgrade);
     this.#offer(upgrade);
@@ -100,15 +100,18 @@ export class LocalUpdate {
     this.#reject(error);
   }
 
+  #failWith(reason: string): void {
+    this.fail(this.#last ?? new CommandError('ERR_INSTALL_FAILED', reason));
+  }
+
   // The agent calls reject() where a rule refuses the version, and fail() where a hook or a user does.
   #watch(upgrade: Upgrade): void {
     const { line } = this.#options;
     Object.defineProperties(upgrade, {
       reject: {
-        value: async (reason = '') =>
-          this.fail(new CommandError('ERR_VERSION_REFUSED', reason, exitCodes.forbidden)),
+        value: async (reason = '') => this.fail(new CommandError('ERR_VERSION_REFUSED', reason)),
       },
-      fail: { value: async (reason = '') => this.fail(this.#last ?? new Error(reason)) },
+      fail: { value: async (reason = '') => this.#failWith(reason) },
     });
     upgrade.on('state', (state) => {
       if (state.phase === 'failed' && !this.#isInstalling()) this.fail(state.error);
@@ -138,9 +141,15 @@ export class LocalUpdate {
     const later =
       phase === 'downloaded' ? ', and is installed as soon as the policy allows it' : '';
     const where = slotTo === '' ? later : ` in ${slotTo}`;
-    this.#options.say(`${name} ${way}: ${phase}${where}`);
+    this.#sayOnce(`${name} ${way}: ${phase}${where}`);
     if (!hasEnded(entry)) return;
-    this.fail(this.#last ?? new Error(reason));
+    this.#failWith(reason);
+  }
+
+  /** Its counters change too. */
+  #sayOnce(text: string): void {
+    if (text !== this.#said) this.#options.say(text);
+    this.#said = text;
   }
 
   #hear(error: unknown): void {
@@ -169,7 +178,7 @@ export class LocalUpdate {
     const entry = this.#entry();
     const isBack = entry?.phase === 'trial';
     if (isBack || this.#options.restarts) await installer.reboot(options);
-    if (isBack) this.fail(new CommandError('ERR_ROLLED_BACK', entry.reason, exitCodes.failed));
+    if (isBack) this.fail(new CommandError('ERR_ROLLED_BACK', entry.reason));
     const { module = 'default' } = this.module;
     const { version = '', slotTo = '' } = entry ?? {};
     this.#settle({ module, version, slot: slotTo, restarts: this.#options.restarts });

@@ -43,7 +43,7 @@ test('errors of other kinds', () => {
   const denied = Object.assign(new Error(), { code: 'EACCES' });
   expect(exitCodeOf(unreadable('--ca x', denied))).toBe(77);
   expect(exitCodeOf(outOfRange('x', 'y', 1))).toBe(2);
-  expect(exitCodeOf(new CommandError('ERR_CONSENT', 'x', exitCodes.forbidden))).toBe(77);
+  expect(exitCodeOf(new CommandError('ERR_CONSENT', 'x'))).toBe(77);
   expect(exitCodeOf(new Error('x'))).toBe(1);
   expect(exitCodeOf(undefined)).toBe(1);
   expect(errorJson(new IotkitError('ERR_CONNECT')).code).toBe('ERR_CONNECT');
@@ -89,5 +89,6 @@ test('the table in the documentation has each exit code, and each error code whe
   expect([...documented]).toEqual([
     ['ERR_USAGE', 2],
     ['ERR_CONFIG', 2],
+    ['ERR_CONSENT', 77],
   ]);
 });

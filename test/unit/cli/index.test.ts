@@ -22,6 +22,12 @@ test.each(['bild', 'toString', '__proto__'])('%s is no command', async (name) =>
   expect(stderr).toMatch(new RegExp(`^${name}\\?\n\nUsage:`));
 });
 
+test('which release it is, and the help of a command in the other order', async () => {
+  const { version } = jest.requireActual<{ version: string }>('../../../package.json');
+  expect(await cli('--version')).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' });
+  expect((await cli('help', 'install')).stdout).toMatch(/^Usage: iotkit-ota install/);
+});
+
 test('help of a command, and wrong options', async () => {
   expect(await cli('build', '--help')).toMatchObject({
     code: 0,
@@ -29,11 +35,11 @@ test('help of a command, and wrong options', async () => {
   });
   expect(await cli('build', '--job')).toMatchObject({
     code: 2,
-    stderr: 'iotkit-ota: there is no option --job; did you mean --jobs?\n',
+    stderr: 'iotkit-ota build: there is no option --job; did you mean --jobs?\n',
   });
   expect(await cli('build', '--jobs', 'two')).toMatchObject({
     code: 2,
-    stderr: 'iotkit-ota: --jobs takes a whole number from 1, not "two"\n',
+    stderr: 'iotkit-ota build: --jobs takes a whole number from 1, not "two"\n',
   });
 });
 

@@ -358,7 +358,7 @@ describe('JSON that says more than it seems to', () => {
     ['{"__proto__": {}}', 'line 1: the file has no option __proto__'],
     [`{"device": ${'['.repeat(100_000)}${']'.repeat(100_000)}}`, 'is nested more than 32 deep'],
     ['{"device": {"x": 1}, "attempts": 1e999}', 'must have either'],
-  ])('%.60j', (text, reason) => {
+  ])('refused: %#', (text, reason) => {
     expect(refusal(write(text))).toContain(reason);
   });
 
