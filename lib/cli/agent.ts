@@ -157,9 +157,10 @@ function follow(
     // It has not come to an entry of the record.
     if (isRefusal(error)) uploads?.failed();
   });
-  agent.on('consent', ({ module, version }) =>
-    log.info(`${nameOf(module)} ${version} waits for consent: iotkit-ota consent --accept`),
-  );
+  agent.on('consent', ({ module, version }) => {
+    const answer = `iotkit-ota consent --accept --module ${nameOf(module)} --version ${version}`;
+    log.info(`${nameOf(module)} ${version} waits for consent: ${answer}`);
+  });
 }
 
 /** Of an upgrade that the rules of this device, or the base of a difference, do not allow. */

@@ -82,11 +82,11 @@ const codes: ReadonlyMap<number | null, ErrorCode> = new Map([
  * end of its input is no proof of the whole image, because an agent that is killed leaves it with a
  * part: it has to compare the digest before a slot counts as whole.
  *
- * Each JSON object is a line; other lines are taken for its words, the last of which are shown where it
- * fails. Exit code 0 is success, 65 (`EX_DATAERR`) an image that is refused, 69 (`EX_UNAVAILABLE`)
- * something missing, 73 (`EX_CANTCREAT`) a full disk, 75 (`EX_TEMPFAIL`) "busy, try again", 78
- * (`EX_CONFIG`) a wrong set-up, and others any other failure. What each action has to do, and may find after a power cut, is what
- * {@link Installer} says.
+ * Each JSON object is a line; other lines are taken for its words, the last of which are shown
+ * where it fails. Exit code 0 is success, 65 (`EX_DATAERR`) an image that is refused, 69
+ * (`EX_UNAVAILABLE`) something missing, 73 (`EX_CANTCREAT`) a full disk, 75 (`EX_TEMPFAIL`) "busy,
+ * try again", 78 (`EX_CONFIG`) a wrong set-up, and others any other failure. What each action has
+ * to do, and may find after a power cut, is what {@link Installer} says.
  *
  * @throws `InvalidArgument` of `iotkit-ota`
  *

@@ -4,7 +4,8 @@ import { complain, jsonOf, print, printJson } from '../../../lib/cli/output';
 
 const steering = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 /** All that steers a terminal, an emoji that is joined by such a character, and a tag of plane 14. */
-const hostile = `${String.fromCharCode(...Array.from({ length: 0xa0 }, (_, i) => i))}\u202e\u2028\u{1f469}\u200d\u{1f680}\u{e0041}größe`;
+const controls = String.fromCharCode(...Array.from({ length: 0xa0 }, (_, i) => i));
+const hostile = `${controls}\u202e\u2028\u{1f469}\u200d\u{1f680}\u{e0041}größe`;
 
 afterEach(() => jest.restoreAllMocks());
 
