@@ -44,6 +44,7 @@ export class AgentLog {
   /** Why it is not kept: `for good`, or it may pass. */
   #trouble: 'none' | 'passing' | 'for good' = 'none';
   #flushing: Promise<void> | undefined;
+  #isFlushed = true;
 
   constructor(options: AgentLogOptions) {
     this.#options = options;
@@ -120,9 +121,18 @@ export class AgentLog {
 
   /** To the disk, beside all else: a power cut costs the lines of moments. */
   #flush(file: string): void {
-    this.#flushing ??= flushOurs(file).finally(() => {
+    this.#isFlushed = false;
+    this.#flushing ??= this.#flushAll(file).finally(() => {
       this.#flushing = undefined;
     });
+  }
+
+  /** What was written meanwhile, too. */
+  async #flushAll(file: string): Promise<void> {
+    while (!this.#isFlushed) {
+      this.#isFlushed = true;
+      await flushOurs(file);
+    }
   }
 
   #load(): void {

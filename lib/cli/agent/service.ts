@@ -66,7 +66,6 @@ export class ServiceManager {
   /** Resolves within two seconds. Nothing is told after it. */
   async stopping(): Promise<void> {
     clearInterval(this.#timer);
-    this.#waiting.clear();
     this.#ending.abort();
     await this.#telling;
     if (this.#env.NOTIFY_SOCKET !== undefined) await this.#run('STOPPING=1', STOPPING_WITHIN_MS);
@@ -78,7 +77,7 @@ export class ServiceManager {
     this.#isAsking = true;
     try {
       await this.#options.isAlive();
-      await this.#tell('WATCHDOG', '1');
+      void this.#tell('WATCHDOG', '1');
     } catch (error) {
       this.#fail(`the watchdog hears nothing: ${(error as Error).message}`);
     } finally {
@@ -92,9 +91,7 @@ export class ServiceManager {
     }
     this.#waiting.delete(about);
     this.#waiting.set(about, `${about}=${text}`);
-    this.#telling ??= this.#tellAll().finally(() => {
-      this.#telling = undefined;
-    });
+    this.#telling ??= this.#tellAll();
     return this.#telling;
   }
 
@@ -104,6 +101,7 @@ export class ServiceManager {
       this.#waiting.delete(about);
       await this.#run(state, TOLD_WITHIN_MS, this.#ending.signal);
     }
+    this.#telling = undefined;
   }
 
   async #run(state: string, timeoutMs: number, signal?: AbortSignal): Promise<void> {

@@ -10,6 +10,7 @@ import fs, {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import promises from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { AgentLog } from '../../../../lib/cli/agent/log';
@@ -124,6 +125,30 @@ describe('what somebody else has put where the log is to be', () => {
     log.info('one');
     expect(lines[0]).toContain('the log is not kept');
   });
+});
+
+test('each line goes to the disk, those written meanwhile by one more flush', async () => {
+  let sync = (): void => {};
+  let opens = 0;
+  const opened = new Promise<void>((resolve) => {
+    jest.spyOn(promises, 'open').mockImplementation(async (name) => {
+      expect(name).toBe(file);
+      opens += 1;
+      if (opens === 2) resolve();
+      const synced = new Promise<void>((done) => {
+        sync = done;
+      });
+      return { sync: () => synced, close: async () => {} } as promises.FileHandle;
+    });
+  });
+  const { log } = open();
+  for (const line of ['one', 'two', 'three']) log.info(line);
+  expect(opens).toBe(1);
+  await null;
+  sync();
+  await opened;
+  sync();
+  jest.restoreAllMocks();
 });
 
 test('a disk that was full for a while costs no line that is still kept', () => {
