@@ -18,7 +18,9 @@ async function build(env: NodeJS.ProcessEnv) {
 test('without a compiler it says what is needed, and leaves nothing', async () => {
   const ended = await build({ CC: '/nowhere/cc', CXX: '/nowhere/c++' });
   expect(ended).toMatchObject({ code: 1, left: [] });
-  expect(ended.stderr).toMatch(/^iotkit-ota build: there is no \/nowhere\/cc here\..*apk add gcc g\+\+/s);
+  expect(ended.stderr).toMatch(
+    /^iotkit-ota build: there is no \/nowhere\/cc here\..*apk add gcc g\+\+/s,
+  );
 });
 
 test('what a compiler says is passed on, and nothing is left', async () => {
