@@ -13,21 +13,20 @@ import { IotkitError } from '../base/errors';
 import { Listeners, type Subscription } from '../base/listeners';
 import { abortable, throwIfAborted, whenAborted } from '../base/signals';
 import { checkModule, checkVersion } from '../ota/arguments';
-import type { Upgrade } from '../ota/upgrade';
 import {
   type AgentInternals,
   type CheckedAgent,
   checkAgent,
   type UpdateAgentOptions,
 } from './agent-options';
+import { Announced } from './announced';
 import { type ConsentRequest, Consents } from './consent';
 import type { Said } from './health';
 import { Images } from './images';
 import { type FileLock, tryLock } from './lock';
-import { isSame } from './member';
 import type { Offered } from './offer';
 import { RecordFile, type UpdateEntry } from './record';
-import { moduleOption, Reports, type UpdateDevice } from './reports';
+import { Reports, type UpdateDevice } from './reports';
 import type { Outcome } from './round';
 import { Update } from './update';
 
@@ -129,7 +128,7 @@ export class UpdateAgent {
   #resumed: Promise<Outcome> | undefined;
   #running: Promise<void> | undefined;
   #damage: IotkitError | undefined;
-  #announced: Announced | undefined;
+  #announced: Announced<Update> | undefined;
 
   /** @internal */
   constructor(checked: CheckedAgent, record: RecordFile, lock: FileLock) {
@@ -287,7 +286,7 @@ export class UpdateAgent {
   }
 
   /** From the first wait on, which may be one of what was begun before this start. */
-  #follow(): Announced {
+  #follow(): Announced<Update> {
     const onError = (error: unknown): void => this.#listeners.emit('error', error);
     this.#announced ??= new Announced(this.#device, this.#updates, this.#ending.signal, onError);
     return this.#announced;
@@ -334,88 +333,6 @@ export class UpdateAgent {
         this.#listeners.emit('error', error);
         await this.#checked.clock.sleep(RETRY_MS, this.#ending.signal);
       }
-    }
-  }
-}
-
-/** The upgrades that were announced, the newest of each module, in the order of the modules. */
-class Announced {
-  readonly #updates: readonly Update[];
-  readonly #signal: AbortSignal;
-  /** By module. */
-  readonly #newest = new Map<string, Upgrade>();
-  readonly #waiting = new Set<() => void>();
-
-  constructor(
-    device: UpdateDevice,
-    updates: readonly Update[],
-    signal: AbortSignal,
-    onError: (error: unknown) => void,
-  ) {
-    this.#updates = updates;
-    this.#signal = signal;
-    for (const module of updates.flatMap(({ modules }) => modules)) {
-      this.#follow(device, module).catch((error: unknown) => {
-        if (!signal.aborted) onError(error);
-      });
-    }
-  }
-
-  /** What there is for the first of the updates that has something. */
-  async next(): Promise<readonly [Update, Offered]> {
-    for (;;) {
-      for (const update of this.#updates) {
-        const offered = this.#take(update.modules);
-        if (offered.size > 0) return [update, offered];
-      }
-      await this.#change(this.#signal);
-    }
-  }
-
-  /** Resolves when there is something for each of these modules. */
-  async untilOffered(modules: readonly string[], signal: AbortSignal): Promise<void> {
-    while (!modules.every((module) => this.#newest.has(module))) await this.#change(signal);
-  }
-
-  /** Calls it once another upgrade of the module than this is announced. The same one comes again after a restart. */
-  whenReplaced(entry: UpdateEntry, call: () => void): () => void {
-    const look = (): void => {
-      const upgrade = this.#newest.get(entry.module);
-      if (upgrade?.isWanted === true && !isSame(entry, upgrade)) call();
-    };
-    this.#waiting.add(look);
-    look();
-    return () => this.#waiting.delete(look);
-  }
-
-  async #change(signal: AbortSignal): Promise<void> {
-    let wake = (): void => {};
-    const woken = new Promise<void>((resolve) => {
-      wake = resolve;
-    });
-    this.#waiting.add(wake);
-    try {
-      await abortable(woken, signal);
-    } finally {
-      this.#waiting.delete(wake);
-    }
-  }
-
-  #take(modules: readonly string[]): Offered {
-    const offered = new Map<string, Upgrade>();
-    for (const module of modules) {
-      const upgrade = this.#newest.get(module);
-      if (upgrade !== undefined) offered.set(module, upgrade);
-      this.#newest.delete(module);
-    }
-    return offered;
-  }
-
-  async #follow(device: UpdateDevice, module: string): Promise<void> {
-    const options = { module: moduleOption(module), signal: this.#signal };
-    for await (const upgrade of device.ota.upgrades(options)) {
-      this.#newest.set(module, upgrade);
-      for (const wake of [...this.#waiting]) wake();
     }
   }
 }

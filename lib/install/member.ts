@@ -186,8 +186,8 @@ export class Member {
    * @returns the entry as the image has turned out to be
    * @throws what a download throws, which it has reported itself
    */
-  async download(entry: UpdateEntry, upgrade: Upgrade): Promise<UpdateEntry> {
-    const { images, progress, signal } = this.#host;
+  async download(entry: UpdateEntry, upgrade: Upgrade, signal: AbortSignal): Promise<UpdateEntry> {
+    const { images, progress } = this.#host;
     const isOne = entry.files.length === 0;
     let made: DeltaInfo | undefined;
     await upgrade.download(isOne ? images.path(this.module) : images.directory(this.module), {

@@ -4,7 +4,7 @@ import type { IotkitError } from '../base/errors';
 import { throwIfAborted, whenAborted } from '../base/signals';
 import { failureStep } from '../download/reporter';
 import type { Upgrade } from '../ota/upgrade';
-import { replaced } from './gate';
+import { Replaced } from './gate';
 import { isSame, type Member } from './member';
 import { isUnderWay, type UpdateEntry } from './record';
 import { descOf, moduleOption, reasonOf } from './reports';
@@ -152,7 +152,7 @@ export class Offer {
       return true;
     } catch (error) {
       throwIfAborted(signal);
-      if (error === replaced) return false;
+      if (error instanceof Replaced) return false;
       onError(error);
       this.#round.noteDelta(error, upgrade);
       // A download reports its own failure.
@@ -176,8 +176,12 @@ export class Offer {
     const isAnnounced = entry.phase === 'announced';
     if (!lacksSlot(entry) || (!isAnnounced && (await images.has(entry)))) return;
     if (isAnnounced) await this.#round.gate.mayDownload(entry);
-    if (!member.streams(entry)) await this.#round.put(await member.download(entry, upgrade));
-    else if (isAnnounced) await this.#round.put({ ...entry, phase: 'installing' });
+    if (!member.streams(entry)) {
+      const downloaded = await this.#round.gate.unlessReplaced([entry], (signal) => {
+        return member.download(entry, upgrade, signal);
+      });
+      await this.#round.put(downloaded);
+    } else if (isAnnounced) await this.#round.put({ ...entry, phase: 'installing' });
   }
 }
 

@@ -15,6 +15,7 @@ import { IotkitError } from '../base/errors';
 import { abortable } from '../base/signals';
 import { compareVersions } from '../ota/versions';
 import type { Clock } from './clock';
+import type { HeldOff } from './held-off';
 import { type FileLock, tryLock } from './lock';
 import {
   type CheckedWindow,
@@ -41,7 +42,8 @@ export interface UpdateLock {
   readonly retryMs?: number | undefined;
   /**
    * Milliseconds that an update is held off at most; with a window those in which it is open, of all days together.
-   * A restart of the agent begins anew. Default: without end.
+   * They are counted while the agent waits, over its restarts, whatever the clock of the machine is set to. Default:
+   * without end.
    */
   readonly maxMs?: number | undefined;
   /** What comes after that: the update fails, or goes on all the same. Default `'fail'`. */
@@ -148,11 +150,6 @@ export async function untilWindow(
 
 const nothingHeld: FileLock = { release: async () => {} };
 
-/** @internal How long the update lock has held one update off, over all waits for it. */
-export interface HeldOff {
-  ms: number;
-}
-
 /**
  * @internal Resolves with the update lock when it is free; with undefined when the window has closed meanwhile.
  *
@@ -173,12 +170,14 @@ export async function untilUnlocked(
     const left = lock.maxMs - heldOff.ms;
     if (left <= 0) {
       if (lock.afterMax === 'install') return nothingHeld;
-      heldOff.ms = 0; // if it is announced again, it is another update
       const who = lock.path ?? 'mayInstall()';
       throw new IotkitError('ERR_INSTALL_BUSY', `${who} held the update off for ${lock.maxMs} ms`);
     }
-    await clock.sleep(Math.min(lock.retryMs, left), signal);
-    heldOff.ms += clock.elapsed() - begun;
+    try {
+      await clock.sleep(Math.min(lock.retryMs, left), signal);
+    } finally {
+      await heldOff.add(clock.elapsed() - begun);
+    }
   }
   return undefined;
 }

@@ -85,6 +85,8 @@ export interface UpdateEntry {
   readonly phase: UpdatePhase;
   /** Which start of the machine activated it; `''`: none. */
   readonly bootId: string;
+  /** How long the update lock has held it off, milliseconds, over restarts of the agent. */
+  readonly heldMs: number;
   /** How often it was begun to install. */
   readonly attempts: number;
   /** Whether it is installed while it comes, so that its digest has not been compared yet. */
@@ -446,6 +448,7 @@ export const beginning = {
   slotFrom: '',
   slotTo: '',
   bootId: '',
+  heldMs: 0,
   attempts: 0,
   unproven: false,
   activations: 0,

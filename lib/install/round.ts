@@ -11,7 +11,7 @@ import type { CheckedModule } from './agent-options';
 import type { RoundDecision } from './decide';
 import { Gate } from './gate';
 import { Member } from './member';
-import { hasNewSlot, isUnderWay, type UpdateEntry } from './record';
+import { beginning, hasNewSlot, isUnderWay, type UpdateEntry } from './record';
 import { moduleOption, reasonOf } from './reports';
 import type { UpdateHost } from './update-host';
 
@@ -42,7 +42,11 @@ export class Round {
 
   constructor(modules: readonly CheckedModule[], host: UpdateHost) {
     this.members = modules.map((module) => new Member(module, host));
-    this.gate = new Gate(host);
+    this.gate = new Gate({
+      ...host,
+      heldMs: () => Math.max(0, ...this.going().map(({ heldMs }) => heldMs)),
+      noteHeld: (entry, heldMs) => this.#noteHeld(entry, heldMs),
+    });
     this.#host = host;
   }
 
@@ -61,10 +65,31 @@ export class Round {
     return this.members.find((member) => member.module === module) as Member;
   }
 
+  /** An entry as the record has it now. */
+  latest<E extends Pick<UpdateEntry, 'module'>>(entry: E): UpdateEntry {
+    return this.member(entry).entry as UpdateEntry;
+  }
+
+  /** A disk that is full does not end the wait: what was not written is counted until the agent ends. */
+  async #noteHeld({ module }: UpdateEntry, heldMs: number): Promise<void> {
+    const { record, onError } = this.#host;
+    const entry = record.entry(module);
+    if (entry !== undefined) await record.put({ ...entry, heldMs }).catch(onError);
+  }
+
   async states(entries: readonly UpdateEntry[]): Promise<Awaited<ReturnType<Member['runs']>>[]> {
     const states: Awaited<ReturnType<Member['runs']>>[] = [];
     for (const entry of entries) states.push(await this.member(entry).runs());
     return states;
+  }
+
+  /** Whether the next start takes the slot of one of them. */
+  async isNext(entries: readonly UpdateEntry[]): Promise<boolean> {
+    for (const { module, slotTo } of entries) {
+      const { next } = await this.member({ module }).installer.status();
+      if (next === slotTo) return true;
+    }
+    return false;
   }
 
   noteDelta(error: unknown, upgrade: Upgrade | undefined): void {
@@ -122,15 +147,30 @@ export class Round {
   }
 
   /**
-   * Another upgrade was announced in place of one of which nothing is installed: nobody hears of this one. Of
-   * several its entry stays, so that a power cut lets none of the others go on without the newer one.
+   * Another upgrade was announced in place of one that is not activated: nobody hears of this one. Of several its entry
+   * stays, so that a power cut lets none of the others go on without the newer one.
    */
-  async giveUp(entry: UpdateEntry): Promise<'idle'> {
+  async giveUp({ module }: UpdateEntry): Promise<'idle'> {
     const { record, images } = this.#host;
-    if (this.members.length > 1) await this.put({ ...entry, phase: 'announced' });
-    else await record.remove(entry.module);
-    await images.remove(entry.module);
+    const entry = record.entry(module);
+    // One that was not written down has changed nothing.
+    if (entry === undefined || !isUnderWay(entry)) return 'idle';
+    await this.#unlessNext(entry);
+    const { slotFrom, slotTo, attempts, activations } = beginning;
+    const unbegun = { slotFrom, slotTo, attempts, activations } as const;
+    if (this.members.length > 1) await this.put({ ...entry, ...unbegun, phase: 'announced' });
+    else await record.remove(module);
+    await images.remove(module);
+    await this.#markBad([entry]).catch(this.#host.onError);
     return 'idle';
+  }
+
+  /** An installer that activates may have done so before it was ended. */
+  async #unlessNext({ module, attempts }: UpdateEntry): Promise<void> {
+    const { installer } = this.member({ module });
+    if (!installer.activates || attempts === 0) return;
+    const { booted, next } = await installer.status();
+    if (next !== booted && next !== '') await installer.markBad(next);
   }
 
   async goBack(back: RoundDecision & { readonly what: 'back' }): Promise<Outcome | 'on'> {

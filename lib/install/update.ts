@@ -5,11 +5,11 @@
  * process or another.
  */
 import { IotkitError } from '../base/errors';
-import { throwIfAborted } from '../base/signals';
+import { abortable, throwIfAborted } from '../base/signals';
 import type { Upgrade } from '../ota/upgrade';
 import type { CheckedModule } from './agent-options';
 import { decideTogether, type RoundDecision } from './decide';
-import { replaced } from './gate';
+import { Replaced } from './gate';
 import { prove } from './health';
 import { isSame, type Member } from './member';
 import { Offer, type Offered } from './offer';
@@ -179,6 +179,7 @@ export class Update {
 
   async #install(given: UpdateEntry, upgrade: Upgrade | undefined): Promise<Outcome | 'on'> {
     const { images, signal } = this.#host;
+    const { gate } = this.#round;
     const member = this.#round.member(given);
     let entry = given;
     let source: Source | undefined;
@@ -187,36 +188,48 @@ export class Update {
       source = await member.source(given, upgrade);
       // Where it was streamed, the platform announces it again.
       if (source === undefined) return 'idle';
-      await this.#round.gate.mayInstall(given);
+      await gate.mayInstall(given);
       await member.assertAllowed(given);
-      const booted = await member.start.refresh();
+      const slotFrom = await member.start.refresh();
       const attempts = given.attempts + 1;
       const unproven = !source.isStored;
-      const begun = { ...given, slotFrom: booted, attempts, unproven };
+      const begun = { ...this.#round.latest(given), slotFrom, attempts, unproven };
       entry = await this.#round.put({ ...begun, phase: 'installing' });
-      const known = await source.begin(entry);
-      if (known !== entry) entry = await this.#round.put(known);
       isInstalling = true;
-      const { slot } = await member.installer.install(source.image(entry), {
-        signal,
-        onProgress: this.#progress(source, entry),
-      });
+      const [written, slot] = await this.#write(source, entry);
       isInstalling = false;
-      await source.prove();
-      await member.assertInstalled(slot, booted);
+      entry = written;
+      await member.assertInstalled(slot, slotFrom);
       await this.#round.put({ ...entry, phase: 'installed', slotTo: slot, unproven: false });
       await images.remove(entry.module);
       return 'on';
     } catch (error) {
       await source?.close();
       throwIfAborted(signal);
-      if (error === replaced) return this.#round.giveUp(given);
+      if (error instanceof Replaced) return this.#round.giveUp(error.entry);
       if (isInstalling && (await this.#isWorthAnotherTry(error, entry))) return 'on';
       this.#round.noteDelta(error, upgrade);
-      return this.#round.fail(entry, error, source?.isReported(error) ?? false);
+      return this.#round.fail(this.#round.latest(entry), error, source?.isReported(error) ?? false);
     } finally {
       await source?.close();
     }
+  }
+
+  /**
+   * Writes an image into a slot. One that comes meanwhile is left where a newer one is announced; one from the disk is
+   * soon written, and left afterwards.
+   */
+  async #write(source: Source, given: UpdateEntry): Promise<readonly [UpdateEntry, string]> {
+    const { installer } = this.#round.member(given);
+    const replaceable = source.isStored ? [] : [given];
+    return this.#round.gate.unlessReplaced(replaceable, async (signal) => {
+      const known = await abortable(source.begin(given), signal);
+      const entry = known === given ? given : await this.#round.put(known);
+      const onProgress = this.#progress(source, entry);
+      const { slot } = await installer.install(source.image(entry), { signal, onProgress });
+      await abortable(source.prove(), signal);
+      return [entry, slot];
+    });
   }
 
   async #isWorthAnotherTry(error: unknown, { attempts }: UpdateEntry): Promise<boolean> {
@@ -248,37 +261,44 @@ export class Update {
     };
   }
 
-  async #activate(entries: readonly UpdateEntry[]): Promise<Outcome | 'on'> {
-    let [at] = entries;
+  async #activate(given: readonly UpdateEntry[]): Promise<Outcome | 'on'> {
+    const { gate } = this.#round;
+    let at = given[0] as UpdateEntry;
     try {
-      await this.#round.gate.mayRestart(at as UpdateEntry);
-      for (at of entries) await this.#round.gate.asked('beforeRestart', at);
-      for (at of entries) await this.#round.member(at).assertAllowed(at);
-      for (at of entries) {
+      // What the next start takes comes to its end first.
+      const replaceable = (await this.#round.isNext(given)) ? [] : given;
+      await gate.unlessReplaced(replaceable, async (signal) => {
+        await gate.mayRestart(at, signal);
+        for (at of given) await gate.asked('beforeRestart', at, signal);
+      });
+      for (at of given) await this.#round.member(at).assertAllowed(at);
+      for (at of given) {
         const { start, installer } = this.#round.member(at);
         await start.refresh();
         // Counted before it is done: a slot that never comes up is not activated for ever.
-        const activations = at.activations + 1;
-        const entry = await this.#round.put({ ...at, activations, restarts: 0 });
+        const latest = this.#round.latest(at);
+        const activations = latest.activations + 1;
+        const entry = await this.#round.put({ ...latest, activations, restarts: 0 });
         await installer.activate(entry.slotTo);
         await this.#round.put({ ...entry, phase: 'activated', bootId: await this.#host.bootId() });
       }
       return 'on';
     } catch (error) {
       throwIfAborted(this.#host.signal);
-      return this.#round.fail(at as UpdateEntry, error, false);
+      if (error instanceof Replaced) return this.#round.giveUp(error.entry);
+      return this.#round.fail(this.#round.latest(at), error, false);
     }
   }
 
   async #restart(given: readonly UpdateEntry[]): Promise<Outcome | 'on'> {
-    const [first] = given;
+    const first = given[0] as UpdateEntry;
     try {
-      await this.#round.gate.mayRestart(first as UpdateEntry);
+      await this.#round.gate.mayRestart(first);
     } catch (error) {
       throwIfAborted(this.#host.signal);
-      return this.#round.fail(first as UpdateEntry, error, false);
+      return this.#round.fail(this.#round.latest(first), error, false);
     }
-    await this.#countRestarts(given);
+    await this.#countRestarts(given.map((entry) => this.#round.latest(entry)));
     if (await this.#round.restartMachine(given)) return 'restarting';
     for (const { module } of given) {
       const { installer, entry } = this.#round.member({ module });

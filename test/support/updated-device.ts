@@ -4,6 +4,7 @@
  */
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { abortable, throwIfAborted } from '../../lib/base/signals';
 import { openAgent, type UpdateAgent } from '../../lib/install/agent';
 import type { UpdateAgentOptions } from '../../lib/install/agent-options';
 import type { Clock } from '../../lib/install/clock';
@@ -34,8 +35,8 @@ export interface FastClock extends Clock {
   time: number;
   /** By how much it was set to another time since. */
   set: number;
-  /** Called at the end of each sleep. */
-  onSleep: () => unknown;
+  /** Called at the end of each sleep, which then lasts until it resolves, or is aborted. */
+  onSleep: (ms: number) => unknown;
 }
 
 export function fastClock(power: Power): FastClock {
@@ -53,8 +54,8 @@ export function fastClock(power: Power): FastClock {
       await power.alive();
       this.time += ms;
       await new Promise((resolve) => setImmediate(resolve));
-      if (signal?.aborted) throw signal.reason;
-      await this.onSleep();
+      throwIfAborted(signal);
+      await abortable((async () => this.onSleep(ms))(), signal);
     },
   };
 }
@@ -101,11 +102,14 @@ function read(path: string): Buffer | undefined {
 export class Life {
   readonly machine: SimulatedMachine;
   readonly power: Power;
-  readonly task: Task;
+  task: Task;
   readonly platform: FakePlatform;
   readonly clock: FastClock;
   agent!: UpdateAgent;
   readonly errors: unknown[] = [];
+  /** The versions that were reported, and what ran meanwhile. */
+  readonly heard: { readonly version: string; readonly runs: string; readonly state: string }[] =
+    [];
 
   readonly #others: readonly OtherModule[];
 
@@ -126,6 +130,12 @@ export class Life {
     this.clock = fastClock(this.power);
     this.#announce(task);
     for (const other of others) this.#announce(other.task, other.module);
+  }
+
+  /** The operator starts another upgrade, which ends the one before: what is reported counts for this one. */
+  offer(task: Task): void {
+    this.task = task;
+    this.#announce(task);
   }
 
   #announce({ version, state, image = imageOf(version) }: Task, module?: string): void {
@@ -175,6 +185,7 @@ export class Life {
         },
         reportVersion: async (version, options) => {
           await power.step('report: version');
+          if (options?.module === 'default') await this.#hear(version);
           await ota.reportVersion(version, options);
           const task = this.#taskOf(options?.module);
           if (task.state === 'open' && version === task.version) task.state = 'succeeded';
@@ -192,6 +203,12 @@ export class Life {
         },
       },
     };
+  }
+
+  async #hear(version: string): Promise<void> {
+    const { booted, slots } = await this.machine.installer.status();
+    const { state = '' } = slots.find(({ name }) => name === booted) ?? {};
+    this.heard.push({ version, runs: this.machine.running ?? '', state });
   }
 
   async close(): Promise<void> {
