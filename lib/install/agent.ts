@@ -13,6 +13,7 @@ import { IotkitError } from '../base/errors';
 import { Listeners, type Subscription } from '../base/listeners';
 import { abortable, throwIfAborted, whenAborted } from '../base/signals';
 import { checkModule, checkVersion } from '../ota/arguments';
+import type { Upgrade } from '../ota/upgrade';
 import {
   type AgentInternals,
   type CheckedAgent,
@@ -256,6 +257,10 @@ export class UpdateAgent {
         this.#consents.ask(step, entry, (it) => this.#listeners.emit('consent', it), ending),
       whenReplaced: (entry: UpdateEntry, call: () => void) =>
         this.#follow().whenReplaced(entry, call),
+      isReplaced: async (entry: UpdateEntry) => {
+        await reports.connected();
+        return this.#follow().isReplaced(entry, (module) => this.#stillHas(reports, module));
+      },
       onEntry: (entry: UpdateEntry) => this.#listeners.emit('state', entry),
       onError: (error: unknown) => this.#listeners.emit('error', error),
     };
@@ -290,6 +295,15 @@ export class UpdateAgent {
     const onError = (error: unknown): void => this.#listeners.emit('error', error);
     this.#announced ??= new Announced(this.#device, this.#updates, this.#ending.signal, onError);
     return this.#announced;
+  }
+
+  /** What the platform has for a module; undefined: nothing, or nobody can say. */
+  #stillHas(reports: Reports, module: string): Promise<Upgrade | undefined> {
+    return reports.check(module).catch((error: unknown) => {
+      throwIfAborted(this.#ending.signal);
+      this.#listeners.emit('error', error);
+      return undefined;
+    });
   }
 
   async #untilEnd(): Promise<void> {

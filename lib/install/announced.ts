@@ -62,6 +62,20 @@ export class Announced<T extends Taker> {
     return () => this.#waiting.delete(look);
   }
 
+  /** Whether the platform has another upgrade of the module than this by now; where it has announced none it is asked. */
+  async isReplaced(
+    entry: UpdateEntry,
+    check: (module: string) => Promise<Upgrade | undefined>,
+  ): Promise<boolean> {
+    const isOther = (upgrade: Upgrade | undefined): boolean =>
+      upgrade?.isWanted === true && !isSame(entry, upgrade);
+    if (isOther(this.#newest.get(entry.module))) return true;
+    const upgrade = await check(entry.module);
+    if (upgrade === undefined || !isOther(upgrade)) return false;
+    this.#offer(entry.module, upgrade); // whoever has asked gets it, and nobody else
+    return true;
+  }
+
   async #change(signal: AbortSignal): Promise<void> {
     let wake = (): void => {};
     const woken = new Promise<void>((resolve) => {
@@ -88,8 +102,12 @@ export class Announced<T extends Taker> {
   async #follow(device: UpdateDevice, module: string): Promise<void> {
     const options = { module: moduleOption(module), signal: this.#signal };
     for await (const upgrade of device.ota.upgrades(options)) {
-      this.#newest.set(module, upgrade);
-      for (const wake of [...this.#waiting]) wake();
+      this.#offer(module, upgrade);
     }
+  }
+
+  #offer(module: string, upgrade: Upgrade): void {
+    this.#newest.set(module, upgrade);
+    for (const wake of [...this.#waiting]) wake();
   }
 }

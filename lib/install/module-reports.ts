@@ -8,6 +8,7 @@ interface ReportsHost {
   readonly record: RecordFile;
   readonly reports: Reports;
   readonly signal: AbortSignal;
+  isReplaced(entry: UpdateEntry): Promise<boolean>;
   onEntry(entry: UpdateEntry): void;
   onError(error: unknown): void;
 }
@@ -57,13 +58,20 @@ export class ModuleReports {
       const { reports, record, onEntry } = this.#host;
       const hasFailed = entry.phase !== 'confirmed';
       const runs = !hasFailed && (await this.#stillRuns(entry));
-      // What nobody has announced nobody waits for.
-      if (hasFailed && entry.id !== '')
+      if (hasFailed && (await this.#isAwaited(entry)))
         await reports.failure(entry.step, entry.reason, this.#module);
       if (runs) await reports.version(entry.version, this.#module);
       onEntry(await record.put({ ...entry, reported: true }));
       if (!runs) await this.#sendRunning();
     });
+  }
+
+  /**
+   * What nobody has announced nobody waits for. A failure says only of which module it is: the platform would take it
+   * for that of the upgrade it has by now.
+   */
+  async #isAwaited(entry: UpdateEntry): Promise<boolean> {
+    return entry.id !== '' && !(await this.#host.isReplaced(entry));
   }
 
   /** A confirmed slot may have been left again before the platform could hear of it. */

@@ -54,7 +54,7 @@ export class Reports {
       } catch (error) {
         if (!IotkitError.is(error) || error.code !== 'ERR_NOT_CONNECTED') throw error;
       }
-      await this.#connected();
+      await this.connected();
     }
   }
 
@@ -69,7 +69,8 @@ export class Reports {
     return this.#device.ota.check(options);
   }
 
-  async #connected(): Promise<void> {
+  /** Resolves when there is a connection. */
+  async connected(): Promise<void> {
     let subscription: Subscription | undefined;
     const connected = new Promise<void>((resolve) => {
       subscription = this.#device.on('state', () => {

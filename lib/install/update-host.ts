@@ -32,6 +32,8 @@ export interface UpdateHost {
   consent(step: 'download' | 'install', entry: UpdateEntry, signal: AbortSignal): Promise<void>;
   /** Calls it once another upgrade of the module is announced, at once if it was; returns what stops that. */
   whenReplaced(entry: UpdateEntry, call: () => void): () => void;
+  /** Whether the platform has another upgrade of the module by now; waits for a connection, to ask it. */
+  isReplaced(entry: UpdateEntry): Promise<boolean>;
   onEntry(entry: UpdateEntry): void;
   onError(error: unknown): void;
 }
