@@ -1,4 +1,4 @@
-// Tested by test/unit/install/agent-replaced.test.ts and agent-together.test.ts
+// Tested by test/unit/install/agent-events.test.ts
 /** The upgrades that were announced, the newest of each module, in the order of the modules. */
 import { abortable } from '../base/signals';
 import type { Upgrade } from '../ota/upgrade';
@@ -62,7 +62,7 @@ export class Announced<T extends Taker> {
     return () => this.#waiting.delete(look);
   }
 
-  /** Whether the platform has another upgrade of the module than this by now; where it has announced none it is asked. */
+  /** Whether the platform has another upgrade of the module by now: it is asked where it has announced none. */
   async isReplaced(
     entry: UpdateEntry,
     check: (module: string) => Promise<Upgrade | undefined>,

@@ -1,7 +1,7 @@
 // Tested by test/unit/install/agent-held-off.test.ts
 /**
- * How long the update lock has held an update off. It is counted by a clock that nobody sets, while the agent waits, and
- * written down, so that neither a restart of the agent nor a step of the machine's clock changes it.
+ * How long the update lock has held an update off. It is counted while the agent waits, by a clock that nobody sets,
+ * and written down: neither a restart of the agent nor a step of the machine's clock changes it.
  */
 
 const EVERY_MAX_MS = 60_000;

@@ -42,6 +42,7 @@ export class Update {
     for (const member of this.#round.members) {
       if (isAsBefore(member.entry)) await member.reportRunning();
     }
+    await this.#giveUpReplaced();
     const outcome = await this.#drive(new Map());
     for (const [i, member] of this.#round.members.entries()) {
       if (before[i]?.phase !== 'installing' || member.entry?.phase !== 'installing') continue;
@@ -59,6 +60,22 @@ export class Update {
       if (entry !== undefined) adopted.push(entry);
     }
     if (adopted.length > 0) await this.#round.putAll(adopted);
+  }
+
+  /**
+   * What was begun before this start may have been withdrawn meanwhile, and the notice of what took its place may come
+   * too late. Where there is no connection nobody can say: it goes on.
+   */
+  async #giveUpReplaced(): Promise<void> {
+    const going = this.#round.going();
+    const isTooLate = going.some(({ phase, reason }) => {
+      return phase === 'activated' || phase === 'trial' || reason !== '';
+    });
+    if (isTooLate || (await this.#round.isNext(going))) return;
+    for (const entry of going) {
+      if (entry.id === '' || !this.#host.vitals.isConnected()) continue;
+      if (await this.#host.isReplaced(entry)) await this.#round.giveUp(entry);
+    }
   }
 
   /** What runs and was proven before keeps its tries, however long the rest takes. */

@@ -42,6 +42,8 @@ export interface UpdatePhase {
   readonly takes?: Installer['takes'];
   /** How many starts of the machine come before it. */
   readonly starts?: number;
+  /** Whether an agent that was closed has installed it before. */
+  readonly isInstalled?: boolean;
   /** Whether the next start takes the new version, or already runs it. */
   readonly isActivated: boolean;
   /** Whether what it is held at ends by itself when the agent does. Else it has to come to its end. */
@@ -173,6 +175,25 @@ export function updatePhases(busy: Error): readonly UpdatePhase[] {
       name: 'the next try of an installer that is busy',
       options: failing('install', busy),
       prepare: sleeping(30_000),
+    },
+    {
+      ...before,
+      isInstalled: true,
+      name: 'the lock, once more before the restart',
+      options: (hold) => ({ policy: { lock: { mayInstall: () => hold.wait() } } }),
+    },
+    {
+      ...before,
+      isInstalled: true,
+      name: 'the window, once more before the restart',
+      options: () => ({ policy: { window: windowLater() } }),
+      prepare: sleeping(60_000),
+    },
+    {
+      ...before,
+      isInstalled: true,
+      name: 'the hook beforeRestart, once more',
+      options: (hold) => ({ hooks: { beforeRestart: () => hold.wait() } }),
     },
     {
       ...before,

@@ -1,7 +1,7 @@
 /**
  * What may happen in each phase of an update: a newer upgrade, the end of the agent or of run(), a power cut, an
- * upgrade that the operator cancels. Whatever comes when, these hold: no version is reported that does not run
- * confirmed, an agent that was closed does nothing more, its record can be read, and the next starts come to the right end.
+ * upgrade that the operator cancels. Whatever comes when: no version is reported that does not run confirmed, an agent
+ * that was closed does nothing more, its record can be read, and the next starts come to the right end.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -36,9 +36,16 @@ function expectTruth(): void {
   }
 }
 
+/** What has run since the machine was new. */
+let ran: (string | undefined)[];
+beforeEach(() => {
+  ran = [];
+});
+
 /** Opens an agent on a machine that has just started. */
 async function startOf(offered: Task, options: Partial<UpdateAgentOptions> = {}) {
   await begin(offered);
+  ran.push(machine.running);
   return life.open({ health, ...options });
 }
 
@@ -53,11 +60,23 @@ async function hold(phase: UpdatePhase, offered: Task, signal?: AbortSignal) {
   }
   const held = new Hold();
   await begin(offered);
+  if (phase.isInstalled) await install();
   const agent = await life.open({ health, ...phase.options?.(held) });
   phase.prepare?.(agent, held);
   const running = agent.run(signal && { signal });
   await held.reached;
   return { agent, held, running };
+}
+
+/** The agent ends when the image is in its slot, and the machine goes on. */
+async function install(): Promise<void> {
+  const agent = await life.open({ health, hooks: { beforeRestart: () => false } });
+  const installed = new Promise<void>((resolve) => {
+    agent.on('state', (entry) => entry.phase === 'installed' && resolve());
+  });
+  void agent.run();
+  await installed;
+  await agent.close();
 }
 
 /** Starts the machine until the operator's upgrade has come to its end. */
@@ -144,20 +163,18 @@ describe.each(cases)('%s', (_, phase) => {
     const older = olderOf();
     const newer = task('3.0.0');
     const { held } = await hold(phase, older);
-    const { length } = life.heard;
     life.offer(newer);
     if (then === 'goes on') {
       await turns();
       held.open();
-      const versions = (): string[] => life.heard.slice(length).map(({ version }) => version);
       await life.power.cut;
-      // What has been activated comes to its end, anything else never starts.
-      if (!phase.isActivated) expect(versions()).not.toContain(older.version);
     } else {
       life.power.off();
     }
     expectTruth();
     await untilEnd(newer);
+    // What has been activated comes to its end, anything else never starts.
+    if (!phase.isActivated) expect(ran).not.toContain(older.version);
     expect(newer).toMatchObject({ state: 'succeeded', reason: '' });
     expect(machine.running).toBe('3.0.0');
   });
@@ -186,6 +203,53 @@ describe.each(cases)('%s', (_, phase) => {
     await untilEnd(newer);
     expect(machine.running).toBe('3.0.0');
   });
+});
+
+describe('a restart, after which the notice of a newer upgrade comes late', () => {
+  /** The agent has been started again, with what it had begun. */
+  async function restart(phase: 'downloaded' | 'installed', offered: Task): Promise<UpdateAgent> {
+    const hook = { downloaded: 'beforeInstall', installed: 'beforeRestart' }[phase];
+    const first = await startOf(task(), { hooks: { [hook]: () => false } });
+    const waits = new Promise<void>((resolve) => {
+      first.on('state', (entry) => entry.phase === phase && resolve());
+    });
+    void first.run();
+    await waits;
+    await first.close();
+    const again = await startOf(offered);
+    const { ota } = life.platform.device;
+    const { upgrades } = ota;
+    jest.spyOn(ota, 'upgrades').mockImplementationOnce(({ signal } = {}) => {
+      return upgrades.call(ota, { module: 'another', signal });
+    });
+    return again;
+  }
+
+  test.each(['downloaded', 'installed'] as const)('the platform is asked: %s', async (phase) => {
+    const newer = task('3.0.0');
+    void (await restart(phase, newer)).run();
+    await life.power.cut;
+    await untilEnd(newer);
+    expect(ran).not.toContain('2.0.0');
+    expect(newer).toMatchObject({ state: 'succeeded', reason: '' });
+  });
+
+  test.each(['has the same', 'has nothing', 'does not answer', 'is not to be reached'])(
+    'it goes on where the platform %s',
+    async (what) => {
+      const offered = { ...task(), state: what === 'has nothing' ? 'failed' : 'open' } as Task;
+      const agent = await restart('installed', offered);
+      const { ota } = life.platform.device;
+      if (what === 'does not answer') {
+        jest.spyOn(ota, 'check').mockRejectedValue(new IotkitError('ERR_TIMEOUT'));
+      }
+      if (what === 'is not to be reached') life.platform.disconnect();
+      void agent.run();
+      await life.power.cut;
+      expect(life.power.steps).toContain('activate');
+      expect(agent.entry()).toMatchObject({ version: '2.0.0', phase: 'activated' });
+    },
+  );
 });
 
 function readFileOrNone(): string {
