@@ -29,6 +29,14 @@ export interface OtherModule {
   readonly task: Task;
 }
 
+/** A version that was reported, and what ran meanwhile. */
+export interface HeardVersion {
+  readonly version: string;
+  readonly runs: string;
+  /** Of the slot that runs. */
+  readonly state: string;
+}
+
 /** A clock whose sleeps take no time. */
 export interface FastClock extends Clock {
   /** What has passed, from the time that it was set to at first. */
@@ -107,7 +115,9 @@ export class Life {
   readonly clock: FastClock;
   agent!: UpdateAgent;
   readonly errors: unknown[] = [];
-  /** The versions that were reported, and what ran meanwhile. */
+  /** Called when the platform has heard a version. */
+  onHeard: () => unknown = () => {};
+  /** In their order, of all modules. */
   readonly heard: { readonly version: string; readonly runs: string; readonly state: string }[] =
     [];
 
@@ -185,10 +195,11 @@ export class Life {
         },
         reportVersion: async (version, options) => {
           await power.step('report: version');
-          if (options?.module === 'default') await this.#hear(version);
+          await this.#hear(version, options?.module);
           await ota.reportVersion(version, options);
           const task = this.#taskOf(options?.module);
           if (task.state === 'open' && version === task.version) task.state = 'succeeded';
+          this.onHeard();
           await power.alive();
         },
         reportProgress: async (step, options) => {
@@ -205,10 +216,11 @@ export class Life {
     };
   }
 
-  async #hear(version: string): Promise<void> {
-    const { booted, slots } = await this.machine.installer.status();
+  async #hear(version: string, module: string | undefined): Promise<void> {
+    const { machine } = this.#others.find((other) => other.module === module) ?? this;
+    const { booted, slots } = await machine.installer.status();
     const { state = '' } = slots.find(({ name }) => name === booted) ?? {};
-    this.heard.push({ version, runs: this.machine.running ?? '', state });
+    this.heard.push({ version, runs: machine.running ?? '', state });
   }
 
   async close(): Promise<void> {

@@ -81,6 +81,48 @@ test('a clock that starts in 1970, and is set by years and back, counts for noth
   expect(held).toBeLessThanOrEqual(lock.maxMs + MINUTE_MS);
 });
 
+test.each([-56 * YEAR_MS, -HOUR_MS, HOUR_MS, 40 * YEAR_MS])(
+  'a clock that is set by %d ms during a trial changes nothing of what has to hold, and for how long',
+  async (step) => {
+    const upgrade = task();
+    await start(upgrade);
+    await life.power.cut;
+    let begun: number | undefined;
+    const check = (): boolean => {
+      life.clock.set += step;
+      begun ??= life.clock.time;
+      return true;
+    };
+    const health = { checks: [check], holdMs: 20_000, withinMs: 60_000 };
+    const agent = await start(upgrade, { health });
+    await reached(agent, ({ phase }) => phase === 'confirmed');
+    expect(life.clock.time - (begun ?? 0)).toBe(20_000);
+  },
+);
+
+test.each([-56 * YEAR_MS, 40 * YEAR_MS])(
+  'a clock that is set by %d ms while a window is awaited: the window of the new time counts',
+  async (step) => {
+    const hour = new Date(Date.UTC(2026, 0, 1)).getHours() + 3;
+    const time = (of: number): string => `${String(of % 24).padStart(2, '0')}:00`;
+    const window = { from: time(hour), to: time(hour + 1) };
+    await begin(task());
+    const agent = await life.open({ policy: { window } });
+    life.clock.set = -step;
+    const [begun, wrong] = [life.clock.time, 10 * MINUTE_MS];
+    // Set right after a while: a machine without a clock of its own starts in 1970.
+    life.clock.onSleep = () => {
+      if (life.clock.time - begun >= wrong) life.clock.set = 0;
+      expect(life.power.steps).not.toContain('install: slot bad');
+    };
+    const ended = reached(agent, ({ phase }) => phase === 'installing');
+    void agent.run();
+    await ended;
+    expect(life.clock.time - begun).toBeGreaterThanOrEqual(3 * HOUR_MS);
+    expect(life.clock.time - begun).toBeLessThan(3 * HOUR_MS + 2 * MINUTE_MS);
+  },
+);
+
 test('the time from the installation counts for the restart', async () => {
   const upgrade = task();
   let agent = await start(upgrade, { policy: { lock } });

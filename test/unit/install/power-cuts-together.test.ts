@@ -2,19 +2,10 @@
  * Two modules that are updated together, the power cut before every write there is: whatever is cut,
  * both run the new version and the platform hears so, or both run the old one and it hears why.
  */
-import type { UpdateAgentOptions } from '../../../lib/install/agent-options';
-import { changed, restartedAlone } from '../../support/running-agent';
-import { SimulatedMachine } from '../../support/simulated-machine';
-import { Life, type OtherModule, type Task } from '../../support/updated-device';
+import { TogetherDevice, type TogetherScenario } from '../../support/together-device';
 
-interface Scenario {
+interface Scenario extends TogetherScenario {
   readonly name: string;
-  /** The image for the machine, and for the other module. */
-  readonly versions: readonly [string, string];
-  readonly takes: SimulatedMachine['takes'];
-  /** Whether the other module restarts by itself. */
-  readonly alone: boolean;
-  readonly isWrong?: boolean;
   readonly reason?: RegExp;
 }
 
@@ -47,65 +38,6 @@ const scenarios: readonly Scenario[] = [
 ];
 
 const LIVES_MAX = 24;
-const MODULE = 'mcu';
-
-class Device {
-  readonly machine: SimulatedMachine;
-  readonly other: OtherModule;
-  readonly task: Task;
-  readonly #scenario: Scenario;
-  readonly #loses: boolean;
-
-  constructor(scenario: Scenario, loses: boolean) {
-    const [first, second] = scenario.versions;
-    this.#scenario = scenario;
-    this.#loses = loses;
-    this.machine = new SimulatedMachine(scenario.takes);
-    const image = scenario.isWrong ? 'for another machine' : undefined;
-    this.task = { version: first, state: 'open', reason: '' };
-    this.other = {
-      module: MODULE,
-      machine: new SimulatedMachine(scenario.takes),
-      task: { version: second, state: 'open', reason: '', ...(image && { image }) },
-    };
-  }
-
-  start(cutAt = 0): Life {
-    return new Life(this.machine, this.task, cutAt, [this.other]);
-  }
-
-  get running(): readonly (string | undefined)[] {
-    return [this.machine.running, this.other.machine.running];
-  }
-
-  async open(life: Life) {
-    const { machine, other } = this;
-    const healthy = (): boolean => {
-      if (this.running.some((version) => version?.endsWith('sick'))) throw new Error('it is sick');
-      return true;
-    };
-    const options: Partial<UpdateAgentOptions> = {
-      installer: undefined,
-      modules: [
-        { installer: machine.installer },
-        {
-          module: MODULE,
-          installer: this.#scenario.alone
-            ? restartedAlone(other)
-            : changed(other.machine.installer, { reboot: () => machine.installer.reboot() }),
-        },
-      ],
-      together: true,
-      health: { checks: ['connected', healthy], holdMs: 10_000, withinMs: 60_000 },
-    };
-    return life.open(options, this.#loses);
-  }
-
-  async close(): Promise<void> {
-    await this.machine.close();
-    await this.other.machine.close();
-  }
-}
 
 /** Every life of one device, until both have ended; in life `i` the power is cut at `cuts[i]`. */
 async function live(
@@ -113,14 +45,14 @@ async function live(
   cuts: readonly number[],
   loses = true,
 ): Promise<{ readonly steps: string[]; readonly lives: number }> {
-  const device = new Device(scenario, loses);
+  const device = new TogetherDevice(scenario, loses);
   const steps: string[] = [];
   try {
     let lives = 0;
     for (let hasEnded = false; !hasEnded; lives += 1) {
-      if (lives === LIVES_MAX) throw new Error(`no end: ${JSON.stringify(device.task)}`);
+      if (lives === LIVES_MAX) throw new Error(`no end: ${JSON.stringify(device.tasks)}`);
       const life = device.start(cuts[lives] ?? 0);
-      hasEnded = await untilEnd(life, device);
+      hasEnded = await device.untilEnd(life);
       if (lives === cuts.length - 1 || cuts.length === 0) steps.push(...life.power.steps);
       await life.close();
     }
@@ -140,8 +72,8 @@ async function live(
   }
 }
 
-function expectOutcome({ versions, reason }: Scenario, { task, other, running }: Device): void {
-  const states = [task.state, other.task.state];
+function expectOutcome({ versions, reason }: Scenario, { tasks, running }: TogetherDevice): void {
+  const states = tasks.map(({ state }) => state);
   if (reason === undefined) {
     expect({ states, running }).toEqual({ states: ['succeeded', 'succeeded'], running: versions });
     return;
@@ -150,25 +82,7 @@ function expectOutcome({ versions, reason }: Scenario, { task, other, running }:
     states: ['failed', 'failed'],
     running: ['1.0.0', '1.0.0'],
   });
-  expect([task.reason, other.task.reason]).toEqual(Array(2).fill(expect.stringMatching(reason)));
-}
-
-/** Whether the update has ended; else the power has. */
-async function untilEnd(life: Life, device: Device): Promise<boolean> {
-  const ended = (async () => {
-    const agent = await device.open(life);
-    const isOver = (): boolean =>
-      [undefined, MODULE].every((module) => agent.entry(module)?.reported === true) &&
-      [device.task, device.other.task].every(({ state }) => state !== 'open');
-    const reported = new Promise<void>((resolve) => {
-      agent.on('state', () => isOver() && resolve());
-      if (isOver()) resolve();
-    });
-    void agent.run();
-    await Promise.all([reported, life.power.reached('markGood')]);
-    return true;
-  })();
-  return Promise.race([ended, life.power.cut.then(() => false)]);
+  expect(tasks.map((task) => task.reason)).toEqual(Array(2).fill(expect.stringMatching(reason)));
 }
 
 async function cutAt(scenario: Scenario, cuts: readonly number[], loses = true): Promise<number> {
