@@ -71,9 +71,9 @@ export class Announced<T extends Taker> {
       upgrade?.isWanted === true && !isSame(entry, upgrade);
     if (isOther(this.#newest.get(entry.module))) return true;
     const upgrade = await check(entry.module);
-    if (upgrade === undefined || !isOther(upgrade)) return false;
-    this.#offer(entry.module, upgrade); // whoever has asked gets it, and nobody else
-    return true;
+    // Whoever asks gets it, and no other notice of it is offered.
+    if (upgrade !== undefined) this.#offer(entry.module, upgrade);
+    return isOther(upgrade);
   }
 
   async #change(signal: AbortSignal): Promise<void> {

@@ -207,8 +207,11 @@ describe.each(cases)('%s', (_, phase) => {
 
 describe('a restart, after which the notice of a newer upgrade comes late', () => {
   /** The agent has been started again, with what it had begun. */
-  async function restart(phase: 'downloaded' | 'installed', offered: Task): Promise<UpdateAgent> {
-    const hook = { downloaded: 'beforeInstall', installed: 'beforeRestart' }[phase];
+  async function restart(
+    phase: 'downloaded' | 'installing' | 'installed',
+    offered: Task,
+  ): Promise<UpdateAgent> {
+    const hook = phase === 'installed' ? 'beforeRestart' : 'beforeInstall';
     const first = await startOf(task(), { hooks: { [hook]: () => false } });
     const waits = new Promise<void>((resolve) => {
       first.on('state', (entry) => entry.phase === phase && resolve());
@@ -232,6 +235,14 @@ describe('a restart, after which the notice of a newer upgrade comes late', () =
     await untilEnd(newer);
     expect(ran).not.toContain('2.0.0');
     expect(newer).toMatchObject({ state: 'succeeded', reason: '' });
+  });
+
+  test('the answer is what a stream comes from', async () => {
+    machine.takes = 'stream';
+    const agent = await restart('installing', task());
+    void agent.run();
+    await life.power.cut;
+    expect(agent.entry()).toMatchObject({ version: '2.0.0', phase: 'activated' });
   });
 
   test.each(['has the same', 'has nothing', 'does not answer', 'is not to be reached'])(
