@@ -1,5 +1,5 @@
 import type { Clock } from '../../../lib/install/clock';
-import { Gate, replaced } from '../../../lib/install/gate';
+import { Gate, Replaced } from '../../../lib/install/gate';
 import { type CheckedHooks, checkHooks, type Hooks } from '../../../lib/install/hooks';
 import { type CheckedPolicy, checkPolicy, type PolicyOptions } from '../../../lib/install/policy';
 import { beginning, type UpdateEntry } from '../../../lib/install/record';
@@ -12,7 +12,10 @@ const entry: UpdateEntry = {
 let time: number;
 let seen: string[];
 let replace: () => void;
+/** What the record has of the update that is under way. */
+let held: number;
 beforeEach(() => {
+  held = 0;
   time = new Date(2026, 0, 1, 2, 0).getTime();
   seen = [];
   replace = () => {};
@@ -41,6 +44,10 @@ function gate(policy: PolicyOptions, hooks: Hooks = {}): Gate {
       replace = call;
       return () => {};
     },
+    heldMs: () => held,
+    noteHeld: async (_, ms) => {
+      held = ms;
+    },
   });
 }
 
@@ -66,31 +73,31 @@ test('who holds the lock since the installation waits for nothing before the res
   expect(seen).toEqual(['lock at 3', 'lock at 3']);
 });
 
-test('each update may be held off as long as any other', async () => {
+test('an update is held off so long over all its waits, and another one as long again', async () => {
   const lock = { mayInstall: () => false, retryMs: 1000, maxMs: 10_000 };
-  const held = gate({ lock: { ...lock, afterMax: 'install' } });
+  const locked = gate({ lock: { ...lock, afterMax: 'install' } });
   const begun = time;
-  await held.mayInstall(entry);
-  await held.release();
-  await held.mayInstall(entry);
-  await held.release();
+  await locked.mayInstall(entry);
+  await locked.release();
+  await locked.mayInstall(entry);
+  await locked.release();
   expect(time - begun).toBe(10_000);
-  await held.mayInstall({ ...entry, id: '2' });
+  held = 0; // of the next one
+  await locked.mayInstall({ ...entry, id: '2' });
   expect(time - begun).toBe(20_000);
 });
 
 describe('another upgrade is announced', () => {
   test('while a hook lets this one go on: it does not', async () => {
-    await expect(gate({}, { beforeInstall: () => replace() }).mayInstall(entry)).rejects.toBe(
-      replaced,
-    );
-    await expect(gate({}, { beforeDownload: () => replace() }).mayDownload(entry)).rejects.toBe(
-      replaced,
-    );
+    const install = gate({}, { beforeInstall: () => replace() }).mayInstall(entry);
+    await expect(install).rejects.toBeInstanceOf(Replaced);
+    const download = gate({}, { beforeDownload: () => replace() }).mayDownload(entry);
+    await expect(download).rejects.toMatchObject({ entry });
   });
 
-  test('while this one is written: it goes on', async () => {
+  test('while one that was begun waits to go on: it does not', async () => {
     const hooks = { beforeInstall: () => replace() };
-    await gate({}, hooks).mayInstall({ ...entry, attempts: 1 });
+    const begun = gate({}, hooks).mayInstall({ ...entry, attempts: 1 });
+    await expect(begun).rejects.toBeInstanceOf(Replaced);
   });
 });

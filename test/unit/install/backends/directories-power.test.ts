@@ -47,11 +47,11 @@ test('a release and its image are on the disk before they have their names', asy
   await installer.install(image);
   const tree = seen.splice(state.length + 3, 4);
   expect(tree.slice(0, 3).sort()).toEqual([
-    'flush releases/.new-/lib',
-    'flush releases/.new-/lib/data',
-    'flush releases/.new-/version',
+    'flush releases/.new-/release/lib',
+    'flush releases/.new-/release/lib/data',
+    'flush releases/.new-/release/version',
   ]);
-  expect(tree[3]).toBe('flush releases/.new-');
+  expect(tree[3]).toBe('flush releases/.new-/release');
   expect(seen).toEqual([
     ...state,
     'flush images/.new',
