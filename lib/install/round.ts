@@ -219,7 +219,10 @@ export class Round {
     }
   }
 
-  /** Until it succeeds: a service that is not started again leaves nothing that runs. */
+  /**
+   * Until it succeeds: a service that is not started again leaves nothing that runs. One that has left what runs is
+   * not asked for again at once: it may be done later than it is asked for, and may be about to end this process.
+   */
   async #restartBack(entries: readonly UpdateEntry[]): Promise<Outcome | 'on'> {
     if (await this.restartMachine(entries)) return 'restarting';
     const { clock, signal } = this.#host;
@@ -236,6 +239,12 @@ export class Round {
       }
     }
     await this.gate.release();
+    const states = await this.states(entries);
+    const stays = entries.find(({ slotTo }, i) => states[i]?.booted === slotTo);
+    if (stays === undefined) return 'on';
+    const detail = `${stays.slotTo} still runs after the restart that takes it back`;
+    this.#host.onError(new IotkitError('ERR_INSTALL_FAILED', detail));
+    await clock.sleep(RETRY_MS, signal);
     return 'on';
   }
 

@@ -279,4 +279,17 @@ describe('an application may go on', () => {
     await round.fail(culprit, new Error('no room'), false);
     expect(free).toEqual([false, true]);
   });
+
+  test('while a service that goes back is not restarted yet', async () => {
+    hosts = { ...hosts, clock: { now: () => 0, elapsed: () => 0, sleep: () => look() } };
+    const os = new Slots('os');
+    os.booted = 'B';
+    os.reboot = async () => {};
+    const culprit = entryOf('os', { phase: 'trial', reason: 'it is sick', step: -1 });
+    const round = await roundOf({ os }, [culprit]);
+    await round.gate.mayInstall(culprit);
+    await look();
+    expect(await round.goBack(back(culprit, culprit.reason))).toBe('on');
+    expect(free).toEqual([false, true]);
+  });
 });

@@ -84,6 +84,28 @@ describe('a restart of the service', () => {
     expect(await ended).toMatchObject({ phase: 'rolledBack', reason: 'the unit is masked' });
     expect(life.errors).toEqual([]);
   });
+
+  test('that goes back, and is done later than it is asked for, is not asked for again at once', async () => {
+    await begin(task());
+    const service: Installer = { ...serviceOf(machine), restarts: 'service' };
+    let restarts = 0;
+    life.clock.onSleep = () => {
+      if (restarts > 1) machine.booted = 'A';
+    };
+    const reboot = async (): Promise<void> => {
+      restarts += 1;
+      if (restarts === 1) machine.booted = 'B';
+      if (restarts === 50) machine.booted = 'A';
+    };
+    const agent = await life.open({
+      installer: changed(service, { reboot }),
+      ...sick(() => restarts === 0),
+    });
+    const ended = reached(agent, isReported);
+    void agent.run();
+    expect(await ended).toMatchObject({ phase: 'rolledBack' });
+    expect(restarts).toBe(2);
+  });
 });
 
 test('modules of which one is confirmed by hand, and another is not, go back together', async () => {
