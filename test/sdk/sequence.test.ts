@@ -92,8 +92,11 @@ describe.each([
     // The restart.
     const again = IOT_OTA_Init(PRODUCT_KEY, 'lamp', mqtt);
     expect(IOT_OTA_ReportVersion(again, '2.0.0')).toBe(0);
-    const settled = world.platform.upgrades.settled(upgradeId);
-    await IOT_MQTT_Yield(mqtt, 1000);
+    let isSettled = false;
+    const settled = world.platform.upgrades.settled(upgradeId).finally(() => {
+      isSettled = true;
+    });
+    await yieldUntil(mqtt, () => isSettled);
     const { tasks } = await settled;
     expect(tasks[0]).toMatchObject({ state: 'succeeded', step: 100 });
   });

@@ -96,16 +96,15 @@ void ik_mqtt_requests_open(struct ik_mqtt_request_list *waiting) {
     request->opening = true;
 }
 
-bool ik_mqtt_requests_come_first(const struct ik_mqtt_request_list *waiting,
-                                 const struct ik_mqtt_request_list *pending) {
-  const struct ik_mqtt_request *request = waiting->first;
-  while (request && request->type != IK_MQTT_SUBSCRIBE)
-    request = request->next;
-  if (request) return true;
-  request = pending->first;
+static bool has_opening(const struct ik_mqtt_request *request) {
   while (request && (request->type != IK_MQTT_SUBSCRIBE || !request->opening || request->overdue))
     request = request->next;
   return request != NULL;
+}
+
+bool ik_mqtt_requests_come_first(const struct ik_mqtt_request_list *waiting,
+                                 const struct ik_mqtt_request_list *pending) {
+  return has_opening(waiting->first) || has_opening(pending->first);
 }
 
 struct ik_mqtt_request *ik_mqtt_requests_take(struct ik_mqtt_request_list *list,

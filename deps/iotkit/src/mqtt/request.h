@@ -54,8 +54,8 @@ size_t ik_mqtt_requests_count_awaited(const struct ik_mqtt_request_list *pending
 /* The connection is there: those that wait were asked for before. */
 void ik_mqtt_requests_open(struct ik_mqtt_request_list *waiting);
 /*
- * Whether messages wait for a subscription: for one that has not been sent, and for the answer, unless
- * that is overdue, to one that was asked for before the connection was there.
+ * Whether messages wait for the answer to a SUBSCRIBE that was asked for before the connection was there, unless
+ * that is overdue.
  */
 bool ik_mqtt_requests_come_first(const struct ik_mqtt_request_list *waiting,
                                  const struct ik_mqtt_request_list *pending);

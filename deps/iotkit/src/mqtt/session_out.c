@@ -40,7 +40,8 @@ static int pump_requests(struct ik_mqtt_session *session) {
 /*
  * An answer to what is published may come at once, on a topic that is to be subscribed: a broker that
  * works on both side by side, and one that has not been sent the subscription, would drop it. Who
- * subscribes over a connection that is there can wait for the answer.
+ * subscribes over a connection that is there can wait for the answer; a program that sends before it
+ * yields counts on that.
  */
 static bool is_held_by_requests(const struct ik_mqtt_session *session) {
   return session->phase == IK_MQTT_UP &&

@@ -273,6 +273,20 @@ static void messages_wait_for_nothing_else(void **state) {
   sr_free(rig);
 }
 
+/* Who publishes and then yields no more counts on what is sent at once. */
+static void messages_wait_for_no_subscription_of_this_connection(void **state) {
+  (void)state;
+  struct session_rig *rig = sr_clean();
+  sr_go_up(rig);
+  assert_int_equal(sr_subscribe(rig, "a", 1), 1);
+  assert_int_equal(sr_unsubscribe(rig, "a"), 2);
+  sr_swallow(rig);
+  assert_int_equal(sr_subscribe(rig, "a", 1), 3); /* which waits for the UNSUBACK */
+  assert_int_equal(sr_publish(rig, "t", "0", 1), 4);
+  sr_assert_sent(rig, BYTES(0x32, 6, 0, 1, 't', 0, 4, '0'));
+  sr_free(rig);
+}
+
 static void who_leaves_waits_for_no_subscription(void **state) {
   (void)state;
   struct session_rig *rig = sr_clean();
@@ -303,6 +317,7 @@ int main(void) {
       cmocka_unit_test(messages_follow_the_last_of_many_subscriptions),
       cmocka_unit_test(messages_do_not_wait_for_an_overdue_answer),
       cmocka_unit_test(messages_wait_for_nothing_else),
+      cmocka_unit_test(messages_wait_for_no_subscription_of_this_connection),
       cmocka_unit_test(who_leaves_waits_for_no_subscription),
   };
   return sr_run_both_ways(tests);
