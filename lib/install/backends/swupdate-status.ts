@@ -21,9 +21,11 @@ export interface DaemonStatus {
   readonly messages: readonly StatusMessage[];
   /** It has an image under way. */
   readonly isBusy: boolean;
+  /** It takes an image. After one that has failed it is neither this nor busy, until it has cleared up. */
+  readonly isIdle: boolean;
 }
 
-const status = { start: 1, run: 2, failure: 4 } as const;
+const status = { idle: 0, start: 1, run: 2, failure: 4 } as const;
 
 // struct ipc_message of 2022.12, where pointers have 8 bytes: magic, type, then the status, the last
 // result, an error, and 2,048 bytes of text.
@@ -66,13 +68,19 @@ async function statusAt(socket: string): Promise<DaemonStatus | undefined> {
   const end = performance.now() + ALL_MS;
   for (let i = 0; i < MESSAGES_MAX && performance.now() < end; i += 1) {
     const message = messageOf(await ask(socket));
-    if (message === undefined) return i === 0 ? undefined : { messages, isBusy: false };
+    if (message === undefined) return i === 0 ? undefined : { messages, ...unknown };
     // Without a message the status is the daemon's own; with one it is that of what is told.
-    if (message.text === '') return { messages, isBusy: isUnderWay(message) };
+    if (message.text === '') {
+      const isIdle = message.status === status.idle;
+      return { messages, isBusy: isUnderWay(message), isIdle };
+    }
     messages.push(message);
   }
-  return { messages, isBusy: false };
+  return { messages, ...unknown };
 }
+
+/** Of a daemon that did not come to say so: nobody waits for it. */
+const unknown = { isBusy: false, isIdle: true } as const;
 
 function isUnderWay(message: StatusMessage): boolean {
   return message.status === status.start || message.status === status.run;

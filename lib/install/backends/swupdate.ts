@@ -149,7 +149,8 @@ async function idle(sockets: string | undefined, signal: AbortSignal | undefined
   for (let i = 0; ; i += 1) {
     const found = await daemonStatus(sockets);
     throwIfAborted(signal);
-    if (!found?.isBusy) return;
+    if (found === undefined || found.isIdle) return;
+    if (!found.isBusy && i >= QUESTIONS) return;
     if (i === BUSY_QUESTIONS) throw busy();
     await sleep(PAUSE_MS);
   }
@@ -329,7 +330,7 @@ async function notStarted(
     const detail = `SWUpdate: ${refusal}; start it with swupdate -q ${selected}`;
     return new IotkitError('ERR_INSTALL_SETUP', detail);
   }
-  if (found?.isBusy) return busy();
+  if (found !== undefined && !found.isIdle) return busy();
   const detail =
     `SWUpdate takes no image now: it does not run, installs another one, or does not allow the ` +
     `selection ${selected} (swupdate -q ${selected}); its log says which`;

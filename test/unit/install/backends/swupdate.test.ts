@@ -52,18 +52,19 @@ test('messages, until there are no more', async () => {
       { status: 4, text: 'ERROR : bad' },
     ],
     isBusy: false,
+    isIdle: true,
   });
 });
 
 test.each([
-  [0, false],
-  [1, true],
-  [2, true],
-  [3, false],
-  [4, false],
-])('a daemon with the status %j: busy %j', async (status, isBusy) => {
+  [0, false, true],
+  [1, true, false],
+  [2, true, false],
+  [3, false, false],
+  [4, false, false], // it clears up after one that has failed
+])('a daemon with the status %j: busy %j, idle %j', async (status, isBusy, isIdle) => {
   await answer(message(2, 'of an old image'), message(status, ''));
-  expect(await daemonStatus(folder)).toMatchObject({ isBusy });
+  expect(await daemonStatus(folder)).toMatchObject({ isBusy, isIdle });
 });
 
 test.each<[string, Buffer]>([
