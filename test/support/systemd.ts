@@ -2,6 +2,7 @@
  * systemd itself as the first process of namespaces of its own: it starts units as on a machine, and what it writes is
  * gone with it. It shares the network, and every file but those of /etc/systemd/system, /run and /var.
  */
+import { spawnSync } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Ended, type Running, run, runWell, start } from './process';
@@ -44,11 +45,11 @@ exec setpriv --pdeathsig KILL unshare --kill-child --fork $spaces sh -c "$1" sh 
 `;
 
 /** Whether this machine has it, and whether we may make namespaces. */
-export async function hasSystemd(): Promise<boolean> {
+export function hasSystemd(): boolean {
   const probe = 'mount --make-rprivate / && mount -t tmpfs tmpfs /run';
   const namespaces = ['--fork', '--pid', '--mount', '--cgroup', '--mount-proc'];
-  const tried = await run('unshare', [...namespaces, 'sh', '-c', `test -x ${program} && ${probe}`]);
-  return tried.code === 0;
+  const script = `test -x ${program} && ${probe}`;
+  return spawnSync('unshare', [...namespaces, 'sh', '-c', script]).status === 0;
 }
 
 const readyUnit = (folder: string): string => `

@@ -142,18 +142,8 @@ class Gateway implements AsyncDisposable {
   }
 }
 
-let isThere = false;
-
-beforeAll(async () => {
-  isThere = await hasSystemd();
-  if (!isThere) console.log('no systemd, or no namespaces for it: nothing is tried');
-});
-
-/** A test that needs systemd. */
-const withSystemd = (name: string, work: () => Promise<void>): void =>
-  test(name, async () => {
-    if (isThere) await work();
-  });
+/** Of a machine that has systemd, and lets us make namespaces. */
+const withSystemd = hasSystemd() ? test : test.skip;
 
 describe('an application', () => {
   async function machine(
