@@ -344,7 +344,10 @@ test('what is wrong is said before anything is done', async () => {
     stdout: expect.stringContaining('Usage: iotkit-ota agent'),
   });
   // One record, one agent, and one connection: a second one would end the first.
+  // The device knows of its connection before the platform says so.
+  const connected = world.platform.waitFor('device-connected');
   const first = await machine.agent(/connected\n/);
+  await connected;
   let connections = 0;
   world.platform.on('device-connected', () => {
     connections += 1;
