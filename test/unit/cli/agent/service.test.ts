@@ -37,8 +37,9 @@ function notifyBy(line: string): void {
 }
 
 const file = (): string => join(folder, 'heard');
+/** Whole lines: the file is there before the first is in it. */
 const heard = (): string[] =>
-  existsSync(file()) ? readFileSync(file(), 'utf8').trim().split('\n') : [];
+  existsSync(file()) ? readFileSync(file(), 'utf8').split('\n').slice(0, -1) : [];
 
 /** Resolves when it has heard so many. */
 function hears(count: number): Promise<void> {
