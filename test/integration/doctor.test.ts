@@ -9,7 +9,8 @@ import path from 'node:path';
 import tls from 'node:tls';
 import { localIdentity, type TlsIdentity } from 'iotkit-ota-platform';
 import type { Report } from '../../lib/cli/doctor/report';
-import { freePorts, run } from '../support/process';
+import { freePorts } from '../support/ports';
+import { run } from '../support/process';
 import { World } from '../support/world';
 
 const root = path.resolve(__dirname, '..', '..');

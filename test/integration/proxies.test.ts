@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { imageOf } from '../support/image';
-import { freePorts, runWell } from '../support/process';
+import { freePorts } from '../support/ports';
+import { runWell } from '../support/process';
 import { startProxy } from '../support/proxy';
 import { World } from '../support/world';
 

@@ -11,7 +11,7 @@ import {
 } from '../support/forward-proxy';
 import { imageOf, md5 } from '../support/image';
 import { type Nginx, startNginx } from '../support/nginx';
-import { freePorts } from '../support/process';
+import { freePorts } from '../support/ports';
 import { World } from '../support/world';
 
 // Firmware from a real nginx through real proxies. The broker is reached without them.

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { freePorts, type Running, runWell, start } from './process';
+import { freePorts } from './ports';
+import { type Running, runWell, start } from './process';
 
 export interface Credentials {
   readonly user: string;

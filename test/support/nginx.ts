@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { freePorts, type Running, start } from './process';
+import { freePorts } from './ports';
+import { type Running, start } from './process';
 
 export const nginxPath = [
   '/usr/sbin/nginx',

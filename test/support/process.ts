@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 
 /** A program that was started for a test, and is ended by its owner. */
 export interface Running {
@@ -87,15 +86,6 @@ export async function runWell(
     throw new Error(`${command} ${args.join(' ')} ended with ${code}:\n${stdout}${stderr}`);
   }
   return stdout;
-}
-
-/** Ports of the loopback interface that were free just now; all different. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
 }
 
 interface Output {

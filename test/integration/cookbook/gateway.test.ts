@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { Platform } from 'iotkit-ota-platform';
 import { identityOf, nameOf } from '../../support/hub';
 import { imageOf } from '../../support/image';
-import { freePorts } from '../../support/process';
+import { freePorts } from '../../support/ports';
 import { Program, reached, settingsOf, startsOf, writeSettings } from '../../support/program';
 import { PRODUCT_KEY, World } from '../../support/world';
 

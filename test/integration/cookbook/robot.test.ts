@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { Platform } from 'iotkit-ota-platform';
 import { imageOf } from '../../support/image';
-import { freePorts } from '../../support/process';
+import { freePorts } from '../../support/ports';
 import { Program, reached, settingsOf, startsOf, writeSettings } from '../../support/program';
 import { type Registered, World } from '../../support/world';
 

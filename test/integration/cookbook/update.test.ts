@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { imageOf } from '../../support/image';
-import { freePorts } from '../../support/process';
+import { freePorts } from '../../support/ports';
 import { Program, reached, settingsOf, startsOf, writeSettings } from '../../support/program';
 import { World } from '../../support/world';
 
