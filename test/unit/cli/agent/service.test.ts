@@ -17,6 +17,8 @@ let errors: string[];
 let alive: () => Promise<unknown>;
 
 beforeEach(() => {
+  // How long a program takes on a machine that is busy decides nothing: its time is up when a test says so.
+  jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
   folder = mkdtempSync(join(tmpdir(), 'iotkit-service-'));
   errors = [];
   alive = async () => undefined;
@@ -111,7 +113,6 @@ test('of what waits for a program that hangs the newest is told, and the end wai
 });
 
 test('a program that hangs is ended with all that it has started', async () => {
-  jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
   // What it has started has its output, without whose end it has not ended: no timer closes that here.
   notifyBy("trap '' TERM; sleep 1000");
   const service = manager();
@@ -125,9 +126,6 @@ test('a program that hangs is ended with all that it has started', async () => {
 
 describe('the watchdog', () => {
   const watched = { WATCHDOG_USEC: '2000000', WATCHDOG_PID: String(process.pid) };
-  beforeEach(() => {
-    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
-  });
 
   test('hears twice as often as it wants to, until the end', async () => {
     const service = manager(watched);
