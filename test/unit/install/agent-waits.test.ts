@@ -18,6 +18,7 @@ import {
   useMachine,
 } from '../../support/running-agent';
 import { imageOf } from '../../support/simulated-machine';
+import type { Task } from '../../support/updated-device';
 
 // What holds an update off.
 
@@ -45,30 +46,52 @@ test('an application holds an update off by a lock; for too long, and it fails',
   });
 });
 
-test.each([
-  ['refuses', 'echo battery low; exit 1', 'beforeInstall: sh ended with 1: battery low'],
-  [
-    'is ended',
-    'echo battery low; kill -9 $$',
-    'beforeInstall: sh was ended by SIGKILL: battery low',
-  ],
-  [
-    'takes too long',
-    'echo battery low; sleep 60',
-    'beforeInstall: sh ran over 400 ms: battery low',
-  ],
-  [
-    'is not there',
-    undefined,
-    'beforeInstall: no-such-program: ENOENT; is it installed, and in PATH?',
-  ],
-])('a hook that %s is named in the reason', async (_, script, detail) => {
-  const upgrade = task();
-  const argv = script === undefined ? ['no-such-program'] : ['sh', '-c', script];
-  const agent = await start(upgrade, { hooks: { beforeInstall: { argv, timeoutMs: 400 } } });
-  await reached(agent, isReported);
-  expect(life.errors).toMatchObject([{ code: 'ERR_HOOK', detail }]);
-  expect(upgrade.reason).toBe(`ERR_HOOK: a hook refused the update or failed: ${detail}`);
+describe('a hook is named in the reason', () => {
+  function expectRefused(upgrade: Task, detail: string): void {
+    expect(life.errors).toMatchObject([{ code: 'ERR_HOOK', detail }]);
+    expect(upgrade.reason).toBe(`ERR_HOOK: a hook refused the update or failed: ${detail}`);
+  }
+
+  test.each([
+    [
+      'refuses',
+      ['sh', '-c', 'echo battery low; exit 1'],
+      'beforeInstall: sh ended with 1: battery low',
+    ],
+    [
+      'is ended',
+      ['sh', '-c', 'echo battery low; kill -9 $$'],
+      'beforeInstall: sh was ended by SIGKILL: battery low',
+    ],
+    [
+      'is not there',
+      ['no-such-program'],
+      'beforeInstall: no-such-program: ENOENT; is it installed, and in PATH?',
+    ],
+  ])('that %s', async (_, argv, detail) => {
+    const upgrade = task();
+    const agent = await start(upgrade, { hooks: { beforeInstall: { argv } } });
+    await reached(agent, isReported);
+    expectRefused(upgrade, detail);
+  });
+
+  test('that takes too long', async () => {
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+    try {
+      const said = join(machine.folder, 'said');
+      const argv = ['sh', '-c', `echo battery low; : >${said}; exec sleep 60`];
+      const upgrade = task();
+      const agent = await start(upgrade, { hooks: { beforeInstall: { argv, timeoutMs: 400 } } });
+      const ended = reached(agent, isReported);
+      // However long it takes to say it.
+      while (!existsSync(said)) await new Promise((next) => setImmediate(next));
+      jest.advanceTimersByTime(400);
+      await ended;
+      expectRefused(upgrade, 'beforeInstall: sh ran over 400 ms: battery low');
+    } finally {
+      jest.useRealTimers();
+    }
+  });
 });
 
 test('a hook that ends with 75 says "not now", and is asked again later', async () => {
