@@ -27,15 +27,18 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** A program that holds a lock on the file until it is ended. */
+/**
+ * A program that holds a lock on the file until it is ended. It is one process: of several only the end of the first is
+ * known here, and another may have the lock for a moment more.
+ */
 async function holder(...options: string[]) {
-  const child = spawn('flock', [...options, path, 'sh', '-c', 'echo held; exec sleep 600'], {
+  const script = 'echo held; exec sleep 600';
+  const child = spawn('flock', ['--no-fork', ...options, path, 'sh', '-c', script], {
     stdio: ['ignore', 'pipe', 'ignore'],
-    detached: true,
   });
   await once(child.stdout, 'data');
   return async (): Promise<void> => {
-    process.kill(-(child.pid as number), 'SIGKILL');
+    child.kill('SIGKILL');
     await once(child, 'close');
   };
 }
