@@ -21,7 +21,10 @@ test('no change of what is known is lost', async () => {
   const names = Array.from({ length: 20 }, (_, i) => `releases/${i}`);
   await Promise.all(
     names.map((name) =>
-      new Releases(machine.root).change((state) => ({ ...state, known: [...state.known, name] })),
+      // Each waits for those before it, and to the disk: nobody gives up on a slow one.
+      new Releases(machine.root, 3_600_000).change((state) => {
+        return { ...state, known: [...state.known, name] };
+      }),
     ),
   );
   const { known } = JSON.parse(readFileSync(stateFile(), 'utf8'));
