@@ -100,7 +100,11 @@ export class SwupdateMachine implements InstallerMachine {
 async function endClients(): Promise<void> {
   const { stdout } = await run('ps', ['--ppid', String(process.pid), '-o', 'pid=,comm=']);
   for (const line of stdout.split('\n').filter((it) => it.includes('swupdate-clien'))) {
-    process.kill(Number.parseInt(line, 10), 'SIGKILL');
+    try {
+      process.kill(Number.parseInt(line, 10), 'SIGKILL');
+    } catch {
+      // it has ended
+    }
   }
 }
 
