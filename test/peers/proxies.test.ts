@@ -36,12 +36,16 @@ const proxies: ForwardProxy[] = [];
 beforeAll(async () => {
   directory = await mkdtemp(path.join(tmpdir(), 'iotkit-ota-proxies-'));
   identity = await localIdentity(directory, ['127.0.0.1', 'localhost']);
-  await mkdir(path.join(directory, 'www', 'slow'), { recursive: true });
-  for (const file of ['image.bin', 'slow/image.bin']) {
-    await writeFile(path.join(directory, 'www', file), image);
+  for (const folder of ['', 'slow', 'stuck']) {
+    await mkdir(path.join(directory, 'www', folder), { recursive: true });
+    await writeFile(path.join(directory, 'www', folder, 'image.bin'), image);
   }
-  // Slow enough that a download is still running when a test sees its first bytes.
-  nginx = await startServer('nginx', 'location /slow/ { limit_rate 2m; }');
+  // Slow enough that connections are opened side by side.
+  const slow = 'location /slow/ { limit_rate 2m; }';
+  // Of the first request nothing comes after a while, so it is still running whenever a test has seen its first bytes.
+  const stuck =
+    'location /stuck/ { limit_rate_after 1m; limit_rate 1; if ($http_range) { limit_rate 0; } }';
+  nginx = await startServer('nginx', `${slow} ${stuck}`);
   world = await World.openShared({ tls: identity });
 });
 
@@ -177,7 +181,7 @@ describe.each(kinds)('%s', (kind) => {
 
   test.each(schemes)('an image over %s goes on where the proxy was ended', async (scheme) => {
     const first = await startProxy(kind);
-    const upgrade = await announce(url(scheme, 'slow/image.bin'), {
+    const upgrade = await announce(url(scheme, 'stuck/image.bin'), {
       maxRetries: 1000,
       retry: { min: 1, max: 20 },
       proxy: first.url,
@@ -199,7 +203,7 @@ describe.each(kinds)('%s', (kind) => {
     expect(md5(await readFile(file))).toBe(md5(image));
     expect(received).toEqual([...received].sort((a, b) => a - b));
     expect(await asked((await second) as ForwardProxy)).toEqual([
-      requestFor(scheme, 'slow/image.bin'),
+      requestFor(scheme, 'stuck/image.bin'),
     ]);
   });
 });
