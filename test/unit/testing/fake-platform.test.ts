@@ -12,9 +12,15 @@ const data = Buffer.from(Array.from({ length: 200_003 }, () => random(256)));
 let directory: string;
 
 beforeEach(async () => {
+  // A percentage goes out each second, and progress is told again where nothing comes: however busy the machine is,
+  // here no time passes.
+  jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
   directory = await mkdtemp(path.join(tmpdir(), 'iotkit-ota-fake-'));
 });
-afterEach(() => rm(directory, { recursive: true, force: true }));
+afterEach(async () => {
+  jest.useRealTimers();
+  await rm(directory, { recursive: true, force: true });
+});
 
 const inDirectory = (name: string): string => path.join(directory, name);
 
