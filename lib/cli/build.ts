@@ -8,6 +8,7 @@ import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { withEnd } from '../base/cleanup';
 import { expectWords, readArguments } from './arguments';
 import { UsageError } from './errors';
 import { print } from './output';
@@ -48,26 +49,28 @@ async function build(jobs: number): Promise<void> {
   const folder = path.join(root, 'build', 'Release');
   await mkdir(folder, { recursive: true });
   const objects = await mkdtemp(path.join(root, 'build', 'objects-'));
-  try {
-    const output = path.join(objects, 'iotkit_ota.node');
-    const { compile, link } = recipeOf({
-      root,
-      objects,
-      output,
-      env: process.env,
-      platform: process.platform,
-    });
-    print(`compiling ${compile.length} files`);
-    await runAll(compile, jobs);
-    await run(link);
-    await tryToLoad(output);
-    // Whole or not at all, and never into a file that a running process has loaded.
-    const addon = path.join(folder, 'iotkit_ota.node');
-    await rename(output, addon);
-    print(addon);
-  } finally {
-    await rm(objects, { recursive: true, force: true });
-  }
+  // A compiler that was ended may leave one of its own that still writes there.
+  const remove = () => rm(objects, { recursive: true, force: true, maxRetries: 3 });
+  await withEnd(() => buildIn(objects, folder, jobs), remove);
+}
+
+async function buildIn(objects: string, folder: string, jobs: number): Promise<void> {
+  const output = path.join(objects, 'iotkit_ota.node');
+  const { compile, link } = recipeOf({
+    root,
+    objects,
+    output,
+    env: process.env,
+    platform: process.platform,
+  });
+  print(`compiling ${compile.length} files`);
+  await runAll(compile, jobs);
+  await run(link);
+  await tryToLoad(output);
+  // Whole or not at all, and never into a file that a running process has loaded.
+  const addon = path.join(folder, 'iotkit_ota.node');
+  await rename(output, addon);
+  print(addon);
 }
 
 /** After a failure no more are started, and those that run are ended. */
