@@ -40,8 +40,9 @@ class Machine implements AsyncDisposable {
     const good = ['releases/1.0.0'];
     await writeFile(at('app/state.json'), JSON.stringify({ good, whole: good }));
     await machine.#script('supervisor', supervisor);
-    // As "systemctl restart --no-block": it does not wait for who has asked.
-    await machine.#script('restart', `#!/bin/sh\nkill "$(cat '${at('pid')}')"\n`);
+    // As "systemctl restart --no-block": it does not wait for who has asked. Where that one was killed meanwhile, its
+    // next one is not meant, which in its first moments the signal would end as a failure.
+    await machine.#script('restart', `#!/bin/sh\ntest "$(cat '${at('pid')}')" != $PPID || kill $PPID\n`);
     const { productKey, deviceName, deviceSecret } = key;
     const config = {
       device: {
