@@ -98,7 +98,9 @@ test('a device that the broker refuses says that it needs an operator, and tries
   const broker = await Broker.start({ connack: [4, 4, 0] });
   try {
     const url = `mqtt://127.0.0.1:${broker.port}`;
-    await using device = open({ ...identity, ...quick, url });
+    // With the usual time-out: the answers are for tries that wait for them, however late they come.
+    const { reconnect } = quick;
+    await using device = open({ ...identity, reconnect, url });
     const changes: StateChange[] = [];
     device.on('state', (change) => changes.push(change));
     await changeOf(device, ({ state }) => state === 'connected');

@@ -164,16 +164,16 @@ describe('topology', () => {
   });
 
   test.each([
-    { fault: { kind: 'gateway-error', code: 429 }, code: 'ERR_GATEWAY_THROTTLED' },
-    { fault: { kind: 'gateway-error', code: 460 }, code: 'ERR_GATEWAY_REFUSED' },
-    { fault: { kind: 'gateway-error', code: 6619 }, code: 'ERR_SUBDEVICE_BOUND' },
-    { fault: { kind: 'gateway-lost' }, code: 'ERR_TIMEOUT' },
-  ] as const)('$fault.code: $code', async ({ fault, code }) => {
+    { fault: { kind: 'gateway-error', code: 429 }, code: 'ERR_GATEWAY_THROTTLED', options: {} },
+    { fault: { kind: 'gateway-error', code: 460 }, code: 'ERR_GATEWAY_REFUSED', options: {} },
+    { fault: { kind: 'gateway-error', code: 6619 }, code: 'ERR_SUBDEVICE_BOUND', options: {} },
+    { fault: { kind: 'gateway-lost' }, code: 'ERR_TIMEOUT', options: { timeout: 100 } },
+  ] as const)('$fault.code: $code', async ({ fault, code, options }) => {
     await using world = await World.open({ faults: [{ ...fault, request: 'topology' }] });
     const { device } = await openHub(world, []);
     world.platform.faults.clear();
     world.platform.faults.set(fault);
-    await expect(device.gateway.topology({ timeout: 500 })).rejects.toMatchObject({ code });
+    await expect(device.gateway.topology(options)).rejects.toMatchObject({ code });
   });
 });
 

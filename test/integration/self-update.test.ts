@@ -42,7 +42,10 @@ class Machine implements AsyncDisposable {
     await machine.#script('supervisor', supervisor);
     // As "systemctl restart --no-block": it does not wait for who has asked. Where that one was killed meanwhile, its
     // next one is not meant, which in its first moments the signal would end as a failure.
-    await machine.#script('restart', `#!/bin/sh\ntest "$(cat '${at('pid')}')" != $PPID || kill $PPID\n`);
+    await machine.#script(
+      'restart',
+      `#!/bin/sh\ntest "$(cat '${at('pid')}')" != $PPID || kill $PPID\n`,
+    );
     const { productKey, deviceName, deviceSecret } = key;
     const config = {
       device: {

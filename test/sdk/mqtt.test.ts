@@ -287,8 +287,8 @@ describe('a connection', () => {
     expect(IOT_MQTT_Publish_Simple(mqtt, topic('in'), IOTX_MQTT_QOS0, 'lost')).toBe(-1);
     await yieldUntil(mqtt, () => has(events, IOTX_MQTT_EVENT_RECONNECT));
     expect(IOT_MQTT_CheckStateNormal(mqtt)).toBe(1);
-    const before = events.length;
-    await yieldUntil(mqtt, () => has(events.slice(before), IOTX_MQTT_EVENT_SUBCRIBE_SUCCESS));
+    const back = events.findIndex(({ event_type }) => event_type === IOTX_MQTT_EVENT_RECONNECT);
+    await yieldUntil(mqtt, () => has(events.slice(back), IOTX_MQTT_EVENT_SUBCRIBE_SUCCESS));
     IOT_MQTT_Publish_Simple(mqtt, topic('in'), IOTX_MQTT_QOS0, 'back');
     await yieldUntil(mqtt, () => log.length > 0);
     expect(log).toEqual(['back']);
