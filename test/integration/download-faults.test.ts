@@ -115,12 +115,12 @@ describe.each(Object.keys(table))('%s', (part) => {
         () => 'ok',
         (error) => error.code ?? error,
       );
+      await server.settled();
 
       expect({ ends: outcome, requests: askedOf(server, row) }).toEqual({
         ends: row.ends,
         requests: wanted(row),
       });
-      await server.idle();
       row.also?.(server);
       if (row.ends === 'ok') {
         expect((row.image ?? image).equals(await readFile(target))).toBe(true);
@@ -149,6 +149,7 @@ describe.each(intoProgram)('%s, http into the program', (part) => {
     } catch (error) {
       outcome = (error as { code: string }).code ?? error;
     }
+    await server.settled();
 
     expect({ ends: outcome, requests: askedOf(server, row) }).toEqual({
       ends: row.ends,

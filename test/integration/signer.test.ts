@@ -176,13 +176,14 @@ test('a signature that never comes is named by the time-out', async () => {
   const { cert, key } = certificates.good;
   await using platform = await IdentityPlatform.open(certificates.ca);
   const x509 = { cert, sign: token.sign(key) };
-  const patience = { attemptTimeout: 100, reconnect: { min: 3_600_000, max: 3_600_000 } };
+  // Enough for a handshake up to there on a busy machine.
+  const patience = { attemptTimeout: 1_000, reconnect: { min: 3_600_000, max: 3_600_000 } };
   await using device = open({ ...names, x509, ...patience, ...platform.address() });
   const error = await failureOf(device);
   expect(error).toMatchObject({
     code: 'ERR_CONNECT_TIMEOUT',
     detail: expect.stringMatching(
-      /callback that signs \(tls\.sign\) has not answered after 100 ms/,
+      /callback that signs \(tls\.sign\) has not answered after 1000 ms/,
     ),
   });
   const [asked] = await token.until(1);

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { reset } from './reset';
 
@@ -142,9 +142,12 @@ export class FaultServer implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   readonly #records: FaultRecord[] = [];
   readonly #answering = new Set<Promise<void>>();
+  /** The connections that were accepted, by the client's port. */
+  readonly #accepted = new Map<number | undefined, Promise<void>>();
   #schedule: readonly Reply[];
   #next = 0;
   #connections = 0;
+  #probes = 0;
 
   private constructor(options: FaultServerOptions) {
     this.#options = options;
@@ -176,7 +179,7 @@ export class FaultServer implements AsyncDisposable {
 
   /** How many were opened. */
   get connections(): number {
-    return this.#connections;
+    return this.#connections - this.#probes;
   }
 
   /** Body bytes of all answers. */
@@ -190,6 +193,21 @@ export class FaultServer implements AsyncDisposable {
    */
   async idle(): Promise<void> {
     while (this.#answering.size > 0) await Promise.all(this.#answering);
+  }
+
+  /**
+   * Resolves when every connection that was opened before has been accepted, was read to its end, and has
+   * ended: a client that gives up may be done before this process has seen what it asked for.
+   */
+  async settled(): Promise<void> {
+    // Connections are accepted in the order in which they came.
+    const last = connect(this.port, '127.0.0.1');
+    await once(last, 'connect');
+    while (!this.#accepted.has(last.localPort)) await once(this.#server, 'connection');
+    this.#probes += 1;
+    last.destroy();
+    await Promise.all(this.#accepted.values());
+    await this.idle();
   }
 
   /** From the next request on another schedule. */
@@ -214,6 +232,7 @@ export class FaultServer implements AsyncDisposable {
       for (const each of [raw, socket]) each.once('close', () => resolve());
     });
     this.#sockets.add(raw);
+    this.#accepted.set(raw.remotePort, gone);
     // A client that goes away in the middle is no error of this server.
     for (const each of new Set([raw, socket])) each.on('error', () => raw.destroy());
     gone.then(() => {

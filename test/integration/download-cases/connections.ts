@@ -3,6 +3,8 @@ import { imageOf } from '../../support/image';
 import { type DownloadCase, from, fromSomewhere, SIZE } from './case';
 
 const small = imageOf(40);
+/** After so long a server counts as silent: no machine is so busy that one that answers takes as long. */
+const SILENT_MS = 800;
 
 /** Connections that break, stall and close. */
 export const connections: readonly DownloadCase[] = [
@@ -90,7 +92,7 @@ export const connections: readonly DownloadCase[] = [
     server: 'stalls in the middle of the head',
     engine: 'waits as long as responseTimeout says, and asks again',
     schedule: [serve({ head: (head) => head.slice(0, 30), after: 0, ending: 'stall' }), serve()],
-    fetch: { responseTimeout: 300 },
+    fetch: { responseTimeout: SILENT_MS },
     ends: 'ok',
     requests: ['', ''],
   },
@@ -98,7 +100,7 @@ export const connections: readonly DownloadCase[] = [
     server: 'stalls in the middle of the body',
     engine: 'waits as long as idleTimeout says, and goes on',
     schedule: [serve({ after: 200_000, ending: 'stall' }), serve()],
-    fetch: { idleTimeout: 300 },
+    fetch: { idleTimeout: SILENT_MS },
     ends: 'ok',
     requests: ['', from(200_000)],
   },
@@ -106,7 +108,7 @@ export const connections: readonly DownloadCase[] = [
     server: 'stalls in the middle, and again before the next byte',
     engine: 'gives up, and keeps what it has',
     schedule: [serve({ after: 200_000, ending: 'stall' }), serve({ after: 0, ending: 'stall' })],
-    fetch: { idleTimeout: 300 },
+    fetch: { idleTimeout: SILENT_MS },
     ends: 'ERR_IDLE_TIMEOUT',
     requests: ['', from(200_000)],
     keeps: true,
@@ -115,7 +117,7 @@ export const connections: readonly DownloadCase[] = [
     server: 'stalls behind the last byte, which no length has told',
     engine: 'has the image already',
     schedule: [serve({ fields: { 'Content-Length': null }, ending: 'stall' })],
-    fetch: { idleTimeout: 300 },
+    fetch: { idleTimeout: SILENT_MS },
     ends: 'ok',
     requests: [''],
   },
@@ -165,7 +167,7 @@ export const connections: readonly DownloadCase[] = [
     server: 'is slow for a while (lowSpeed)',
     engine: 'leaves the connection for a new one, and goes on',
     schedule: [serve({ after: 200_000, ending: 'stall' }), serve()],
-    fetch: { lowSpeed: { bytesPerSecond: 1_000_000, duration: 200 } },
+    fetch: { lowSpeed: { bytesPerSecond: 200_000, duration: SILENT_MS } },
     ends: 'ok',
     requests: ['', from(200_000)],
   },
@@ -173,7 +175,7 @@ export const connections: readonly DownloadCase[] = [
     server: 'is too slow each time (lowSpeed)',
     engine: 'gives up, and keeps what it has',
     schedule: [serve({ after: 200_000, ending: 'stall' }), serve({ after: 1, ending: 'stall' })],
-    fetch: { lowSpeed: { bytesPerSecond: 1_000_000, duration: 200 } },
+    fetch: { lowSpeed: { bytesPerSecond: 200_000, duration: SILENT_MS } },
     ends: 'ERR_TOO_SLOW',
     requests: ['', from(200_000)],
     keeps: true,
