@@ -1,6 +1,8 @@
 import { lstat, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { setMaxDownloads, stats } from 'iotkit-ota';
+import { FaultServer, type Reply } from '../support/fault-server';
 import { imageOf } from '../support/image';
+import { announceServed } from '../support/served';
 import { World } from '../support/world';
 
 const image = imageOf(300_007);
@@ -45,25 +47,31 @@ test('a directory is no place for an image', async () => {
 
 test('two downloads into one file: the second is told', async () => {
   await using world = await World.open();
-  const left = await world.announce(image, { deviceName: 'left' });
+  let go = (): void => {};
+  const told = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  // The first one is in its middle until the second has ended.
+  const reply: Reply = async (exchange) => {
+    const { image } = exchange;
+    await exchange.write(`HTTP/1.1 200 OK\r\nContent-Length: ${image.length}\r\n\r\n`);
+    await exchange.write(image.subarray(0, 200_000));
+    await told;
+    await exchange.write(image.subarray(200_000));
+  };
+  await using server = await FaultServer.start({ image, schedule: [reply] });
+  const left = await announceServed(world, server, image, { deviceName: 'left' });
   const right = await world.announce(image, {
     deviceName: 'right',
     firmware: { version: '2.0.1' },
   });
-  world.platform.faults.set({
-    kind: 'http-slow',
-    bytesPerSecond: 1_000_000,
-    firmwareId: left.firmware.id,
-  });
   const target = world.path('firmware.bin');
-  let second: Promise<void> | undefined;
-  const first = left.upgrade.download(target, {
-    onProgress: ({ received }) => {
-      if (received > 0) second ??= right.upgrade.download(target, { share: false });
-    },
-  });
-  await first;
+  const first = left.upgrade.download(target);
+  for await (const { received } of left.upgrade.progress()) if (received > 0) break;
+  const second = right.upgrade.download(target, { share: false });
   await expect(second).rejects.toMatchObject({ code: 'ERR_FILE_LOCKED', retryable: true });
+  go();
+  await first;
   expect(image.equals(await readFile(target))).toBe(true);
 });
 

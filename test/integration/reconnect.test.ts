@@ -47,7 +47,10 @@ test('a device with a persistent session gets the notice it has missed', async (
   const key = await world.register();
   const before = await world.connect(key, { cleanSession: false });
   await world.report(before, '1.0.0');
+  // The device has ended its connection before the platform knows.
+  const gone = world.platform.waitFor('device-disconnected');
   await before.close();
+  await gone;
 
   const firmware = await world.store(imageOf(1000));
   const { id } = await world.platform.upgrades.start({

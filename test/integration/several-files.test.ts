@@ -87,6 +87,7 @@ test('go into a directory, which is made, with one progress', async () => {
   await using scene = await openScene();
   const { world, upgrade, upgradeId, servers, directory } = scene;
   const seen: number[] = [];
+  const heard = world.platform.waitFor('progress', ({ step }) => step === 100);
   await upgrade.download(directory, {
     onProgress: ({ received, size }) => {
       expect(size).toBe(SIZE);
@@ -99,6 +100,7 @@ test('go into a directory, which is made, with one progress', async () => {
   expect(seen).toEqual([...seen].sort((a, b) => a - b));
   expect(rangesOf(servers)).toEqual([[''], [''], ['']]);
   await upgrade.verify();
+  await heard;
   expect(world.platform.upgrades.get(upgradeId)?.tasks[0]).toMatchObject({ state: 'upgrading' });
 });
 

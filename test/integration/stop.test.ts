@@ -179,9 +179,10 @@ describe('while it waits for its turn', () => {
       faults: [{ kind: 'http-stall', afterBytes: 1_000_000 }],
     });
     const first = await world.announce(image, { deviceName: 'first' });
+    const { upgrade } = await world.announce(image, { firmware: { version: '2.0.1' } });
+    // A second later it would have given its slot away: until then nothing is awaited.
     const busy = first.upgrade.chunks();
     await busy.next();
-    const { upgrade } = await world.announce(image, { firmware: { version: '2.0.1' } });
     if (how === 'cancel') {
       const reader = upgrade.stream().getReader();
       const read = reader.read();
