@@ -22,14 +22,21 @@ async function silent(port = 0, text = ''): Promise<Socket> {
   return socket;
 }
 
+/**
+ * What the API answers with. A machine that is busy for longer than a head may take ends the
+ * connection before the request is read, as it may: it is asked again on another.
+ */
 function status(platform: Platform): Promise<number | undefined> {
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
     const headers = { authorization: `Bearer ${platform.operatorToken}` };
-    const asked = get(`${platform.apiUrl}/status`, { headers, agent: false }, (answer) => {
-      answer.resume();
-      resolve(answer.statusCode);
-    });
-    asked.on('error', reject);
+    const ask = (): void => {
+      const asked = get(`${platform.apiUrl}/status`, { headers, agent: false }, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode);
+      });
+      asked.on('error', ask);
+    };
+    ask();
   });
 }
 

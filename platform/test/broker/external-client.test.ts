@@ -5,6 +5,7 @@ import { atEnd } from '../support/clean-up';
 import { PRODUCT, TestDevice } from '../support/device';
 import { bytes, download } from '../support/download';
 import { claim } from '../support/gateway';
+import { heldPort } from '../support/held-port';
 import { startPlatform, temporaryFolder } from '../support/start';
 
 const image = bytes(50_000);
@@ -113,14 +114,16 @@ test('messages, calls and the time go through it; what needs its connections doe
 });
 
 test('a broker set up for upgrades alone serves for those, and the rest is reported', async () => {
-  const { url, stop } = await runBroker(0, undefined, (filter) => /ext|rrpc|topo/.test(filter));
+  const port = await heldPort();
+  const refuses = (filter: string) => /ext|rrpc|topo/.test(filter);
+  const { url, stop } = await runBroker(port, undefined, refuses);
   const platform = await startPlatform({ broker: { url, reconnectMs: 20 } });
   expect(platform.health.broker).toEqual({ connected: true });
   const lost = platform.waitFor('broker-health');
   await stop();
   await lost;
   const complaint = platform.waitFor('bad-message');
-  await runBroker(Number(new URL(url).port), undefined, (filter) => /ext|rrpc|topo/.test(filter));
+  await runBroker(port, undefined, refuses);
   expect(await complaint).toMatchObject({
     topic: expect.stringContaining('/ext/ntp/+/+/request, /sys/+/+/rrpc/response/+'),
     reason: expect.stringContaining('refuses to let the platform subscribe'),
@@ -129,7 +132,7 @@ test('a broker set up for upgrades alone serves for those, and the rest is repor
 });
 
 test('a message that the broker cannot take is an error', async () => {
-  const { url, stop } = await runBroker();
+  const { url, stop } = await runBroker(await heldPort());
   const platform = await startPlatform({ broker: { url } });
   const device = await platform.devices.add({ productKey: PRODUCT, deviceName: 'lamp' });
   const lost = platform.waitFor('broker-health');
@@ -230,7 +233,8 @@ test('a restart reaches the devices that stayed connected', async () => {
 });
 
 test('a broker that is gone is told everywhere, nothing is delivered meanwhile, and it is joined again', async () => {
-  const { url, stop } = await runBroker();
+  const port = await heldPort();
+  const { url, stop } = await runBroker(port);
   const platform = await startPlatform({ broker: { url, reconnectMs: 20 } });
   const device = await platform.devices.add({ productKey: PRODUCT, deviceName: 'lamp' });
   await ready(platform, device, url);
@@ -246,21 +250,21 @@ test('a broker that is gone is told everywhere, nothing is delivered meanwhile, 
   expect([sent, platform.upgrades.get(id)?.tasks[0]?.state]).toEqual([[], 'pending']);
   const joined = platform.waitFor('broker-health');
   const notice = platform.waitFor('notice-sent');
-  await runBroker(Number(new URL(url).port));
+  await runBroker(port);
   expect(await joined).toMatchObject({ connected: true });
   await notice;
 });
 
 test('a platform starts before its broker, and joins it when it is there', async () => {
-  const { url, stop } = await runBroker();
-  await stop();
+  const port = await heldPort();
+  const url = `mqtt://127.0.0.1:${port}`;
   const platform = await startPlatform({ broker: { url, reconnectMs: 20 } });
   expect(platform.health.broker).toMatchObject({
     connected: false,
     reason: expect.stringMatching(/ECONNREFUSED/),
   });
   const joined = platform.waitFor('broker-health', ({ connected }) => connected);
-  await runBroker(Number(new URL(url).port));
+  await runBroker(port);
   await joined;
   const device = await platform.devices.add({ productKey: PRODUCT, deviceName: 'lamp' });
   await ready(platform, device, url);

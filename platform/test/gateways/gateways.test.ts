@@ -145,7 +145,9 @@ describe('the topology', () => {
     const unanswered = platform.gateways.propose(hub, [valve], { timeoutSeconds: 1 });
     clock.advance(1000);
     expect(await unanswered).toEqual({ state: 'unanswered' });
+    const gone = platform.waitFor('device-disconnected');
     await gateway.link.disconnect();
+    await gone;
     expect(await platform.gateways.propose(valve, [sensor])).toEqual({ state: 'offline' });
   });
 
@@ -170,7 +172,9 @@ describe('the topology', () => {
       await expect(wrong).rejects.toThrow('seconds must be a whole number 1-3600');
     }
     await expect(platform.gateways.permit(hub, 'no product')).rejects.toThrow('productKey');
+    const gone = platform.waitFor('device-disconnected');
     await gateway.link.disconnect();
+    await gone;
     expect(await platform.gateways.permit(hub, PRODUCT)).toEqual({ state: 'offline' });
   });
 });

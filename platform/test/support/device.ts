@@ -1,4 +1,4 @@
-import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
+import { connect, type IClientOptions, type MqttClient } from 'mqtt';
 import { type Device, type Platform, signIn } from '../../src/index';
 import { atEnd } from './clean-up';
 
@@ -76,17 +76,15 @@ export class TestDevice {
     const { clientId, username, password } = signIn(device, {
       secureMode: url.startsWith('mqtts:') ? 2 : 3,
     });
-    const client = await connectAsync(
-      url,
-      {
-        clientId: clientId.replace(/\|$/, `,${parameters}|`),
-        ...{ username, password, ca: platform.ca, reconnectPeriod: 0 },
-        ...options,
-      },
-      false,
-    );
+    const client = connect(url, {
+      clientId: clientId.replace(/\|$/, `,${parameters}|`),
+      ...{ username, password, ca: platform.ca, reconnectPeriod: 0 },
+      ...options,
+    });
+    // It hears from the first byte on: what a session kept may be in one piece with the CONNACK.
     const connected = new TestDevice(client, device);
     atEnd(() => client.endAsync(true));
+    await signedIn(client);
     return connected;
   }
 
@@ -155,6 +153,15 @@ export class TestDevice {
   drop(): void {
     this.client.stream.destroy();
   }
+}
+
+/** Rejects with an error whose `code` is that of the CONNACK, or when there is none. */
+function signedIn(client: MqttClient): Promise<void> {
+  return new Promise((resolve, reject) => {
+    client.once('connect', () => resolve());
+    client.once('error', reject);
+    client.once('close', () => reject(new Error('closed before it was signed in')));
+  });
 }
 
 /** Registers a device and connects it, subscribed, with a version reported. */
