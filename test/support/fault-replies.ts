@@ -57,6 +57,8 @@ export interface Serving {
   /** Bytes of the body in each write. Default: 64 KiB. */
   readonly step?: number;
   readonly bytesPerSecond?: number;
+  /** Awaited after each write, where no clock is to say when the next one comes. */
+  readonly pace?: () => Promise<unknown>;
 }
 
 const STEP_BYTES = 64 * 1024;
@@ -234,11 +236,12 @@ async function sendBody(
 }
 
 async function sendPaced(exchange: Exchange, serving: Serving, body: Buffer): Promise<void> {
-  const { step = STEP_BYTES, bytesPerSecond } = serving;
+  const { step = STEP_BYTES, bytesPerSecond, pace } = serving;
   for (let at = 0; at < body.length; at += step) {
     const piece = body.subarray(at, at + step);
     if (!(await exchange.writeBody(piece))) return;
     if (bytesPerSecond !== undefined) await delay((piece.length * 1000) / bytesPerSecond);
+    await pace?.();
   }
 }
 
