@@ -15,7 +15,7 @@ interface Case {
   readonly step: number;
   /** Whether what was received stays for the next time. Default false. */
   readonly keeps?: boolean;
-  /** Short, where a silence is under test, but longer than a busy machine is silent; everybody else may take their time. */
+  /** Short, where a silence is under test, but longer than a busy machine is silent; else the usual ones. */
   readonly timeouts?: { readonly idleTimeout?: number; readonly responseTimeout?: number };
 }
 
