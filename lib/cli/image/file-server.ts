@@ -1,4 +1,4 @@
-// Tested by test/integration/install-command.test.ts
+// Tested by test/unit/cli/image/file-server.test.ts
 /**
  * Gives a file to the download engine of this process, by which it is verified as one from the network is. On the
  * loopback interface, at a path that nobody else can guess.
@@ -14,6 +14,9 @@ import { fileError } from '../../install/lock';
 import { CommandError } from '../errors';
 import { emptyImage } from '../exit-codes';
 
+const CHUNK_BYTES = 256 * 1024;
+const shorter = new Error('the file ends early');
+
 export class FileServer {
   readonly url: string;
   readonly #file: FileHandle;
@@ -26,7 +29,7 @@ export class FileServer {
   }
 
   /**
-   * @param onError hears of a file that can no longer be read: it was on a stick
+   * @param onError hears of a file that can no longer be read, or not to its end: it was on a stick
    * @throws IotkitError of the file; CommandError, where it is none
    */
   static async open(
@@ -47,6 +50,9 @@ export class FileServer {
         give(file, found.size, secret, request, response).catch((cause: unknown) => {
           // Who asked may have gone; a file that cannot be read has an error of the system's.
           if (Object(cause).syscall === 'read') onError(fileError(path, cause));
+          else if (cause === shorter) {
+            onError(new CommandError('ERR_CHANGED', `${path} has become shorter meanwhile`));
+          }
         });
       });
       server.listen(0, '127.0.0.1').unref();
@@ -88,6 +94,16 @@ async function give(
   const range = from === undefined ? {} : { 'content-range': `bytes ${start}-${end}/${size}` };
   const length = { 'content-length': end - start + 1, 'accept-ranges': 'bytes' };
   response.writeHead(from === undefined ? 200 : 206, { ...length, ...range });
-  const bytes = file.createReadStream({ start, end, autoClose: false, highWaterMark: 256 * 1024 });
-  await pipeline(bytes, response);
+  await pipeline(bytesOf(file, start, end + 1), response);
+}
+
+/** A stream of the file would close it where who asks leaves early, and nobody could ask again. */
+async function* bytesOf(file: FileHandle, start: number, end: number): AsyncGenerator<Buffer> {
+  for (let at = start; at < end; ) {
+    const room = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, end - at));
+    const { bytesRead } = await file.read(room, 0, room.length, at);
+    if (bytesRead === 0) throw shorter;
+    at += bytesRead;
+    yield room.subarray(0, bytesRead);
+  }
 }
