@@ -4,6 +4,7 @@
  * and left when the machine, or the service, is restarted into it: to prove and to confirm it is for the agent that
  * then runs. What the platform has to hear, that agent says too.
  */
+import { throwIfAborted } from '../../base/signals';
 import type { UpdateAgent } from '../../install/agent';
 import type { UpdateModule } from '../../install/agent-options';
 import type { Installer, RestartOptions } from '../../install/installer';
@@ -70,6 +71,7 @@ export class LocalUpdate {
   /** Resolves when the image is what the next start takes, and the restart has been asked for. */
   async run(agent: UpdateAgent, upgrade: Upgrade): Promise<Installed> {
     const { signal } = this.#options;
+    throwIfAborted(signal);
     this.#agent = agent;
     const before = this.#entry();
     this.#isBegun = before !== undefined && !hasEnded(before);
