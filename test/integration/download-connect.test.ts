@@ -8,6 +8,7 @@ import { localIdentity, type TlsIdentity } from 'iotkit-ota-platform';
 import { serve } from '../support/fault-replies';
 import { FaultServer } from '../support/fault-server';
 import { imageOf } from '../support/image';
+import { freePorts } from '../support/ports';
 import { reset } from '../support/reset';
 import { announceServed, quick } from '../support/served';
 import { World } from '../support/world';
@@ -102,9 +103,8 @@ test.each(strange)('a server that $name instead of TLS: $code, after two tries',
 });
 
 test('nobody listens: ERR_CONNECT', async () => {
-  const server = await listen(() => {});
-  await server[Symbol.asyncDispose]();
-  expect(await download(`http://127.0.0.1:${server.port}/image`)).toBe('ERR_CONNECT');
+  const [port] = await freePorts(1);
+  expect(await download(`http://127.0.0.1:${port}/image`)).toBe('ERR_CONNECT');
 });
 
 /** Answers CONNECT with a text. */

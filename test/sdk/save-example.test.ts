@@ -35,8 +35,11 @@ async function open(tls: boolean): Promise<{ world: SdkWorld; args: readonly str
   return { world, args };
 }
 
-const states = (world: SdkWorld, upgradeId: string): readonly string[] =>
-  world.platform.upgrades.get(upgradeId)?.tasks[0]?.history.map(({ state }) => state) ?? [];
+/** Of an upgrade that has come to its end. */
+async function states(world: SdkWorld, upgradeId: string): Promise<readonly string[]> {
+  const { tasks } = await world.platform.upgrades.settled(upgradeId);
+  return tasks[0]?.history.map(({ state }) => state) ?? [];
+}
 
 test.each([true, false])('saves an image, TLS: %s', async (tls) => {
   const { world, args } = await open(tls);
@@ -47,7 +50,7 @@ test.each([true, false])('saves an image, TLS: %s', async (tls) => {
   expect(ended.stdout).toMatch(/100 %\nsaved\nversion 2.0.0 reported\n$/);
   expect((await readFile(out('image'))).equals(image)).toBe(true);
   expect(await readdir(out())).toEqual(['image']);
-  expect(states(world, upgradeId)).toEqual(['pending', 'pushed', 'upgrading', 'succeeded']);
+  expect(await states(world, upgradeId)).toEqual(['pending', 'pushed', 'upgrading', 'succeeded']);
 });
 
 test.each(['SIGTERM', 'SIGKILL'] as const)('goes on after %s', async (signal) => {
@@ -78,7 +81,7 @@ test('leaves nothing of a corrupt image, and says so to the platform', async () 
   expect(ended.code).toBe(1);
   expect(ended.stderr).toContain('ERR_DIGEST_MISMATCH');
   expect(await readdir(out())).toEqual([]);
-  expect(states(world, upgradeId).at(-1)).toBe('failed');
+  expect((await states(world, upgradeId)).at(-1)).toBe('failed');
 });
 
 test('saves several files into a directory', async () => {
