@@ -6,10 +6,10 @@ import { ConfigError } from '../errors';
 
 export type Json = Readonly<Record<string, unknown>>;
 
-/** Where the configuration is that no command line names: the first of them that is there, else the last. */
-export function defaultConfig(exists = existsSync): string {
-  const [toml, json] = ['/etc/iotkit-ota/agent.toml', '/etc/iotkit-ota/agent.json'] as const;
-  return exists(toml) ? toml : json;
+/** Where the configuration is that no command line names: the first of them that is there, else the first. */
+export function defaultConfig(exists: (file: string) => boolean = existsSync): string {
+  const files = ['/etc/iotkit-ota/agent.toml', '/etc/iotkit-ota/agent.json'] as const;
+  return files.find(exists) ?? files[0];
 }
 
 /** @throws ConfigError */
@@ -112,9 +112,9 @@ export function linesOf(file: string, text: string): Lines {
   return isToml(file) ? linesOfToml(text) : scanJson(text).lines;
 }
 
-/** The line of an option, or else of what it is in. */
+/** The line of an option, or of the file that it is in, or else of what it is in. */
 export function lineOf(lines: Lines, path: string): number | undefined {
-  const exact = lines.get(path);
+  const exact = lines.get(path) ?? lines.get(`${path}File`);
   if (exact !== undefined) return exact;
   const parent = path.replace(/(?:^|\.)[^.[\]]+$|\[\d+\]$/, '');
   return parent === '' || parent === path ? undefined : lineOf(lines, parent);

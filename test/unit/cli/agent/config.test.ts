@@ -117,6 +117,41 @@ test('what a file has stands for a secret or a certificate', () => {
   });
 });
 
+test('each path of the configuration is shown whole', () => {
+  const at = (name: string): string => path.join(folder, name);
+  const installer = { kind: 'directories', root: 'app', restart: ['true'] };
+  const given = { ...device, deviceSecretFile: 'secret', tls: { caFile: 'ca.pem' } };
+  const one = { device: given, installer, base: 'image', versionFile: 'VERSION' };
+  const whole = { installer: { root: at('app') }, base: at('image'), versionFile: at('VERSION') };
+  expect(readConfig(write(one)).effective).toMatchObject({
+    ...whole,
+    device: { deviceSecretFile: at('secret'), tls: { caFile: at('ca.pem') } },
+  });
+  const modules = [{ module: 'arm', installer, base: 'image', versionFile: 'VERSION' }];
+  expect(readConfig(write({ device: given, modules })).effective).toMatchObject({
+    modules: [{ module: 'arm', ...whole }],
+  });
+});
+
+test('what a file has is refused in the line that names the file', () => {
+  write('no certificate', 0o644, 'ca.pem');
+  write('s3cret', 0o600, 'secret');
+  const text = `[device]
+productKey = "a1"
+deviceName = "lamp"
+deviceSecretFile = "secret"
+region = "cn-shanghai"
+tls.caFile = "ca.pem"
+[installer]
+kind = "directories"
+root = "app"
+restart = ["true"]
+`;
+  expect(() => readConfig(write(text, 0o644, 'agent.toml'), examineConfig)).toThrow(
+    /line 6: device\.tls\.ca must be PEM/,
+  );
+});
+
 test('a file with a secret in it is for its owner alone', () => {
   const config = { device: { ...device, deviceSecret: 'hush' }, installer: slots };
   expect(refusal(write(config, 0o640))).toMatch(/holds a secret .* chmod it to 600$/);
@@ -458,6 +493,8 @@ test('a consent that nobody could give is refused', () => {
 });
 
 test('the file that no command line names', () => {
-  expect(defaultConfig(() => true)).toBe('/etc/iotkit-ota/agent.toml');
-  expect(defaultConfig(() => false)).toBe('/etc/iotkit-ota/agent.json');
+  const [toml, json] = ['/etc/iotkit-ota/agent.toml', '/etc/iotkit-ota/agent.json'];
+  expect(defaultConfig(() => true)).toBe(toml);
+  expect(defaultConfig((file) => file === json)).toBe(json);
+  expect(defaultConfig(() => false)).toBe(toml);
 });
