@@ -7,6 +7,8 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   EROFS: 'ERR_FILE_ACCESS',
   ENOENT: 'ERR_FILE_NOT_FOUND',
   ENOTDIR: 'ERR_FILE_NOT_FOUND',
+  EISDIR: 'ERR_FILE_NOT_FOUND',
+  ERR_FS_FILE_TOO_LARGE: 'ERR_TOO_LONG',
   ENOSPC: 'ERR_NO_SPACE',
   EDQUOT: 'ERR_NO_SPACE',
 };

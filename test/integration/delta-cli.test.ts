@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, watch } from 'node:fs';
-import { link, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { partOf } from '../../lib/delta/parts';
@@ -59,8 +59,29 @@ test('what fails has a code and an exit code, and leaves what was there', async 
     code: 66,
     stderr: expect.stringContaining('ERR_FILE_NOT_FOUND'),
   });
+  for (const args of [
+    ['make', folder, at('new'), '-o', at('result')],
+    ['make', at('old'), folder, '-o', at('result')],
+    ['info', folder],
+    ['apply', folder, at('old'), '-o', at('result')],
+  ]) {
+    expect(await delta(...args)).toMatchObject({
+      code: 66,
+      stderr: expect.stringContaining('EISDIR'),
+    });
+  }
   expect(await readFile(at('result'), 'utf8')).toBe('from before');
   expect((await readdir(folder)).sort()).toEqual(['delta', 'new', 'old', 'result']);
+});
+
+test('an image that is too large is wrong usage, however large it is', async () => {
+  const sizes = [2 ** 31 - 1, 2 ** 31 + 1];
+  for (const size of sizes) {
+    await writeFile(at('large'), '');
+    await truncate(at('large'), size);
+    const refused = await delta('make', at('large'), at('new'), '-o', at('result'));
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('2 GiB') });
+  }
 });
 
 test.each([
