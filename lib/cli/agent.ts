@@ -20,7 +20,7 @@ import { UploadState } from './agent/upload-state';
 import { isBad, LogUploads, messageOf } from './agent/uploads';
 import { ending } from './command';
 import { exitCodeOf, failureJson } from './exit-codes';
-import { print, printJson } from './output';
+import { onWarning, print, printJson } from './output';
 import { onEndingSignal } from './signals';
 
 const usage = `Usage: iotkit-ota agent [options]
@@ -30,7 +30,7 @@ confirms what is healthy and rolls back what is not. Goes on after a restart, wa
 
   --config <file>   its configuration, JSON or TOML, as docs/agent.md describes it
                     (/etc/iotkit-ota/agent.toml, or agent.json there)
-  --check           looks at the configuration, prints it with its defaults and without its
+  --check           looks at the configuration, prints it with whole paths and without its
                     secrets, and ends
   --json            one JSON object a line instead of text
   --help
@@ -62,6 +62,7 @@ async function serve(config: AgentConfig, json: boolean): Promise<number> {
   });
   const ended = new AbortController();
   process.stderr.on('error', unread);
+  onWarning((message) => log.warn(message));
   const release = onEndingSignal((signal) => {
     if (!ended.signal.aborted) log.info(`${signal}: ending`);
     ended.abort();

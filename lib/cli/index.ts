@@ -77,6 +77,11 @@ process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
   if (!process.exitCode) process.exitCode = UNWRITTEN;
 });
 process.stderr.on('error', () => {});
+// It may have the name of a file in it.
+if (process.listenerCount('warning') > 0) {
+  const { complain, onWarning }: typeof import('./output') = require('./output');
+  onWarning((message) => complain(`iotkit-ota: ${message}`));
+}
 
 main(process.argv.slice(2)).then(
   (code) => {

@@ -373,7 +373,7 @@ test('the configuration is looked at and shown, without its secrets', async () =
   const { code, stdout, stderr } = await check();
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(JSON.parse(stdout)).toMatchObject({
-    device: { deviceName: machine.key.deviceName, deviceSecretFile: 'secret' },
+    device: { deviceName: machine.key.deviceName, deviceSecretFile: machine.folder.file('secret') },
     installer: { kind: 'slots' },
     record: machine.folder.file('record'),
     images: machine.folder.directory,
@@ -384,6 +384,29 @@ test('the configuration is looked at and shown, without its secrets', async () =
   const wrong = await check();
   expect(wrong).toMatchObject({ code: 2, stdout: '' });
   expect(wrong.stderr).toMatch(/agent\.json: line 1: health\.holdMs must be /);
+});
+
+test('what the process is warned of is a line like any other, and steers no terminal', async () => {
+  await using world = await World.open();
+  await using machine = await Machine.open(world);
+  const config = await machine.configure();
+  const warning = machine.folder.file('warning.js');
+  const emit = "process.emitWarning('/app/\\u009b2J is left', { code: 'IOTKIT_NOT_REMOVED' })";
+  await writeFile(warning, `setImmediate(() => ${emit});`);
+  const args = ['--require', warning, program];
+  const status = await run(process.execPath, [...args, 'status', '--config', config]);
+  expect(status).toMatchObject({
+    code: 0,
+    stderr: 'iotkit-ota: /app/?2J is left (IOTKIT_NOT_REMOVED)\n',
+  });
+  const ready = /IOTKIT_NOT_REMOVED[\s\S]*connected/;
+  const all = [...args, 'agent', '--json', '--config', config];
+  const agent = await start(process.execPath, all, { ready });
+  await agent.stop();
+  const lines = agent.output().trim().split('\n');
+  const content = '/app/\u009b2J is left (IOTKIT_NOT_REMOVED)';
+  const said = lines.map((line) => JSON.parse(line));
+  expect(said).toContainEqual(expect.objectContaining({ level: 'warn', content }));
 });
 
 test('an update waits for the consent of a user at the machine', async () => {
