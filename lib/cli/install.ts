@@ -121,6 +121,11 @@ async function install(
       await expectOthersEnded(config, module);
     }
     await expectReady(agent, module, notice);
+    // Before it comes into the record, which would say that it goes on.
+    if (config.agent.policy?.consent !== undefined && values.accept !== true) {
+      const why = "policy.consent wants a user's consent: give it with --accept";
+      throw new CommandError('ERR_CONSENT', why);
+    }
     const source = isUrl ? undefined : await FileServer.open(image, (error) => update.fail(error));
     server = source?.server;
     const given = notice.size ?? source?.size ?? (await remoteSize(image, fetchOf(config), signal));

@@ -195,11 +195,13 @@ test('the rules that hold for upgrades of the platform hold', async () => {
     machine.install(machine.at('app.tar'), '--version', version, ...more);
   const given = ['--sha256', digest];
   await machine.configure('policy = { newerOnly = true, consent = "install" }');
-  const older = await install('0.9.0', ...given, '--json');
+  const older = await install('0.9.0', ...given, '--accept', '--json');
   expect(older).toMatchObject({ code: 77, stderr: '' });
   expect(JSON.parse(older.stdout).error.code).toBe('ERR_VERSION_REFUSED');
   const unasked = await install('2.0.0', ...given);
   expect(unasked).toMatchObject({ code: 77, stderr: expect.stringContaining('--accept') });
+  // Nothing is under way that `status` could show.
+  expect((await machine.record()).entries['']?.version).not.toBe('2.0.0');
   await machine.configure('hooks = { beforeInstall = { argv = ["false"] } }');
   const held = await install('2.0.0', ...given);
   expect(held).toMatchObject({ code: 1, stderr: expect.stringContaining('beforeInstall') });
@@ -382,6 +384,18 @@ test('a service that does not start is left again', async () => {
   );
   expect(done.code).toBe(1);
   expect(await readlink(machine.at('app/current'))).toBe('releases/1.0.0');
+  await (await machine.agent(/: rolledBack in releases\/2\.0\.0/)).stop();
+});
+
+test('a service that starts with no release is not waited for: the agent goes on with it', async () => {
+  await using machine = await Machine.open();
+  const digest = await machine.image('2.0.0');
+  await writeFile(machine.at('restart'), '#!/bin/sh\nexit 3\n');
+  const args = ['--version', '2.0.0', '--sha256', digest];
+  const done = await machine.install(machine.at('app.tar'), ...args);
+  expect(done).toMatchObject({ code: 1, stderr: expect.stringContaining('ended with 3') });
+  expect((await machine.record()).entries['']).toMatchObject({ phase: 'trial' });
+  await writeFile(machine.at('restart'), '#!/bin/sh\n');
   await (await machine.agent(/: rolledBack in releases\/2\.0\.0/)).stop();
 });
 

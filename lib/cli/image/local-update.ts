@@ -80,9 +80,7 @@ export class LocalUpdate {
     agent.on('state', (entry) => this.#follow(entry));
     agent.on('error', (error) => this.#hear(error));
     agent.on('consent', ({ accept }) => {
-      if (this.#options.accepts) return accept();
-      const why = "policy.consent wants a user's consent: give it with --accept";
-      this.fail(new CommandError('ERR_CONSENT', why));
+      if (this.#options.accepts) accept();
     });
     this.#watch(upgrade);
     this.#offer(upgrade);
@@ -179,7 +177,13 @@ export class LocalUpdate {
   async #restart(installer: Installer, options: RestartOptions | undefined): Promise<void> {
     const entry = this.#entry();
     const isBack = entry?.phase === 'trial';
-    if (isBack || this.#options.restarts) await installer.reboot(options);
+    try {
+      if (isBack || this.#options.restarts) await installer.reboot(options);
+    } catch (error) {
+      // Nobody waits here until it can: that is for the agent.
+      if (isBack) this.fail(error);
+      throw error;
+    }
     if (isBack) this.fail(new CommandError('ERR_ROLLED_BACK', entry.reason));
     const { module = 'default' } = this.module;
     const { version = '', slotTo = '' } = entry ?? {};
