@@ -174,7 +174,7 @@ function activated(entry: UpdateEntry, { status, bootId }: Found, limits: Limits
   }
   const reason =
     bootId === entry.bootId
-      ? `${slotTo} was taken back before it had started`
+      ? `${slotTo} was taken back before its trial`
       : `${slotTo} did not come up, and ${slotFrom} was started again`;
   return { what: 'rolledBack', reason };
 }

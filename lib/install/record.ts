@@ -333,7 +333,7 @@ async function readOwn(path: string, isLooking = false): Promise<string | undefi
 }
 
 function foreign(path: string, why: string): IotkitError {
-  return new IotkitError('ERR_INSTALL_RECORD', `${path} ${why}, or give the record another path`);
+  return new IotkitError('ERR_INSTALL_RECORD', `${path} ${why}; or give the record another path`);
 }
 
 function parse(text: string): RecordContent {

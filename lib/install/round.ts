@@ -105,7 +105,10 @@ export class Round {
   }
 
   async afterwards(hook: 'afterConfirm' | 'afterFailure', entry: UpdateEntry): Promise<void> {
-    await this.gate.asked(hook, entry).catch((error) => this.#host.onError(error));
+    await this.gate.asked(hook, entry).catch((error) => {
+      // The agent ends, and the hook with it.
+      if (!this.#host.signal.aborted) this.#host.onError(error);
+    });
   }
 
   async put(given: UpdateEntry): Promise<UpdateEntry> {

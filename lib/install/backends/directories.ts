@@ -240,7 +240,7 @@ export class DirectoriesInstaller implements Installer {
       }));
     }
     // Confirmed is confirmed, whatever becomes of the others.
-    await this.#prune().catch((cause: unknown) => warnOfLeft('an old release', cause));
+    await this.#prune().catch((cause: unknown) => warnOfLeft('any old release', cause));
   }
 
   async markBad(slot: string): Promise<void> {

@@ -168,7 +168,7 @@ test('a system that does not come up is left after three tries, and the platform
   expect(booted).toEqual(['B', 'B', 'B', 'A']);
   await board.agent(/: rolledBack in rootfs\.1/);
   // That the machine has started since, the agent would see by the boot id; here it is that of this machine.
-  const desc = 'rootfs.1 was taken back before it had started';
+  const desc = 'rootfs.1 was taken back before its trial';
   expect(await board.world.outcome(id)).toMatchObject({ state: 'failed', desc });
   expect(await board.uboot()).toMatchObject({ BOOT_ORDER: 'A', BOOT_B_LEFT: '0' });
 });

@@ -63,6 +63,12 @@ test('a roll back keeps the reason that was written down before it', () => {
   expect(decide(back, found, limits)).toEqual({ what: 'rolledBack', reason: 'sick' });
 });
 
+test('what was taken back may have started, but was not proven', () => {
+  const found = { status: { booted: 'A', next: 'A', slots: [] }, bootId: 'one', activates: false };
+  const reason = 'B was taken back before its trial';
+  expect(decide({ ...entry, phase: 'activated' }, found, limits)).toMatchObject({ reason });
+});
+
 test('an installer that activates by itself: what runs is on trial though the record was cut off', () => {
   const found = { status: { booted: 'B', next: 'B', slots: [] }, bootId: 'two', activates: true };
   const cut: UpdateEntry = { ...entry, phase: 'installing', slotTo: '' };

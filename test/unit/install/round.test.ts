@@ -255,6 +255,26 @@ test('what was not installed is not taken for what runs, where nobody knows what
   expect(log).toEqual(['record']);
 });
 
+test('a hook that ends with the agent is no error', async () => {
+  const agent = new AbortController();
+  const errors: unknown[] = [];
+  const entry = entryOf('os', { phase: 'confirmed' });
+  const afterwards = async (afterConfirm: () => unknown): Promise<void> => {
+    const hooks = checkHooks({ afterConfirm });
+    hosts = { signal: agent.signal, hooks, onError: (error) => errors.push(error) };
+    const round = await roundOf({ os: new Slots('os') }, [entry]);
+    await round.afterwards('afterConfirm', entry);
+  };
+  const broken = new Error('broken');
+  await afterwards(() => Promise.reject(broken));
+  expect(errors).toEqual([broken]);
+  await afterwards(() => {
+    agent.abort();
+    return new Promise(() => {});
+  });
+  expect(errors).toEqual([broken]);
+});
+
 describe('an application may go on', () => {
   /** Whether it may, each time that it was asked. */
   let free: boolean[];
