@@ -1,7 +1,8 @@
 // Tested by test/unit/install/agent.test.ts
 /** The options of createUpdateAgent(), checked. */
+import { realpathSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import {
   options as checkOptions,
   conflict,
@@ -221,8 +222,35 @@ function checkModules(options: Partial<UpdateAgentOptions>): readonly CheckedMod
     );
   });
   const names = new Set(checked.map(({ module }) => module));
-  if (names.size === checked.length) return checked;
-  throw conflict('modules must name each module once');
+  if (names.size < checked.length) throw conflict('modules must name each module once');
+  expectApart(checked);
+  return checked;
+}
+
+/** Each would take the other's release for its own, and write over what the other starts. */
+function expectApart(modules: readonly CheckedModule[]): void {
+  /** The module that changes a place, by its path. */
+  const owners = new Map<string, number>();
+  for (const [i, { installer }] of modules.entries()) {
+    for (const place of installer.places ?? []) {
+      const path = realPath(place);
+      const owner = owners.get(path) ?? i;
+      owners.set(path, owner);
+      if (owner === i) continue;
+      throw conflict(
+        `modules[${i}].installer must not change ${place}, as modules[${owner}].installer does`,
+      );
+    }
+  }
+}
+
+/** What is not there yet is where it is named. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return resolve(path);
+  }
 }
 
 function checkOne(

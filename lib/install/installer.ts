@@ -152,6 +152,8 @@ export interface InstallerAbilities {
 export interface Installer extends InstallerAbilities {
   /** Names the backend, such as `'rauc'`. */
   readonly kind: string;
+  /** Paths of what it alone may change: no other module of an agent may have one of them. Default: none. */
+  readonly places?: readonly string[] | undefined;
   /**
    * The image of the slot that runs, as it was installed: what a difference is applied to. It is
    * compared by size and digest before it is used, so it may be another one; undefined: there is

@@ -80,7 +80,7 @@ kind = "directories"
 root = "app"
 restart = ["${this.at('restart')}"]
 ${installer}
-${isAlone ? '' : `[[modules]]\n[modules.installer]\nkind = "directories"\nroot = "app"\nrestart = ["true"]`}
+${isAlone ? '' : `[[modules]]\n[modules.installer]\nkind = "directories"\nroot = "other"\nrestart = ["true"]`}
 
 [health]
 checks = ["connected"]

@@ -1,4 +1,4 @@
-// Tested by test/integration/agent-command.test.ts
+// Tested by test/unit/cli/agent/examine.test.ts and test/integration/agent-command.test.ts
 /** What the agent would refuse at its start, found in its configuration without starting it. */
 import { checkOpenOptions } from '../../device/connect-options';
 import { checkAgent } from '../../install/agent-options';

@@ -111,6 +111,7 @@ export class DirectoriesInstaller implements Installer {
   readonly restarts = 'service';
   readonly fallsBack = false;
   readonly takesFiles: boolean;
+  readonly places: readonly string[];
   readonly #releases: Releases;
   readonly #restart: readonly string[];
   readonly #image: 'tar' | 'file';
@@ -127,6 +128,7 @@ export class DirectoriesInstaller implements Installer {
   constructor(given: DirectoriesInstallerOptions, bootId: () => Promise<string> = bootIdOfMachine) {
     const options = checkOptions('options', given, keys);
     const root = resolve(text('root', options.root, { max: 3000 }));
+    this.places = [root];
     this.#releases = new Releases(root);
     this.#restart = checkArgv('restart', options.restart);
     this.#image = oneOf('image', orElse(options.image, 'tar'), ['tar', 'file']);

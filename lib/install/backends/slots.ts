@@ -61,6 +61,10 @@ export function slotsInstaller(options: SlotsInstallerOptions): Installer {
 class SlotsInstaller extends SlotInstaller {
   readonly kind = 'slots';
 
+  get places(): readonly string[] {
+    return [...this.slots.values.values()];
+  }
+
   /** The slot that runs begins with its image, unless somebody has written to it since. */
   async base(): Promise<InstalledImage | undefined> {
     const { booted } = await this.status();

@@ -1,6 +1,18 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createUpdateAgent } from '../../../lib/install/agent';
+import { directoriesInstaller } from '../../../lib/install/backends/directories';
+import { slotsInstaller } from '../../../lib/install/backends/slots';
+import type { Installer } from '../../../lib/install/installer';
 import { FakePlatform } from '../../../lib/testing/fake-platform';
 import {
   begin,
@@ -241,4 +253,37 @@ test.each([
     code: 'ERR_INVALID_ARGUMENT',
     message: expect.stringContaining(message),
   });
+});
+
+test('modules that would change the same place are refused, by whatever path', async () => {
+  await begin({ ...task(), state: 'failed' });
+  const root = mkdtempSync(join(tmpdir(), 'iotkit-places-'));
+  try {
+    const link = join(root, 'link');
+    symlinkSync(join(root, 'apps'), link);
+    mkdirSync(join(root, 'apps/b'), { recursive: true });
+    const restart = ['true'];
+    const slots = { A: join(root, 'a'), B: join(root, 'b') };
+    const environment = { loader: 'grub', file: join(root, 'grubenv') } as const;
+    const openBoth = (...installers: readonly Installer[]) =>
+      life.open({
+        installer: undefined,
+        modules: installers.map((installer, i) => ({ module: `m${i}`, installer })),
+      });
+    const app = directoriesInstaller({ root: join(root, 'apps/b'), restart });
+    const same = directoriesInstaller({ root: join(link, 'b/'), restart });
+    const other = directoriesInstaller({ root: join(root, 'apps/c'), restart });
+    const system = slotsInstaller({ slots, environment });
+    const second = slotsInstaller({ slots: { ...slots, A: join(root, 'c') }, environment });
+    await expect(openBoth(app, other, same)).rejects.toMatchObject({
+      code: 'ERR_INVALID_ARGUMENT',
+      message: `modules[2].installer must not change ${link}/b, as modules[0].installer does`,
+    });
+    await expect(openBoth(system, second)).rejects.toMatchObject({
+      message: `modules[1].installer must not change ${root}/b, as modules[0].installer does`,
+    });
+    await openBoth(app, other, system);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
 });
