@@ -258,8 +258,7 @@ function withFiles(
         return [of, secrets.has(of) && of !== 'key' ? text.trim() : text];
       }
       if (isOption(key)) return [key, beside(folder, value)];
-      const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-      return [key, isObject ? withFiles(label, value as Json, folder, read) : value];
+      return [key, isObject(value) ? withFiles(label, value, folder, read) : value];
     }),
   );
 }
@@ -299,8 +298,12 @@ function expectPrivate(file: string): void {
   throw new ConfigError('holds a secret and can be read by others: chmod it to 600');
 }
 
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 function object(name: string, value: unknown): Json {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Json;
+  if (isObject(value)) return value;
   throw new ConfigError(`${name} must be an object`, name);
 }
 

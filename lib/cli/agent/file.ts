@@ -57,18 +57,14 @@ export function parseJson(text: string): unknown {
     // The words of JSON.parse() may show a part of the file.
     throw new ConfigError(`is not JSON${placeOf(error, text)}`);
   }
+  expectPlain(value, '', 0); // before the scan, which keeps a path for each level
   const { twice } = scanJson(text);
   if (twice !== undefined) throw new ConfigError(`${twice} is given more than once`, twice);
-  return plain(value);
+  return value;
 }
 
 /** Nothing that is read here is nested deeper, and nobody who walks through it may run out of stack. */
 const DEPTH_MAX = 32;
-
-function plain(value: unknown): unknown {
-  expectPlain(value, '', 0);
-  return value;
-}
 
 function expectPlain(value: unknown, path: string, depth: number): void {
   if (typeof value !== 'object' || value === null) return;
@@ -92,7 +88,9 @@ function placeOf(error: unknown, text: string): string {
 function parseToml(text: string): unknown {
   const { parse } = require('smol-toml') as typeof import('smol-toml');
   try {
-    return plain(parse(text));
+    const value = parse(text);
+    expectPlain(value, '', 0);
+    return value;
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     const { line, column } = error as Partial<TomlError>;
@@ -112,10 +110,14 @@ export function linesOf(file: string, text: string): Lines {
   return isToml(file) ? linesOfToml(text) : scanJson(text).lines;
 }
 
-/** The line of an option, or of the file that it is in, or else of what it is in. */
+/**
+ * The line of an option, or of the file that it is in, or of the first that is in it (`a.b = 1` of TOML names no `a`);
+ * or else of what it is in.
+ */
 export function lineOf(lines: Lines, path: string): number | undefined {
-  const exact = lines.get(path) ?? lines.get(`${path}File`);
-  if (exact !== undefined) return exact;
+  const [, inner] = [...lines].find(([it]) => it.startsWith(`${path}.`)) ?? [];
+  const found = lines.get(path) ?? lines.get(`${path}File`) ?? inner;
+  if (found !== undefined) return found;
   const parent = path.replace(/(?:^|\.)[^.[\]]+$|\[\d+\]$/, '');
   return parent === '' || parent === path ? undefined : lineOf(lines, parent);
 }
@@ -142,8 +144,11 @@ function scanJson(text: string): JsonScan {
   };
   for (const [token] of text.matchAll(jsonToken)) {
     const inside = open.at(-1);
-    if (token === '\n') line += 1;
-    else if (token === '{') enter(undefined);
+    if (token === '\n') {
+      line += 1;
+      continue; // a name and its colon may stand on two lines
+    }
+    if (token === '{') enter(undefined);
     else if (token === '[') enter(0);
     else if (token === '}' || token === ']') open.pop();
     else if (token === ',' && inside?.index !== undefined) {

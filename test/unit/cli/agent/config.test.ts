@@ -70,6 +70,23 @@ test('relative paths begin at the folder of the configuration, wherever it is re
   expect(booted).toBe('releases/1.0.0');
 });
 
+test('what it comes to has whole paths', () => {
+  const named = { versionFile: 'VERSION', base: 'base.img' };
+  const files = { ...device, deviceSecretFile: 'secret', tls: { caFile: 'ca.pem' } };
+  const at = (name: string): string => path.join(folder, name);
+  const whole = { versionFile: at('VERSION'), base: at('base.img') };
+  const { effective } = readConfig(write({ device: files, installer: slots, ...named }));
+  expect(effective).toMatchObject({
+    ...whole,
+    device: { deviceSecretFile: at('secret'), tls: { caFile: at('ca.pem') } },
+  });
+  const config = { device, modules: [{ installer: slots, ...named }] };
+  expect(readConfig(write(config)).effective).toMatchObject({ modules: [whole] });
+  // Anywhere else nothing begins at the folder.
+  const hooks = { beforeInstall: { argv: ['x'], base: 'x', someFile: 'x' } };
+  expect(readConfig(write({ device, installer: slots, hooks })).effective).toMatchObject({ hooks });
+});
+
 test('several modules, options of the agent, and no log for the platform', async () => {
   write('2.1.0\nmore\n', 0o644, 'VERSION');
   const { agent, uploadsLog } = readConfig(
@@ -388,6 +405,7 @@ describe('JSON that says more than it seems to', () => {
   test.each([
     ['{"record": "a",\n"device": {},\n"record": "b"}', 'line 3: record is given more than once'],
     ['{"device": {"productKey": 1, "product\\u004bey": 2}}', 'device.productKey is given more'],
+    ['{"record"\n: "a",\n"record"\n: "b"}', 'line 4: record is given more than once'],
     ['{"modules": [{"version": 1},\n{"version": 1,\n"version": 2}]}', 'line 3: modules[1].version'],
     ['{"device":\n{"__proto__": {}}}', 'line 2: device has no option __proto__'],
     ['{"__proto__": {}}', 'line 1: the file has no option __proto__'],
@@ -447,6 +465,20 @@ describe('the line is that of the module that is wrong', () => {
     ],
   ])('in TOML: %#', (modules, reason) => {
     expect(refusal(toml(...modules))).toContain(`agent.toml: ${reason}`);
+  });
+
+  test('where its name alone stands nowhere, the first that is in it', () => {
+    const text = `attempts = 0
+device.productKey = "a1"
+device.deviceName = "x"
+device.deviceSecret = "s3cret"
+[installer]
+kind = "directories"
+root = "a"
+restart = ["true"]
+`;
+    const file = write(text, 0o600, 'agent.toml');
+    expect(() => readConfig(file, examineConfig)).toThrow(/toml: line 2: device: exactly one of/);
   });
 
   test('in JSON', () => {
