@@ -50,7 +50,9 @@ export function expectWords(words: readonly string[], expected: readonly string[
   const [missing] = expected.slice(words.length);
   if (missing !== undefined) throw new UsageError(`${missing} is missing; see --help`);
   const [more] = words.slice(expected.length);
-  if (more !== undefined) throw new UsageError(`${more} is one too many; see --help`);
+  // What follows the scheme of a URL may hold a password, or a signature.
+  const shown = more?.replace(/:\/\/.*/s, '://…');
+  if (shown !== undefined) throw new UsageError(`${shown} is one too many; see --help`);
 }
 
 function parse(args: readonly string[], options: OptionTable) {

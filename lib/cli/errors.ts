@@ -37,9 +37,12 @@ export class CommandError extends Error {
  */
 export function inWordsOf(words: Readonly<Record<string, string>>, error: unknown): unknown {
   if (!isInvalidArgument(error)) return error;
+  const wordOf = (name: string): string =>
+    (Object.hasOwn(words, name) ? words[name] : name) ?? name;
+  // A message about one option begins with its name, and may go on with the same word in another meaning.
+  const [, name = '', more = ''] = /^([\w.]*\w)( must .*)$/s.exec(error.message) ?? [];
+  if (name !== '') return new UsageError(`${wordOf(name)}${more}`);
   // What stands in quotation marks was given by the user.
-  const message = error.message.replace(/"(?:[^"\\]|\\.)*"|[\w.]*\w/g, (name) => {
-    return Object.hasOwn(words, name) ? (words[name] ?? name) : name;
-  });
+  const message = error.message.replace(/"(?:[^"\\]|\\.)*"|[\w.]*\w/g, wordOf);
   return new UsageError(message);
 }

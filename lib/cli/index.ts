@@ -54,13 +54,17 @@ async function main([name = '--help', ...args]: string[]): Promise<number> {
     process.stdout.write(`${packageVersion()}\n`);
     return 0;
   }
-  const asked = name === '--help' || name === '-h' || name === 'help';
-  if (!asked && wantsJson()) {
+  if (name === '--help' || name === '-h' || name === 'help') {
+    process.stdout.write(usage);
+    return 0;
+  }
+  if (wantsJson()) {
     const { UsageError }: typeof import('./errors') = require('./errors');
     throw new UsageError(`there is no command ${name}`);
   }
-  (asked ? process.stdout : process.stderr).write(asked ? usage : `${name}?\n\n${usage}`);
-  return asked ? 0 : 2;
+  const { printable }: typeof import('./printable') = require('./printable');
+  process.stderr.write(printable(`${name}?\n\n${usage}`));
+  return 2;
 }
 
 const wantsJson = (): boolean => process.argv.includes('--json');

@@ -8,7 +8,7 @@ import { rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { UpdateAgent } from '../../install/agent';
 import type { ConsentRequest } from '../../install/consent';
-import { CommandError, ConfigError } from '../errors';
+import { CommandError, ConfigError, UsageError } from '../errors';
 
 /** An update that waits for a user's consent. */
 export interface Waiting extends Pick<ConsentRequest, 'step' | 'version' | 'from' | 'size'> {
@@ -160,10 +160,13 @@ export class ControlServer {
  * The asking side.
  *
  * @returns undefined: no agent runs that has this record
- * @throws the error of the system, such as EACCES
+ * @throws UsageError (it is too long); CommandError ERR_TIMEOUT, ERR_CONNECTION_CLOSED; the error of the system, such
+ *   as EACCES
  */
 export async function askAgent(record: string, asked: Asked): Promise<Answer | undefined> {
   if (Buffer.byteLength(socketOf(record)) > PATH_BYTES_MAX) return undefined;
+  const line = JSON.stringify(asked);
+  if (line.length > LINE_MAX) throw new UsageError('what is asked is too long for the agent');
   const socket = connect(socketOf(record));
   try {
     await new Promise<void>((resolve, reject) => {
@@ -172,12 +175,12 @@ export async function askAgent(record: string, asked: Asked): Promise<Answer | u
     socket.setTimeout(QUIET_MS, () =>
       socket.destroy(new CommandError('ERR_TIMEOUT', 'the agent does not answer')),
     );
-    socket.write(`${JSON.stringify(asked)}\n`);
+    socket.write(`${line}\n`);
     return JSON.parse(await lineOf(socket)) as Answer;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ECONNREFUSED') return undefined;
-    throw error;
+    throw code === 'ECONNRESET' || code === 'EPIPE' ? closed() : error;
   } finally {
     socket.destroy();
   }
@@ -194,8 +197,13 @@ function lineOf(socket: Socket): Promise<string> {
       else if (text.length > LINE_MAX) reject(new Error('a line that is too long'));
     });
     socket.once('error', reject);
-    socket.once('close', () => reject(new Error('the connection was closed')));
+    socket.once('close', () => reject(closed()));
   });
+}
+
+/** Nobody can say whether what was asked is done. */
+function closed(): CommandError {
+  return new CommandError('ERR_CONNECTION_CLOSED', 'the agent has ended before it answered');
 }
 
 function answered(requests: readonly ConsentRequest[]): Answer {

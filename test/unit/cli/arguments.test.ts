@@ -48,5 +48,6 @@ test('as many words as a command takes', () => {
   expectWords(['a'], ['<url>']);
   expect(() => expectWords([], ['<url>'])).toThrow('<url> is missing; see --help');
   expect(() => expectWords(['a', 'b'], ['<url>'])).toThrow('b is one too many; see --help');
+  expect(() => expectWords(['http://me:hush@x/?s=hush'], [])).toThrow('http://… is one too many');
   expect(() => expectWords(['a'], [])).toThrow(UsageError);
 });

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { outOfRange } from '../../../lib/base/arguments';
+import { conflict, outOfRange } from '../../../lib/base/arguments';
 import { type ErrorCode, IotkitError } from '../../../lib/base/errors';
 import { CommandError, ConfigError, inWordsOf, UsageError } from '../../../lib/cli/errors';
 import { errorJson, exitCodeOf, exitCodes, unreadable } from '../../../lib/cli/exit-codes';
@@ -55,7 +55,11 @@ test('a refused argument is called as the command calls it', () => {
   const refused = outOfRange('fetch.proxy', 'a host', 'host "fetch.proxy" \\');
   expect(inWordsOf(words, refused)).toBeInstanceOf(UsageError);
   expect((inWordsOf(words, refused) as Error).message).toBe(
-    '--proxy must be a --host, got "host \\"fetch.proxy\\" \\\\"',
+    '--proxy must be a host, got "host \\"fetch.proxy\\" \\\\"',
+  );
+  const both = conflict('exactly one of fetch.proxy and host must be given, got "host"');
+  expect((inWordsOf(words, both) as Error).message).toBe(
+    'exactly one of --proxy and --host must be given, got "host"',
   );
   const other = new Error('host');
   expect(inWordsOf(words, other)).toBe(other);

@@ -22,6 +22,10 @@ test.each(['bild', 'toString', '__proto__'])('%s is no command', async (name) =>
   expect(stderr).toMatch(new RegExp(`^${name}\\?\n\nUsage:`));
 });
 
+test('a name that would steer the terminal does not', async () => {
+  expect((await cli('\x1b[31mx')).stderr).toMatch(/^\?\[31mx\?\n\nUsage:/);
+});
+
 test('which release it is, and the help of a command in the other order', async () => {
   const { version } = jest.requireActual<{ version: string }>('../../../package.json');
   expect(await cli('--version')).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' });

@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Subscription } from '../../../../lib/base/listeners';
@@ -163,4 +163,20 @@ test('a line without an end is given up', async () => {
   socket.on('error', () => {});
   socket.write('x'.repeat(64 * 1024));
   await new Promise((resolve) => socket.once('close', resolve));
+});
+
+test('an agent that ends before it has answered is one that is not to be reached', async () => {
+  const server = createServer((socket) => socket.resume().end()).listen(socketOf(record));
+  await expect(askAgent(record, { ask: 'waiting' })).rejects.toMatchObject({
+    ...{ code: 'ERR_CONNECTION_CLOSED', message: 'the agent has ended before it answered' },
+  });
+  await new Promise((resolve) => server.close(resolve));
+});
+
+test('what is too long for a line is not asked', async () => {
+  await using asking = new Asking();
+  asking.ask('');
+  const refusal = { ask: 'answer', accept: false, reason: 'x'.repeat(20_000) } as const;
+  await expect(askAgent(record, refusal)).rejects.toMatchObject({ code: 'ERR_USAGE' });
+  expect(asking.answers).toEqual([]);
 });
