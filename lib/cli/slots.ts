@@ -93,7 +93,7 @@ const commands: Readonly<
         waiting: running?.updates.find(({ module }) => module === name) ?? null,
       });
     }
-    const all = { schema: 1, agent: running === undefined ? null : { pid: running.pid } };
+    const all = { schema: 1, ok: true, agent: running === undefined ? null : { pid: running.pid } };
     if (json) printJson({ ...all, modules: found }, 2);
     else print(text(found));
   },
@@ -102,7 +102,7 @@ const commands: Readonly<
     const done = await each(agent.modules, options, async (installer) => {
       await installer.markGood();
     });
-    if (options.json) printJson({ schema: 1, modules: done }, 2);
+    if (options.json) printJson({ schema: 1, ok: true, modules: done }, 2);
   },
 
   async rollback({ agent }, options) {
@@ -120,7 +120,7 @@ const commands: Readonly<
       for (const installer of leaving.keys()) await installer.reboot();
     }
     // One document, of success or of failure.
-    if (options.json) printJson({ schema: 1, modules: done }, 2);
+    if (options.json) printJson({ schema: 1, ok: true, modules: done }, 2);
   },
 };
 

@@ -255,7 +255,7 @@ test('an operator at the machine sees what runs, confirms it, and rolls it back'
   const { code, stdout } = await machine.command('status', '--json');
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({
-    schema: 1,
+    ...{ schema: 1, ok: true },
     modules: [{ module: 'default', booted: 'B', update: { phase: 'activated', version: '2.0.0' } }],
   });
   expect(await machine.command('confirm')).toMatchObject({
@@ -271,7 +271,10 @@ test('an operator at the machine sees what runs, confirms it, and rolls it back'
   expect(JSON.parse(failed.stdout)).toMatchObject({ ok: false });
   const rolledBack = await machine.command('rollback', '--json', '--restart');
   expect(rolledBack).toMatchObject({ code: 0 });
-  expect(JSON.parse(rolledBack.stdout)).toMatchObject({ modules: [{ booted: 'B', next: 'A' }] });
+  expect(JSON.parse(rolledBack.stdout)).toMatchObject({
+    ok: true,
+    modules: [{ booted: 'B', next: 'A' }],
+  });
   expect(await machine.grub()).toMatchObject({ B_OK: '0' });
   await readFile(machine.folder.file('restarted'));
   await machine.restart();
