@@ -13,7 +13,7 @@ import { expectWords, type Given } from './arguments';
 import { type CommandLine, ending, readCommandLine } from './command';
 import { made } from './delta/making';
 import { UsageError } from './errors';
-import { exitCodes } from './exit-codes';
+import { exitCodes, unreadable } from './exit-codes';
 import { complain, print, printJson } from './output';
 import { ProgressLine } from './progress-line';
 import { stoppable } from './signals';
@@ -100,7 +100,7 @@ const apply: Subcommand = async ([delta = '', old = ''], { values, signal }) => 
   if (values.quality !== undefined) throw new UsageError('apply takes no --quality');
   const output = values.output ?? '';
   await expectOther(output, [delta]);
-  const found = await describe(delta);
+  const found = await describe(delta, signal);
   const source = createReadStream(delta);
   await write(
     output,
@@ -115,7 +115,7 @@ const commands: Readonly<
   Record<string, { readonly files: readonly string[]; readonly run: Subcommand }>
 > = {
   make: { files: ['<old>', '<new>'], run: make },
-  info: { files: ['<delta>'], run: ([delta = '']) => describe(delta) },
+  info: { files: ['<delta>'], run: ([delta = ''], { signal }) => describe(delta, signal) },
   apply: { files: ['<delta>', '<old>'], run: apply },
 };
 
@@ -137,7 +137,7 @@ async function expectOther(output: string, inputs: readonly string[]): Promise<v
 }
 
 async function whole(file: string): Promise<Buffer> {
-  return readFile(file).catch((cause) => Promise.reject(fileError(file, cause)));
+  return readFile(file).catch((cause) => Promise.reject(readError(file, cause)));
 }
 
 async function write(
@@ -162,7 +162,8 @@ async function write(
   if (notDurable !== undefined) complain(`iotkit-ota delta: ${notDurable}`);
 }
 
-async function describe(delta: string): Promise<Found> {
+/** @param signal undefined: the delta is written, and nothing ends that any more */
+async function describe(delta: string, signal?: AbortSignal): Promise<Found> {
   const file = await open(delta).catch((cause) => Promise.reject(fileError(delta, cause)));
   try {
     const head = Buffer.alloc(HEADER_SIZE);
@@ -171,15 +172,22 @@ async function describe(delta: string): Promise<Found> {
     const hash = createHash('sha256');
     let size = 0;
     for await (const chunk of file.createReadStream({ start: 0, autoClose: false })) {
+      throwIfAborted(signal);
       hash.update(chunk);
       size += chunk.length;
     }
     return { delta, size, sha256: hash.digest('hex'), info };
   } catch (cause) {
-    throw fileError(delta, cause);
+    throwIfAborted(signal);
+    throw readError(delta, cause);
   } finally {
     await file.close();
   }
+}
+
+/** A directory can be opened, and is no file. */
+function readError(file: string, cause: unknown): Error {
+  return Object(cause).code === 'EISDIR' ? unreadable(file, cause) : fileError(file, cause);
 }
 
 function asJson({ delta, size, sha256, info }: Found): object {

@@ -181,6 +181,12 @@ describe.each([
   });
 });
 
+test('a directory is no file to be read', async () => {
+  const missing = { code: 66, stderr: expect.stringContaining(`${folder} cannot be read: EISDIR`) };
+  expect(await delta('info', folder)).toMatchObject(missing);
+  expect(await delta('make', folder, at('new'), '-o', at('x'))).toMatchObject(missing);
+});
+
 test('--help', async () => {
   expect((await delta('--help')).stdout).toContain('Exit codes');
 });
