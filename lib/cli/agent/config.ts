@@ -133,26 +133,40 @@ function check(config: Json, file: string): AgentConfig {
 
 /** As a file of its own would say it: what was given, and the defaults of what is beside the record. */
 function effectiveOf(whole: Json & { readonly record: string }, folder: string): Json {
-  const { images = path.dirname(whole.record), ...others } = whole;
-  return shown({ ...others, images }, folder) as Json;
+  const { images = path.dirname(whole.record), modules, installer, device, ...others } = whole;
+  const rooted = (given: unknown): Json => {
+    const options = given as Json;
+    return 'root' in options ? { ...options, root: beside(folder, options.root) } : options;
+  };
+  const placedOf = ({ installer: of, ...module }: Json): Json => ({
+    ...withPaths(module, folder),
+    installer: rooted(of),
+  });
+  const each = Array.isArray(modules) ? { modules: modules.map(placedOf) } : {};
+  const one = installer === undefined ? {} : { installer: rooted(installer) };
+  const given = { ...withPaths(others, folder), device: withPaths(device as Json, folder, true) };
+  return hidden({ ...given, images, ...one, ...each }) as Json;
 }
 
-/** With whole paths, without secrets, and without what a URL or a header may hold of them. */
-function shown(value: unknown, folder: string, name = ''): unknown {
+/** With whole paths of the files that it names; those of `device` may stand at any depth. */
+function withPaths(given: Json, folder: string, isDeep = false): Json {
+  const whole = ([key, value]: [string, unknown]): [string, unknown] => {
+    if (key === 'base' || key.endsWith(FILE)) return [key, beside(folder, value)];
+    return [key, isDeep && isObject(value) ? withPaths(value, folder, true) : value];
+  };
+  return Object.fromEntries(Object.entries(given).map(whole));
+}
+
+/** Without secrets, and without what a URL or a header may hold of them. */
+function hidden(value: unknown, name = ''): unknown {
   if (secrets.has(name)) return '(not shown)';
   if (secretMaps.has(name) && typeof value === 'object' && value !== null) {
     return Object.fromEntries(Object.keys(value).map((key) => [key, '(not shown)']));
   }
-  if (typeof value === 'string') {
-    const isPath = name.endsWith(FILE) || name === 'base' || name === 'root';
-    const text = hiddenText(value, name);
-    return isPath ? beside(folder, text) : text;
-  }
-  if (Array.isArray(value)) return value.map((it) => shown(it, folder));
+  if (typeof value === 'string') return hiddenText(value, name);
+  if (Array.isArray(value)) return value.map((it) => hidden(it));
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, it]) => [key, shown(it, folder, key)]),
-  );
+  return Object.fromEntries(Object.entries(value).map(([key, it]) => [key, hidden(it, key)]));
 }
 
 /** A proxy may stand there without its `http://`. */

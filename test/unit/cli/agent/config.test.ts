@@ -1,42 +1,19 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { type AgentConfig, readConfig } from '../../../../lib/cli/agent/config';
+import { readConfig } from '../../../../lib/cli/agent/config';
 import { examineConfig } from '../../../../lib/cli/agent/examine';
 import { defaultConfig } from '../../../../lib/cli/agent/file';
-import { ConfigError } from '../../../../lib/cli/errors';
+import {
+  device,
+  examineAgent,
+  folder,
+  refusal,
+  slots,
+  useFolder,
+  write,
+} from '../../../support/config-file';
 
-let folder: string;
-beforeEach(() => {
-  folder = mkdtempSync(path.join(tmpdir(), 'iotkit-agent-config-'));
-});
-afterEach(() => rmSync(folder, { recursive: true }));
-
-const device = { productKey: 'a1', deviceName: 'lamp', region: 'cn-shanghai' };
-const slots = {
-  kind: 'slots',
-  slots: { A: '/a.img', B: '/b.img' },
-  environment: { loader: 'grub', file: '/grubenv' },
-  booted: 'A',
-};
-
-function write(config: unknown, mode = 0o644, name = 'agent.json'): string {
-  const file = path.join(folder, name);
-  writeFileSync(file, typeof config === 'string' ? config : JSON.stringify(config));
-  chmodSync(file, mode);
-  return file;
-}
-
-function refusal(file: string): string {
-  try {
-    // What its files hold is read when it is asked for.
-    readConfig(file, (config) => void config.device);
-  } catch (error) {
-    expect(error).toBeInstanceOf(ConfigError);
-    return (error as Error).message;
-  }
-  throw new Error('it was taken');
-}
+useFolder();
 
 test('one module, with the defaults', () => {
   const { agent, device: read, uploadsLog } = readConfig(write({ device, installer: slots }));
@@ -68,23 +45,6 @@ test('relative paths begin at the folder of the configuration, wherever it is re
   });
   const { booted } = (await agent.modules?.[0]?.installer.status()) ?? {};
   expect(booted).toBe('releases/1.0.0');
-});
-
-test('what it comes to has whole paths', () => {
-  const named = { versionFile: 'VERSION', base: 'base.img' };
-  const files = { ...device, deviceSecretFile: 'secret', tls: { caFile: 'ca.pem' } };
-  const at = (name: string): string => path.join(folder, name);
-  const whole = { versionFile: at('VERSION'), base: at('base.img') };
-  const { effective } = readConfig(write({ device: files, installer: slots, ...named }));
-  expect(effective).toMatchObject({
-    ...whole,
-    device: { deviceSecretFile: at('secret'), tls: { caFile: at('ca.pem') } },
-  });
-  const config = { device, modules: [{ installer: slots, ...named }] };
-  expect(readConfig(write(config)).effective).toMatchObject({ modules: [whole] });
-  // Anywhere else nothing begins at the folder.
-  const hooks = { beforeInstall: { argv: ['x'], base: 'x', someFile: 'x' } };
-  expect(readConfig(write({ device, installer: slots, hooks })).effective).toMatchObject({ hooks });
 });
 
 test('several modules, options of the agent, and no log for the platform', async () => {
@@ -148,6 +108,9 @@ test('each path of the configuration is shown whole', () => {
   expect(readConfig(write({ device: given, modules })).effective).toMatchObject({
     modules: [{ module: 'arm', ...whole }],
   });
+  // Anywhere else nothing begins at the folder.
+  const hooks = { beforeInstall: { argv: ['x'], base: 'x', someFile: 'x' } };
+  expect(readConfig(write({ device, installer: slots, hooks })).effective).toMatchObject({ hooks });
 });
 
 test('what a file has is refused in the line that names the file', () => {
@@ -384,23 +347,6 @@ test('JSON with an escape that is none is refused as other JSON that is wrong', 
   expect(message).not.toContain('s3cret');
 });
 
-test('the line of a nested option in JSON is its own', () => {
-  const text = `{
-  "installer": { "kind": "directories", "root": "a", "restart": ["true"] },
-  "device": { "productKey": "a1",
-    "tls": { "caFile": "none" },
-    "deviceName": "lamp"
-  },
-  "health": {
-    "checks": [
-      "connected",
-      { "url": 7 }
-    ] } }`;
-  expect(refusal(write(text))).toMatch(/line 4: device\.tls\.caFile none cannot be read/);
-  const second = text.replace('"none"', '"agent.json"').replace('"lamp"', '"lamp", "region": "x"');
-  expect(() => readConfig(write(second), examineConfig)).toThrow(/deviceSecret must be/);
-});
-
 describe('JSON that says more than it seems to', () => {
   test.each([
     ['{"record": "a",\n"device": {},\n"record": "b"}', 'line 3: record is given more than once'],
@@ -434,80 +380,8 @@ describe('JSON that says more than it seems to', () => {
 
   test('a number out of range is refused by name and line', () => {
     const text = JSON.stringify({ ...base, attempts: 0 }).replace('0}', '1e999}');
-    expect(() => readConfig(write(text), (config) => checkAgentOf(config))).toThrow(
+    expect(() => readConfig(write(text), examineAgent)).toThrow(
       /line 1: attempts must be a whole number from 1 to 100, got Infinity/,
-    );
-  });
-});
-
-const checkAgentOf = (config: AgentConfig): void =>
-  examineConfig({ ...config, device: { ...config.device, deviceSecret: 'x' } as never });
-
-describe('the line is that of the module that is wrong', () => {
-  const [right, wrong] = ['root = "a"', 'root = 5'];
-  const module = (name: string, root: string, more = ''): string =>
-    `[[modules]]\nmodule = "${name}"\n${more}[modules.installer]\nkind = "directories"\n${root}\nrestart = ["true"]\n`;
-  const toml = (...modules: string[]): string =>
-    write(`[device]\nproductKey = "a1"\n${modules.join('')}`, 0o600, 'agent.toml');
-
-  test.each([
-    [[module('a', wrong), module('b', right)], 'line 7: modules[0].installer.root must be'],
-    [[module('a', right), module('b', wrong)], 'line 13: modules[1].installer.root must be'],
-    [
-      [module('a', right), module('b', 'rood = "x"')],
-      'line 13: modules[1].installer has no option rood; its options are',
-    ],
-    [[module('a', right), module('B 2', right)], 'line 10: modules[1].module must be'],
-    [
-      [module('a', right), module('b', right, 'versionfile = "x"\n')],
-      'line 11: modules[1] has no option versionfile; it has module, installer, version, ' +
-        'versionFile, base; did you mean versionFile?',
-    ],
-  ])('in TOML: %#', (modules, reason) => {
-    expect(refusal(toml(...modules))).toContain(`agent.toml: ${reason}`);
-  });
-
-  test('where its name alone stands nowhere, the first that is in it', () => {
-    const text = `attempts = 0
-device.productKey = "a1"
-device.deviceName = "x"
-device.deviceSecret = "s3cret"
-[installer]
-kind = "directories"
-root = "a"
-restart = ["true"]
-`;
-    const file = write(text, 0o600, 'agent.toml');
-    expect(() => readConfig(file, examineConfig)).toThrow(/toml: line 2: device: exactly one of/);
-  });
-
-  test('in JSON', () => {
-    const [good, bad] = [{ installer: slots }, { module: 'b', installer: { ...slots, booted: 5 } }];
-    const text = JSON.stringify({ device, modules: [good, bad] }, undefined, 1);
-    const line = text.split('\n').findIndex((it) => it.includes('"booted": 5')) + 1;
-    expect(refusal(write(text))).toContain(`line ${line}: modules[1].installer.booted must be`);
-  });
-
-  test('an option of the device is not one of the same name elsewhere', () => {
-    const text = `{"health": {"checks": [{"url": "http://127.0.0.1/"}]},
-"installer": ${JSON.stringify(slots)},
-"device": {"productKey": "a1", "deviceName": "x", "deviceSecret": "s3cret",
-"url": 7}}`;
-    expect(() => readConfig(write(text, 0o600), examineConfig)).toThrow(
-      /line 4: device\.url must be/,
-    );
-  });
-
-  test('a misspelt option is helped, at every depth', () => {
-    const spelt = (more: object): string => write({ ...base, ...more });
-    expect(refusal(spelt({ installers: 1 }))).toMatch(/no option installers; .* mean installer\?$/);
-    const policy = { policy: { newerOnly: true, lock: { path: '/x', maxMS: 5 } } };
-    expect(() => readConfig(spelt(policy), checkAgentOf)).toThrow(
-      /line 1: policy\.lock has no option maxMS; .*; did you mean maxMs\?$/,
-    );
-    const window = { policy: { window: { form: '02:00', to: '03:00' } } };
-    expect(() => readConfig(spelt(window), checkAgentOf)).toThrow(
-      /policy\.window has no option form; .*; did you mean from\?$/,
     );
   });
 });
