@@ -87,7 +87,7 @@ static void side_by_side(void **state) {
   static const threads_call table[] = {register_now, wait_and_be_interrupted, step_once,
                                        read_names};
   const struct iotkit_tls_options deferred = {.deferred = true};
-  struct world world = {.port = peer_free_port()};
+  struct world world = {.port = peer_free_port(4)};
   (void)state;
   assert_int_equal(iotkit_tls_new(&deferred, &world.tls, NULL), 0);
   threads_run("registration", &world, table, COUNT(table), CALLERS, CALLS, NULL);

@@ -93,9 +93,9 @@ static int start_broker(void **state) {
   snprintf(broker.dir, sizeof(broker.dir), "/tmp/iotkit-mosquitto-XXXXXX");
   assert_non_null(mkdtemp(broker.dir));
   broker.ca = test_ca_new("iotkit test CA");
-  broker.tcp = peer_free_port();
-  broker.tls = peer_free_port();
-  broker.closed = peer_free_port();
+  broker.tcp = peer_free_port(4);
+  broker.tls = peer_free_port(4);
+  broker.closed = peer_free_port(4);
   write_configuration();
   snprintf(path, sizeof(path), "%s/mosquitto.conf", broker.dir);
   char program[] = "mosquitto", option[] = "-c";

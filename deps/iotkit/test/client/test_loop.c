@@ -307,7 +307,7 @@ static void many_clients(void **state) {
   static iotkit_mqtt_t *clients[CLIENTS];
   char id[16];
   const struct iotkit_mqtt_options options = {.host = "127.0.0.1",
-                                              .port = peer_free_port(),
+                                              .port = peer_free_port(4),
                                               .client_id = id,
                                               .reconnect_min_ms = 10,
                                               .reconnect_max_ms = 20,

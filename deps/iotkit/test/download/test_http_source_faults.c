@@ -10,6 +10,7 @@
 #include "support/certs.h"
 #include "support/cm.h"
 #include "support/job_run.h"
+#include "support/tcp_peer.h"
 #include "support/tls_front.h"
 
 #define SIZE JOB_SIZE
@@ -385,6 +386,12 @@ static void ends_as_it_must_with_small_buffers(void **state) {
   }
 }
 
+static void count_stall(void *ctx, const struct iotkit_retry *retry) {
+  unsigned *stalls = ctx;
+  assert_int_equal(retry->error, IK_EIDLE_TIMEOUT);
+  ++*stalls;
+}
+
 static void fails_on_a_stall(void **state) {
   (void)state;
   static const http_serve_fn stalls[] = {stall_in_body, stall_in_head};
@@ -396,9 +403,12 @@ static void fails_on_a_stall(void **state) {
     options.response_timeout_ms = 20;
     options.max_retries = 1;
     iotkit_job_t *job = job_make(http_server_port(server), "/f", &options);
+    unsigned retries = 0;
+    assert_int_equal(iotkit_job_on_retry(job, count_stall, &retries), 0);
     assert_int_equal(job_fetch_all(job, image, 4096), IK_EIDLE_TIMEOUT);
     iotkit_job_unref(job);
-    assert_int_equal(http_server_stop(server), 2);
+    assert_int_equal(retries, 1);
+    http_server_stop(server); /* it may not have come to accept the second in its short time */
   }
 }
 
@@ -406,11 +416,8 @@ static void reports_that_nobody_listens(void **state) {
   (void)state;
   static uint8_t image[16];
   char detail[IOTKIT_DETAIL_MAX];
-  struct http_server *server = http_server_start(job_serve_well, NULL);
-  uint16_t port = http_server_port(server);
-  http_server_stop(server);
   struct iotkit_fetch_options options = job_quick();
-  iotkit_job_t *job = job_make(port, "/f", &options);
+  iotkit_job_t *job = job_make(peer_free_port(4), "/f", &options);
   assert_int_equal(job_fetch_all(job, image, sizeof(image)), IK_ECONNECT);
   iotkit_job_error(job, detail);
   assert_non_null(strstr(detail, "127.0.0.1"));

@@ -88,7 +88,7 @@ static bool is_ready(const struct test_opening *opening) {
 
 static void the_lookup_is_waited_for(void **state) {
   (void)state;
-  const uint16_t ports[] = {peer_free_port()};
+  const uint16_t ports[] = {peer_free_port(4)};
   resolve_to(ports, 1);
   resolver_done = false;
   struct test_opening *opening = begin();
@@ -137,7 +137,7 @@ static void a_refused_address_costs_nothing(void **state) {
   uint16_t good;
   int fd;
   int listener = peer_listen(4, &good);
-  const uint16_t ports[] = {peer_free_port(), peer_free_port(), good};
+  const uint16_t ports[] = {peer_free_port(4), peer_free_port(4), good};
   resolve_to(ports, 3);
   struct test_opening *opening = begin();
   while ((fd = test_opening_step(opening, START, NULL)) == IK_EAGAIN) /* the clock stands still */
@@ -187,7 +187,7 @@ static void when_all_fail_the_last_is_named(void **state) {
   (void)state;
   char detail[IOTKIT_DETAIL_MAX] = "", expected[IOTKIT_DETAIL_MAX];
   int rc;
-  const uint16_t ports[] = {peer_free_port(), peer_free_port()};
+  const uint16_t ports[] = {peer_free_port(4), peer_free_port(4)};
   resolve_to(ports, 2);
   struct test_opening *opening = begin();
   while ((rc = test_opening_step(opening, START, detail)) == IK_EAGAIN)

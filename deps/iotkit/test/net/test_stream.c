@@ -78,7 +78,7 @@ static void opens_by_name_whatever_the_family(void **state) {
 static void refused_names_host_port_and_address(void **state) {
   (void)state;
   char detail[IOTKIT_DETAIL_MAX] = "", expected[IOTKIT_DETAIL_MAX];
-  uint16_t port = peer_free_port();
+  uint16_t port = peer_free_port(4);
   struct ik_transport *transport = dial("127.0.0.1", port, TEST_LIMIT_MS);
   assert_int_equal(drive_open(transport, detail), IK_ECONNECT);
   snprintf(expected, sizeof expected, "127.0.0.1:%u: Connection refused", port);
@@ -142,6 +142,7 @@ static void ipv6_has_brackets(void **state) {
   assert_string_equal(detail, expected);
   transport->ops->close(transport);
   close(listener);
+  port = peer_free_port(6);
   transport = dial("::1", port, TEST_LIMIT_MS);
   assert_int_equal(drive_open(transport, detail), IK_ECONNECT);
   snprintf(expected, sizeof expected, "[::1]:%u: Connection refused", port);

@@ -114,7 +114,7 @@ static void construct_fails(void **state) {
   param.request_timeout_ms = 500;
   assert_null(IOT_MQTT_Construct(&param));
   script_stop(&silent);
-  param = iot_notes_params(peer_free_port(), &notes);
+  param = iot_notes_params(peer_free_port(4), &notes);
   assert_null(IOT_MQTT_Construct(&param));
   param.host = NULL;
   assert_null(IOT_MQTT_Construct(&param));

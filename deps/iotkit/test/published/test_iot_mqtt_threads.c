@@ -102,7 +102,8 @@ static void construct(struct caller *caller) {
   iotx_mqtt_param_t param = {.host = "127.0.0.1",
                              .port = mini_broker_port(shared->other),
                              .client_id = "own",
-                             .clean_session = 1};
+                             .clean_session = 1,
+                             .request_timeout_ms = 5000}; /* the most there is */
   if (rng_below(&caller->rng, 8) != 0) return;
   pthread_mutex_lock(&shared->turn);
   void *handle = rng_below(&caller->rng, 2) ? IOT_MQTT_Construct(&param)

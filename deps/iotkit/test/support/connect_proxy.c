@@ -27,6 +27,7 @@ struct connect_proxy {
   pthread_mutex_t mutex;
   bool stopping;
   int client; /* -1: none; shut down by stop */
+  enum connect_proxy_stage stage;
   char head[8192];
 };
 
@@ -77,17 +78,26 @@ static void tunnel(int client, uint16_t port) {
   close(server);
 }
 
+static void set_stage(struct connect_proxy *proxy, enum connect_proxy_stage stage) {
+  pthread_mutex_lock(&proxy->mutex);
+  proxy->stage = stage;
+  pthread_mutex_unlock(&proxy->mutex);
+}
+
 static void serve(struct connect_proxy *proxy, int fd) {
   const struct connect_proxy_options *options = &proxy->options;
   char byte;
+  set_stage(proxy, CONNECT_PROXY_READS);
   if (!options->at_once && !read_head(fd, proxy->head, sizeof proxy->head)) return;
   if (!answer(options, fd)) return;
+  set_stage(proxy, CONNECT_PROXY_ANSWERED);
   switch (options->then) {
   case CONNECT_PROXY_TUNNEL:
     tunnel(fd, options->port);
     break;
   case CONNECT_PROXY_HOLD:
-    while (recv(fd, &byte, 1, 0) > 0) {}
+    while (recv(fd, &byte, 1, 0) > 0)
+      set_stage(proxy, CONNECT_PROXY_HEARD);
     break;
   case CONNECT_PROXY_CLOSE:
   case CONNECT_PROXY_RESET:
@@ -133,6 +143,13 @@ struct connect_proxy *connect_proxy_start(const struct connect_proxy_options *op
 
 uint16_t connect_proxy_port(const struct connect_proxy *proxy) {
   return proxy->port;
+}
+
+enum connect_proxy_stage connect_proxy_stage(struct connect_proxy *proxy) {
+  pthread_mutex_lock(&proxy->mutex);
+  enum connect_proxy_stage stage = proxy->stage;
+  pthread_mutex_unlock(&proxy->mutex);
+  return stage;
 }
 
 void connect_proxy_stop(struct connect_proxy *proxy, char *head, size_t cap) {

@@ -25,10 +25,18 @@ struct connect_proxy_options {
   uint16_t port; /* of 127.0.0.1, for TUNNEL */
 };
 
+/* How far its last connection has come. */
+enum connect_proxy_stage {
+  CONNECT_PROXY_READS,
+  CONNECT_PROXY_ANSWERED,
+  CONNECT_PROXY_HEARD /* by HOLD: something of the client after the answer */
+};
+
 struct connect_proxy;
 
 struct connect_proxy *connect_proxy_start(const struct connect_proxy_options *options);
 uint16_t connect_proxy_port(const struct connect_proxy *proxy);
+enum connect_proxy_stage connect_proxy_stage(struct connect_proxy *proxy);
 /* Ends it, waits for its thread, frees. `head` gets the last request, with its line ends. */
 void connect_proxy_stop(struct connect_proxy *proxy, char *head, size_t cap);
 

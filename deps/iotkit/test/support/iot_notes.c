@@ -44,7 +44,7 @@ iotx_mqtt_param_t iot_notes_params(uint16_t port, struct iot_notes *notes) {
                              .username = "u",
                              .password = "p",
                              .clean_session = 1,
-                             .request_timeout_ms = 2000,
+                             .request_timeout_ms = 5000, /* the most there is */
                              .keepalive_interval_ms = 60000,
                              .write_buf_size = 1024,
                              .read_buf_size = 1024,

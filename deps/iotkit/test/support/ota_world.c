@@ -81,7 +81,8 @@ int world_setup(void **state) {
                              .client_id = "c",
                              .username = "u",
                              .password = "p",
-                             .clean_session = 1};
+                             .clean_session = 1,
+                             .request_timeout_ms = 5000}; /* the most there is */
   world->mqtt = IOT_MQTT_Construct(&param);
   assert_non_null(world->mqtt);
   world->ota = IOT_OTA_Init("pk", "dn", world->mqtt);

@@ -5,14 +5,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static int bind_loopback(int family, uint16_t *port) {
+static int bind_loopback(int family, bool reuse, uint16_t *port) {
   struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
   struct sockaddr *address = family == 4 ? (struct sockaddr *)&in : (struct sockaddr *)&in6;
   socklen_t len = family == 4 ? sizeof in : sizeof in6;
   int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int one = 1;
   if (fd < 0) return -1;
-  if (bind(fd, address, len) != 0 || getsockname(fd, address, &len) != 0) {
+  if ((reuse && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0) ||
+      bind(fd, address, len) != 0 || getsockname(fd, address, &len) != 0) {
     close(fd);
     return -1;
   }
@@ -21,7 +23,7 @@ static int bind_loopback(int family, uint16_t *port) {
 }
 
 int peer_listen(int family, uint16_t *port) {
-  int fd = bind_loopback(family, port);
+  int fd = bind_loopback(family, false, port);
   if (fd >= 0 && listen(fd, 16) != 0) {
     close(fd);
     return -1;
@@ -29,10 +31,9 @@ int peer_listen(int family, uint16_t *port) {
   return fd;
 }
 
-uint16_t peer_free_port(void) {
+uint16_t peer_free_port(int family) {
   uint16_t port = 0;
-  int fd = bind_loopback(4, &port);
-  if (fd >= 0) close(fd);
+  (void)bind_loopback(family, true, &port); /* bound until the process ends */
   return port;
 }
 

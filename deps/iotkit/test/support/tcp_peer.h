@@ -14,8 +14,10 @@
 /* Listens on 127.0.0.1 (family 4) or ::1 (6). Returns the descriptor, -1 when this machine lacks
  * the family. */
 int peer_listen(int family, uint16_t *port);
-/* A port of 127.0.0.1 that nobody listens on (it was bound a moment ago). */
-uint16_t peer_free_port(void);
+/* A port of 127.0.0.1 (family 4) or ::1 (6) that nobody listens on and that the system gives to
+ * nobody until this process ends; who sets SO_REUSEADDR may listen there. 0 when this machine lacks
+ * the family. */
+uint16_t peer_free_port(int family);
 int peer_accept(int listener);
 /* All of it, or false. */
 bool peer_read(int fd, void *buf, size_t len);

@@ -99,7 +99,7 @@ static void refused_ports_say_so(void **state) {
   (void)state;
   char detail[IOTKIT_DETAIL_MAX] = "";
   int rc;
-  int fd = connect_to(4, peer_free_port(), &rc, detail);
+  int fd = connect_to(4, peer_free_port(4), &rc, detail);
   assert_int_equal(rc, IK_ECONNECT);
   assert_string_equal(detail, "Connection refused");
   ik_tcp_close(fd);
@@ -149,12 +149,13 @@ static void a_full_socket_takes_no_more(void **state) {
   struct pair pair = new_pair(4);
   ptrdiff_t n;
   size_t sent = 0;
-  while ((n = ik_tcp_write(pair.ours, block, sizeof block)) > 0)
-    sent += (size_t)n;
-  assert_int_equal(n, IK_EAGAIN);
-  assert_true(sent > 0);
   struct ik_pollfd fd = {.fd = pair.ours, .interest = IOTKIT_WRITE};
-  assert_int_equal(ik_port_poll(&fd, 1, 0), 0);
+  do { /* what is still on its way to the peer makes room as it arrives */
+    while ((n = ik_tcp_write(pair.ours, block, sizeof block)) > 0)
+      sent += (size_t)n;
+    assert_int_equal(n, IK_EAGAIN);
+  } while (ik_port_poll(&fd, 1, 0) > 0);
+  assert_true(sent > 0);
   close(pair.theirs);
   ik_tcp_close(pair.ours);
 }
