@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "port/port.h"
 #include "support/cm.h"
 #include "support/mini_broker.h"
 
@@ -20,6 +21,7 @@
 #define PLAN_MAX 32
 #define WAITING_MAX 16
 #define FUTURE_MS UINT64_C(4102444800000) /* 2100, by the broker's clock */
+#define SLOW_MS 1000                      /* a loaded machine is not as slow */
 
 enum answering { RIGHT, SILENT, SLOW, WRONG };
 
@@ -76,9 +78,9 @@ static void tell_time(void *ctx, struct mini_broker *broker, const char *payload
   const int digits = (int)strspn(sent, "0123456789");
   if (digits == 0 || how == SILENT) return;
   if (how == SLOW) {
-    const uint64_t until_ms = iotkit_now_ms() + 200;
+    const uint64_t until_ms = iotkit_now_ms() + SLOW_MS;
     while (iotkit_now_ms() < until_ms)
-      continue; /* as a network that takes its time */
+      ik_port_sleep_ms(1); /* as a network that takes its time */
   }
   snprintf(answer, sizeof(answer),
            "{\"deviceSendTime\":\"%.*s\",\"serverRecvTime\":%" PRIu64 ",\"serverSendTime\":%" PRIu64
@@ -157,7 +159,7 @@ static void the_best_of_several_is_the_fastest(void **state) {
   device->plan[2] = SLOW;
   assert_int_equal(iotkit_time_measure(device->time, 3, 60000, &reading), 0);
   assert_future(&reading);
-  assert_true(reading.uncertainty_ms < 100);
+  assert_true(reading.uncertainty_ms < SLOW_MS / 2);
   assert_int_equal(device->asked, 3);
   assert_int_equal(device->times, 0);
 }
@@ -167,7 +169,7 @@ static void a_lost_answer_costs_its_share_of_the_time(void **state) {
   struct iotkit_time_reading reading;
   device->plan[0] = SILENT;
   device->plan[1] = WRONG;
-  assert_int_equal(iotkit_time_measure(device->time, 3, 900, &reading), 0);
+  assert_int_equal(iotkit_time_measure(device->time, 3, 3000, &reading), 0);
   assert_future(&reading);
   assert_int_equal(device->asked, 3);
 }
@@ -177,9 +179,9 @@ static void without_any_answer_it_says_why(void **state) {
   struct iotkit_time_reading reading = {.time_ms = 7};
   device->plan[0] = device->plan[1] = SILENT;
   assert_int_equal(iotkit_time_measure(device->time, 2, 20, &reading), IK_ETIMEOUT);
-  assert_int_equal(device->asked, 2);
   device->plan[2] = WRONG;
   assert_int_equal(iotkit_time_measure(device->time, 1, 60000, &reading), IK_ENOTICE_FIELD);
+  assert_int_equal(device->asked, 3); /* only now has the broker heard them all */
   assert_true(reading.time_ms == 7);
   assert_int_equal(device->refusals, 0);
 }
