@@ -13,7 +13,7 @@ import { expectWords, type Given } from './arguments';
 import { type CommandLine, ending, readCommandLine } from './command';
 import { made } from './delta/making';
 import { UsageError } from './errors';
-import { exitCodes } from './exit-codes';
+import { exitCodes, unreadable } from './exit-codes';
 import { complain, print, printJson } from './output';
 import { ProgressLine } from './progress-line';
 import { stoppable } from './signals';
@@ -137,7 +137,7 @@ async function expectOther(output: string, inputs: readonly string[]): Promise<v
 }
 
 async function whole(file: string): Promise<Buffer> {
-  return readFile(file).catch((cause) => Promise.reject(fileError(file, cause)));
+  return readFile(file).catch((cause) => Promise.reject(readError(file, cause)));
 }
 
 async function write(
@@ -179,10 +179,15 @@ async function describe(delta: string, signal?: AbortSignal): Promise<Found> {
     return { delta, size, sha256: hash.digest('hex'), info };
   } catch (cause) {
     throwIfAborted(signal);
-    throw fileError(delta, cause);
+    throw readError(delta, cause);
   } finally {
     await file.close();
   }
+}
+
+/** A directory can be opened, and is no file. */
+function readError(file: string, cause: unknown): Error {
+  return Object(cause).code === 'EISDIR' ? unreadable(file, cause) : fileError(file, cause);
 }
 
 function asJson({ delta, size, sha256, info }: Found): object {
